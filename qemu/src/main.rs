@@ -1,0 +1,2 @@
+//! baton, the host tool.
+fn main() {}

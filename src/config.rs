@@ -1,0 +1,47 @@
+//! Limits and deadlines, in one place and tied together by const assertions.
+
+/// CPUs that one kernel can drive: the limit of QEMU's `virt` with GICv3.
+pub const MAX_CPUS: usize = 512;
+
+/// Bytes of a page (4 KiB granule).
+pub const PAGE: u64 = 4096;
+
+/// Alignment of a kernel image (arm64 boot protocol, `Documentation/arch/arm64/booting.rst`).
+pub const IMAGE_ALIGN: u64 = 2 << 20;
+
+/// Bytes from the image's base to its end, bss included: what one level 3 table maps.
+pub const IMAGE_SPAN: u64 = 2 << 20;
+
+/// Largest device tree that the boot protocol allows.
+pub const MAX_DTB: usize = 2 << 20;
+
+/// Bytes of a CPU's stack for ordinary code (SP_EL0).
+pub const STACK_BYTES: u64 = 32 << 10;
+
+/// Bytes of a CPU's stack for exceptions and interrupts (SP_EL1).
+pub const EXCEPTION_STACK_BYTES: u64 = 16 << 10;
+
+/// How long a whole bring-up may take, from the first CPU_ON, before the missing are named.
+pub const BRINGUP_DEADLINE_MS: u64 = 30_000;
+
+/// How long each phase of a teardown may take before the missing are named.
+pub const TEARDOWN_DEADLINE_MS: u64 = 30_000;
+
+/// How long the sweep over AFFINITY_INFO may go on.
+pub const OFF_DEADLINE_MS: u64 = 10_000;
+
+/// Longest command line that is kept (Linux's COMMAND_LINE_SIZE on arm64).
+pub const MAX_BOOTARGS: usize = 2048;
+
+/// Longest script of console commands that crosses a kexec.
+pub const MAX_SCRIPT: usize = 1024;
+
+/// Trace events kept per CPU and kernel.
+pub const TRACE_EVENTS: usize = 128;
+
+const _: () = {
+    assert!(IMAGE_SPAN <= IMAGE_ALIGN);
+    assert!(STACK_BYTES % PAGE == 0 && EXCEPTION_STACK_BYTES % PAGE == 0);
+    assert!(TRACE_EVENTS.is_power_of_two());
+    assert!(MAX_CPUS % 64 == 0);
+};

@@ -1,0 +1,156 @@
+//! Sets of CPUs. Several words wide from the start: one word would cap the whole design at 64.
+
+use core::fmt;
+
+use super::CpuId;
+use crate::config::MAX_CPUS;
+
+const WORDS: usize = MAX_CPUS / 64;
+
+/// A set of CPUs, a plain value.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuMask([u64; WORDS]);
+
+impl CpuMask {
+    /// The empty set.
+    pub const fn new() -> Self {
+        Self([0; WORDS])
+    }
+
+    /// CPUs `0..n`.
+    pub fn first(n: usize) -> Self {
+        (0..n.min(MAX_CPUS)).map(|i| CpuId(i as u16)).collect()
+    }
+
+    /// Adds a CPU; numbers outside the table are ignored.
+    pub fn insert(&mut self, cpu: CpuId) {
+        if let Some(word) = self.0.get_mut(cpu.index() / 64) {
+            *word |= 1 << (cpu.0 % 64);
+        }
+    }
+
+    /// Takes a CPU out.
+    pub fn remove(&mut self, cpu: CpuId) {
+        if let Some(word) = self.0.get_mut(cpu.index() / 64) {
+            *word &= !(1 << (cpu.0 % 64));
+        }
+    }
+
+    /// True if the CPU is in the set.
+    pub fn contains(&self, cpu: CpuId) -> bool {
+        self.0.get(cpu.index() / 64).is_some_and(|w| w >> (cpu.0 % 64) & 1 == 1)
+    }
+
+    /// How many CPUs are in the set.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// True if no CPU is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; WORDS]
+    }
+
+    /// The CPUs in rising order.
+    pub fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
+        self.0.iter().enumerate().flat_map(|(i, &word)| bits(word).map(move |b| cpu_at(i, b)))
+    }
+
+    /// CPUs in both sets.
+    pub fn and(&self, other: &Self) -> Self {
+        Self(core::array::from_fn(|i| self.0[i] & other.0[i]))
+    }
+
+    /// CPUs of this set that are not in the other.
+    pub fn and_not(&self, other: &Self) -> Self {
+        Self(core::array::from_fn(|i| self.0[i] & !other.0[i]))
+    }
+
+    /// The set as ranges for people: `1-3,7`.
+    pub fn ranges(&self) -> Ranges<'_> {
+        Ranges(self)
+    }
+}
+
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || {
+        (word != 0).then(|| {
+            let bit = word.trailing_zeros();
+            word &= word - 1;
+            bit
+        })
+    })
+}
+
+fn cpu_at(word: usize, bit: u32) -> CpuId {
+    CpuId((word * 64) as u16 + bit as u16)
+}
+
+impl FromIterator<CpuId> for CpuMask {
+    fn from_iter<I: IntoIterator<Item = CpuId>>(cpus: I) -> Self {
+        let mut mask = Self::new();
+        cpus.into_iter().for_each(|cpu| mask.insert(cpu));
+        mask
+    }
+}
+
+impl fmt::Debug for CpuMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}", self.ranges())
+    }
+}
+
+/// Writes a [`CpuMask`] as ranges.
+pub struct Ranges<'a>(&'a CpuMask);
+
+impl fmt::Display for Ranges<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cpus = self.0.iter().peekable();
+        let mut separator = "";
+        while let Some(first) = cpus.next() {
+            let mut last = first;
+            while let Some(next) = cpus.next_if(|c| c.0 == last.0 + 1) {
+                last = next;
+            }
+            write!(f, "{separator}{first}")?;
+            if last != first {
+                write!(f, "-{last}")?;
+            }
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::string::ToString;
+
+    use super::*;
+
+    fn mask(cpus: &[u16]) -> CpuMask {
+        cpus.iter().map(|&c| CpuId(c)).collect()
+    }
+
+    #[test]
+    fn ranges_join_neighbours_across_words() {
+        assert_eq!(mask(&[0, 62, 63, 64, 65, 511]).ranges().to_string(), "0,62-65,511");
+        assert_eq!(CpuMask::new().ranges().to_string(), "");
+    }
+
+    #[test]
+    fn the_last_cpu_fits_and_the_next_is_ignored() {
+        let m = mask(&[511, 512]);
+        assert_eq!(m.len(), 1);
+        assert!(m.contains(CpuId(511)) && !m.contains(CpuId(512)));
+        assert_eq!(CpuMask::first(512).len(), 512);
+    }
+
+    #[test]
+    fn differences_and_intersections_agree_with_a_plain_set() {
+        let (a, b) = (mask(&[1, 2, 3, 200]), mask(&[2, 200, 300]));
+        assert_eq!(a.and(&b), mask(&[2, 200]));
+        assert_eq!(a.and_not(&b), mask(&[1, 3]));
+    }
+}

@@ -1,0 +1,9 @@
+//! CPUs: their two kinds of number, sets of them, and which there are.
+
+mod id;
+mod mask;
+mod topology;
+
+pub use id::{CpuId, Mpidr};
+pub use mask::{CpuMask, Ranges};
+pub use topology::{Topology, TopologyError};

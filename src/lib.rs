@@ -1,0 +1,15 @@
+//! baton: an aarch64 kernel that hands a many-core machine from one kernel to the next, fast.
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod config;
+#[forbid(unsafe_code)]
+pub mod cpu;
+#[forbid(unsafe_code)]
+pub mod memory;
+#[forbid(unsafe_code)]
+pub mod report;
+#[forbid(unsafe_code)]
+pub mod trace;

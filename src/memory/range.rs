@@ -1,0 +1,97 @@
+//! Half-open ranges of physical addresses.
+
+use core::fmt;
+
+/// `start..end`, in bytes. Empty when `start >= end`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Range {
+    /// First address.
+    pub start: u64,
+    /// First address after it.
+    pub end: u64,
+}
+
+impl Range {
+    /// `start..end`.
+    pub const fn new(start: u64, end: u64) -> Self {
+        Self { start, end }
+    }
+
+    /// `size` bytes at `start`; `None` if the end does not fit in 64 bits.
+    pub const fn sized(start: u64, size: u64) -> Option<Self> {
+        match start.checked_add(size) {
+            Some(end) => Some(Self { start, end }),
+            None => None,
+        }
+    }
+
+    /// Bytes in it.
+    pub const fn size(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// True if no address is in it.
+    pub const fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+
+    /// True if the address is in it.
+    pub const fn contains(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// True if every address of `other` is in it.
+    pub const fn covers(&self, other: &Self) -> bool {
+        other.is_empty() || (self.start <= other.start && other.end <= self.end)
+    }
+
+    /// True if the two share an address.
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
+    }
+
+    /// The largest range of whole multiples of `align` (a power of two) inside.
+    pub const fn shrink_to(&self, align: u64) -> Self {
+        let start = match self.start.checked_add(align - 1) {
+            Some(start) => start & !(align - 1),
+            None => u64::MAX & !(align - 1),
+        };
+        Self { start, end: self.end & !(align - 1) }
+    }
+
+    /// The smallest range of whole multiples of `align` (a power of two) around it; `None` if that
+    /// does not fit in 64 bits.
+    pub const fn grow_to(&self, align: u64) -> Option<Self> {
+        match self.end.checked_add(align - 1) {
+            Some(end) => Some(Self { start: self.start & !(align - 1), end: end & !(align - 1) }),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}..{:#x}", self.start, self.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growing_and_shrinking_keep_to_whole_pages() {
+        let r = Range::new(0x1001, 0x3fff);
+        assert_eq!(r.shrink_to(0x1000), Range::new(0x2000, 0x3000));
+        assert_eq!(r.grow_to(0x1000), Some(Range::new(0x1000, 0x4000)));
+        assert_eq!(Range::new(0, u64::MAX).grow_to(0x1000), None);
+    }
+
+    #[test]
+    fn neighbours_do_not_overlap_and_empty_ranges_never_do() {
+        let (a, b) = (Range::new(0, 10), Range::new(10, 20));
+        assert!(!a.overlaps(&b) && a.overlaps(&Range::new(9, 11)));
+        assert!(!a.overlaps(&Range::new(5, 5)) && a.covers(&Range::new(5, 5)));
+        assert_eq!(Range::sized(u64::MAX, 2), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! Records for programs: one line each, `@baton ` and one JSON object. One definition, used by the
+//! kernel that writes them and by the host tool that reads them.
+//!
+//! Times are nanoseconds of the generic counter. A field that ends in `_ns` is a difference of two
+//! counter reads taken where its name says; one that ends in `_at_ns` is a reading of the counter
+//! itself, on the one axis that both kernels of a jump share.
+
+mod record;
+
+use alloc::string::{String, ToString};
+
+pub use record::{
+    Bringup, CpuFailure, Cycle, Error, Floor, Hello, Kexec, MarkAt, Panic, PhaseSpan, Phases,
+    Record, Step, Teardown,
+};
+use serde::{Deserialize, Serialize};
+
+/// What every record line starts with.
+pub const PREFIX: &str = "@baton ";
+
+/// Version of the records.
+pub const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    v: u32,
+    #[serde(flatten)]
+    record: Record,
+}
+
+/// A record as its line, without the line end.
+pub fn to_line(record: &Record) -> String {
+    let line = Line { v: VERSION, record: record.clone() };
+    let json = serde_json::to_string(&line).unwrap_or_default();
+    let mut text = PREFIX.to_string();
+    text.push_str(&json);
+    text
+}
+
+/// Why a line is not a record.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LineError {
+    /// The line does not start with [`PREFIX`]: ordinary console text.
+    NotARecord,
+    /// It does, but the rest is no record of a version we know.
+    Malformed(String),
+}
+
+/// Reads one console line. Text before the prefix (a prompt, say) is passed over.
+///
+/// # Errors
+/// [`LineError::NotARecord`] for ordinary text, [`LineError::Malformed`] for a broken record.
+pub fn from_line(line: &str) -> Result<Record, LineError> {
+    let at = line.find(PREFIX).ok_or(LineError::NotARecord)?;
+    let json = line[at + PREFIX.len()..].trim_end();
+    let parsed: Line =
+        serde_json::from_str(json).map_err(|e| LineError::Malformed(e.to_string()))?;
+    if parsed.v == VERSION {
+        Ok(parsed.record)
+    } else {
+        Err(LineError::Malformed("record version not known".to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    #[test]
+    fn a_record_survives_the_line() {
+        let record = Record::Cycle(Cycle { done: 3, asked: 10, teardown: "parallel".into() });
+        let line = to_line(&record);
+        assert_eq!(
+            line,
+            r#"@baton {"v":1,"record":"cycle","done":3,"asked":10,"teardown":"parallel"}"#
+        );
+        assert_eq!(from_line(&std::format!("baton> {line}\r")), Ok(record));
+    }
+
+    #[test]
+    fn text_and_broken_records_are_told_apart() {
+        assert_eq!(from_line("baton> help"), Err(LineError::NotARecord));
+        assert!(matches!(from_line("@baton {\"v\":1"), Err(LineError::Malformed(_))));
+        let future = r#"@baton {"v":2,"record":"cycle","done":1,"asked":1,"teardown":"x"}"#;
+        assert!(matches!(from_line(future), Err(LineError::Malformed(_))));
+    }
+}

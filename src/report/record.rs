@@ -1,0 +1,249 @@
+//! The records themselves.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// One record; the variant is the `"record"` field.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A kernel is up and its console listens.
+    Hello(Hello),
+    /// Several CPUs were brought up.
+    Bringup(Bringup),
+    /// Several CPUs were taken down.
+    Teardown(Teardown),
+    /// The jump that led to this kernel.
+    Kexec(Kexec),
+    /// One hotplug step of one CPU.
+    Step(Step),
+    /// A CPU reached a mark.
+    Mark(MarkAt),
+    /// A phase of the boot CPU.
+    Phase(PhaseSpan),
+    /// A command or an option failed.
+    Error(Error),
+    /// The kernel cannot go on.
+    Panic(Panic),
+    /// A cycle of several kexecs went one further.
+    Cycle(Cycle),
+    /// What the bare PSCI payload measured.
+    Floor(Floor),
+}
+
+/// A kernel is up and its console listens.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Version of baton.
+    pub version: String,
+    /// Kexecs behind this kernel.
+    pub generation: u32,
+    /// CPUs described by the device tree.
+    pub cpus: u32,
+    /// CPUs online.
+    pub online: u32,
+    /// Exception level at entry, 1 or 2.
+    pub el: u32,
+    /// GIC architecture version, 2 or 3.
+    pub gic: u32,
+    /// Physical address that the image runs at.
+    pub base: u64,
+    /// Bytes of RAM that nothing uses.
+    pub free_bytes: u64,
+    /// Frequency of the generic counter, Hz.
+    pub counter_hz: u64,
+}
+
+/// A CPU that did not come up or would not leave.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct CpuFailure {
+    /// Logical number.
+    pub cpu: u32,
+    /// Hardware affinity.
+    pub mpidr: u64,
+    /// The last mark it reached.
+    pub mark: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Several CPUs were brought up. All times count from the first act of the bring-up.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Bringup {
+    /// Kexecs behind this kernel.
+    pub generation: u32,
+    /// `boot` or `online` (a console command).
+    pub at: String,
+    /// CPUs that were asked to come.
+    pub cpus: u32,
+    /// CPUs of these that came.
+    pub online: u32,
+    /// CPUs that did not.
+    pub failed: Vec<CpuFailure>,
+    /// serial, parallel or fanout.
+    pub policy: String,
+    /// Until the last CPU_ON had returned.
+    pub kick_ns: u64,
+    /// Until the last CPU was ALIVE.
+    pub alive_ns: u64,
+    /// Until the last CPU was ONLINE.
+    pub online_ns: u64,
+}
+
+/// The phases of a teardown. In serial mode each is the sum over the CPUs.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+pub struct Phases {
+    /// Online steps undone on the leaving CPUs.
+    pub online_down_ns: u64,
+    /// stop_machine and the dying steps.
+    pub stop_ns: u64,
+    /// CPU_OFF until AFFINITY_INFO says OFF for all.
+    pub off_ns: u64,
+    /// Work for dead CPUs.
+    pub dead_ns: u64,
+}
+
+/// Several CPUs were taken down.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Teardown {
+    /// Kexecs behind this kernel.
+    pub generation: u32,
+    /// `kexec` or `offline` (a console command).
+    pub at: String,
+    /// CPUs that were asked to leave.
+    pub cpus: u32,
+    /// serial or parallel.
+    pub mode: String,
+    /// CPUs that did not leave.
+    pub stuck: Vec<CpuFailure>,
+    /// Where the time went.
+    pub phases: Phases,
+    /// From the first act to the last CPU OFF and cleaned up after.
+    pub total_ns: u64,
+}
+
+/// The jump that led to this kernel, printed by the new kernel.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Kexec {
+    /// Kexecs behind this kernel.
+    pub generation: u32,
+    /// Who jumped, for example `baton 0.1.0`.
+    pub from: String,
+    /// Who was jumped to.
+    pub to: String,
+    /// How the CPUs were taken down: serial or parallel.
+    pub teardown: String,
+    /// Bytes moved between `kexec exec` and the jump.
+    pub bytes_copied: u64,
+    /// `kexec exec` accepted until the last counter read before the jump.
+    pub exec_to_jump_ns: u64,
+    /// Last counter read of the old kernel until the first of the new one.
+    pub jump_to_entry_ns: u64,
+    /// First counter read of the new kernel until its last CPU was ONLINE.
+    pub entry_to_online_ns: u64,
+    /// `kexec exec` accepted until all CPUs online in the new kernel.
+    pub blackout_ns: u64,
+    /// Counter when `kexec exec` was accepted.
+    pub exec_at_ns: u64,
+}
+
+/// One hotplug step of one CPU.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Logical number.
+    pub cpu: u32,
+    /// Name of the step.
+    pub step: String,
+    /// up or down.
+    pub dir: String,
+    /// Counter at its begin.
+    pub begin_ns: u64,
+    /// Counter at its end.
+    pub end_ns: u64,
+    /// Kexecs behind the kernel that ran it.
+    pub generation: u32,
+}
+
+/// A CPU reached a mark.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct MarkAt {
+    /// Logical number.
+    pub cpu: u32,
+    /// Name of the mark.
+    pub mark: String,
+    /// up or down.
+    pub dir: String,
+    /// Counter when it was reached.
+    pub at_ns: u64,
+    /// Kexecs behind the kernel that recorded it.
+    pub generation: u32,
+}
+
+/// A phase of the boot CPU.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// Logical number of the boot CPU.
+    pub cpu: u32,
+    /// Name of the phase.
+    pub phase: String,
+    /// up or down.
+    pub dir: String,
+    /// Counter at its begin.
+    pub begin_ns: u64,
+    /// Counter at its end.
+    pub end_ns: u64,
+    /// Kexecs behind the kernel that recorded it.
+    pub generation: u32,
+}
+
+/// A command or an option failed; nothing was changed.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What was wrong, and what to do.
+    pub what: String,
+    /// The command or the place.
+    #[serde(rename = "where")]
+    pub place: String,
+}
+
+/// The kernel cannot go on.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Panic {
+    /// What happened.
+    pub what: String,
+    /// Source line or address.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// Logical number of the CPU, if it knows it.
+    pub cpu: Option<u32>,
+    /// The mark of that CPU.
+    pub mark: String,
+}
+
+/// A cycle of several kexecs went one further, printed by the new kernel.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// Kexecs done.
+    pub done: u32,
+    /// Kexecs asked for.
+    pub asked: u32,
+    /// serial or parallel.
+    pub teardown: String,
+}
+
+/// What the bare PSCI payload measured: firmware and simulator without a kernel.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// CPUs that were turned on and off, the boot CPU not counted.
+    pub cpus: u32,
+    /// serial or parallel.
+    pub mode: String,
+    /// False the first time in this boot, true after.
+    pub warm: bool,
+    /// First CPU_ON until the last CPU said that it is alive.
+    pub up_ns: u64,
+    /// Word to leave given until AFFINITY_INFO said OFF for all.
+    pub off_ns: u64,
+}

@@ -1,0 +1,9 @@
+//! What happened when, on which CPU: events in per-CPU rings, in memory that survives the jump.
+//!
+//! Recording is two plain stores into the CPU's own ring: no lock, no print, no allocation.
+
+pub mod event;
+mod ring;
+
+pub use event::{Dir, Edge, Event, Mark, Phase, StepId, What};
+pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, ring_words};

@@ -1,0 +1,121 @@
+//! One CPU's ring: a header word (events ever written) and a power of two of slots.
+//!
+//! Only the owning CPU writes. Readers come when the owner is known to be quiet (it is OFF, or it
+//! is the reader itself), so the stores are relaxed; what makes them visible is the hand-shake by
+//! which the reader learned that the owner is quiet. On overflow the oldest events go, and
+//! [`Ring::lost`] says how many.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::Event;
+use crate::config::TRACE_EVENTS;
+
+/// Words of one event.
+pub const EVENT_WORDS: usize = 2;
+
+/// Words before the first slot (one cache line, so that two rings never share one).
+pub const HEADER_WORDS: usize = 8;
+
+/// Words of one ring.
+pub const fn ring_words() -> usize {
+    HEADER_WORDS + TRACE_EVENTS * EVENT_WORDS
+}
+
+/// A view of one ring in memory that outlives the kernel.
+#[derive(Clone, Copy)]
+pub struct Ring<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Ring<'a> {
+    /// A ring over `words`; `None` unless there are exactly [`ring_words`] of them.
+    pub fn new(words: &'a [AtomicU64]) -> Option<Self> {
+        (words.len() == ring_words()).then_some(Self { words })
+    }
+
+    /// Forgets all events.
+    pub fn clear(&self) {
+        self.words.iter().for_each(|w| w.store(0, Relaxed));
+    }
+
+    /// Appends an event. Called by the ring's owner only.
+    pub fn record(&self, event: &Event) {
+        let count = self.written();
+        let slot = self.slot(count);
+        for (word, value) in slot.iter().zip(event.encode()) {
+            word.store(value, Relaxed);
+        }
+        self.words[0].store(count + 1, Relaxed);
+    }
+
+    /// Events ever written.
+    pub fn written(&self) -> u64 {
+        self.words[0].load(Relaxed)
+    }
+
+    /// Events that later ones have overwritten.
+    pub fn lost(&self) -> u64 {
+        self.written().saturating_sub(TRACE_EVENTS as u64)
+    }
+
+    /// The events still there, oldest first.
+    pub fn events(&self) -> impl Iterator<Item = Event> + 'a {
+        let ring = *self;
+        (self.lost()..self.written()).filter_map(move |i| {
+            let slot = ring.slot(i);
+            Event::decode([slot[0].load(Relaxed), slot[1].load(Relaxed)])
+        })
+    }
+
+    fn slot(&self, index: u64) -> &'a [AtomicU64] {
+        let at = HEADER_WORDS + (index as usize & (TRACE_EVENTS - 1)) * EVENT_WORDS;
+        &self.words[at..at + EVENT_WORDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::cpu::CpuId;
+    use crate::trace::{Dir, Edge, Mark, What};
+
+    fn memory() -> Vec<AtomicU64> {
+        (0..ring_words()).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    fn event(at: u64) -> Event {
+        let what = What::Mark(Mark::Online);
+        Event { at, cpu: CpuId(7), generation: 3, dir: Dir::Up, edge: Edge::Point, what }
+    }
+
+    #[test]
+    fn overflow_drops_the_oldest_and_counts_them() {
+        let memory = memory();
+        let ring = Ring::new(&memory).unwrap();
+        let total = TRACE_EVENTS as u64 + 5;
+        (0..total).for_each(|at| ring.record(&event(at)));
+        let times: Vec<u64> = ring.events().map(|e| e.at).collect();
+        assert_eq!(times, (5..total).collect::<Vec<_>>());
+        assert_eq!(ring.lost(), 5);
+    }
+
+    #[test]
+    fn a_second_view_of_the_same_memory_reads_what_the_first_wrote() {
+        let memory = memory();
+        Ring::new(&memory).unwrap().record(&event(42));
+        let old = Ring::new(&memory).unwrap();
+        assert_eq!(old.events().collect::<Vec<_>>(), [event(42)]);
+        old.clear();
+        assert_eq!((old.events().count(), old.written()), (0, 0));
+    }
+
+    #[test]
+    fn a_garbage_count_yields_only_what_decodes() {
+        let memory = memory();
+        memory[0].store(u64::MAX, Relaxed);
+        assert_eq!(Ring::new(&memory).unwrap().events().count(), 0);
+    }
+}
