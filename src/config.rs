@@ -21,14 +21,8 @@ pub const STACK_BYTES: u64 = 32 << 10;
 /// Bytes of a CPU's stack for exceptions and interrupts (SP_EL1).
 pub const EXCEPTION_STACK_BYTES: u64 = 16 << 10;
 
-/// How long a whole bring-up may take, from the first CPU_ON, before the missing are named.
-pub const BRINGUP_DEADLINE_MS: u64 = 30_000;
-
-/// How long each phase of a teardown may take before the missing are named.
-pub const TEARDOWN_DEADLINE_MS: u64 = 30_000;
-
-/// How long the sweep over AFFINITY_INFO may go on.
-pub const OFF_DEADLINE_MS: u64 = 10_000;
+/// How long a phase of a bring-up or teardown may take before the missing CPUs are named.
+pub const TIMEOUT_MS: u64 = 30_000;
 
 /// Longest command line that is kept (Linux's COMMAND_LINE_SIZE on arm64).
 pub const MAX_BOOTARGS: usize = 2048;
@@ -41,7 +35,7 @@ pub const TRACE_EVENTS: usize = 128;
 
 const _: () = {
     assert!(IMAGE_SPAN <= IMAGE_ALIGN);
-    assert!(STACK_BYTES % PAGE == 0 && EXCEPTION_STACK_BYTES % PAGE == 0);
+    assert!(STACK_BYTES.is_multiple_of(PAGE) && EXCEPTION_STACK_BYTES.is_multiple_of(PAGE));
     assert!(TRACE_EVENTS.is_power_of_two());
-    assert!(MAX_CPUS % 64 == 0);
+    assert!(MAX_CPUS.is_multiple_of(64));
 };

@@ -8,8 +8,15 @@ pub mod config;
 #[forbid(unsafe_code)]
 pub mod cpu;
 #[forbid(unsafe_code)]
+pub mod hotplug;
+pub mod machine;
+#[forbid(unsafe_code)]
 pub mod memory;
 #[forbid(unsafe_code)]
+pub mod options;
+#[forbid(unsafe_code)]
 pub mod report;
+#[forbid(unsafe_code)]
+pub mod sync;
 #[forbid(unsafe_code)]
 pub mod trace;

@@ -17,6 +17,16 @@ impl CpuMask {
         Self([0; WORDS])
     }
 
+    /// From its words, CPU 0 in bit 0 of the first.
+    pub const fn from_words(words: [u64; WORDS]) -> Self {
+        Self(words)
+    }
+
+    /// Its words, CPU 0 in bit 0 of the first.
+    pub const fn words(&self) -> [u64; WORDS] {
+        self.0
+    }
+
     /// CPUs `0..n`.
     pub fn first(n: usize) -> Self {
         (0..n.min(MAX_CPUS)).map(|i| CpuId(i as u16)).collect()

@@ -54,7 +54,7 @@ impl Range {
     pub const fn shrink_to(&self, align: u64) -> Self {
         let start = match self.start.checked_add(align - 1) {
             Some(start) => start & !(align - 1),
-            None => u64::MAX & !(align - 1),
+            None => !(align - 1),
         };
         Self { start, end: self.end & !(align - 1) }
     }

@@ -97,9 +97,9 @@ pub struct Bringup {
 pub struct Phases {
     /// Online steps undone on the leaving CPUs.
     pub online_down_ns: u64,
-    /// stop_machine and the dying steps.
+    /// Until every leaving CPU had stopped: interrupts off, nothing shared touched any more.
     pub stop_ns: u64,
-    /// CPU_OFF until AFFINITY_INFO says OFF for all.
+    /// Dying steps and CPU_OFF, until AFFINITY_INFO said OFF for all.
     pub off_ns: u64,
     /// Work for dead CPUs.
     pub dead_ns: u64,

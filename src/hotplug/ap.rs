@@ -1,0 +1,211 @@
+//! A secondary CPU's life, from its first Rust instruction to its last.
+//!
+//! What is true on entry: MMU and caches on, its own stacks and per-CPU area, interrupts masked,
+//! GIC not touched. What this establishes: every step of the table done in order, then the work
+//! loop; and on the way out every step undone, so that CPU_OFF is the only thing left to do.
+
+use super::fault;
+use super::state::{Local, Request};
+use super::steps::Section;
+use super::{Hotplug, StepFailure};
+use crate::cpu::{CpuId, CpuMask};
+use crate::machine::Machine;
+use crate::sync::Ticket;
+use crate::sync::atomic::Ordering;
+use crate::trace::{Dir, Mark};
+
+/// What the CPU has to do after [`Hotplug::secondary`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Call CPU_OFF. If that returns, call [`Hotplug::off_denied`] and park.
+    Off,
+    /// Call [`Hotplug::off_denied`] and park, as if CPU_OFF had been denied.
+    Park,
+}
+
+struct Ap<'a> {
+    hp: &'a Hotplug,
+    m: &'a dyn Machine,
+    cpu: CpuId,
+    local: Local<'a>,
+}
+
+impl Hotplug {
+    /// The whole life of a secondary CPU. `start` is the number of this start, from its boot
+    /// record. Called once per start, on that CPU.
+    pub fn secondary(&self, m: &dyn Machine, cpu: CpuId, start: u32) -> Next {
+        let ap = Ap { hp: self, m, cpu, local: self.cell(cpu).local(start) };
+        if ap.come_up() {
+            ap.work();
+        }
+        ap.last_act()
+    }
+
+    /// CPU_OFF returned, on this CPU: it parks for good.
+    pub fn off_denied(&self, m: &dyn Machine, cpu: CpuId, start: u32) {
+        self.trace_mark(m, cpu, Mark::Quarantined, Dir::Down);
+        self.cell(cpu).local(start).set(Mark::Quarantined);
+    }
+}
+
+impl Ap<'_> {
+    /// Up through the marks; false if the CPU has to go again, with everything undone.
+    fn come_up(&self) -> bool {
+        let Request::Come(ticket) = self.local.request() else { return false };
+        if !self.advance(Mark::Kicked, Mark::Alive) {
+            return false; // late: nobody waits for this start any more
+        }
+        self.hp.help_kick(self.m);
+        self.advance(Mark::Alive, Mark::ApOffline) && self.starting(ticket)
+    }
+
+    fn starting(&self, ticket: Ticket) -> bool {
+        if let Err(failure) = self.section_up(Section::Starting) {
+            self.failed(Mark::ApOffline, failure, ticket);
+            return false;
+        }
+        let up = self.advance(Mark::ApOffline, Mark::ApOnline) && self.online(ticket);
+        if !up {
+            self.dying();
+        }
+        up
+    }
+
+    fn online(&self, ticket: Ticket) -> bool {
+        if let Err(failure) = self.section_up(Section::Online) {
+            self.failed(Mark::ApOnline, failure, ticket);
+            return false;
+        }
+        self.local.served(Request::Come(ticket));
+        let up = self.advance(Mark::ApOnline, Mark::Online);
+        if up {
+            self.arrive(ticket);
+        } else {
+            // Given up: it goes whatever its steps say.
+            let survivors = self.hp.survivors.get();
+            let _ = self.hp.section_down_all(self.m, self.cpu, Section::Online, &survivors);
+        }
+        up
+    }
+
+    /// Serves requests until it is told to stop.
+    fn work(&self) {
+        loop {
+            match self.local.request() {
+                Request::Stay | Request::Come(_) => self.m.wait(None),
+                Request::Leave(ticket) => self.leave(ticket),
+                Request::Return(ticket) => self.come_back(ticket),
+                Request::StandStill(ticket) => self.stand_still(ticket),
+                Request::Stop(ticket) => {
+                    if self.stop(ticket) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn leave(&self, ticket: Ticket) {
+        let survivors = self.hp.survivors.get();
+        match self.hp.section_down(self.m, self.cpu, Section::Online, &survivors) {
+            Ok(()) => self.set(Mark::TeardownCpu),
+            Err(failure) => self.local.fail(failure),
+        }
+        self.local.served(Request::Leave(ticket));
+        self.arrive(ticket);
+    }
+
+    fn come_back(&self, ticket: Ticket) {
+        if self.hp.mark(self.cpu) == Mark::TeardownCpu {
+            match self.section_up(Section::Online) {
+                Ok(()) => self.set(Mark::Online),
+                Err(failure) => self.local.fail(failure),
+            }
+        }
+        self.local.served(Request::Return(ticket));
+        self.arrive(ticket);
+    }
+
+    /// Interrupts off until the boot CPU has another request. The last to stand still wakes the
+    /// CPU that waits for this.
+    fn stand_still(&self, ticket: Ticket) {
+        self.m.interrupts(false);
+        self.local.stands_still(ticket);
+        if self.hp.standstill.arrive(ticket) {
+            // Relaxed: written before the request that brought us here.
+            let stopping = CpuId(self.hp.stopping.load(Ordering::Relaxed) as u16);
+            self.m.kick(&CpuMask::from_iter([stopping]));
+        }
+        while self.local.request() == Request::StandStill(ticket) {
+            self.m.wait(None);
+        }
+        self.m.interrupts(true);
+    }
+
+    /// The last thing said while kicks still work; then the dying steps. False if the teardown was
+    /// called off while the others were not standing still yet.
+    fn stop(&self, ticket: Ticket) -> bool {
+        self.m.interrupts(false);
+        let others = self.hp.standstill.current();
+        self.hp.standstill.arrive(others);
+        while !self.hp.standstill.complete(others) {
+            if self.local.request() != Request::Stop(ticket) {
+                return false;
+            }
+            self.m.wait(None);
+        }
+        self.arrive(ticket);
+        self.dying();
+        self.set(Mark::ApIdleDead);
+        true
+    }
+
+    fn dying(&self) {
+        let survivors = self.hp.survivors.get();
+        if let Err(failure) =
+            self.hp.section_down_all(self.m, self.cpu, Section::Starting, &survivors)
+        {
+            self.local.fail(failure);
+        }
+    }
+
+    fn last_act(&self) -> Next {
+        let dead = self.hp.mark(self.cpu) == Mark::ApIdleDead;
+        if dead && self.hp.faults.hit(fault::OFF, self.cpu, Dir::Down) {
+            return Next::Park;
+        }
+        Next::Off
+    }
+
+    /// A step failed on the way up, and its section is undone: say so, and that it will be off.
+    fn failed(&self, at: Mark, failure: StepFailure, ticket: Ticket) {
+        self.local.fail(failure);
+        if self.advance(at, Mark::ApIdleDead) {
+            self.arrive(ticket);
+        }
+    }
+
+    fn section_up(&self, section: Section) -> Result<(), StepFailure> {
+        self.hp.section_up(self.m, self.cpu, section, &self.hp.survivors.get())
+    }
+
+    fn advance(&self, from: Mark, to: Mark) -> bool {
+        let moved = self.local.advance(from, to, self.m.now()).is_ok();
+        if moved {
+            self.hp.trace_mark(self.m, self.cpu, to, Dir::Up);
+        }
+        moved
+    }
+
+    fn set(&self, mark: Mark) {
+        let dir = if mark == Mark::Online { Dir::Up } else { Dir::Down };
+        self.hp.trace_mark(self.m, self.cpu, mark, dir);
+        self.local.set(mark);
+    }
+
+    fn arrive(&self, ticket: Ticket) {
+        if self.hp.latch.arrive(ticket) {
+            self.m.kick(&self.hp.boot_mask());
+        }
+    }
+}

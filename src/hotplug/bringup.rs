@@ -1,0 +1,201 @@
+//! Bringing CPUs up: prepare all, kick all by policy, wait once for all, name the missing.
+
+use alloc::vec::Vec;
+
+use super::steps::Section;
+use super::{BringupOutcome, Failure, Hotplug, StepFailure, Survivors, Why, fault};
+use crate::cpu::{CpuId, CpuMask};
+use crate::machine::{Affinity, Machine};
+use crate::options::BringupPolicy;
+use crate::sync::Ticket;
+use crate::sync::atomic::Ordering;
+use crate::trace::{Dir, Mark, Phase};
+
+/// One bring-up while it runs.
+struct Run<'a> {
+    hp: &'a Hotplug,
+    m: &'a dyn Machine,
+    survivors: Survivors,
+    begin: u64,
+    failed: Vec<Failure>,
+}
+
+impl Hotplug {
+    /// Brings up every CPU of `cpus` that is not online. Boot CPU only, one operation at a time.
+    /// Returns when all are ONLINE or named as failed, at the latest after [`Self::timeout_ms`]
+    /// (serial: each CPU has its own); the failed ones are off or will turn themselves off.
+    pub fn bring_up(
+        &self,
+        m: &dyn Machine,
+        cpus: &CpuMask,
+        policy: BringupPolicy,
+    ) -> BringupOutcome {
+        let survivors = self.everybody_stays();
+        self.survivors.set(&survivors);
+        let begin = m.now();
+        let mut run = Run { hp: self, m, survivors, begin, failed: Vec::new() };
+        let asked = cpus.and_not(&self.online());
+        match policy {
+            BringupPolicy::Serial => asked.iter().for_each(|cpu| {
+                run.together(&CpuMask::from_iter([cpu]), false);
+            }),
+            BringupPolicy::Parallel => run.together(&asked, false),
+            BringupPolicy::Fanout => run.together(&asked, true),
+        }
+        run.outcome(&asked)
+    }
+
+    /// Under the fanout policy: kicks CPUs as long as there are any that nobody has claimed.
+    pub(super) fn help_kick(&self, m: &dyn Machine) {
+        let count = self.cells.len();
+        // Relaxed: a claim only has to be unique; what it needs was published with the request.
+        while self.next_kick.load(Ordering::Relaxed) < count {
+            let index = self.next_kick.fetch_add(1, Ordering::Relaxed);
+            let Some(cell) = self.cells.get(index) else { return };
+            if cell.mark() == Mark::Kicked {
+                self.kick(m, CpuId(index as u16));
+            }
+        }
+    }
+
+    /// CPU_ON for one CPU that is KICKED. A refusal counts as its arrival.
+    fn kick(&self, m: &dyn Machine, cpu: CpuId) {
+        if self.faults.hit(fault::KICK, cpu, Dir::Up) {
+            return;
+        }
+        let cell = self.cell(cpu);
+        match m.cpu_on(cpu) {
+            Ok(()) => cell.remote().kicked(m.now()),
+            Err(error) => {
+                cell.remote().refused(error);
+                if self.latch.arrive(self.latch.current()) {
+                    m.kick(&self.boot_mask());
+                }
+            }
+        }
+    }
+
+    /// Undoes the prepare section of a CPU that is off.
+    pub(super) fn clean_up_dead(
+        &self,
+        m: &dyn Machine,
+        cpu: CpuId,
+        survivors: &Survivors,
+    ) -> Result<(), StepFailure> {
+        let result = self.section_down_all(m, cpu, Section::Prepare, survivors);
+        self.cell(cpu).remote().set_off(Mark::Offline);
+        self.trace_mark(m, cpu, Mark::Offline, Dir::Down);
+        result
+    }
+}
+
+impl Run<'_> {
+    /// Brings up `cpus` at the same time, under one deadline.
+    fn together(&mut self, cpus: &CpuMask, fanout: bool) {
+        let (hp, m) = (self.hp, self.m);
+        let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
+        let (prepared, _) = hp.phase(m, Phase::Prepare, Dir::Up, || self.prepare(cpus));
+        let ticket = hp.latch.open(prepared.len());
+        hp.phase(m, Phase::Kick, Dir::Up, || self.kick_all(&prepared, ticket, fanout));
+        hp.phase(m, Phase::Sync, Dir::Up, || {
+            hp.wait_until(m, deadline, || hp.latch.complete(ticket))
+        });
+        hp.next_kick.store(usize::MAX, Ordering::Relaxed);
+        prepared.iter().for_each(|cpu| self.settle(cpu, deadline));
+    }
+
+    /// Runs the prepare steps; returns the CPUs that can be kicked.
+    fn prepare(&mut self, cpus: &CpuMask) -> CpuMask {
+        cpus.iter().filter(|&cpu| self.prepare_one(cpu)).collect()
+    }
+
+    fn prepare_one(&mut self, cpu: CpuId) -> bool {
+        let cell = self.hp.cell(cpu);
+        // A CPU that was given up may have come after all, and may still be on its way out.
+        let off = || !matches!(self.m.affinity_info(cpu), Ok(Affinity::On));
+        if !cell.startable() || (cell.mark() == Mark::ShouldDie && !off()) {
+            self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::NotReady });
+            return false;
+        }
+        let result = self.hp.section_up(self.m, cpu, Section::Prepare, &self.survivors);
+        if let Err(failure) = result {
+            self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::Step(failure) });
+        }
+        result.is_ok()
+    }
+
+    /// Says KICKED and writes the records of all, then issues CPU_ON by policy.
+    fn kick_all(&self, cpus: &CpuMask, ticket: Ticket, fanout: bool) {
+        let (hp, m) = (self.hp, self.m);
+        for cpu in cpus.iter() {
+            let start = hp.cell(cpu).remote().begin_start(ticket);
+            m.write_record(cpu, start);
+            hp.trace_mark(m, cpu, Mark::Kicked, Dir::Up);
+            if !fanout {
+                hp.kick(m, cpu);
+            }
+        }
+        if fanout {
+            // Release: a CPU that claims a kick sees every record and every KICKED.
+            hp.next_kick.store(0, Ordering::Release);
+            hp.help_kick(m);
+        }
+    }
+
+    /// What became of one CPU that was to be kicked.
+    fn settle(&mut self, cpu: CpuId, deadline: u64) {
+        let cell = self.hp.cell(cpu);
+        let Some((mark, why)) = self.verdict(cpu) else { return };
+        self.failed.push(Failure { cpu, mark, why });
+        match mark {
+            // Its last act was a mark or is to be one: off comes next.
+            Mark::ApIdleDead => self.wait_off(cpu, deadline),
+            Mark::Offline => self.clean_up(cpu),
+            // Never seen, or seen and too slow: it turns itself off if it still comes, and needs
+            // its stack for that.
+            _ => debug_assert_eq!(cell.mark(), Mark::ShouldDie),
+        }
+    }
+
+    fn verdict(&self, cpu: CpuId) -> Option<(Mark, Why)> {
+        let cell = self.hp.cell(cpu);
+        let failure = || cell.failure().map_or(Why::NotReady, Why::Step);
+        if let Some(error) = cell.refusal() {
+            return Some((Mark::Offline, Why::CpuOn(error)));
+        }
+        match cell.remote().give_up() {
+            Ok(mark) => Some((mark, Why::Missing(self.m.affinity_info(cpu)))),
+            Err(Mark::Online) => None,
+            Err(mark) => Some((mark, failure())),
+        }
+    }
+
+    fn wait_off(&self, cpu: CpuId, deadline: u64) {
+        let mut remaining = CpuMask::from_iter([cpu]);
+        self.hp.sweep(self.m, &mut remaining, deadline);
+        if remaining.is_empty() {
+            self.clean_up(cpu);
+        }
+    }
+
+    /// A failing prepare teardown leaves nothing to go back to; the failure of the bring-up itself
+    /// is what the user has to know.
+    fn clean_up(&self, cpu: CpuId) {
+        let _ = self.hp.clean_up_dead(self.m, cpu, &self.survivors);
+    }
+
+    fn outcome(self, asked: &CpuMask) -> BringupOutcome {
+        let online = asked.and(&self.hp.online());
+        let last = |which: usize| {
+            let times = online.iter().map(|cpu| self.hp.cell(cpu).times()[which]);
+            times.max().map_or(0, |t| t.saturating_sub(self.begin))
+        };
+        BringupOutcome {
+            online,
+            kick: last(0),
+            alive: last(1),
+            last_online: last(2),
+            failed: self.failed,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Failures on purpose: `cpuhp.fail=` and `set fail`.
+//!
+//! Beside the steps there are two points of firmware: `kick` (the CPU_ON is kept back, so that the
+//! CPU never comes) and `off` (CPU_OFF counts as DENIED).
+
+use super::steps;
+use crate::cpu::CpuId;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::trace::{Dir, StepId};
+
+/// Faults that can wait at the same time.
+const SLOTS: usize = 8;
+
+/// The CPU_ON of a CPU is kept back.
+pub const KICK: StepId = StepId(254);
+
+/// CPU_OFF of a CPU counts as DENIED.
+pub const OFF: StepId = StepId(255);
+
+const ANY_CPU: u64 = 0xffff;
+const ANY_DIR: u64 = 2;
+
+/// The faults that wait. Each word: times << 32 | cpu << 16 | direction << 8 | step.
+#[derive(Default)]
+pub struct Faults {
+    slots: [AtomicU64; SLOTS],
+}
+
+/// All slots hold a fault already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+/// The step or point with a name.
+pub fn point(name: &str) -> Option<StepId> {
+    match name {
+        "kick" => Some(KICK),
+        "off" => Some(OFF),
+        _ => steps::by_name(name),
+    }
+}
+
+impl Faults {
+    /// Makes `step` fail `times` times, on one CPU or any, in one direction or any.
+    ///
+    /// # Errors
+    /// [`Full`] if too many faults wait already.
+    pub fn inject(
+        &self,
+        step: StepId,
+        cpu: Option<CpuId>,
+        dir: Option<Dir>,
+        times: u32,
+    ) -> Result<(), Full> {
+        let cpu = cpu.map_or(ANY_CPU, |c| u64::from(c.0));
+        let dir = dir.map_or(ANY_DIR, |d| d as u64);
+        let word = u64::from(times) << 32 | cpu << 16 | dir << 8 | u64::from(step.0);
+        let empty = |slot: &&AtomicU64| slot.load(Ordering::Relaxed) >> 32 == 0;
+        let slot = self.slots.iter().find(empty).ok_or(Full)?;
+        slot.store(word, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes every fault back.
+    pub fn clear(&self) {
+        self.slots.iter().for_each(|slot| slot.store(0, Ordering::Release));
+    }
+
+    /// True if this act shall fail; uses up one of the fault's times.
+    pub fn hit(&self, step: StepId, cpu: CpuId, dir: Dir) -> bool {
+        self.slots.iter().any(|slot| take(slot, step, cpu, dir))
+    }
+}
+
+fn take(slot: &AtomicU64, step: StepId, cpu: CpuId, dir: Dir) -> bool {
+    let word = slot.load(Ordering::Acquire);
+    matches(word, step, cpu, dir)
+        && slot
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                matches(word, step, cpu, dir).then(|| word - (1 << 32))
+            })
+            .is_ok()
+}
+
+fn matches(word: u64, step: StepId, cpu: CpuId, dir: Dir) -> bool {
+    let (for_cpu, for_dir) = (word >> 16 & 0xffff, word >> 8 & 0xff);
+    word >> 32 != 0
+        && word & 0xff == u64::from(step.0)
+        && (for_cpu == ANY_CPU || for_cpu == u64::from(cpu.0))
+        && (for_dir == ANY_DIR || for_dir == dir as u64)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_hits_as_often_as_it_was_asked_to() {
+        let faults = Faults::default();
+        faults.inject(StepId(2), Some(CpuId(5)), Some(Dir::Up), 2).unwrap();
+        assert!(!faults.hit(StepId(2), CpuId(4), Dir::Up));
+        assert!(!faults.hit(StepId(2), CpuId(5), Dir::Down));
+        let hits = (0..5).filter(|_| faults.hit(StepId(2), CpuId(5), Dir::Up)).count();
+        assert_eq!(hits, 2);
+    }
+
+    #[test]
+    fn used_up_slots_are_free_again() {
+        let faults = Faults::default();
+        for _ in 0..SLOTS {
+            faults.inject(KICK, None, None, 1).unwrap();
+        }
+        assert_eq!(faults.inject(OFF, None, None, 1), Err(Full));
+        assert!(faults.hit(KICK, CpuId(1), Dir::Up));
+        assert_eq!(faults.inject(OFF, None, None, 1), Ok(()));
+        faults.clear();
+        assert!(!faults.hit(OFF, CpuId(1), Dir::Down));
+    }
+
+    #[test]
+    fn points_have_names() {
+        assert_eq!(point("kick"), Some(KICK));
+        assert_eq!(point("gic:starting").map(steps::name), Some("gic:starting"));
+        assert_eq!(point("nothing"), None);
+    }
+}

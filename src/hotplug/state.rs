@@ -1,0 +1,280 @@
+//! One CPU's state, with two views: [`Local`] for the CPU itself, [`Remote`] for the boot CPU.
+//!
+//! The word holds the mark and the number of the start it belongs to. On the way up the CPU moves
+//! it by compare-and-swap, and so does the boot CPU when it gives the CPU up; the one that comes
+//! second learns it. On the way down only the CPU itself moves it, until the boot CPU has seen it
+//! OFF in firmware.
+
+use super::StepFailure;
+use crate::machine::PsciError;
+use crate::sync::Ticket;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::trace::Mark;
+
+/// What the boot CPU wants of a CPU that is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Go on as you are.
+    Stay,
+    /// Come up.
+    Come(Ticket),
+    /// Undo your online steps, then wait.
+    Leave(Ticket),
+    /// Redo your online steps: the teardown was called off.
+    Return(Ticket),
+    /// Undo your starting steps and turn yourself off.
+    Stop(Ticket),
+    /// Stand still, interrupts off, while another CPU is stopped.
+    StandStill(Ticket),
+}
+
+const KIND_BITS: u32 = 3;
+
+impl Request {
+    fn to_word(self) -> u64 {
+        let (kind, ticket) = match self {
+            Self::Stay => return 0,
+            Self::Leave(t) => (1, t),
+            Self::Return(t) => (2, t),
+            Self::Stop(t) => (3, t),
+            Self::StandStill(t) => (4, t),
+            Self::Come(t) => (5, t),
+        };
+        ticket.number() << KIND_BITS | kind
+    }
+
+    fn from_word(word: u64) -> Self {
+        let ticket = Ticket::from_number(word >> KIND_BITS);
+        match word & ((1 << KIND_BITS) - 1) {
+            1 => Self::Leave(ticket),
+            2 => Self::Return(ticket),
+            3 => Self::Stop(ticket),
+            4 => Self::StandStill(ticket),
+            5 => Self::Come(ticket),
+            _ => Self::Stay,
+        }
+    }
+}
+
+/// Everything that CPUs tell each other about one CPU. Two cache lines of its own.
+#[repr(align(128))]
+pub struct CpuCell {
+    /// start number << 8 | mark
+    word: AtomicU64,
+    request: AtomicU64,
+    /// The last standstill that it joined.
+    still: AtomicU64,
+    failure: AtomicU32,
+    /// What CPU_ON answered, 0 for SUCCESS.
+    refusal: AtomicU32,
+    kicked_at: AtomicU64,
+    alive_at: AtomicU64,
+    online_at: AtomicU64,
+}
+
+impl Default for CpuCell {
+    fn default() -> Self {
+        Self {
+            word: AtomicU64::new(Mark::Offline as u64),
+            request: AtomicU64::new(0),
+            still: AtomicU64::new(0),
+            failure: AtomicU32::new(0),
+            refusal: AtomicU32::new(0),
+            kicked_at: AtomicU64::new(0),
+            alive_at: AtomicU64::new(0),
+            online_at: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The start was given up by the boot CPU: walk back and turn off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GivenUp;
+
+fn pack(start: u32, mark: Mark) -> u64 {
+    u64::from(start) << 8 | mark as u64
+}
+
+fn mark_of(word: u64) -> Mark {
+    Mark::from_u8(word as u8).unwrap_or(Mark::Offline)
+}
+
+impl CpuCell {
+    /// The mark it has reached.
+    pub fn mark(&self) -> Mark {
+        // Acquire: what the CPU did before it reached the mark is visible to who sees it.
+        mark_of(self.word.load(Ordering::Acquire))
+    }
+
+    /// True at the marks from which it can be started: it is known to be OFF, or was given up.
+    pub fn startable(&self) -> bool {
+        matches!(self.mark(), Mark::Offline | Mark::Dead | Mark::ShouldDie)
+    }
+
+    /// Why its last step failed, if one did.
+    pub fn failure(&self) -> Option<StepFailure> {
+        StepFailure::from_word(self.failure.load(Ordering::Acquire))
+    }
+
+    /// What CPU_ON answered, if it was refused.
+    pub fn refusal(&self) -> Option<PsciError> {
+        PsciError::from_code(self.refusal.load(Ordering::Acquire) as i32)
+    }
+
+    /// When CPU_ON returned and when it became ALIVE and ONLINE, ticks; 0 if not in this start.
+    pub fn times(&self) -> [u64; 3] {
+        [&self.kicked_at, &self.alive_at, &self.online_at].map(|t| t.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_online(&self) {
+        self.word.store(pack(0, Mark::Online), Ordering::Release);
+    }
+
+    /// The view of the CPU itself, for the start with this number.
+    pub fn local(&self, start: u32) -> Local<'_> {
+        Local { cell: self, start }
+    }
+
+    /// The view of the boot CPU.
+    pub fn remote(&self) -> Remote<'_> {
+        Remote { cell: self }
+    }
+}
+
+/// What only the CPU itself may do.
+#[derive(Clone, Copy)]
+pub struct Local<'a> {
+    cell: &'a CpuCell,
+    start: u32,
+}
+
+impl Local<'_> {
+    /// One mark further on the way up.
+    ///
+    /// # Errors
+    /// [`GivenUp`] if the boot CPU no longer waits for this start.
+    pub fn advance(&self, from: Mark, to: Mark, now: u64) -> Result<(), GivenUp> {
+        match to {
+            Mark::Alive => self.cell.alive_at.store(now, Ordering::Relaxed),
+            Mark::Online => self.cell.online_at.store(now, Ordering::Relaxed),
+            _ => {}
+        }
+        let (old, new) = (pack(self.start, from), pack(self.start, to));
+        // Release publishes the steps done so far; Acquire pairs with the boot CPU's give-up.
+        self.cell
+            .word
+            .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire)
+            .map(|_| ())
+            .map_err(|_| GivenUp)
+    }
+
+    /// A mark on the way down, or back at ONLINE when the teardown was called off.
+    pub fn set(&self, mark: Mark) {
+        self.cell.word.store(pack(self.start, mark), Ordering::Release);
+    }
+
+    /// What the boot CPU wants.
+    pub fn request(&self) -> Request {
+        Request::from_word(self.cell.request.load(Ordering::Acquire))
+    }
+
+    /// Marks a request as served, unless a newer one has come.
+    pub fn served(&self, request: Request) {
+        let (old, new) = (request.to_word(), Request::Stay.to_word());
+        // A failure means that there is a newer request: leave it.
+        let _ = self.cell.request.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Says that it stands still. Published by its arrival.
+    pub fn stands_still(&self, ticket: Ticket) {
+        self.cell.still.store(ticket.number(), Ordering::Release);
+    }
+
+    /// Says which step failed. Published by the next mark or arrival.
+    pub fn fail(&self, failure: StepFailure) {
+        self.cell.failure.store(failure.to_word(), Ordering::Release);
+    }
+}
+
+/// What only the boot CPU may do, or under the fanout policy the CPU that has claimed the kick.
+#[derive(Clone, Copy)]
+pub struct Remote<'a> {
+    cell: &'a CpuCell,
+}
+
+impl Remote<'_> {
+    /// Begins a new start: forgets what the last one left and says KICKED. Returns its number.
+    /// The CPU is off.
+    pub fn begin_start(&self, ticket: Ticket) -> u32 {
+        let cell = self.cell;
+        let start = ((cell.word.load(Ordering::Relaxed) >> 8) as u32).wrapping_add(1);
+        cell.request.store(Request::Come(ticket).to_word(), Ordering::Relaxed);
+        cell.failure.store(0, Ordering::Relaxed);
+        cell.refusal.store(0, Ordering::Relaxed);
+        for time in [&cell.kicked_at, &cell.alive_at, &cell.online_at] {
+            time.store(0, Ordering::Relaxed);
+        }
+        // Release: the CPU reads the cleared fields only after it has seen KICKED.
+        cell.word.store(pack(start, Mark::Kicked), Ordering::Release);
+        start
+    }
+
+    /// CPU_ON returned SUCCESS at this time.
+    pub fn kicked(&self, now: u64) {
+        self.cell.kicked_at.store(now, Ordering::Release);
+    }
+
+    /// CPU_ON was refused: the CPU is where it was, OFF as far as we know.
+    pub fn refused(&self, error: PsciError) {
+        self.cell.refusal.store(error.code() as u32, Ordering::Relaxed);
+        self.set_off(Mark::Offline);
+    }
+
+    /// Gives up a start that is not ONLINE yet. Returns the mark it had reached, or `Err` with
+    /// ONLINE or AP_IDLE_DEAD if it got there first.
+    ///
+    /// # Errors
+    /// The mark at which there is nothing to give up.
+    pub fn give_up(&self) -> Result<Mark, Mark> {
+        let giving_up = |word| {
+            let start = (word >> 8) as u32;
+            let under_way = matches!(
+                mark_of(word),
+                Mark::Kicked | Mark::Alive | Mark::ApOffline | Mark::ApOnline
+            );
+            under_way.then(|| pack(start, Mark::ShouldDie))
+        };
+        self.cell
+            .word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, giving_up)
+            .map(mark_of)
+            .map_err(mark_of)
+    }
+
+    /// True if it joined this standstill.
+    pub fn stood_still(&self, ticket: Ticket) -> bool {
+        self.cell.still.load(Ordering::Acquire) == ticket.number()
+    }
+
+    /// Asks the CPU for something; kick it afterwards.
+    pub fn ask(&self, request: Request) {
+        self.cell.request.store(request.to_word(), Ordering::Release);
+    }
+
+    /// DEAD or OFFLINE, once firmware says OFF.
+    pub fn set_off(&self, mark: Mark) {
+        let start = (self.cell.word.load(Ordering::Relaxed) >> 8) as u32;
+        self.cell.word.store(pack(start, mark), Ordering::Release);
+    }
+
+    /// Forgets a failure that has been reported.
+    pub fn clear_failure(&self) {
+        self.cell.failure.store(0, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+#[cfg(all(test, loom))]
+mod loom_tests;

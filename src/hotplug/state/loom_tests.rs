@@ -1,0 +1,97 @@
+//! The hand-shakes in every interleaving.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::*;
+use crate::sync::Latch;
+
+const UP: [Mark; 5] = [Mark::Kicked, Mark::Alive, Mark::ApOffline, Mark::ApOnline, Mark::Online];
+
+/// Walks up as a CPU does; true if it is ONLINE, false if it was given up on the way.
+fn walk_up(cell: &CpuCell, start: u32) -> bool {
+    UP.windows(2).all(|pair| cell.local(start).advance(pair[0], pair[1], 9).is_ok())
+}
+
+/// Alive/online: the boot CPU gives up while the CPU comes. Both agree on who won.
+#[test]
+fn loom_online_and_given_up_exclude_each_other() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let start = cell.remote().begin_start(Ticket::from_number(1));
+        let ap = thread::spawn({
+            let cell = cell.clone();
+            move || walk_up(&cell, start)
+        });
+        let given_up = cell.remote().give_up();
+        let came = ap.join().unwrap();
+        assert_eq!(came, given_up == Err(Mark::Online));
+        assert_eq!(cell.mark(), if came { Mark::Online } else { Mark::ShouldDie });
+    });
+}
+
+/// A late CPU of an old start races with the new start of the same CPU: only the new one comes.
+#[test]
+fn loom_a_late_ap_of_an_old_start_never_comes_up() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let old = cell.remote().begin_start(Ticket::from_number(1));
+        let late = thread::spawn({
+            let cell = cell.clone();
+            move || walk_up(&cell, old)
+        });
+        if cell.remote().give_up().is_ok() {
+            let new = cell.remote().begin_start(Ticket::from_number(1));
+            assert!(walk_up(&cell, new), "nobody gave the new start up");
+            assert!(!late.join().unwrap());
+        } else {
+            assert!(late.join().unwrap());
+        }
+    });
+}
+
+/// Leaving: the CPU that arrives last sees the others at their mark, and so does who waits.
+#[test]
+fn loom_leaving_is_seen_by_who_waits() {
+    loom::model(|| {
+        let shared = Arc::new((Latch::default(), CpuCell::default()));
+        let start = shared.1.remote().begin_start(Ticket::from_number(1));
+        let ticket = shared.0.open(1);
+        shared.1.remote().ask(Request::Leave(ticket));
+        let ap = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let local = shared.1.local(start);
+                let Request::Leave(ticket) = local.request() else { panic!("asked before") };
+                local.set(Mark::TeardownCpu);
+                local.served(Request::Leave(ticket));
+                assert!(shared.0.arrive(ticket));
+            }
+        });
+        if shared.0.complete(ticket) {
+            assert_eq!(shared.1.mark(), Mark::TeardownCpu);
+            let stop = Request::Stop(shared.0.open(1));
+            shared.1.remote().ask(stop);
+            assert_eq!(shared.1.local(start).request(), stop);
+        }
+        ap.join().unwrap();
+    });
+}
+
+/// Rendezvous: a request that comes while the older one is being served is never lost.
+#[test]
+fn loom_a_newer_request_is_never_lost() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let leave = Request::Leave(Ticket::from_number(1));
+        let back = Request::Return(Ticket::from_number(2));
+        cell.remote().ask(leave);
+        let ap = thread::spawn({
+            let cell = cell.clone();
+            move || cell.local(0).served(leave)
+        });
+        cell.remote().ask(back);
+        ap.join().unwrap();
+        assert_eq!(cell.local(0).request(), back);
+    });
+}

@@ -1,0 +1,239 @@
+//! The seam: what logic may ask of the machine. `aarch64` implements it on hardware; the host tests
+//! implement it on a simulated machine. Nothing else stands between the two.
+//!
+//! Every method says who may call it and when. "Boot CPU" is the CPU that controls hotplug.
+
+use core::fmt;
+
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::{StepError, Target};
+use crate::trace::Event;
+
+/// What PSCI answers when it does not answer SUCCESS (DEN0022, table 6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PsciError {
+    /// -1
+    NotSupported,
+    /// -2
+    InvalidParameters,
+    /// -3
+    Denied,
+    /// -4
+    AlreadyOn,
+    /// -5
+    OnPending,
+    /// -6
+    InternalFailure,
+    /// -7
+    NotPresent,
+    /// -8
+    Disabled,
+    /// -9
+    InvalidAddress,
+    /// A number that the specification does not list.
+    Unknown(i32),
+}
+
+impl PsciError {
+    /// From the return code; `None` for SUCCESS and other values that are not negative.
+    pub const fn from_code(code: i32) -> Option<Self> {
+        Some(match code {
+            0.. => return None,
+            -1 => Self::NotSupported,
+            -2 => Self::InvalidParameters,
+            -3 => Self::Denied,
+            -4 => Self::AlreadyOn,
+            -5 => Self::OnPending,
+            -6 => Self::InternalFailure,
+            -7 => Self::NotPresent,
+            -8 => Self::Disabled,
+            -9 => Self::InvalidAddress,
+            other => Self::Unknown(other),
+        })
+    }
+
+    /// The return code.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::NotSupported => -1,
+            Self::InvalidParameters => -2,
+            Self::Denied => -3,
+            Self::AlreadyOn => -4,
+            Self::OnPending => -5,
+            Self::InternalFailure => -6,
+            Self::NotPresent => -7,
+            Self::Disabled => -8,
+            Self::InvalidAddress => -9,
+            Self::Unknown(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for PsciError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::NotSupported => "NOT_SUPPORTED",
+            Self::InvalidParameters => "INVALID_PARAMETERS",
+            Self::Denied => "DENIED",
+            Self::AlreadyOn => "ALREADY_ON",
+            Self::OnPending => "ON_PENDING",
+            Self::InternalFailure => "INTERNAL_FAILURE",
+            Self::NotPresent => "NOT_PRESENT",
+            Self::Disabled => "DISABLED",
+            Self::InvalidAddress => "INVALID_ADDRESS",
+            Self::Unknown(code) => return write!(f, "unknown PSCI code {code}"),
+        };
+        f.write_str(name)
+    }
+}
+
+/// What AFFINITY_INFO says of a CPU (DEN0022 5.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Affinity {
+    /// The CPU runs.
+    On,
+    /// The CPU is off.
+    Off,
+    /// CPU_ON was accepted and is not carried out yet.
+    OnPending,
+}
+
+/// Time, and sleeping until something happens.
+pub trait Clock {
+    /// The generic counter. Any CPU, any time; the same axis on all CPUs and across a kexec.
+    fn now(&self) -> u64;
+
+    /// Ticks per second of the counter.
+    fn hz(&self) -> u64;
+
+    /// Sleeps until this CPU is kicked, takes an interrupt, or `deadline` (ticks) passes; may
+    /// return early. Nothing that happened between the caller's last look and the sleep is lost: a
+    /// kick stays pending and ends the sleep at once. Any CPU, in ordinary context.
+    fn wait(&self, deadline: Option<u64>);
+
+    /// Ticks in `ms` milliseconds.
+    fn ticks_from_ms(&self, ms: u64) -> u64 {
+        ms.saturating_mul(self.hz()) / 1000
+    }
+
+    /// Ticks in `us` microseconds.
+    fn ticks_from_us(&self, us: u64) -> u64 {
+        us.saturating_mul(self.hz()) / 1_000_000
+    }
+}
+
+/// Firmware power control, by logical CPU.
+pub trait Power {
+    /// CPU_ON at the secondary entry, with that CPU's boot record as context id. The record must be
+    /// prepared ([`Bringup::prepare`]) and everything the CPU needs written before the call. Boot
+    /// CPU, or under the fanout policy any CPU that is up.
+    ///
+    /// # Errors
+    /// What firmware answered.
+    fn cpu_on(&self, cpu: CpuId) -> Result<(), PsciError>;
+
+    /// AFFINITY_INFO at level 0. Any CPU.
+    ///
+    /// # Errors
+    /// What firmware answered.
+    fn affinity_info(&self, cpu: CpuId) -> Result<Affinity, PsciError>;
+}
+
+/// Waking other CPUs.
+pub trait Ipi {
+    /// Ends the [`Clock::wait`] of each CPU in the set. All stores before the call are visible to
+    /// them after they wake. Any CPU whose interrupt controller is up; the set may contain CPUs
+    /// that are off, for which it does nothing.
+    fn kick(&self, cpus: &CpuMask);
+}
+
+/// Memory of a CPU that is not up. Boot CPU only.
+pub trait Bringup {
+    /// Stacks, per-CPU area. The CPU is off.
+    ///
+    /// # Errors
+    /// No memory, no redistributor.
+    fn prepare(&self, cpu: CpuId) -> Result<(), StepError>;
+
+    /// Undoes [`Bringup::prepare`]. The CPU is confirmed off.
+    fn release(&self, cpu: CpuId);
+
+    /// Writes the boot record that the CPU reads with its MMU off, and cleans it to the point of
+    /// coherency. `start` tells this start from every other one; the machine adds the generation.
+    /// The CPU is prepared.
+    fn write_record(&self, cpu: CpuId, start: u32);
+}
+
+/// Hardware of the calling CPU. Only on that CPU.
+pub trait Local {
+    /// Is this CPU what the description says: affinity, exception level, required features.
+    ///
+    /// # Errors
+    /// The difference.
+    fn check(&self) -> Result<(), StepError>;
+
+    /// Wakes the redistributor and enables the CPU interface. Interrupts off.
+    ///
+    /// # Errors
+    /// The redistributor does not wake.
+    fn gic_up(&self) -> Result<(), StepError>;
+
+    /// Disables the CPU interface and puts the redistributor to sleep. Interrupts off.
+    ///
+    /// # Errors
+    /// The redistributor does not go to sleep.
+    fn gic_down(&self) -> Result<(), StepError>;
+
+    /// Enables this CPU's timer interrupt, with no deadline armed.
+    fn timer_up(&self);
+
+    /// Disarms the timer and disables its interrupt.
+    fn timer_down(&self);
+
+    /// Enables the inter-processor interrupt.
+    fn ipi_up(&self);
+
+    /// Disables the inter-processor interrupt.
+    fn ipi_down(&self);
+
+    /// With `false` only kicks get through from now on, with `true` every interrupt again.
+    fn interrupts(&self, all: bool);
+}
+
+/// Shared interrupts.
+pub trait Interrupts {
+    /// The CPU that takes the console's interrupt, if the machine has such a console.
+    fn console_target(&self) -> Option<CpuId>;
+
+    /// Routes the console's interrupt. A leaving CPU can only name a survivor: see [`Target`].
+    ///
+    /// # Errors
+    /// The route did not take.
+    fn route_console(&self, target: Target) -> Result<(), StepError>;
+}
+
+/// Recording.
+pub trait Recorder {
+    /// Appends to the ring of `event.cpu`. The caller owns that CPU's ring: it runs on that CPU,
+    /// or it is the boot CPU and that CPU is off.
+    fn record(&self, event: Event);
+}
+
+/// All of it.
+pub trait Machine: Clock + Power + Ipi + Bringup + Local + Interrupts + Recorder + Sync {}
+
+impl<T: Clock + Power + Ipi + Bringup + Local + Interrupts + Recorder + Sync> Machine for T {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_psci_code_has_its_name_and_comes_back() {
+        for code in -40..0 {
+            assert_eq!(PsciError::from_code(code).map(PsciError::code), Some(code));
+        }
+        assert_eq!(PsciError::from_code(0), None);
+        assert_eq!(PsciError::from_code(-3), Some(PsciError::Denied));
+    }
+}

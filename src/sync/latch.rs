@@ -1,0 +1,123 @@
+//! A count-down that belongs to one operation: the last to arrive is told so, and a straggler of
+//! an earlier operation counts for nothing.
+
+use super::atomic::{AtomicU64, Ordering};
+
+const COUNT_BITS: u32 = 16;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
+
+/// Names one operation of a [`Latch`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    /// As a number, for a request word.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// From the number.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// The count-down. One CPU opens it; any may arrive.
+pub struct Latch {
+    /// operation << 16 | how many are still to arrive
+    word: AtomicU64,
+}
+
+impl Default for Latch {
+    fn default() -> Self {
+        Self { word: AtomicU64::new(0) }
+    }
+}
+
+impl Latch {
+    /// Starts the next operation, for `count` arrivals. Only the controlling CPU calls this.
+    pub fn open(&self, count: usize) -> Ticket {
+        // Relaxed: only the opener writes the operation number, and what the arrivers need is
+        // published by the request that carries the ticket.
+        let operation = (self.word.load(Ordering::Relaxed) >> COUNT_BITS) + 1;
+        self.word.store(operation << COUNT_BITS | (count as u64 & COUNT), Ordering::Relaxed);
+        Ticket(operation)
+    }
+
+    /// The operation that is under way.
+    pub fn current(&self) -> Ticket {
+        Ticket(self.word.load(Ordering::Acquire) >> COUNT_BITS)
+    }
+
+    /// One arrival. True for the one that makes it complete; false for all others and for
+    /// stragglers of an earlier operation.
+    pub fn arrive(&self, ticket: Ticket) -> bool {
+        // AcqRel: whoever sees the count at zero sees all that each arriver did before.
+        self.word
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
+                (word >> COUNT_BITS == ticket.0 && word & COUNT != 0).then(|| word - 1)
+            })
+            .is_ok_and(|before| before & COUNT == 1)
+    }
+
+    /// True once all have arrived (or another operation has begun).
+    pub fn complete(&self, ticket: Ticket) -> bool {
+        let word = self.word.load(Ordering::Acquire);
+        word >> COUNT_BITS != ticket.0 || word & COUNT == 0
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_arrival_completes() {
+        let latch = Latch::default();
+        let ticket = latch.open(2);
+        assert!(!latch.complete(ticket) && !latch.arrive(ticket));
+        assert!(latch.arrive(ticket) && latch.complete(ticket));
+        assert!(!latch.arrive(ticket), "one too many counts for nothing");
+    }
+
+    #[test]
+    fn a_straggler_does_not_count_in_the_next_operation() {
+        let latch = Latch::default();
+        let old = latch.open(1);
+        let new = latch.open(1);
+        assert!(!latch.arrive(old) && !latch.complete(new));
+        assert!(latch.arrive(new));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicU64;
+    use loom::thread;
+
+    use super::*;
+
+    /// Exactly one of three arrivers is the last, and it sees what all did before arriving.
+    #[test]
+    fn loom_one_last_arrival_that_sees_everything() {
+        loom::model(|| {
+            let shared = Arc::new((Latch::default(), [AtomicU64::new(0), AtomicU64::new(0)]));
+            let ticket = shared.0.open(2);
+            let arrivers: [_; 2] = core::array::from_fn(|i| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.1[i].store(1, Ordering::Relaxed);
+                    let last = shared.0.arrive(ticket);
+                    if last {
+                        let seen = shared.1.each_ref().map(|w| w.load(Ordering::Relaxed));
+                        assert_eq!(seen, [1, 1]);
+                    }
+                    last
+                })
+            });
+            let last = arrivers.map(|t| t.join().unwrap()).iter().filter(|&&l| l).count();
+            assert_eq!(last, 1);
+        });
+    }
+}

@@ -1,0 +1,16 @@
+//! Hand-shakes between CPUs, small enough to be checked in every interleaving.
+//!
+//! Atomics come from here, so that a build with `--cfg loom` replaces them by loom's.
+
+mod latch;
+
+/// Atomic types: the core's, or loom's under `--cfg loom`.
+pub mod atomic {
+    #[cfg(not(loom))]
+    pub use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+    #[cfg(loom)]
+    pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+}
+
+pub use latch::{Latch, Ticket};
