@@ -37,9 +37,9 @@ ifeq ($(KTC),system)
   ifneq ($(SRC_ID),rustc-$(RUSTC_REL))
     $(error /usr/bin/rustc is $(RUSTC_REL) but its library source is $(SRC_ID): apt install --only-upgrade $(RUST_DEBS))
   endif
-  SYSROOT := $(CURDIR)/build/sysroot-$(RUSTC_ID)
+  SYSROOT := build/sysroot-$(RUSTC_ID)
   export CARGO_TARGET_AARCH64_UNKNOWN_NONE_SOFTFLOAT_LINKER := ld.lld
-  export CARGO_TARGET_AARCH64_UNKNOWN_NONE_SOFTFLOAT_RUSTFLAGS := --sysroot $(SYSROOT)
+  export CARGO_TARGET_AARCH64_UNKNOWN_NONE_SOFTFLOAT_RUSTFLAGS := --sysroot $(CURDIR)/$(SYSROOT)
   SYSROOT_STAMP := $(SYSROOT)/.done
   TOOLCHAIN_NAME := Debian rustc $(RUSTC_REL) with its own core for $(TARGET)
 else

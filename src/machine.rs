@@ -7,6 +7,9 @@ use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::{StepError, Target};
+use crate::memory::Range;
+use crate::shell::command::CrashKind;
+use crate::sync::words::Word;
 use crate::trace::Event;
 
 /// What PSCI answers when it does not answer SUCCESS (DEN0022, table 6).
@@ -210,6 +213,60 @@ pub trait Interrupts {
     /// # Errors
     /// The route did not take.
     fn route_console(&self, target: Target) -> Result<(), StepError>;
+
+    /// Leaves nothing that could interrupt the next kernel: this CPU's interface and timer off, the
+    /// distributor off, the console silent. Boot CPU, last act before the jump. Can't fail: what
+    /// does not settle in time is left as it is.
+    fn quiesce(&self);
+}
+
+/// Physical memory that the map says is whose. Boot CPU only.
+pub trait Memory {
+    /// What is in the range. The caller is its owner by the map, and writes nothing to it as long
+    /// as it holds the slice.
+    fn bytes(&self, range: Range) -> &'static [u8];
+
+    /// The range as words that several kernels write in turn.
+    fn words(&self, range: Range) -> &'static [Word];
+
+    /// Copies `bytes` to `at`.
+    fn write(&self, at: u64, bytes: &[u8]);
+
+    /// Zeros the range.
+    fn zero(&self, range: Range);
+
+    /// Cleans the range to the point of coherency, where a kernel that has just been entered reads.
+    fn clean(&self, range: Range);
+}
+
+/// Where people and programs read and write.
+pub trait Terminal {
+    /// Writes text; lines end in a line feed.
+    fn put(&self, text: &str);
+
+    /// The next byte that was typed.
+    fn get(&self) -> Option<u8>;
+}
+
+/// What the machine is made of beyond the description.
+pub trait Facts {
+    /// Version of the GIC architecture, 2 or 3.
+    fn gic_version(&self) -> u32;
+
+    /// PSCI_VERSION as (major, minor).
+    fn psci_version(&self) -> (u32, u32);
+
+    /// A random number of the hardware, if it has such.
+    fn random(&self) -> Option<u64>;
+
+    /// Code that a CPU may sleep in for good: memory that must be kept if one does.
+    fn park_range(&self) -> Range;
+
+    /// Makes this CPU fault on purpose.
+    fn crash(&self, kind: CrashKind);
+
+    /// Makes another CPU, which is online, fault on purpose.
+    fn crash_on(&self, cpu: CpuId, kind: CrashKind);
 }
 
 /// Recording.
@@ -223,6 +280,11 @@ pub trait Recorder {
 pub trait Machine: Clock + Power + Ipi + Bringup + Local + Interrupts + Recorder + Sync {}
 
 impl<T: Clock + Power + Ipi + Bringup + Local + Interrupts + Recorder + Sync> Machine for T {}
+
+/// What the kernel on the boot CPU runs on: the machine, its memory and its console.
+pub trait Board: Machine + Memory + Terminal + Facts {}
+
+impl<T: Machine + Memory + Terminal + Facts> Board for T {}
 
 #[cfg(test)]
 mod tests {

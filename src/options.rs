@@ -1,19 +1,145 @@
-//! Policies.
-/// How CPUs are brought up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BringupPolicy {
-    /// One after another.
-    Serial,
-    /// The boot CPU kicks all, then waits.
-    Parallel,
-    /// Each CPU that is up kicks more.
-    Fanout,
+//! The kernel command line (`/chosen/bootargs`).
+//!
+//! Words are separated by white space and quoted with `"` as Linux does it
+//! (Documentation/admin-guide/kernel-parameters.rst); after a bare `--` the words belong to the
+//! next kernel's init. An option given twice keeps its last value, only `cpuhp.fail=` adds up.
+//! What is unknown or malformed costs a [`Warning`] and changes nothing else: a kernel that does
+//! not boot because of a word on its command line cannot say which one.
+
+mod fail;
+mod nearest;
+mod numbers;
+mod policy;
+mod warning;
+mod words;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::Display;
+use core::str::FromStr;
+
+pub use fail::{FailError, FailSpec};
+pub use nearest::nearest;
+pub use numbers::{cpu, number};
+pub use policy::{BringupPolicy, NameError, TeardownMode};
+pub use warning::Warning;
+use words::{Word, words};
+
+/// Every option that has a meaning, for suggestions.
+const KEYS: [&str; 8] = [
+    "cpuhp.bringup",
+    "cpuhp.teardown",
+    "cpuhp.fail",
+    "maxcpus",
+    "loglevel",
+    "kexec.sig",
+    "model",
+    "run",
+];
+
+/// The highest log level: everything is printed.
+pub const MAX_LOGLEVEL: u8 = 7;
+
+/// What the command line asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// `cpuhp.bringup=`: how CPUs are brought up.
+    pub bringup: BringupPolicy,
+    /// `cpuhp.teardown=`: how CPUs are taken down.
+    pub teardown: TeardownMode,
+    /// `maxcpus=`: CPUs to bring up at boot, the boot CPU counted; 0 means the same as 1.
+    pub maxcpus: Option<usize>,
+    /// `cpuhp.fail=`: steps that are to fail, in the order given.
+    pub fail: Vec<FailSpec>,
+    /// `loglevel=`: messages of this level and below are printed, 0 to [`MAX_LOGLEVEL`].
+    pub loglevel: u8,
+    /// `run=`: console commands to run once the CPUs are up, separated by `;`.
+    pub run: Option<String>,
 }
-/// How CPUs are taken down.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TeardownMode {
-    /// One after another.
-    Serial,
-    /// All at once.
-    Parallel,
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            bringup: BringupPolicy::default(),
+            teardown: TeardownMode::default(),
+            maxcpus: None,
+            fail: Vec::new(),
+            loglevel: 6,
+            run: None,
+        }
+    }
+}
+
+impl Options {
+    /// Reads a command line. Each word that could not be used is named in a warning.
+    pub fn parse(bootargs: &str) -> (Self, Vec<Warning>) {
+        let mut options = Self::default();
+        let warnings = words(bootargs).filter_map(|word| options.apply(&word).err()).collect();
+        (options, warnings)
+    }
+
+    fn apply(&mut self, word: &Word<'_>) -> Result<(), Warning> {
+        match word.key {
+            "cpuhp.bringup" => self.bringup = value(word)?,
+            "cpuhp.teardown" => self.teardown = value(word)?,
+            "cpuhp.fail" => self.fail.push(value(word)?),
+            "maxcpus" => self.maxcpus = Some(bounded(word, usize::MAX as u64)? as usize),
+            "loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
+            "run" => self.run = Some(text(word)?.to_string()),
+            "kexec.sig" => return signature(word),
+            "model" => return Err(Warning::NotAvailable { word: word.whole.to_string() }),
+            _ => return Err(unknown(word)),
+        }
+        Ok(())
+    }
+}
+
+/// The command line without its `run=` options, for handing on to the next kernel. Each takes one
+/// separator with it; all other bytes stay as they are.
+pub fn without_run(bootargs: &str) -> String {
+    let mut kept = String::with_capacity(bootargs.len());
+    let mut from = 0;
+    for word in words(bootargs).filter(|word| word.key == "run" && word.value.is_some()) {
+        kept.push_str(&bootargs[from..word.start]);
+        from = word.start + word.whole.len();
+        match bootargs[from..].chars().next() {
+            Some(separator) => from += separator.len_utf8(),
+            None => drop(kept.pop()), // the word was the last one: its separator stands before it
+        }
+    }
+    kept.push_str(&bootargs[from..]);
+    kept
+}
+
+fn text<'a>(word: &Word<'a>) -> Result<&'a str, Warning> {
+    word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))
+}
+
+fn value<T: FromStr<Err: Display>>(word: &Word<'_>) -> Result<T, Warning> {
+    text(word)?.parse().map_err(|why: T::Err| malformed(word, why))
+}
+
+fn bounded(word: &Word<'_>, most: u64) -> Result<u64, Warning> {
+    let why = "it is not a number in range";
+    number(text(word)?).filter(|&n| n <= most).ok_or_else(|| malformed(word, why))
+}
+
+/// Signatures are not checked in this version, and whoever asks for it has to hear that.
+fn signature(word: &Word<'_>) -> Result<(), Warning> {
+    match text(word)? {
+        "off" => Ok(()),
+        "check" | "enforce" => Err(Warning::NotAvailable { word: word.whole.to_string() }),
+        _ => Err(malformed(word, "it is none of off, check, enforce")),
+    }
+}
+
+fn malformed(word: &Word<'_>, why: impl ToString) -> Warning {
+    Warning::Malformed { word: word.whole.to_string(), why: why.to_string() }
+}
+
+fn unknown(word: &Word<'_>) -> Warning {
+    Warning::Unknown { word: word.whole.to_string(), nearest: nearest(word.key, &KEYS) }
 }

@@ -1,2 +1,5 @@
-//! baton, the host tool.
-fn main() {}
+//! `baton`, the host tool: see `baton --help`.
+
+fn main() -> std::process::ExitCode {
+    baton_qemu::cli::main()
+}

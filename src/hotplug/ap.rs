@@ -55,7 +55,7 @@ impl Ap<'_> {
         if !self.advance(Mark::Kicked, Mark::Alive) {
             return false; // late: nobody waits for this start any more
         }
-        self.hp.help_kick(self.m);
+        self.hp.help_kick(self.m, ticket);
         self.advance(Mark::Alive, Mark::ApOffline) && self.starting(ticket)
     }
 
@@ -64,15 +64,16 @@ impl Ap<'_> {
             self.failed(Mark::ApOffline, failure, ticket);
             return false;
         }
-        let up = self.advance(Mark::ApOffline, Mark::ApOnline) && self.online(ticket);
-        if !up {
+        if !self.advance(Mark::ApOffline, Mark::ApOnline) {
             self.dying();
+            return false;
         }
-        up
+        self.online(ticket)
     }
 
     fn online(&self, ticket: Ticket) -> bool {
         if let Err(failure) = self.section_up(Section::Online) {
+            self.dying();
             self.failed(Mark::ApOnline, failure, ticket);
             return false;
         }
@@ -84,6 +85,7 @@ impl Ap<'_> {
             // Given up: it goes whatever its steps say.
             let survivors = self.hp.survivors.get();
             let _ = self.hp.section_down_all(self.m, self.cpu, Section::Online, &survivors);
+            self.dying();
         }
         up
     }
@@ -106,10 +108,13 @@ impl Ap<'_> {
     }
 
     fn leave(&self, ticket: Ticket) {
-        let survivors = self.hp.survivors.get();
-        match self.hp.section_down(self.m, self.cpu, Section::Online, &survivors) {
-            Ok(()) => self.set(Mark::TeardownCpu),
-            Err(failure) => self.local.fail(failure),
+        // It may be at TEARDOWN_CPU already, from an operation that got no further.
+        if self.hp.mark(self.cpu) == Mark::Online {
+            let survivors = self.hp.survivors.get();
+            match self.hp.section_down(self.m, self.cpu, Section::Online, &survivors) {
+                Ok(()) => self.set(Mark::TeardownCpu),
+                Err(failure) => self.local.fail(failure),
+            }
         }
         self.local.served(Request::Leave(ticket));
         self.arrive(ticket);
@@ -143,16 +148,20 @@ impl Ap<'_> {
     }
 
     /// The last thing said while kicks still work; then the dying steps. False if the teardown was
-    /// called off while the others were not standing still yet.
+    /// called off before.
     fn stop(&self, ticket: Ticket) -> bool {
         self.m.interrupts(false);
-        let others = self.hp.standstill.current();
+        let others = self.local.standstill();
         self.hp.standstill.arrive(others);
         while !self.hp.standstill.complete(others) {
             if self.local.request() != Request::Stop(ticket) {
                 return false;
             }
             self.m.wait(None);
+        }
+        // Served or called off, never both: from here on it goes.
+        if !self.local.served(Request::Stop(ticket)) {
+            return false;
         }
         self.arrive(ticket);
         self.dying();
@@ -164,6 +173,7 @@ impl Ap<'_> {
         let survivors = self.hp.survivors.get();
         if let Err(failure) =
             self.hp.section_down_all(self.m, self.cpu, Section::Starting, &survivors)
+            && self.hp.cell(self.cpu).failure().is_none()
         {
             self.local.fail(failure);
         }
@@ -177,11 +187,12 @@ impl Ap<'_> {
         Next::Off
     }
 
-    /// A step failed on the way up, and its section is undone: say so, and that it will be off.
+    /// A step failed on the way up, and all are undone: say so, and that it will be off. No kick:
+    /// the GIC is down, the boot CPU looks for itself.
     fn failed(&self, at: Mark, failure: StepFailure, ticket: Ticket) {
         self.local.fail(failure);
         if self.advance(at, Mark::ApIdleDead) {
-            self.arrive(ticket);
+            self.hp.latch.arrive(ticket);
         }
     }
 

@@ -8,7 +8,6 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::machine::{Affinity, Machine};
 use crate::options::BringupPolicy;
 use crate::sync::Ticket;
-use crate::sync::atomic::Ordering;
 use crate::trace::{Dir, Mark, Phase};
 
 /// One bring-up while it runs.
@@ -46,31 +45,26 @@ impl Hotplug {
     }
 
     /// Under the fanout policy: kicks CPUs as long as there are any that nobody has claimed.
-    pub(super) fn help_kick(&self, m: &dyn Machine) {
-        let count = self.cells.len();
-        // Relaxed: a claim only has to be unique; what it needs was published with the request.
-        while self.next_kick.load(Ordering::Relaxed) < count {
-            let index = self.next_kick.fetch_add(1, Ordering::Relaxed);
-            let Some(cell) = self.cells.get(index) else { return };
-            if cell.mark() == Mark::Kicked {
-                self.kick(m, CpuId(index as u16));
-            }
+    pub(super) fn help_kick(&self, m: &dyn Machine, ticket: Ticket) {
+        while let Some(index) = self.claims.claim(ticket, self.cells.len()) {
+            self.kick(m, CpuId(index as u16), ticket);
         }
     }
 
-    /// CPU_ON for one CPU that is KICKED. A refusal counts as its arrival.
-    fn kick(&self, m: &dyn Machine, cpu: CpuId) {
+    /// CPU_ON for one CPU, if it is KICKED. A refusal counts as its arrival, without a kick: this is
+    /// the boot CPU, or a CPU whose GIC is not up yet.
+    fn kick(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket) {
+        let remote = self.cell(cpu).remote();
+        let Some(start) = remote.to_be_kicked() else { return };
         if self.faults.hit(fault::KICK, cpu, Dir::Up) {
+            remote.kicked(m.now());
             return;
         }
-        let cell = self.cell(cpu);
         match m.cpu_on(cpu) {
-            Ok(()) => cell.remote().kicked(m.now()),
+            Ok(()) => remote.kicked(m.now()),
             Err(error) => {
-                cell.remote().refused(error);
-                if self.latch.arrive(self.latch.current()) {
-                    m.kick(&self.boot_mask());
-                }
+                remote.refused(start, error);
+                self.latch.arrive(ticket);
             }
         }
     }
@@ -100,7 +94,7 @@ impl Run<'_> {
         hp.phase(m, Phase::Sync, Dir::Up, || {
             hp.wait_until(m, deadline, || hp.latch.complete(ticket))
         });
-        hp.next_kick.store(usize::MAX, Ordering::Relaxed);
+        hp.claims.close();
         prepared.iter().for_each(|cpu| self.settle(cpu, deadline));
     }
 
@@ -111,9 +105,7 @@ impl Run<'_> {
 
     fn prepare_one(&mut self, cpu: CpuId) -> bool {
         let cell = self.hp.cell(cpu);
-        // A CPU that was given up may have come after all, and may still be on its way out.
-        let off = || !matches!(self.m.affinity_info(cpu), Ok(Affinity::On));
-        if !cell.startable() || (cell.mark() == Mark::ShouldDie && !off()) {
+        if !self.reclaim(cpu) {
             self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::NotReady });
             return false;
         }
@@ -124,6 +116,22 @@ impl Run<'_> {
         result.is_ok()
     }
 
+    /// True if the CPU is OFFLINE. One that was given up, or that left too late to be counted, may
+    /// still come or go: it becomes OFFLINE once firmware says OFF.
+    fn reclaim(&self, cpu: CpuId) -> bool {
+        let cell = self.hp.cell(cpu);
+        if cell.mark() == Mark::Offline {
+            return true;
+        }
+        let settled = cell.startable() && cell.kick_returned();
+        let off = settled && self.m.affinity_info(cpu) == Ok(Affinity::Off);
+        if off {
+            self.hp.dead(self.m, cpu);
+            self.clean_up(cpu);
+        }
+        off
+    }
+
     /// Says KICKED and writes the records of all, then issues CPU_ON by policy.
     fn kick_all(&self, cpus: &CpuMask, ticket: Ticket, fanout: bool) {
         let (hp, m) = (self.hp, self.m);
@@ -132,19 +140,17 @@ impl Run<'_> {
             m.write_record(cpu, start);
             hp.trace_mark(m, cpu, Mark::Kicked, Dir::Up);
             if !fanout {
-                hp.kick(m, cpu);
+                hp.kick(m, cpu, ticket);
             }
         }
         if fanout {
-            // Release: a CPU that claims a kick sees every record and every KICKED.
-            hp.next_kick.store(0, Ordering::Release);
-            hp.help_kick(m);
+            hp.claims.open(ticket);
+            hp.help_kick(m, ticket);
         }
     }
 
     /// What became of one CPU that was to be kicked.
     fn settle(&mut self, cpu: CpuId, deadline: u64) {
-        let cell = self.hp.cell(cpu);
         let Some((mark, why)) = self.verdict(cpu) else { return };
         self.failed.push(Failure { cpu, mark, why });
         match mark {
@@ -153,17 +159,18 @@ impl Run<'_> {
             Mark::Offline => self.clean_up(cpu),
             // Never seen, or seen and too slow: it turns itself off if it still comes, and needs
             // its stack for that.
-            _ => debug_assert_eq!(cell.mark(), Mark::ShouldDie),
+            _ => {}
         }
     }
 
     fn verdict(&self, cpu: CpuId) -> Option<(Mark, Why)> {
         let cell = self.hp.cell(cpu);
         let failure = || cell.failure().map_or(Why::NotReady, Why::Step);
+        let given_up = cell.remote().give_up();
         if let Some(error) = cell.refusal() {
-            return Some((Mark::Offline, Why::CpuOn(error)));
+            return Some((cell.mark(), Why::CpuOn(error)));
         }
-        match cell.remote().give_up() {
+        match given_up {
             Ok(mark) => Some((mark, Why::Missing(self.m.affinity_info(cpu)))),
             Err(Mark::Online) => None,
             Err(mark) => Some((mark, failure())),
@@ -171,9 +178,8 @@ impl Run<'_> {
     }
 
     fn wait_off(&self, cpu: CpuId, deadline: u64) {
-        let mut remaining = CpuMask::from_iter([cpu]);
-        self.hp.sweep(self.m, &mut remaining, deadline);
-        if remaining.is_empty() {
+        self.hp.sweep(self.m, CpuMask::from_iter([cpu]), deadline);
+        if self.hp.mark(cpu) == Mark::Dead {
             self.clean_up(cpu);
         }
     }

@@ -16,6 +16,7 @@
 
 pub mod ap;
 pub mod bringup;
+mod claims;
 mod error;
 pub mod fault;
 mod outcome;
@@ -37,13 +38,20 @@ use crate::config;
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::machine::Machine;
 use crate::sync::Latch;
-use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, What};
+use claims::Claims;
 use fault::Faults;
+use steps::Section;
 use state::CpuCell;
 
 /// How long a sleep of the boot CPU lasts at most before it looks for itself.
 const LOOK_AGAIN_MS: u64 = 10;
+
+/// First pause between two looks at what comes without a kick; doubles up to
+/// [`LONGEST_PAUSE_US`].
+const FIRST_PAUSE_US: u64 = 20;
+const LONGEST_PAUSE_US: u64 = 1000;
 
 /// What all CPUs share about hotplug.
 pub struct Hotplug {
@@ -53,8 +61,8 @@ pub struct Hotplug {
     latch: Latch,
     /// Second latch for the CPUs that only stand still while another one is stopped.
     standstill: Latch,
-    /// Next index into the list of CPUs to kick, under the fanout policy.
-    next_kick: AtomicUsize,
+    /// Who kicks whom, under the fanout policy.
+    claims: Claims,
     /// The CPU that the others stand still for.
     stopping: AtomicU32,
     survivors: Frozen,
@@ -74,7 +82,7 @@ impl Hotplug {
             cells,
             latch: Latch::default(),
             standstill: Latch::default(),
-            next_kick: AtomicUsize::new(usize::MAX),
+            claims: Claims::default(),
             stopping: AtomicU32::new(0),
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
@@ -97,6 +105,22 @@ impl Hotplug {
         self.cell(cpu).mark()
     }
 
+    /// Why the last step of a CPU that failed did.
+    pub fn failure(&self, cpu: CpuId) -> Option<StepFailure> {
+        self.cell(cpu).failure()
+    }
+
+    /// A CPU that is online, as a target for a migration that nobody's leaving asks for. No
+    /// operation is under way on the boot CPU, which asks: so nobody is leaving.
+    pub fn online_target(&self, cpu: CpuId) -> Option<Target> {
+        self.everybody_stays().target(cpu).filter(|target| target.cpu() == cpu)
+    }
+
+    /// What the CPU was last asked to do, for a report of a machine that hangs.
+    pub fn request(&self, cpu: CpuId) -> state::Request {
+        self.cell(cpu).request()
+    }
+
     /// CPUs that are ONLINE.
     pub fn online(&self) -> CpuMask {
         self.topology.cpus().filter(|&cpu| self.mark(cpu) == Mark::Online).collect()
@@ -106,6 +130,23 @@ impl Hotplug {
     pub fn offline(&self) -> CpuMask {
         let startable = |&cpu: &CpuId| self.cell(cpu).startable();
         self.topology.cpus().filter(startable).collect()
+    }
+
+    /// When the last CPU came ONLINE, ticks.
+    pub fn last_online_at(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.times()[2]).max().unwrap_or(0)
+    }
+
+    /// Runs the boot CPU's own starting and online steps, on that CPU, before any other is up.
+    ///
+    /// # Errors
+    /// The step that failed; those before it are undone.
+    pub fn boot_cpu_up(&self, m: &dyn Machine) -> Result<(), StepFailure> {
+        let (boot, survivors) = (self.topology.boot(), self.everybody_stays());
+        self.section_up(m, boot, Section::Starting, &survivors)?;
+        self.section_up(m, boot, Section::Online, &survivors)?;
+        self.cell(boot).online_since(m.now());
+        Ok(())
     }
 
     /// How long a phase may take before the missing CPUs are named, milliseconds.
@@ -139,6 +180,11 @@ impl Hotplug {
         m.record(Event { at: m.now(), cpu, generation: self.generation, dir, edge, what });
     }
 
+    /// Runs `body` as a phase of the boot CPU, traced.
+    pub fn timed(&self, m: &dyn Machine, phase: Phase, dir: Dir, body: impl FnOnce()) {
+        self.phase(m, phase, dir, body);
+    }
+
     /// Runs `body` as a phase of the boot CPU; returns its result and how many ticks it took.
     fn phase<R>(
         &self,
@@ -164,6 +210,28 @@ impl Hotplug {
         (result, end - begin)
     }
 
+    /// Says DEAD of a CPU that firmware says is OFF.
+    fn dead(&self, m: &dyn Machine, cpu: CpuId) {
+        self.cell(cpu).remote().set_off(Mark::Dead);
+        self.trace_mark(m, cpu, Mark::Dead, Dir::Down);
+    }
+
+    /// Looks for `done` in pauses that double, for what nobody can kick us about; true if done.
+    fn poll(&self, m: &dyn Machine, deadline: u64, mut done: impl FnMut() -> bool) -> bool {
+        let mut pause = FIRST_PAUSE_US;
+        loop {
+            if done() {
+                return true;
+            }
+            let now = m.now();
+            if now >= deadline {
+                return false;
+            }
+            m.wait(Some(deadline.min(now + m.ticks_from_us(pause))));
+            pause = (pause * 2).min(LONGEST_PAUSE_US);
+        }
+    }
+
     /// Sleeps until `done` or the deadline; true if done.
     fn wait_until(&self, m: &dyn Machine, deadline: u64, mut done: impl FnMut() -> bool) -> bool {
         loop {
@@ -174,7 +242,7 @@ impl Hotplug {
             if now >= deadline {
                 return false;
             }
-            // A CPU whose GIC step failed can't kick us: look again now and then.
+            // A CPU whose GIC is down can't kick us: look again now and then.
             m.wait(Some(deadline.min(now + m.ticks_from_ms(LOOK_AGAIN_MS))));
         }
     }

@@ -8,6 +8,7 @@ use super::{Failure, Why};
 use crate::cpu::{CpuId, CpuMask};
 use crate::sync::Ticket;
 use crate::sync::atomic::Ordering;
+use crate::trace::{Dir, Mark, Phase};
 
 impl Run<'_> {
     pub(super) fn one_by_one(&mut self, leaving: &CpuMask) {
@@ -23,7 +24,8 @@ impl Run<'_> {
         let hp = self.hp;
         let only = CpuMask::from_iter([cpu]);
         if !self.leave_online(&only) {
-            self.call_off(&only);
+            let silent = self.silent();
+            self.call_off(&only, &silent);
             return false;
         }
         let others = hp.online().and_not(&hp.boot_mask());
@@ -31,16 +33,26 @@ impl Run<'_> {
         // Relaxed: published by the requests below.
         hp.stopping.store(u32::from(cpu.0), Ordering::Relaxed);
         self.ask(&others, Request::StandStill(standstill));
-        let ticket = hp.latch.open(1);
-        let stopped = self.stop(&only, ticket);
+        let stopped = self.stop(&only, standstill);
         if stopped.is_empty() {
             self.name_the_restless(&others, standstill);
-            self.call_off(&only);
+            self.call_off(&only, &CpuMask::new());
+        } else {
+            self.wait_for_dying(cpu);
         }
         self.ask(&others, Request::Stay);
         self.off(&stopped);
         self.clean_up();
         self.stuck.is_empty()
+    }
+
+    /// The others stand still until its dying steps are done. Its last kick came before them.
+    fn wait_for_dying(&mut self, cpu: CpuId) {
+        let (hp, m) = (self.hp, self.m);
+        let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
+        let done = || hp.mark(cpu) != Mark::TeardownCpu;
+        let (_, ticks) = hp.phase(m, Phase::Stop, Dir::Down, || hp.poll(m, deadline, done));
+        self.spans.stop += ticks;
     }
 
     /// A CPU could not be stopped: perhaps because others did not stand still.

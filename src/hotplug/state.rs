@@ -62,7 +62,7 @@ pub struct CpuCell {
     /// start number << 8 | mark
     word: AtomicU64,
     request: AtomicU64,
-    /// The last standstill that it joined.
+    /// The last standstill that it joined, or that it waits for before it stops.
     still: AtomicU64,
     failure: AtomicU32,
     /// What CPU_ON answered, 0 for SUCCESS.
@@ -106,9 +106,20 @@ impl CpuCell {
         mark_of(self.word.load(Ordering::Acquire))
     }
 
-    /// True at the marks from which it can be started: it is known to be OFF, or was given up.
+    /// True at the marks from which it can be started: it is known to be OFF, or will turn itself
+    /// off.
     pub fn startable(&self) -> bool {
-        matches!(self.mark(), Mark::Offline | Mark::Dead | Mark::ShouldDie)
+        matches!(self.mark(), Mark::Offline | Mark::Dead | Mark::ShouldDie | Mark::ApIdleDead)
+    }
+
+    /// True once nobody is about to issue a CPU_ON of the last start any more.
+    pub fn kick_returned(&self) -> bool {
+        self.kicked_at.load(Ordering::Acquire) != 0 || self.refusal().is_some()
+    }
+
+    /// What the boot CPU wants of it.
+    pub fn request(&self) -> Request {
+        Request::from_word(self.request.load(Ordering::Acquire))
     }
 
     /// Why its last step failed, if one did.
@@ -128,6 +139,10 @@ impl CpuCell {
 
     pub(super) fn set_online(&self) {
         self.word.store(pack(0, Mark::Online), Ordering::Release);
+    }
+
+    pub(super) fn online_since(&self, now: u64) {
+        self.online_at.store(now, Ordering::Release);
     }
 
     /// The view of the CPU itself, for the start with this number.
@@ -175,14 +190,19 @@ impl Local<'_> {
 
     /// What the boot CPU wants.
     pub fn request(&self) -> Request {
-        Request::from_word(self.cell.request.load(Ordering::Acquire))
+        self.cell.request()
     }
 
-    /// Marks a request as served, unless a newer one has come.
-    pub fn served(&self, request: Request) {
+    /// Marks a request as served, unless a newer one has come: then it stands, and this is false.
+    pub fn served(&self, request: Request) -> bool {
         let (old, new) = (request.to_word(), Request::Stay.to_word());
-        // A failure means that there is a newer request: leave it.
-        let _ = self.cell.request.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
+        self.cell.request.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The standstill to wait for before stopping.
+    pub fn standstill(&self) -> Ticket {
+        // Relaxed: written before the request to stop.
+        Ticket::from_number(self.cell.still.load(Ordering::Relaxed))
     }
 
     /// Says that it stands still. Published by its arrival.
@@ -219,15 +239,27 @@ impl Remote<'_> {
         start
     }
 
-    /// CPU_ON returned SUCCESS at this time.
+    /// The start that waits for its CPU_ON, if one does.
+    pub fn to_be_kicked(&self) -> Option<u32> {
+        let word = self.cell.word.load(Ordering::Acquire);
+        (mark_of(word) == Mark::Kicked).then_some((word >> 8) as u32)
+    }
+
+    /// CPU_ON returned SUCCESS at this time, or was kept back.
     pub fn kicked(&self, now: u64) {
         self.cell.kicked_at.store(now, Ordering::Release);
     }
 
-    /// CPU_ON was refused: the CPU is where it was, OFF as far as we know.
-    pub fn refused(&self, error: PsciError) {
-        self.cell.refusal.store(error.code() as u32, Ordering::Relaxed);
-        self.set_off(Mark::Offline);
+    /// CPU_ON of this start was refused. The CPU is OFF as far as we know, unless firmware says
+    /// that it is not: then it may be on its way through our entry, and needs its stack to turn
+    /// itself off.
+    pub fn refused(&self, start: u32, error: PsciError) {
+        let on = matches!(error, PsciError::AlreadyOn | PsciError::OnPending);
+        let mark = if on { Mark::ShouldDie } else { Mark::Offline };
+        let (old, new) = (pack(start, Mark::Kicked), pack(start, mark));
+        self.cell.refusal.store(error.code() as u32, Ordering::Release);
+        // A failure means that the start was given up meanwhile: that stands.
+        let _ = self.cell.word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Gives up a start that is not ONLINE yet. Returns the mark it had reached, or `Err` with
@@ -256,6 +288,13 @@ impl Remote<'_> {
         self.cell.still.load(Ordering::Acquire) == ticket.number()
     }
 
+    /// Names the standstill that the CPU has to wait for before it stops; ask it to stop
+    /// afterwards.
+    pub fn stop_after(&self, standstill: Ticket) {
+        // Relaxed: published by the request.
+        self.cell.still.store(standstill.number(), Ordering::Relaxed);
+    }
+
     /// Asks the CPU for something; kick it afterwards.
     pub fn ask(&self, request: Request) {
         self.cell.request.store(request.to_word(), Ordering::Release);
@@ -267,7 +306,7 @@ impl Remote<'_> {
         self.cell.word.store(pack(start, mark), Ordering::Release);
     }
 
-    /// Forgets a failure that has been reported.
+    /// Forgets the failure of an earlier operation.
     pub fn clear_failure(&self) {
         self.cell.failure.store(0, Ordering::Release);
     }

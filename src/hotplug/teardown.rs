@@ -10,10 +10,6 @@ use crate::options::TeardownMode;
 use crate::sync::Ticket;
 use crate::trace::{Dir, Mark, Phase};
 
-/// First pause between two sweeps over AFFINITY_INFO; doubles up to [`LONGEST_PAUSE_US`].
-const FIRST_PAUSE_US: u64 = 20;
-const LONGEST_PAUSE_US: u64 = 1000;
-
 /// One teardown while it runs.
 pub(super) struct Run<'a> {
     pub(super) hp: &'a Hotplug,
@@ -40,7 +36,7 @@ impl Hotplug {
     ) -> TeardownOutcome {
         let begin = m.now();
         let online = self.online();
-        let leaving = cpus.and(&online).and_not(&self.boot_mask());
+        let leaving = self.can_leave(cpus);
         let survivors = Survivors::freeze(&online, &leaving);
         self.survivors.set(&survivors);
         let mut run = Run {
@@ -59,100 +55,106 @@ impl Hotplug {
         TeardownOutcome { off, stuck, spans, total: m.now() - begin }
     }
 
-    /// Asks AFFINITY_INFO about every CPU of `remaining` until all are OFF, taking out those that
-    /// are. Sleeps between sweeps: the CPUs need the host's cores to get there.
-    pub(super) fn sweep(&self, m: &dyn Machine, remaining: &mut CpuMask, deadline: u64) {
-        let mut pause = FIRST_PAUSE_US;
-        loop {
-            let still_on = |&cpu: &CpuId| m.affinity_info(cpu) != Ok(Affinity::Off);
-            for cpu in remaining.iter().filter(|c| !still_on(c)) {
-                self.cell(cpu).remote().set_off(Mark::Dead);
-                self.trace_mark(m, cpu, Mark::Dead, Dir::Down);
-            }
-            let gone = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined);
-            *remaining = remaining.iter().filter(|c| !gone(c)).collect();
-            if remaining.is_empty() || m.now() >= deadline {
-                return;
-            }
-            m.wait(Some(deadline.min(m.now() + m.ticks_from_us(pause))));
-            pause = (pause * 2).min(LONGEST_PAUSE_US);
-        }
+    /// Those of `cpus` that are ONLINE, or stayed behind at TEARDOWN_CPU in an earlier teardown.
+    fn can_leave(&self, cpus: &CpuMask) -> CpuMask {
+        let up = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Online | Mark::TeardownCpu);
+        let up: CpuMask = self.topology.cpus().filter(up).collect();
+        cpus.and(&up).and_not(&self.boot_mask())
+    }
+
+    /// Asks AFFINITY_INFO about every CPU of `remaining` until each is DEAD or in quarantine, or
+    /// the deadline passes. Sleeps between sweeps: the CPUs need the host's cores to get there.
+    pub(super) fn sweep(&self, m: &dyn Machine, mut remaining: CpuMask, deadline: u64) {
+        let off = |cpu: &CpuId| m.affinity_info(*cpu) == Ok(Affinity::Off);
+        let gone = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined);
+        self.poll(m, deadline, || {
+            remaining.iter().filter(off).for_each(|cpu| self.dead(m, cpu));
+            remaining = remaining.iter().filter(|c| !gone(c)).collect();
+            remaining.is_empty()
+        });
     }
 }
 
 impl Run<'_> {
     fn all_at_once(&mut self, leaving: &CpuMask) {
         if !self.leave_online(leaving) {
-            self.call_off(leaving);
+            let silent = self.silent();
+            self.call_off(leaving, &silent);
             return;
         }
-        let ticket = self.hp.latch.open(leaving.len());
         // Nobody stands still: those that stay are not touched by those that leave, since every
         // migration target was frozen beforehand.
-        self.hp.standstill.open(0);
-        let stopped = self.stop(leaving, ticket);
+        let stopped = self.stop(leaving, Ticket::NONE);
         self.off(&stopped);
         self.clean_up();
     }
 
     /// Online steps of all down at once. False if one refused or did not answer.
     pub(super) fn leave_online(&mut self, leaving: &CpuMask) -> bool {
+        leaving.iter().for_each(|cpu| self.hp.cell(cpu).remote().clear_failure());
         let ticket = self.hp.latch.open(leaving.len());
         let (_, ticks) = self.hp.phase(self.m, Phase::OnlineDown, Dir::Down, || {
             self.ask(leaving, Request::Leave(ticket));
             self.wait(ticket)
         });
         self.spans.online_down += ticks;
-        let refused: Vec<Failure> = leaving.iter().filter_map(|cpu| self.refusal(cpu)).collect();
-        self.stuck.extend(refused.iter().copied());
-        refused.is_empty()
+        self.name_those_not_at(Mark::TeardownCpu, leaving)
     }
 
-    fn refusal(&self, cpu: CpuId) -> Option<Failure> {
-        let cell = self.hp.cell(cpu);
-        let mark = cell.mark();
-        let why = || match cell.failure() {
-            Some(failure) => Why::Step(failure),
-            None => Why::Missing(self.m.affinity_info(cpu)),
-        };
-        (mark != Mark::TeardownCpu).then(|| Failure { cpu, mark, why: why() })
+    /// True if all are at `mark`; names those that are not and have no name yet.
+    fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
+        let others: CpuMask = cpus.iter().filter(|&cpu| self.hp.mark(cpu) != mark).collect();
+        let named = self.stuck.iter().map(|f| f.cpu).collect();
+        for cpu in others.and_not(&named).iter() {
+            let failure = self.hp.cell(cpu).failure();
+            let missing = || Why::Missing(self.m.affinity_info(cpu));
+            let why = failure.map_or_else(missing, Why::Step);
+            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+        }
+        others.is_empty()
     }
 
-    /// Brings everybody back to ONLINE.
-    pub(super) fn call_off(&self, leaving: &CpuMask) {
-        let ticket = self.hp.latch.open(leaving.len());
-        self.ask(leaving, Request::Return(ticket));
+    /// Those that did not answer.
+    pub(super) fn silent(&self) -> CpuMask {
+        let missing = self.stuck.iter().filter(|f| matches!(f.why, Why::Missing(_)));
+        missing.map(|f| f.cpu).collect()
+    }
+
+    /// Brings everybody back to ONLINE, and names those that do not get there. Those that are
+    /// `silent` have had their deadline: they are asked too, and nobody waits for them.
+    pub(super) fn call_off(&mut self, leaving: &CpuMask, silent: &CpuMask) {
+        let present = leaving.and_not(silent);
+        let ticket = self.hp.latch.open(present.len());
+        self.ask(silent, Request::Return(Ticket::NONE));
+        self.ask(&present, Request::Return(ticket));
         self.wait(ticket);
-        leaving.iter().for_each(|cpu| self.hp.cell(cpu).remote().clear_failure());
+        self.name_those_not_at(Mark::Online, &present);
     }
 
-    /// Tells the leaving CPUs to stop; returns those that did. The others are named.
-    pub(super) fn stop(&mut self, leaving: &CpuMask, ticket: Ticket) -> CpuMask {
-        let (_, ticks) = self.hp.phase(self.m, Phase::Stop, Dir::Down, || {
+    /// Tells the leaving CPUs to stop once `standstill` is complete; returns those that did. The
+    /// others are named.
+    pub(super) fn stop(&mut self, leaving: &CpuMask, standstill: Ticket) -> CpuMask {
+        let ticket = self.hp.latch.open(leaving.len());
+        leaving.iter().for_each(|cpu| self.hp.cell(cpu).remote().stop_after(standstill));
+        let (all, ticks) = self.hp.phase(self.m, Phase::Stop, Dir::Down, || {
             self.ask(leaving, Request::Stop(ticket));
             self.wait(ticket)
         });
         self.spans.stop += ticks;
-        let missing =
-            |cpu: CpuId, mark| Failure { cpu, mark, why: Why::Missing(self.m.affinity_info(cpu)) };
-        let stuck: Vec<Failure> = leaving
-            .iter()
-            .filter(|_| !self.hp.latch.complete(ticket))
-            .filter(|&cpu| self.hp.mark(cpu) == Mark::TeardownCpu)
-            .map(|cpu| missing(cpu, Mark::TeardownCpu))
-            .collect();
-        let mask = stuck.iter().map(|f| f.cpu).collect();
-        self.stuck.extend(stuck);
-        leaving.and_not(&mask)
+        let behind = |&cpu: &CpuId| self.hp.cell(cpu).request() == Request::Stop(ticket);
+        let behind: CpuMask = leaving.iter().filter(|c| !all && behind(c)).collect();
+        for cpu in behind.iter() {
+            let why = Why::Missing(self.m.affinity_info(cpu));
+            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+        }
+        leaving.and_not(&behind)
     }
 
     /// One sweep over AFFINITY_INFO for all that stopped.
     pub(super) fn off(&mut self, stopped: &CpuMask) {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
-        let mut remaining = *stopped;
-        let (_, ticks) =
-            hp.phase(m, Phase::Off, Dir::Down, || hp.sweep(m, &mut remaining, deadline));
+        let (_, ticks) = hp.phase(m, Phase::Off, Dir::Down, || hp.sweep(m, *stopped, deadline));
         self.spans.off += ticks;
         for cpu in stopped.iter() {
             match hp.mark(cpu) {

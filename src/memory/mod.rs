@@ -1,5 +1,8 @@
 //! Physical memory: ranges of it, and who uses which.
 
+pub mod layout;
+mod map;
 mod range;
 
+pub use map::{Map, MapError, Owner, Region, Side};
 pub use range::Range;

@@ -11,6 +11,9 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 pub struct Ticket(u64);
 
 impl Ticket {
+    /// No operation: arriving with it counts for nothing, and it is always complete.
+    pub const NONE: Self = Self(0);
+
     /// As a number, for a request word.
     pub const fn number(self) -> u64 {
         self.0

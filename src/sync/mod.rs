@@ -3,6 +3,7 @@
 //! Atomics come from here, so that a build with `--cfg loom` replaces them by loom's.
 
 mod latch;
+pub mod words;
 
 /// Atomic types: the core's, or loom's under `--cfg loom`.
 pub mod atomic {

@@ -5,7 +5,7 @@
 //! which the reader learned that the owner is quiet. On overflow the oldest events go, and
 //! [`Ring::lost`] says how many.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::words::{Relaxed, Word};
 
 use super::Event;
 use crate::config::TRACE_EVENTS;
@@ -24,18 +24,18 @@ pub const fn ring_words() -> usize {
 /// A view of one ring in memory that outlives the kernel.
 #[derive(Clone, Copy)]
 pub struct Ring<'a> {
-    words: &'a [AtomicU64],
+    words: &'a [Word],
 }
 
 impl<'a> Ring<'a> {
     /// A ring over `words`; `None` unless there are exactly [`ring_words`] of them.
-    pub fn new(words: &'a [AtomicU64]) -> Option<Self> {
+    pub fn new(words: &'a [Word]) -> Option<Self> {
         (words.len() == ring_words()).then_some(Self { words })
     }
 
     /// Forgets all events.
     pub fn clear(&self) {
-        self.words.iter().for_each(|w| w.store(0, Relaxed));
+        self.words[0].store(0, Relaxed); // what the slots hold is not looked at any more
     }
 
     /// Appends an event. Called by the ring's owner only.
@@ -59,7 +59,7 @@ impl<'a> Ring<'a> {
     }
 
     /// The events still there, oldest first.
-    pub fn events(&self) -> impl Iterator<Item = Event> + 'a {
+    pub fn events(&self) -> impl Iterator<Item = Event> + use<'a> {
         let ring = *self;
         (self.lost()..self.written()).filter_map(move |i| {
             let slot = ring.slot(i);
@@ -67,7 +67,7 @@ impl<'a> Ring<'a> {
         })
     }
 
-    fn slot(&self, index: u64) -> &'a [AtomicU64] {
+    fn slot(&self, index: u64) -> &'a [Word] {
         let at = HEADER_WORDS + (index as usize & (TRACE_EVENTS - 1)) * EVENT_WORDS;
         &self.words[at..at + EVENT_WORDS]
     }
@@ -82,8 +82,8 @@ mod tests {
     use crate::cpu::CpuId;
     use crate::trace::{Dir, Edge, Mark, What};
 
-    fn memory() -> Vec<AtomicU64> {
-        (0..ring_words()).map(|_| AtomicU64::new(0)).collect()
+    fn memory() -> Vec<Word> {
+        (0..ring_words()).map(|_| Word::new(0)).collect()
     }
 
     fn event(at: u64) -> Event {

@@ -1,0 +1,109 @@
+//! `baton bench`: baton over the floor, cold and warm, and serial over parallel.
+
+mod rounds;
+mod rows;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use baton::report::{Floor, Record};
+use clap::Args;
+use serde::Serialize;
+
+use crate::progress::Progress;
+use crate::run::{Limits, save};
+use crate::{Options, floor, launch, table};
+use rows::Row;
+
+/// Which machine, which two images, how often.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    machine: Options,
+    /// The floor payload's Image
+    #[arg(long, value_name = "PATH", default_value = "target/floor.Image")]
+    floor: PathBuf,
+    /// Warm rounds in parallel
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Serial rounds; they take long with many CPUs
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    serial_rounds: u32,
+    /// Directory for bench.json and the transcripts
+    #[arg(long, value_name = "DIR", default_value = "target/report")]
+    out: PathBuf,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What `bench.json` holds.
+#[derive(Serialize)]
+struct Bench<'a> {
+    v: u32,
+    cpus: u32,
+    accel: &'static str,
+    append: &'a str,
+    qemu: &'a str,
+    host_cpus: usize,
+    rows: &'a [Row],
+    floor: &'a [Floor],
+    records: &'a [Record],
+}
+
+/// Measures the floor and baton on the same machine, prints the ratios and writes bench.json.
+/// A missed bar is shown, and is no error: figures of one run are noisy.
+///
+/// # Errors
+/// An [`crate::Outcome`] if a guest failed; else what went wrong here.
+pub fn bench(args: &BenchArgs) -> Result<()> {
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    args.machine.check()?;
+    let qemu = launch::version(&args.machine.qemu)?;
+    launch::kill_on_interrupt()?;
+    let progress = Progress::new(u64::from(args.rounds + args.serial_rounds) + 3);
+    let payload =
+        Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
+    let floor = floor::collect(&payload, args.limits, &progress, &args.out.join("floor.log"))?;
+    let records = rounds::measure(args, &progress)?;
+    drop(progress);
+    let rows = rows::all(&floor, &records);
+    let (cpus, accel) = (args.machine.cpus, args.machine.accel.name());
+    println!("baton over PSCI alone: {cpus} CPUs, {accel}, {qemu}\n{}", show(&rows));
+    let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let (append, rows) = (args.machine.append.as_str(), rows.as_slice());
+    let bench = Bench {
+        v: 1,
+        cpus,
+        accel,
+        append,
+        qemu: &qemu,
+        host_cpus,
+        rows,
+        floor: &floor,
+        records: &records,
+    };
+    save(
+        &args.out.join("bench.json"),
+        &serde_json::to_string_pretty(&bench)?,
+        "all figures and records",
+    )
+}
+
+fn show(rows: &[Row]) -> String {
+    let head = [
+        "",
+        "mode",
+        "",
+        "baton\nmedian",
+        "\nmin",
+        "\nmax",
+        "floor\nmedian",
+        "baton /\nfloor",
+        "bar",
+    ];
+    table::render(&head, &rows.iter().map(Row::cells).collect::<Vec<_>>(), 3)
+}
+
+#[cfg(test)]
+mod tests;

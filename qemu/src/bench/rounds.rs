@@ -1,0 +1,67 @@
+//! The commands of a bench: all CPUs down and up again, in both modes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use baton::report::Record;
+
+use super::BenchArgs;
+use crate::progress::Progress;
+use crate::run::show_tail;
+use crate::{Guest, Options, Outcome, collect};
+
+/// Boots baton, has all CPUs go and come in both modes, and gives all records.
+///
+/// # Errors
+/// An [`Outcome`] if the guest failed, after its last lines were shown; else what went wrong here.
+pub fn measure(args: &BenchArgs, progress: &Progress) -> Result<Vec<Record>> {
+    progress.step(format!("booting {} CPUs", args.machine.cpus));
+    let append = format!("cpuhp.bringup=parallel cpuhp.teardown=parallel {}", args.machine.append);
+    let machine = Options { append: append.trim_end().to_string(), ..args.machine.clone() };
+    let log = args.out.join("bench.log");
+    let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
+    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
+    let result = all(args, &mut guest, progress);
+    result.inspect_err(|_| show_tail(&guest, &log))?;
+    Ok(guest.records().to_vec())
+}
+
+fn all(args: &BenchArgs, guest: &mut Guest, progress: &Progress) -> Result<(), Outcome> {
+    let silence = args.limits.silence();
+    guest.wait_record(|r| matches!(r, Record::Hello(_)), silence)?;
+    // The first round down is the cold one; its way up is warm, as booting has run that code.
+    for round in 0..=args.rounds {
+        progress.step(format!("parallel round {round} of {}", args.rounds));
+        down_and_up(guest, "parallel", silence)?;
+    }
+    for round in 1..=args.serial_rounds {
+        progress.step(format!("serial round {round} of {}", args.serial_rounds));
+        down_and_up(guest, "serial", silence)?;
+    }
+    guest.send("poweroff")?;
+    guest.wait_end(silence)?;
+    Ok(())
+}
+
+fn down_and_up(guest: &mut Guest, mode: &str, silence: Duration) -> Result<(), Outcome> {
+    let first = guest.records().len();
+    guest.command_within(&format!("cpu offline all --teardown {mode}"), silence)?;
+    guest.command_within(&format!("cpu online all --policy {mode}"), silence)?;
+    let said = &guest.records()[first..];
+    collect::no_errors(said)?;
+    let down = said.iter().find_map(|r| match r {
+        Record::Teardown(teardown) => Some(teardown.stuck.is_empty()),
+        _ => None,
+    });
+    let up = said.iter().find_map(|r| match r {
+        Record::Bringup(bringup) => Some(bringup.failed.is_empty()),
+        _ => None,
+    });
+    match (down, up) {
+        (Some(true), Some(true)) => Ok(()),
+        (Some(_), Some(_)) => {
+            Err(Outcome::Incomplete(format!("{mode}: not all CPUs went and came")))
+        }
+        _ => Err(Outcome::Incomplete(format!("{mode}: no teardown or no bringup record"))),
+    }
+}

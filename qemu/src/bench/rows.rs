@@ -1,0 +1,113 @@
+//! From records to the rows of the table, with the bars.
+
+use baton::report::{Bringup, Floor, Record, Teardown};
+use serde::Serialize;
+
+use crate::floor::{self, temperature};
+use crate::stats::Spread;
+use crate::{table, units};
+
+/// Warm bring-up in parallel, baton over floor, at most.
+const BRINGUP_BAR: f64 = 1.5;
+/// Warm teardown in parallel, baton over floor, at most.
+const TEARDOWN_BAR: f64 = 3.0;
+
+/// One figure of baton and what it is held against.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+pub struct Row {
+    /// bring-up, teardown, or serial / parallel of one of them.
+    pub what: &'static str,
+    /// serial or parallel.
+    pub mode: &'static str,
+    /// True if the code has run before.
+    pub warm: bool,
+    /// baton's times, ns.
+    pub baton: Spread,
+    /// What they are divided by, ns: the floor's times, or baton's own in parallel.
+    pub base: Option<Spread>,
+    /// Median over median.
+    pub ratio: Option<f64>,
+    /// The bar, if there is one.
+    pub bar: Option<f64>,
+}
+
+impl Row {
+    /// The row for people.
+    pub fn cells(&self) -> Vec<String> {
+        let mut cells = vec![self.what.into(), self.mode.into(), temperature(self.warm).into()];
+        cells.extend(table::spread(Some(self.baton)));
+        cells.push(self.base.map_or("-".to_string(), |base| units::time(base.median)));
+        cells.push(self.ratio.map_or("-".to_string(), units::three_digits));
+        cells.push(self.verdict());
+        cells
+    }
+
+    fn verdict(&self) -> String {
+        match (self.ratio, self.bar) {
+            (Some(ratio), Some(bar)) if ratio <= bar => format!("<= {bar}  ok"),
+            (Some(_), Some(bar)) => format!("<= {bar}  MISSED"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Every row for which there are figures.
+pub fn all(floors: &[Floor], records: &[Record]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for mode in ["parallel", "serial"] {
+        for warm in [false, true] {
+            let base = floor::times(floors, mode, warm, |f| f.up_ns);
+            rows.extend(row("bring-up", mode, warm, ups(records, mode, warm), base));
+        }
+        for warm in [false, true] {
+            let base = floor::times(floors, mode, warm, |f| f.off_ns);
+            rows.extend(row("teardown", mode, warm, downs(records, mode, warm), base));
+        }
+    }
+    let (up, down) = (ups(records, "parallel", true), downs(records, "parallel", true));
+    rows.extend(row("bring-up / parallel", "serial", true, ups(records, "serial", true), up));
+    rows.extend(row("teardown / parallel", "serial", true, downs(records, "serial", true), down));
+    rows
+}
+
+fn row(
+    what: &'static str,
+    mode: &'static str,
+    warm: bool,
+    baton: Option<Spread>,
+    base: Option<Spread>,
+) -> Option<Row> {
+    let baton = baton?;
+    let ratio = base.and_then(|base| units::quotient(baton.median, base.median));
+    let bar = match (what, mode, warm) {
+        ("bring-up", "parallel", true) => Some(BRINGUP_BAR),
+        ("teardown", "parallel", true) => Some(TEARDOWN_BAR),
+        _ => None,
+    };
+    Some(Row { what, mode, warm, baton, base, ratio, bar })
+}
+
+/// Bring-ups: the one at boot is cold, those by command are warm.
+fn ups(records: &[Record], mode: &str, warm: bool) -> Option<Spread> {
+    let at = if warm { "online" } else { "boot" };
+    let of = |b: &&Bringup| b.at == at && b.policy == mode;
+    let bringups = records.iter().filter_map(|record| match record {
+        Record::Bringup(bringup) => Some(bringup),
+        _ => None,
+    });
+    Spread::of(bringups.filter(of).map(|b| b.online_ns))
+}
+
+/// Teardowns: the very first is cold.
+fn downs(records: &[Record], mode: &str, warm: bool) -> Option<Spread> {
+    let teardowns: Vec<&Teardown> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Teardown(teardown) if teardown.at == "offline" => Some(teardown),
+            _ => None,
+        })
+        .collect();
+    let first = teardowns.len().min(1);
+    let chosen = if warm { &teardowns[first..] } else { &teardowns[..first] };
+    Spread::of(chosen.iter().filter(|t| t.mode == mode).map(|t| t.total_ns))
+}

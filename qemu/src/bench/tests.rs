@@ -1,0 +1,78 @@
+use super::*;
+use crate::Outcome;
+use crate::fake::{self, Script};
+
+fn floors() -> Vec<Floor> {
+    let floors = fake::floors(8).into_iter().filter_map(|record| match record {
+        Record::Floor(floor) => Some(floor),
+        _ => None,
+    });
+    floors.collect()
+}
+
+fn records() -> Vec<Record> {
+    let script = Script::new(8);
+    let mut records = vec![script.hello(0), script.bringup(0, "boot")];
+    for cpu_ns in [90_000, 20_000, 10_000, 30_000] {
+        let script = Script { cpus: 8, cpu_ns };
+        records.extend([script.teardown(0, "offline", "parallel"), script.bringup(0, "online")]);
+    }
+    records.push(script.teardown(0, "offline", "serial"));
+    records
+}
+
+#[test]
+fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
+    let rows = rows::all(&floors(), &records());
+    let find = |what: &str, mode: &str, warm: bool| {
+        rows.iter().find(|r| (r.what, r.mode, r.warm) == (what, mode, warm)).unwrap()
+    };
+    assert_eq!(find("teardown", "parallel", false).baton.median, 186_300);
+    let warm = find("teardown", "parallel", true);
+    assert_eq!((warm.baton.median, warm.baton.min, warm.baton.max), (46_300, 26_300, 66_300));
+    assert_eq!(warm.ratio, Some(46_300.0 / 20_000.0));
+    assert!(warm.cells().last().unwrap().contains("<= 3  ok"));
+    let up = find("bring-up", "parallel", true);
+    assert_eq!(up.cells().last().unwrap(), "<= 1.5  MISSED");
+    assert_eq!(find("teardown / parallel", "serial", true).base, Some(warm.baton));
+    assert!(!rows.iter().any(|r| r.what == "bring-up" && r.mode == "serial"));
+    let text = show(&rows);
+    let width = text.lines().next().unwrap().chars().count();
+    assert!(text.lines().all(|line| line.chars().count() == width), "{text}");
+}
+
+fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
+    let boot = fake::print(&records()[..2]);
+    let (keep, machine) = fake::qemu(&boot, answers);
+    let limits = Limits { timeout: 20, total: 60 };
+    let (floor, out) = (keep.path().join("floor"), keep.path().to_path_buf());
+    (keep, BenchArgs { machine, floor, rounds: 2, serial_rounds: 1, out, limits })
+}
+
+#[test]
+fn rounds_are_driven_and_every_record_kept() {
+    let script = Script::new(8);
+    let one = |record: Record| fake::print(&[record]);
+    let mut serial_up = script.bringup(0, "online");
+    if let Record::Bringup(bringup) = &mut serial_up {
+        bringup.policy = "serial".into();
+    }
+    let answers = [
+        ("cpu offline all --teardown parallel", one(script.teardown(0, "offline", "parallel"))),
+        ("cpu online all --policy parallel", one(script.bringup(0, "online"))),
+        ("cpu offline all --teardown serial", one(script.teardown(0, "offline", "serial"))),
+        ("cpu online all --policy serial", one(serial_up)),
+        ("poweroff", "EXIT".to_string()),
+    ];
+    let (_keep, args) = bench_args(&answers);
+    let records = rounds::measure(&args, &Progress::new(1)).unwrap();
+    assert_eq!(records.len(), 2 + 3 * 2 + 2);
+    assert_eq!(rows::all(&floors(), &records).len(), 4 + 2 + 2);
+}
+
+#[test]
+fn a_command_without_its_record_is_incomplete() {
+    let (_keep, args) = bench_args(&[]);
+    let error = rounds::measure(&args, &Progress::new(1)).unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(Outcome::Incomplete(_))), "{error}");
+}

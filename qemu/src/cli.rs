@@ -1,0 +1,141 @@
+//! The command line of `baton`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::BenchArgs;
+use crate::draw::DrawArgs;
+use crate::floor::FloorArgs;
+use crate::run::RunArgs;
+use crate::{Options, Outcome, bench, boot, draw, files, floor, image, run};
+
+/// Makes images, boots them under QEMU and reports what they measure.
+#[derive(Parser)]
+#[command(name = "baton", version, about, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  baton image target/aarch64-unknown-none-softfloat/release/baton-kernel target/baton.Image
+  baton cpio target/files.cpio baton.Image=target/baton.Image
+  baton boot --cpus 8                     the prompt, on this terminal
+  baton run --cpus 16 --cycles 5          the report, in target/report
+
+Every subcommand has its own --help.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  baton run --cpus 80 --accel tcg-single
+  baton run --gic 2 --cpus 8 --el2 --out target/report-el2
+
+Exit codes: 0 all done, 1 error on the host, 2 wrong command line, 10 panic, 11 timeout,
+12 no verdict (QEMU ended first), 13 error record, 14 malformed record, 15 incomplete
+(a CPU did not come or leave, figures missing), 130 interrupted.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the flat arm64 Image from the linked ELF
+    Image(ImageArgs),
+    /// Make a newc cpio archive, the form of initrd whose files the console sees
+    Cpio(CpioArgs),
+    /// Boot with the console on this terminal
+    #[command(
+        after_help = "Examples:\n  baton boot --cpus 8\n  baton boot --el2 --append 'cpuhp.teardown=serial' --file hello=README.md"
+    )]
+    Boot(Options),
+    /// Kexec serially and in parallel, and report how long every phase took
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Run the floor payload: PSCI without a kernel
+    #[command(after_help = "Example:\n  baton floor --image target/floor.Image --cpus 80")]
+    Floor(FloorArgs),
+    /// Hold baton against the floor, cold and warm
+    #[command(after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5")]
+    Bench(BenchArgs),
+    /// Draw the timelines of a report, serial beside parallel
+    #[command(after_help = "Example:\n  baton draw target/report/report.json timeline.svg")]
+    Draw(DrawArgs),
+}
+
+#[derive(Args)]
+struct ImageArgs {
+    /// The kernel as the linker left it
+    elf: PathBuf,
+    /// Where the Image goes
+    out: PathBuf,
+}
+
+#[derive(Args)]
+struct CpioArgs {
+    /// Where the archive goes
+    out: PathBuf,
+    /// Files, each as NAME=PATH or as a path that keeps its file name
+    #[arg(value_name = "NAME=PATH")]
+    files: Vec<String>,
+    /// Pack it with gzip
+    #[arg(long)]
+    gzip: bool,
+}
+
+/// Does what the command line says. The exit code is 0, 1 for an error of the host side, 2 for a
+/// wrong command line, or [`Outcome::exit_code`].
+pub fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("baton: {error:#}");
+            ExitCode::from(error.downcast_ref::<Outcome>().map_or(1, Outcome::exit_code))
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Image(args) => make_image(&args),
+        Command::Cpio(args) => make_cpio(&args),
+        Command::Boot(options) => boot::boot(&options),
+        Command::Run(args) => run::run(&args),
+        Command::Floor(args) => floor::floor(&args),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Draw(args) => draw::draw(&args),
+    }
+}
+
+fn make_image(args: &ImageArgs) -> Result<()> {
+    let elf = args.elf.display();
+    let bytes = std::fs::read(&args.elf).with_context(|| format!("cannot read {elf}"))?;
+    let flat = image::from_elf(&bytes).with_context(|| format!("{elf}"))?;
+    write(&args.out, &flat)?;
+    let (file, memory) = (flat.len(), image::image_size(&flat));
+    println!("{}: {file} bytes, {memory} in memory", args.out.display());
+    Ok(())
+}
+
+fn make_cpio(args: &CpioArgs) -> Result<()> {
+    let bytes = files::pack(&args.files, args.gzip)?;
+    write(&args.out, &bytes)?;
+    println!("{}: {} bytes, {} files", args.out.display(), bytes.len(), args.files.len());
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,158 @@
+//! QEMU as a child process that never outlives us: own process group, killed on drop, on Ctrl-C
+//! and, by the kernel, when this process dies without a word.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, getppid};
+
+use crate::machine::Options;
+
+/// Process groups to be killed on Ctrl-C.
+static RUNNING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// QEMU with its console on pipes.
+#[derive(Debug)]
+pub struct Qemu {
+    child: Child,
+    /// The whole command line, for the report.
+    pub command: Vec<String>,
+}
+
+/// QEMU's ends of the console.
+#[derive(Debug)]
+pub struct Pipes {
+    /// What we type.
+    pub input: ChildStdin,
+    /// What the guest prints.
+    pub output: ChildStdout,
+    /// What QEMU itself has to say.
+    pub errors: ChildStderr,
+}
+
+impl Qemu {
+    /// Starts QEMU. It dies with the thread that calls this, so call it from one that stays.
+    ///
+    /// # Errors
+    /// The program cannot be started; says which.
+    pub fn start(options: &Options, initrd: Option<&Path>) -> Result<(Self, Pipes)> {
+        let mut arguments = options.arguments(initrd);
+        arguments
+            .extend(["-display", "none", "-monitor", "none", "-serial", "stdio"].map(Into::into));
+        let mut command = Command::new(&options.qemu);
+        command.args(&arguments).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        die_with_parent(&mut command);
+        let mut child = spawn(&mut command, &options.qemu)?;
+        let pipes = take_pipes(&mut child).context("QEMU without pipes")?;
+        lock().push(group(&child));
+        arguments.insert(0, options.qemu.clone());
+        Ok((Self { child, command: arguments }, pipes))
+    }
+
+    /// Number of the process, which is also that of its group.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How QEMU ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Kills the process group and waits until it is gone.
+    pub fn kill(&mut self) {
+        let group = group(&self.child);
+        // While the child is not waited for, nobody else can have its number.
+        if self.ended().is_none() {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+        lock().retain(|&running| running != group);
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// QEMU's version line.
+///
+/// # Errors
+/// The program cannot be run.
+pub fn version(qemu: &str) -> Result<String> {
+    let output = Command::new(qemu).arg("--version").output();
+    let output = output.with_context(|| missing(qemu))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().next().unwrap_or("version not known").to_string())
+}
+
+/// On Ctrl-C and SIGTERM, kills every QEMU of ours; the second time, this process too.
+///
+/// # Errors
+/// A handler is already there.
+pub fn kill_on_interrupt() -> Result<()> {
+    ctrlc::set_handler(|| {
+        for group in lock().iter() {
+            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        }
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot catch Ctrl-C")
+}
+
+/// True once Ctrl-C or SIGTERM came.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Starts a command, and names it if that fails.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn spawn(command: &mut Command, name: &str) -> Result<Child> {
+    command.spawn().with_context(|| missing(name))
+}
+
+fn missing(qemu: &str) -> String {
+    format!("cannot run {qemu}; install QEMU (Debian: qemu-system-arm) or name it with --qemu")
+}
+
+/// Has the kernel kill the child when the thread that starts it dies, even by SIGKILL.
+#[allow(unsafe_code, reason = "pre_exec is the only way to run something in the child")]
+pub fn die_with_parent(command: &mut Command) {
+    let parent = Pid::this();
+    let in_child = move || {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // We may have died before that call; then the child has another parent already.
+        if getppid() == parent { Ok(()) } else { Err(io::Error::other("parent is gone")) }
+    };
+    // SAFETY: between fork and exec the closure only makes two system calls; it takes no lock and
+    // does not allocate, except for the error text on the way to its end.
+    unsafe { command.pre_exec(in_child) };
+}
+
+fn take_pipes(child: &mut Child) -> Option<Pipes> {
+    let (input, output) = (child.stdin.take()?, child.stdout.take()?);
+    Some(Pipes { input, output, errors: child.stderr.take()? })
+}
+
+fn group(child: &Child) -> i32 {
+    child.id().cast_signed()
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Vec<i32>> {
+    RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,34 @@
+//! The host side of baton: launches QEMU, drives the guest's console, collects its records, draws
+//! its timelines. The binary `baton` is [`cli`]; tests that boot the real image use [`Guest`].
+
+#![deny(unsafe_code)]
+
+pub mod bench;
+pub mod boot;
+pub mod chrome;
+pub mod cli;
+pub mod collect;
+pub mod console;
+pub mod cpio;
+pub mod draw;
+#[cfg(test)]
+mod fake;
+pub mod files;
+pub mod floor;
+pub mod guest;
+pub mod html;
+pub mod image;
+pub mod launch;
+pub mod machine;
+pub mod outcome;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod stats;
+pub mod table;
+pub mod timeline;
+pub mod units;
+
+pub use guest::Guest;
+pub use machine::{Accel, Gic, Options};
+pub use outcome::Outcome;

@@ -1,0 +1,197 @@
+//! Which machine QEMU makes: the options and the command line they become.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+
+/// CPUs unless told otherwise.
+pub const CPUS: u32 = 16;
+/// CPUs that QEMU's `virt` has with a GICv2.
+const GICV2_CPUS: u32 = 8;
+/// CPUs that QEMU's `virt` has with a GICv3.
+const GICV3_CPUS: u32 = 512;
+
+/// The interrupt controller's architecture version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Gic {
+    /// GICv2, 8 CPUs at most.
+    #[value(name = "2")]
+    V2,
+    /// GICv3.
+    #[value(name = "3")]
+    V3,
+}
+
+/// How QEMU runs the guest's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    /// Translation, one host thread per CPU: QEMU's default.
+    Tcg,
+    /// Translation, one host thread for all CPUs: figures repeat within a few percent.
+    TcgSingle,
+    /// The host's own CPUs; only on an aarch64 host.
+    Kvm,
+}
+
+impl Accel {
+    /// The name that the command line takes and the reports print.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcg => "tcg",
+            Self::TcgSingle => "tcg-single",
+            Self::Kvm => "kvm",
+        }
+    }
+
+    const fn qemu(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tcg => ("tcg,thread=multi", "neoverse-n1"),
+            Self::TcgSingle => ("tcg,thread=single", "neoverse-n1"),
+            Self::Kvm => ("kvm", "host"),
+        }
+    }
+}
+
+/// The machine and what it boots.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// The flat arm64 Image to boot
+    #[arg(long, value_name = "PATH", default_value = "target/baton.Image")]
+    pub image: PathBuf,
+    /// CPUs of the machine
+    #[arg(long, short = 'n', default_value_t = CPUS, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub cpus: u32,
+    /// Memory of the machine, as QEMU writes it
+    #[arg(long, default_value = "1G")]
+    pub mem: String,
+    /// GIC architecture version
+    #[arg(long, value_enum, default_value = "3")]
+    pub gic: Gic,
+    /// Enter at EL2 (PSCI by SMC) instead of EL1 (PSCI by HVC)
+    #[arg(long)]
+    pub el2: bool,
+    /// How QEMU runs the guest
+    #[arg(long, value_enum, default_value = "tcg")]
+    pub accel: Accel,
+    /// Kernel command line
+    #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
+    pub append: String,
+    /// A file for the guest's initrd, NAME=PATH; may be repeated
+    #[arg(long = "file", value_name = "NAME=PATH")]
+    pub files: Vec<String>,
+    /// Pack the initrd with gzip
+    #[arg(long)]
+    pub gzip: bool,
+    /// The QEMU to run
+    #[arg(long, value_name = "PROGRAM", default_value = "qemu-system-aarch64", env = "QEMU")]
+    pub qemu: String,
+    /// One more argument for QEMU; may be repeated
+    #[arg(long = "qemu-arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub extra: Vec<String>,
+}
+
+impl Options {
+    /// The defaults, for the image at `image`.
+    pub fn new(image: impl Into<PathBuf>) -> Self {
+        Self {
+            image: image.into(),
+            cpus: CPUS,
+            mem: "1G".into(),
+            gic: Gic::V3,
+            el2: false,
+            accel: Accel::Tcg,
+            append: String::new(),
+            files: Vec::new(),
+            gzip: false,
+            qemu: "qemu-system-aarch64".into(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// Checks what can be checked before QEMU starts.
+    ///
+    /// # Errors
+    /// More CPUs than the GIC allows, or no image at the path.
+    pub fn check(&self) -> Result<()> {
+        let (name, most) = match self.gic {
+            Gic::V2 => ("GICv2", GICV2_CPUS),
+            Gic::V3 => ("GICv3", GICV3_CPUS),
+        };
+        ensure!(
+            self.cpus <= most,
+            "{} CPUs, but QEMU's virt has at most {most} with {name}",
+            self.cpus
+        );
+        let image = self.image.display();
+        ensure!(self.image.is_file(), "no image at {image}; make it with `make image`");
+        Ok(())
+    }
+
+    /// QEMU's arguments, without the ones that say where the console goes.
+    pub fn arguments(&self, initrd: Option<&Path>) -> Vec<String> {
+        let (accel, cpu) = self.accel.qemu();
+        let gic = if self.gic == Gic::V2 { 2 } else { 3 };
+        let el2 = if self.el2 { ",virtualization=on" } else { "" };
+        let mut line: Vec<String> = Vec::new();
+        let mut pair = |name: &str, value: String| line.extend([name.to_string(), value]);
+        pair("-M", format!("virt,gic-version={gic}{el2}"));
+        pair("-accel", accel.into());
+        pair("-cpu", cpu.into());
+        pair("-smp", self.cpus.to_string());
+        pair("-m", self.mem.clone());
+        pair("-nic", "none".into());
+        pair("-kernel", self.image.display().to_string());
+        if let Some(path) = initrd {
+            pair("-initrd", path.display().to_string());
+        }
+        if !self.append.is_empty() {
+            pair("-append", self.append.clone());
+        }
+        line.push("-no-reboot".into());
+        line.extend(self.extra.iter().cloned());
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(options: &Options) -> String {
+        options.arguments(None).join(" ")
+    }
+
+    #[test]
+    fn each_option_reaches_the_command_line() {
+        let mut options = Options::new("k.Image");
+        assert!(line(&options).starts_with("-M virt,gic-version=3 -accel tcg,thread=multi"));
+        assert!(!line(&options).contains("-append"));
+        options.gic = Gic::V2;
+        options.el2 = true;
+        options.accel = Accel::TcgSingle;
+        options.cpus = 5;
+        options.append = "maxcpus=2 x".into();
+        options.extra = vec!["-s".into()];
+        let wanted = "-M virt,gic-version=2,virtualization=on -accel tcg,thread=single \
+                      -cpu neoverse-n1 -smp 5 -m 1G -nic none -kernel k.Image -append maxcpus=2 x \
+                      -no-reboot -s";
+        assert_eq!(line(&options), wanted);
+        let with_initrd = options.arguments(Some(Path::new("i.cpio"))).join(" ");
+        assert!(with_initrd.contains("-kernel k.Image -initrd i.cpio"));
+    }
+
+    #[test]
+    fn a_gicv2_machine_has_eight_cpus_at_most() {
+        let mut options = Options::new("/dev/null");
+        options.gic = Gic::V2;
+        let refusal = options.check().unwrap_err().to_string();
+        assert!(refusal.contains("at most 8 with GICv2"), "{refusal}");
+    }
+
+    #[test]
+    fn a_missing_image_is_named() {
+        let refusal = Options::new("/nowhere/x.Image").check().unwrap_err().to_string();
+        assert!(refusal.contains("/nowhere/x.Image"), "{refusal}");
+    }
+}

@@ -1,0 +1,168 @@
+//! What a run leaves behind for programs: `report.json`.
+
+use baton::report::{Kexec, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::collect::{self, Jump};
+use crate::machine::Gic;
+use crate::stats::{self, Row};
+use crate::{Options, Outcome};
+
+/// Version of the file's form.
+pub const VERSION: u32 = 1;
+
+/// Under which conditions the figures were taken.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// Version of baton in the guest.
+    pub baton: String,
+    /// QEMU's version line.
+    pub qemu: String,
+    /// QEMU's whole command line.
+    pub command: Vec<String>,
+    /// CPUs of the guest.
+    pub cpus: u32,
+    /// tcg, tcg-single or kvm.
+    pub accel: String,
+    /// GIC architecture version.
+    pub gic: u32,
+    /// Exception level at entry.
+    pub el: u32,
+    /// Kernel command line.
+    pub append: String,
+    /// Kexecs of each mode.
+    pub cycles: u32,
+    /// CPUs of the host.
+    pub host_cpus: u32,
+    /// Bytes of the image file.
+    pub image_bytes: u64,
+    /// Seconds that the whole run took on the host's clock.
+    pub seconds: u64,
+}
+
+/// The trace of one kexec.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The kexec it shows.
+    pub kexec: Kexec,
+    /// CPUs of the machine.
+    pub cpus: u32,
+    /// step, mark and phase records of both kernels.
+    pub records: Vec<Record>,
+}
+
+/// Everything about a run.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Report {
+    /// [`VERSION`].
+    pub v: u32,
+    /// How the figures were taken.
+    pub conditions: Conditions,
+    /// The table.
+    pub summary: Vec<Row>,
+    /// Every kexec.
+    pub jumps: Vec<Jump>,
+    /// The traces of one serial and one parallel kexec.
+    pub traces: Vec<Trace>,
+    /// Every record, in the order in which it came, but for those of the traces.
+    pub records: Vec<Record>,
+}
+
+/// What a run has gathered.
+pub struct Run {
+    /// All records but those of the traces.
+    pub records: Vec<Record>,
+    /// The traces of the last kexec of each mode.
+    pub traces: Vec<Trace>,
+    /// QEMU's command line.
+    pub command: Vec<String>,
+    /// Seconds it took.
+    pub seconds: u64,
+}
+
+impl Report {
+    /// Puts figures and conditions together.
+    ///
+    /// # Errors
+    /// As for [`collect::jumps`].
+    pub fn new(options: &Options, qemu: &str, cycles: u32, run: Run) -> Result<Self, Outcome> {
+        let jumps = collect::jumps(&run.records)?;
+        let hello = run.records.iter().find_map(|record| match record {
+            Record::Hello(hello) => Some(hello),
+            _ => None,
+        });
+        let conditions = Conditions {
+            baton: hello.map_or("unknown".to_string(), |hello| hello.version.clone()),
+            qemu: qemu.to_string(),
+            command: run.command,
+            cpus: options.cpus,
+            accel: options.accel.name().to_string(),
+            gic: if options.gic == Gic::V2 { 2 } else { 3 },
+            el: hello.map_or(0, |hello| hello.el),
+            append: options.append.clone(),
+            cycles,
+            host_cpus: host_cpus(),
+            image_bytes: std::fs::metadata(&options.image).map_or(0, |file| file.len()),
+            seconds: run.seconds,
+        };
+        let (summary, records) = (stats::summary(&jumps), run.records);
+        Ok(Self { v: VERSION, conditions, summary, jumps, traces: run.traces, records })
+    }
+}
+
+impl Conditions {
+    /// The figures' conditions in one line.
+    pub fn headline(&self) -> String {
+        let Self { baton, cpus, accel, cycles, host_cpus, qemu, .. } = self;
+        let model = self.append.split_whitespace().find_map(|word| word.strip_prefix("model="));
+        let model = model.map(|name| format!(", model {name}")).unwrap_or_default();
+        format!(
+            "baton {baton} hands {cpus} CPUs to baton, {cycles} times serially and {cycles} times in \
+             parallel; {accel}{model}; {qemu}; host with {host_cpus} CPUs"
+        )
+    }
+
+    /// The command line as a shell would take it.
+    pub fn command_text(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=,./:+@%".contains(c);
+        let quote = |word: &String| match word.chars().all(plain) && !word.is_empty() {
+            true => word.clone(),
+            false => format!("'{}'", word.replace('\'', "'\\''")),
+        };
+        self.command.iter().map(quote).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn host_cpus() -> u32 {
+    std::thread::available_parallelism().map_or(0, |count| count.get() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake;
+
+    #[test]
+    fn a_report_survives_its_file() {
+        let report = fake::report(4);
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+        assert_eq!((report.jumps.len(), report.traces.len()), (2, 2));
+    }
+
+    #[test]
+    fn the_command_line_can_be_pasted() {
+        let mut conditions = fake::report(4).conditions;
+        assert_eq!(conditions.command_text(), "qemu-system-aarch64 -append 'a b'");
+        conditions.command = vec!["it's".into(), String::new()];
+        assert_eq!(conditions.command_text(), "'it'\\''s' ''");
+    }
+
+    #[test]
+    fn a_model_is_named_in_the_headline() {
+        let mut conditions = fake::report(4).conditions;
+        assert!(!conditions.headline().contains("model"));
+        conditions.append = "loglevel=3 model=altra-80".into();
+        assert!(conditions.headline().contains("model altra-80"));
+    }
+}

@@ -1,0 +1,116 @@
+//! What several runs of one thing come to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::collect::Jump;
+use crate::units;
+
+/// Median, least and greatest of some times, ns.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// The middle one; of an even number, the mean of the two in the middle.
+    pub median: u64,
+    /// The least.
+    pub min: u64,
+    /// The greatest.
+    pub max: u64,
+}
+
+impl Spread {
+    /// Of some values, in any order; `None` if there are none.
+    pub fn of(values: impl IntoIterator<Item = u64>) -> Option<Self> {
+        let mut sorted: Vec<u64> = values.into_iter().collect();
+        sorted.sort_unstable();
+        let (&min, &max) = (sorted.first()?, sorted.last()?);
+        let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        Some(Self { median: low.midpoint(high), min, max })
+    }
+}
+
+/// One phase in both modes.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Row {
+    /// bring-up, teardown or kexec.
+    pub group: String,
+    /// Name of the phase.
+    pub phase: String,
+    /// After or during a serial teardown.
+    pub serial: Option<Spread>,
+    /// After or during a parallel teardown.
+    pub parallel: Option<Spread>,
+    /// Serial median over parallel median.
+    pub ratio: Option<f64>,
+}
+
+type Figure = fn(&Jump) -> u64;
+
+/// Every phase of a kexec, in the order of the table.
+const PHASES: &[(&str, &str, Figure)] = &[
+    ("teardown", "online-down", |jump| jump.teardown.phases.online_down_ns),
+    ("teardown", "stop", |jump| jump.teardown.phases.stop_ns),
+    ("teardown", "off", |jump| jump.teardown.phases.off_ns),
+    ("teardown", "dead", |jump| jump.teardown.phases.dead_ns),
+    ("teardown", "total", |jump| jump.teardown.total_ns),
+    ("bring-up", "kick", |jump| jump.bringup.kick_ns),
+    ("bring-up", "alive", |jump| jump.bringup.alive_ns),
+    ("bring-up", "online", |jump| jump.bringup.online_ns),
+    ("kexec", "exec -> jump", |jump| jump.kexec.exec_to_jump_ns),
+    ("kexec", "jump -> entry", |jump| jump.kexec.jump_to_entry_ns),
+    ("kexec", "entry -> online", |jump| jump.kexec.entry_to_online_ns),
+    ("kexec", "blackout", |jump| jump.kexec.blackout_ns),
+];
+
+/// The table of a run.
+pub fn summary(jumps: &[Jump]) -> Vec<Row> {
+    PHASES.iter().map(|&(group, phase, figure)| row(jumps, group, phase, figure)).collect()
+}
+
+fn row(jumps: &[Jump], group: &str, phase: &str, figure: Figure) -> Row {
+    let of = |mode| Spread::of(jumps.iter().filter(|jump| jump.mode() == mode).map(figure));
+    let (serial, parallel) = (of("serial"), of("parallel"));
+    let ratio = serial.zip(parallel).and_then(|(s, p)| units::quotient(s.median, p.median));
+    Row { group: group.into(), phase: phase.into(), serial, parallel, ratio }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect;
+    use crate::fake::Script;
+
+    #[test]
+    fn the_median_of_odd_even_one_and_none() {
+        assert_eq!(Spread::of([5, 1, 9]), Some(Spread { median: 5, min: 1, max: 9 }));
+        assert_eq!(Spread::of([4, 1, 9, 7]), Some(Spread { median: 5, min: 1, max: 9 }));
+        assert_eq!(Spread::of([7]), Some(Spread { median: 7, min: 7, max: 7 }));
+        assert_eq!(Spread::of([u64::MAX, u64::MAX]).map(|s| s.median), Some(u64::MAX));
+        assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn modes_are_kept_apart_and_divided() {
+        let mut records = Vec::new();
+        for (generation, cpu_ns, mode) in [
+            (1, 10_000, "serial"),
+            (2, 20_000, "serial"),
+            (3, 30_000, "serial"),
+            (4, 10_000, "parallel"),
+        ] {
+            let script = Script { cpus: 8, cpu_ns };
+            records.extend(script.jump(generation, mode, 1, 1));
+        }
+        let rows = summary(&collect::jumps(&records).unwrap());
+        let total = rows.iter().find(|row| row.phase == "total").unwrap();
+        let serial = Spread { median: 420_000, min: 210_000, max: 630_000 };
+        assert_eq!(total.serial, Some(serial));
+        assert_eq!(total.parallel.map(|p| p.median), Some(26_300));
+        assert_eq!(total.ratio.map(|ratio| (ratio * 100.0) as u64), Some(1596));
+    }
+
+    #[test]
+    fn a_mode_that_never_ran_has_no_ratio() {
+        let records = Script::new(4).jump(1, "serial", 1, 1);
+        let rows = summary(&collect::jumps(&records).unwrap());
+        assert!(rows.iter().all(|row| row.serial.is_some() && row.ratio.is_none()));
+    }
+}

@@ -1,0 +1,54 @@
+//! Which colour a name has: the same in every picture.
+
+/// Steps: distinct hues that carry on white and on black.
+const STEPS: &[&str] = &[
+    "#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#d4a72c", "#9c755f",
+    "#e377c2", "#3f8f8b", "#7f7fd5", "#8a9a3b",
+];
+
+/// Phases of the boot CPU.
+const PHASES: &[(&str, &str)] = &[
+    ("preflight", "#8c8c8c"),
+    ("online-down", "#2f6db5"),
+    ("stop", "#c2571a"),
+    ("off", "#b3354b"),
+    ("dead", "#7a4fa3"),
+    ("quiesce", "#7d8590"),
+    ("jump", "#57606a"),
+    ("boot", "#6b7b3a"),
+    ("prepare", "#b8860b"),
+    ("kick", "#1b7f79"),
+    ("sync", "#2e7d32"),
+];
+
+/// Marks worth a colour of their own.
+const MARKS: &[(&str, &str)] = &[
+    ("KICKED", "#f2b705"),
+    ("ALIVE", "#12a5a0"),
+    ("ONLINE", "#1a9641"),
+    ("TEARDOWN_CPU", "#f28e2b"),
+    ("AP_IDLE_DEAD", "#ff7043"),
+    ("DEAD", "#c62828"),
+    ("QUARANTINED", "#ff00ff"),
+    ("SHOULD_DIE", "#ff00ff"),
+];
+
+/// A colour for each name, by its place in a list of all the names in the picture.
+pub fn step(names: &[String], name: &str) -> &'static str {
+    let at = names.iter().position(|known| known == name).unwrap_or(0);
+    STEPS[at % STEPS.len()]
+}
+
+/// The colour of a phase.
+pub fn phase(name: &str) -> &'static str {
+    find(PHASES, name).unwrap_or("#8c8c8c")
+}
+
+/// The colour of a mark; `None` for those that a picture leaves out.
+pub fn mark(name: &str) -> Option<&'static str> {
+    find(MARKS, name)
+}
+
+fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, colour)| *colour)
+}

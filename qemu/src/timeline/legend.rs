@@ -1,0 +1,125 @@
+//! What the colours mean.
+
+use super::svg::{Anchor, Rect, Svg, text_width};
+use super::{Timeline, colour};
+use crate::units;
+
+/// Height of a line of the legend.
+const LINE: f64 = 18.0;
+/// Room for the name of a group.
+const HEAD: f64 = 52.0;
+
+struct Entry {
+    look: Look,
+    text: String,
+}
+
+/// What stands before an entry's text.
+enum Look {
+    /// The colour of a span.
+    Block(&'static str),
+    /// The colour of a mark.
+    Tick(&'static str),
+    /// A class of the style sheet.
+    Class(&'static str),
+    /// Nothing: it explains the others.
+    Word,
+}
+
+impl Entry {
+    fn new(look: Look, text: impl Into<String>) -> Self {
+        Self { look, text: text.into() }
+    }
+
+    fn draw(&self, svg: &mut Svg, x: f64, y: f64) {
+        let block = Rect { x, y: y + 1.0, w: 11.0, h: 11.0 };
+        match self.look {
+            Look::Block(colour) => svg.bar(block, colour, ""),
+            Look::Tick(colour) => svg.bar(Rect { x: x + 4.0, w: 2.0, ..block }, colour, ""),
+            Look::Class(class) => svg.classed(block, class),
+            Look::Word => return svg.text(x, y + 11.0, Anchor::Start, "m", &self.text),
+        }
+        svg.text(x + 15.0, y + 11.0, Anchor::Start, "", &self.text);
+    }
+}
+
+/// Draws the legend of some timelines and gives its lower edge.
+pub fn draw(svg: &mut Svg, timelines: &[&Timeline], x: f64, y: f64, width: f64) -> f64 {
+    let mut end = y;
+    for (head, entries) in
+        [("phases", phases(timelines)), ("steps", steps(timelines)), ("CPU", marks(timelines))]
+    {
+        if !entries.is_empty() {
+            end = group(svg, head, &entries, x, end, width);
+        }
+    }
+    end
+}
+
+/// All names of steps, in the order in which a CPU comes up; what only goes down comes last.
+pub fn step_names(timelines: &[&Timeline]) -> Vec<String> {
+    let bars = || timelines.iter().flat_map(|t| &t.lanes).flat_map(|lane| &lane.bars);
+    let mut names = Vec::new();
+    for bar in bars().filter(|b| b.dir == "up").chain(bars().filter(|b| b.dir != "up")) {
+        if !names.contains(&bar.name) {
+            names.push(bar.name.clone());
+        }
+    }
+    names
+}
+
+fn group(svg: &mut Svg, head: &str, entries: &[Entry], x: f64, y: f64, width: f64) -> f64 {
+    let left = x + HEAD;
+    let (mut at, mut line) = (left, y);
+    svg.text(left - 6.0, line + 11.0, Anchor::End, "m", head);
+    for entry in entries {
+        let needed = 18.0 + text_width(&entry.text);
+        if at + needed > x + width && at > left {
+            (at, line) = (left, line + LINE);
+        }
+        entry.draw(svg, at, line);
+        at += needed + 6.0;
+    }
+    line + LINE
+}
+
+/// Each phase of the boot CPU with the time it took, in the order in which they came.
+fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
+    let mut names: Vec<&str> = Vec::new();
+    for bar in timelines.iter().flat_map(|t| &t.phases) {
+        if !names.contains(&bar.name.as_str()) {
+            names.push(&bar.name);
+        }
+    }
+    let entry = |name: &str| {
+        let times: Vec<String> = timelines.iter().map(|t| units::time(total(t, name))).collect();
+        let text = format!("{name} {}", times.join(" | "));
+        Entry::new(Look::Block(colour::phase(name)), text)
+    };
+    let modes: Vec<&str> = timelines.iter().map(|t| t.mode.as_str()).collect();
+    let head = (modes.len() > 1).then(|| Entry::new(Look::Word, format!("{}:", modes.join(" | "))));
+    head.into_iter().chain(names.into_iter().map(entry)).collect()
+}
+
+fn total(timeline: &Timeline, phase: &str) -> u64 {
+    let bars = timeline.phases.iter().filter(|bar| bar.name == phase);
+    bars.map(|bar| bar.end - bar.begin).sum()
+}
+
+fn steps(timelines: &[&Timeline]) -> Vec<Entry> {
+    let names = step_names(timelines);
+    let entry = |name: &String| Entry::new(Look::Block(colour::step(&names, name)), name);
+    names.iter().map(entry).collect()
+}
+
+fn marks(timelines: &[&Timeline]) -> Vec<Entry> {
+    let mut entries =
+        vec![Entry::new(Look::Class("alive"), "on"), Entry::new(Look::Class("away"), "off")];
+    for tick in timelines.iter().flat_map(|t| &t.lanes).flat_map(|lane| &lane.ticks) {
+        let known = entries.iter().any(|entry| entry.text == tick.name);
+        if let (false, Some(colour)) = (known, colour::mark(&tick.name)) {
+            entries.push(Entry::new(Look::Tick(colour), &tick.name));
+        }
+    }
+    entries
+}

@@ -1,0 +1,45 @@
+//! All timelines on one scale: how much longer one is than the other.
+
+use super::Timeline;
+use super::axis::Scale;
+use super::svg::{Anchor, Rect, Svg};
+use crate::units;
+
+/// Room for the names.
+const NAMES: f64 = 60.0;
+/// Height of a bar, and from one bar to the next.
+const BAR: f64 = 16.0;
+const LINE: f64 = 22.0;
+/// Colours of the three parts of a blackout.
+const PARTS: [&str; 3] = ["#2f6db5", "#8c8c8c", "#2e7d32"];
+
+/// Draws the strip and gives its lower edge.
+pub fn draw(svg: &mut Svg, timelines: &[&Timeline], x: f64, y: f64, width: f64) -> f64 {
+    let span = timelines.iter().map(|t| t.end).max().unwrap_or(1);
+    let scale = Scale { left: x + NAMES, width: width - NAMES - 90.0, span };
+    svg.text(x, y + 12.0, Anchor::Start, "b", "The blackout on one scale");
+    let key = x + width - 430.0;
+    let names = ["exec to jump (teardown)", "jump", "entry to online (boot, bring-up)"];
+    for ((name, colour), at) in names.iter().zip(PARTS).zip([0.0, 160.0, 215.0]) {
+        svg.bar(Rect { x: key + at, y: y + 2.0, w: 11.0, h: 11.0 }, colour, "");
+        svg.text(key + at + 15.0, y + 12.0, Anchor::Start, "", name);
+    }
+    let top = y + 24.0;
+    let bottom = top + LINE * timelines.len() as f64;
+    scale.draw(svg, top, bottom);
+    for (i, timeline) in timelines.iter().enumerate() {
+        bar(svg, timeline, &scale, x, top + LINE * i as f64 + 3.0);
+    }
+    bottom + 22.0
+}
+
+fn bar(svg: &mut Svg, timeline: &Timeline, scale: &Scale, x: f64, y: f64) {
+    svg.text(x, y + 12.0, Anchor::Start, "", &timeline.mode);
+    for ((name, begin, end), colour) in timeline.parts().into_iter().zip(PARTS) {
+        let left = scale.x(begin);
+        let rect = Rect { x: left, y, w: (scale.x(end) - left).max(0.3), h: BAR };
+        svg.bar(rect, colour, &format!("{}: {name} {}", timeline.mode, units::time(end - begin)));
+    }
+    let total = units::time(timeline.end);
+    svg.text(scale.x(timeline.end) + 6.0, y + 12.0, Anchor::Start, "", &total);
+}

@@ -1,0 +1,113 @@
+use super::*;
+use crate::fake::Script;
+use crate::report::Trace;
+
+fn timeline(cpus: u32, mode: &str) -> Timeline {
+    let script = Script::new(cpus);
+    let (kexec, records) = (script.kexec(1, mode), script.timeline(1, mode));
+    Timeline::new(&Trace { kexec, cpus, records })
+}
+
+/// Names of the elements, if every tag is closed in order and every attribute is quoted.
+fn elements(xml: &str) -> Result<Vec<String>, String> {
+    let (mut open, mut seen, mut rest) = (Vec::new(), Vec::new(), xml);
+    while let Some(start) = rest.find('<') {
+        let end = start + rest[start..].find('>').ok_or("a tag without its end")?;
+        let tag = &rest[start + 1..end];
+        if tag.contains('<') || tag.matches('"').count() % 2 == 1 {
+            return Err(format!("broken tag <{tag}>"));
+        }
+        let name: String =
+            tag.trim_start_matches('/').chars().take_while(char::is_ascii_lowercase).collect();
+        if tag.starts_with('/') {
+            (open.pop().as_deref() == Some(name.as_str()))
+                .then_some(())
+                .ok_or(format!("stray </{name}>"))?;
+        } else {
+            seen.push(name.clone());
+            if !tag.ends_with('/') {
+                open.push(name);
+            }
+        }
+        rest = &rest[end + 1..];
+    }
+    if open.is_empty() { Ok(seen) } else { Err(format!("not closed: {open:?}")) }
+}
+
+#[test]
+fn pictures_are_well_formed_and_have_one_lane_per_cpu() {
+    for cpus in [1, 2, 16, 80, 512] {
+        for mode in ["serial", "parallel"] {
+            let svg = picture(&timeline(cpus, mode), 1200.0);
+            assert_eq!(elements(&svg).unwrap().iter().filter(|name| *name == "svg").count(), 1);
+            assert_eq!(svg.matches("class=\"lane\"").count(), cpus as usize);
+            assert!(!svg.contains("NaN") && !svg.contains("inf"));
+            assert!(svg.len() < 2 << 20, "{cpus} CPUs {mode}: {} bytes", svg.len());
+        }
+    }
+}
+
+#[test]
+fn both_modes_beside_each_other_share_a_legend_and_a_scale() {
+    let both = [timeline(16, "serial"), timeline(16, "parallel")];
+    let svg = beside(&both, 1200.0);
+    elements(&svg).unwrap();
+    assert_eq!(svg.matches("class=\"lane\"").count(), 32);
+    assert_eq!(svg.matches(">gic:starting</text>").count(), 1);
+    assert_eq!(svg.matches("The blackout on one scale").count(), 1);
+    elements(&same_scale(&both, 800.0)).unwrap();
+}
+
+#[test]
+fn names_with_markup_do_not_break_the_picture() {
+    let mut timeline = timeline(2, "parallel");
+    timeline.lanes[1].bars[0].name = "<a & \"b\">".into();
+    let svg = picture(&timeline, 1200.0);
+    elements(&svg).unwrap();
+    assert!(svg.contains("&lt;a &amp; &quot;b&quot;&gt;"));
+}
+
+#[test]
+fn what_lies_outside_the_kexec_is_left_out() {
+    let script = Script::new(4);
+    let kexec = script.kexec(2, "parallel");
+    let mut records = script.timeline(2, "parallel");
+    let inside = Timeline::new(&Trace { kexec: kexec.clone(), cpus: 4, records: records.clone() });
+    // The old kernel's own bring-up, a CPU that is none, and what came later.
+    records.extend(Script::new(4).timeline(1, "parallel"));
+    records.extend(Script::new(4).timeline(3, "parallel"));
+    records.extend(
+        Script::new(9)
+            .timeline(2, "parallel")
+            .into_iter()
+            .filter(|r| matches!(r, baton::report::Record::Step(step) if step.cpu >= 4)),
+    );
+    assert_eq!(Timeline::new(&Trace { kexec, cpus: 4, records }), inside);
+    assert!(inside.lanes[1..].iter().all(|lane| lane.bars.len() >= 14));
+    let ends = inside.lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.end);
+    assert!(ends.max().unwrap() <= inside.end);
+}
+
+#[test]
+fn a_cpu_is_away_from_its_last_step_until_it_is_alive_again() {
+    let timeline = timeline(4, "serial");
+    assert_eq!(timeline.away(timeline.boot_cpu), None);
+    let (left, back) = timeline.away(2).unwrap();
+    assert!(left < timeline.jump.0 && back > timeline.jump.1 && back < timeline.end);
+}
+
+/// Writes pictures to look at: `cargo test -p baton-qemu samples -- --ignored`.
+#[test]
+#[ignore = "only writes files"]
+fn samples() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/samples");
+    std::fs::create_dir_all(&directory).unwrap();
+    for cpus in [16, 80, 512] {
+        let both = [timeline(cpus, "serial"), timeline(cpus, "parallel")];
+        for one in &both {
+            let name = format!("{}-{cpus}.svg", one.mode);
+            std::fs::write(directory.join(name), picture(one, 1200.0)).unwrap();
+        }
+        std::fs::write(directory.join(format!("both-{cpus}.svg")), beside(&both, 1200.0)).unwrap();
+    }
+}

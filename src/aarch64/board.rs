@@ -1,0 +1,208 @@
+//! The machine: every driver behind the seam.
+
+mod crash;
+mod entry_record;
+mod seam;
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use spin::{Mutex, Once};
+
+pub use entry_record::{Record, record_offset};
+
+use super::gic::{Gic, KICK};
+use super::percpu::PerCpu;
+use super::{percpu, timer, uart};
+use crate::config::PAGE;
+use crate::cpu::{CpuId, CpuMask, Topology};
+use crate::handover::Area;
+use crate::hotplug::Hotplug;
+use crate::memory::Range;
+use crate::memory::layout::Claims;
+use crate::platform::Console;
+use crate::shell::command::CrashKind;
+use crate::trace::Mark;
+
+/// Bytes that can wait between the interrupt that received them and the shell.
+const INPUT: usize = 1024;
+
+/// No CPU takes the console's interrupt.
+const NOBODY: u64 = u64::MAX;
+
+/// The machine.
+pub struct Board {
+    pub(super) topology: Topology,
+    pub(super) gic: Gic,
+    pub(super) areas: Box<[PerCpu]>,
+    pub(super) records: Box<[Record]>,
+    pub(super) claims: Claims,
+    pub(super) trace: Area<'static>,
+    pub(super) console: Option<Console>,
+    pub(super) console_target: AtomicU64,
+    pub(super) timer_ppi: u32,
+    pub(super) psci_version: (u32, u32),
+    pub(super) entry_level: u32,
+    pub(super) base: u64,
+    /// TTBR0 and TTBR1.
+    pub(super) tables: (u64, u64),
+    /// Received bytes: written in the interrupt handler of one CPU, read by the boot CPU.
+    input: Mutex<heapless::Deque<u8, INPUT>>,
+    /// Crash kind + 1 that a CPU was told to crash with, and which CPU.
+    crash: (AtomicU64, AtomicU8),
+}
+
+/// What every CPU has to find.
+struct Shared {
+    board: Board,
+    hotplug: Once<Hotplug>,
+}
+
+static SHARED: Once<Shared> = Once::new();
+
+/// Makes the machine known to all CPUs. Boot CPU, once.
+pub fn publish(board: Board) -> &'static Board {
+    &SHARED.call_once(|| Shared { board, hotplug: Once::new() }).board
+}
+
+/// Makes the hotplug state known to all CPUs. Boot CPU, once, after [`publish`].
+pub fn publish_hotplug(hotplug: Hotplug) -> &'static Hotplug {
+    let shared = SHARED.get().expect("the machine was published before");
+    shared.hotplug.call_once(|| hotplug)
+}
+
+/// The machine and its hotplug state, once both are published.
+pub fn shared() -> Option<(&'static Board, &'static Hotplug)> {
+    let shared = SHARED.get()?;
+    Some((&shared.board, shared.hotplug.get()?))
+}
+
+/// The mark of a CPU, for a report.
+pub fn mark(cpu: CpuId) -> Option<Mark> {
+    shared().map(|(_, hotplug)| hotplug.mark(cpu))
+}
+
+impl Board {
+    /// With nothing pending on the console yet.
+    #[allow(clippy::too_many_arguments)] // each is one fact about the machine
+    pub fn new(
+        topology: Topology,
+        gic: Gic,
+        areas: Box<[PerCpu]>,
+        claims: Claims,
+        trace: Area<'static>,
+        console: Option<Console>,
+        timer_ppi: u32,
+        psci_version: (u32, u32),
+        entry_level: u32,
+        base: u64,
+        tables: (u64, u64),
+    ) -> Self {
+        let records = areas.iter().map(|_| Record::default()).collect();
+        Self {
+            topology,
+            gic,
+            areas,
+            records,
+            claims,
+            trace,
+            console,
+            console_target: AtomicU64::new(NOBODY),
+            timer_ppi,
+            psci_version,
+            entry_level,
+            base,
+            tables,
+            input: Mutex::new(heapless::Deque::new()),
+            crash: (AtomicU64::new(NOBODY), AtomicU8::new(0)),
+        }
+    }
+
+    pub(super) fn me(&self) -> &PerCpu {
+        percpu::current().unwrap_or(&self.areas[self.topology.boot().index()])
+    }
+
+    pub(super) fn send_kick(&self, cpus: &CpuMask) {
+        let mpidr = |i: usize| self.topology.mpidr(CpuId(i as u16)).expect("a CPU of the topology");
+        self.gic.kick(cpus, &mpidr, &self.areas);
+    }
+
+    /// Serves one interrupt of this CPU.
+    fn interrupt(&self, intid: u32) {
+        let me = self.me();
+        if intid == KICK {
+            me.kick();
+            self.crash_if_told(me.cpu);
+        } else if intid == self.timer_ppi {
+            timer::silence();
+            me.kick();
+        } else if self.console.as_ref().and_then(|c| c.intid) == Some(intid) {
+            self.console_interrupt(me);
+        }
+    }
+
+    fn console_interrupt(&self, me: &PerCpu) {
+        let mut input = self.input.lock();
+        // A byte that finds no room is dropped, as a UART without a driver would drop it.
+        uart::receive(|byte| {
+            let _ = input.push_back(byte);
+        });
+        drop(input);
+        let boot = self.topology.boot();
+        if me.cpu == boot {
+            me.kick();
+        } else {
+            self.send_kick(&CpuMask::from_iter([boot]));
+        }
+    }
+
+    fn crash_if_told(&self, cpu: CpuId) {
+        if self.crash.0.load(Ordering::Acquire) == u64::from(cpu.0) {
+            let kind = usize::from(self.crash.1.load(Ordering::Relaxed));
+            if let Some(&kind) = CrashKind::ALL.get(kind) {
+                crash::crash(kind);
+            }
+        }
+    }
+}
+
+/// Called by the IRQ vector.
+pub fn interrupt() {
+    if let Some(shared) = SHARED.get() {
+        shared.board.gic.serve(|intid| shared.board.interrupt(intid));
+    }
+}
+
+/// Whose guard page an address lies in.
+pub fn guard_page_of(address: u64) -> Option<Stack> {
+    use super::layout::{boot_exception_guard, boot_guard};
+    let page = |start| Range::new(start, start + PAGE).contains(address);
+    if page(boot_guard()) {
+        return Some(Stack { cpu: None, exception: false });
+    }
+    if page(boot_exception_guard()) {
+        return Some(Stack { cpu: None, exception: true });
+    }
+    let shared = SHARED.get()?;
+    shared.board.topology.cpus().find_map(|cpu| {
+        let slot = shared.board.claims.stack_slot(cpu.index());
+        let exception = page(slot.start + PAGE + crate::config::STACK_BYTES);
+        (page(slot.start) || exception).then_some(Stack { cpu: Some(cpu), exception })
+    })
+}
+
+/// A stack, for a report.
+pub struct Stack {
+    cpu: Option<CpuId>,
+    exception: bool,
+}
+
+impl core::fmt::Display for Stack {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let kind = if self.exception { "exception stack" } else { "stack" };
+        match self.cpu {
+            Some(cpu) => write!(f, "the {kind} of CPU {cpu}"),
+            None => write!(f, "the boot CPU's {kind}"),
+        }
+    }
+}

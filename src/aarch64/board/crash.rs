@@ -1,0 +1,31 @@
+//! Faults on purpose, so that their report can be seen and tested.
+
+use core::arch::asm;
+use core::hint::black_box;
+
+use crate::aarch64::layout;
+use crate::shell::command::CrashKind;
+
+/// Faults. Comes back only if the machine lets it.
+pub fn crash(kind: CrashKind) {
+    match kind {
+        // SAFETY: raises an undefined instruction exception, which is what was asked for.
+        CrashKind::Undef => unsafe { asm!("udf #0") },
+        CrashKind::Stack => drop(black_box(deeper(0))),
+        CrashKind::WriteText => poke(layout::image_start()),
+        CrashKind::Null => poke(0),
+        CrashKind::Panic => panic!("on purpose"),
+    }
+}
+
+/// Uses more stack than there is.
+#[allow(unconditional_recursion)]
+fn deeper(depth: u64) -> u64 {
+    let ballast = black_box([depth; 64]);
+    black_box(deeper(depth + 1)) + ballast[7]
+}
+
+fn poke(address: u64) {
+    // SAFETY: raises a data abort: neither code nor address 0 can be written.
+    unsafe { asm!("str xzr, [{0}]", in(reg) address) };
+}

@@ -1,0 +1,61 @@
+//! The boot record that a secondary CPU reads with its MMU off.
+
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// One CPU's record, on a cache line of its own: cleaned to the point of coherency by the boot CPU
+/// before CPU_ON. `head.S` knows the offsets by [`record_offset`].
+#[repr(C, align(64))]
+#[derive(Default)]
+pub struct Record {
+    ttbr0: AtomicU64,
+    ttbr1: AtomicU64,
+    stack: AtomicU64,
+    exception_stack: AtomicU64,
+    percpu: AtomicU64,
+    cpu: AtomicU64,
+    /// Generation of the kernel << 32 | number of the start.
+    token: AtomicU64,
+}
+
+/// Offsets for the assembly.
+pub mod record_offset {
+    use super::{Record, offset_of};
+
+    /// TTBR0, TTBR1.
+    pub const TABLES: usize = offset_of!(Record, ttbr0);
+    /// Stack, exception stack.
+    pub const STACKS: usize = offset_of!(Record, stack);
+    /// Per-CPU area.
+    pub const PERCPU: usize = offset_of!(Record, percpu);
+
+    const _: () = assert!(offset_of!(Record, ttbr1) == TABLES + 8);
+    const _: () = assert!(offset_of!(Record, exception_stack) == STACKS + 8);
+}
+
+impl Record {
+    /// What a CPU needs to reach Rust.
+    pub fn fill(&self, tables: (u64, u64), stacks: (u64, u64), percpu: u64, cpu: u64) {
+        self.ttbr0.store(tables.0, Ordering::Relaxed);
+        self.ttbr1.store(tables.1, Ordering::Relaxed);
+        self.stack.store(stacks.0, Ordering::Relaxed);
+        self.exception_stack.store(stacks.1, Ordering::Relaxed);
+        self.percpu.store(percpu, Ordering::Relaxed);
+        self.cpu.store(cpu, Ordering::Relaxed);
+    }
+
+    /// Which start this is.
+    pub fn set_token(&self, token: u64) {
+        self.token.store(token, Ordering::Relaxed);
+    }
+
+    /// Logical number of the CPU.
+    pub fn cpu(&self) -> u16 {
+        self.cpu.load(Ordering::Relaxed) as u16
+    }
+
+    /// Which start this is.
+    pub fn token(&self) -> u64 {
+        self.token.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,240 @@
+//! The machine as the seam shows it.
+
+use core::sync::atomic::Ordering;
+
+use super::{Board, NOBODY, crash};
+use crate::aarch64::gic::KICK;
+use crate::aarch64::{cache, layout, psci, ram, regs, timer, uart};
+use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::{StepError, Target};
+use crate::machine::{
+    Affinity, Bringup, Clock, Facts, Interrupts, Ipi, Local, Memory, Power, PsciError, Recorder,
+    Terminal,
+};
+use crate::memory::Range;
+use crate::shell::command::CrashKind;
+use crate::sync::words::Word;
+use crate::trace::Event;
+
+impl Clock for Board {
+    fn now(&self) -> u64 {
+        timer::now()
+    }
+
+    fn hz(&self) -> u64 {
+        timer::hz()
+    }
+
+    /// Interrupts are masked from the last look at the kick until WFI, which a pending interrupt
+    /// ends even so: nothing can slip in between.
+    fn wait(&self, deadline: Option<u64>) {
+        let me = self.me();
+        if let Some(deadline) = deadline {
+            timer::arm(deadline);
+        }
+        let daif = regs::irq_save();
+        if !me.take_kick() {
+            regs::wfi();
+        }
+        regs::irq_enable();
+        regs::isb(); // what is pending is taken here
+        regs::irq_restore(daif);
+        me.take_kick();
+        if deadline.is_some() {
+            timer::disarm();
+        }
+    }
+}
+
+impl Power for Board {
+    fn cpu_on(&self, cpu: CpuId) -> Result<(), PsciError> {
+        let mpidr = self.topology.mpidr(cpu).ok_or(PsciError::InvalidParameters)?;
+        let record = layout::physical(address_of(&self.records[cpu.index()]), self.base);
+        psci::cpu_on(mpidr, layout::physical(layout::secondary_entry(), self.base), record)
+    }
+
+    fn affinity_info(&self, cpu: CpuId) -> Result<Affinity, PsciError> {
+        psci::affinity_info(self.topology.mpidr(cpu).ok_or(PsciError::InvalidParameters)?)
+    }
+}
+
+fn address_of<T>(value: &T) -> u64 {
+    core::ptr::from_ref(value) as u64
+}
+
+impl Ipi for Board {
+    fn kick(&self, cpus: &CpuMask) {
+        self.send_kick(cpus);
+    }
+}
+
+impl Bringup for Board {
+    fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
+        let slot = self.claims.stack_slot(cpu.index());
+        let stack = slot.start + PAGE + STACK_BYTES;
+        let exception = stack + PAGE + EXCEPTION_STACK_BYTES;
+        let area = &self.areas[cpu.index()];
+        area.reset();
+        let record = &self.records[cpu.index()];
+        record.fill(self.tables, (stack, exception), address_of(area), u64::from(cpu.0));
+        Ok(())
+    }
+
+    fn release(&self, cpu: CpuId) {
+        self.areas[cpu.index()].reset();
+    }
+
+    fn write_record(&self, cpu: CpuId, start: u32) {
+        let record = &self.records[cpu.index()];
+        record.set_token(u64::from(start));
+        let at = address_of(record);
+        cache::clean_to_poc(Range::new(at, at + size_of_val(record) as u64));
+    }
+}
+
+impl Local for Board {
+    fn check(&self) -> Result<(), StepError> {
+        let me = self.me();
+        if self.topology.mpidr(me.cpu) != Some(crate::aarch64::this_mpidr()) {
+            return Err(StepError::WrongMpidr);
+        }
+        if me.cpu != self.topology.boot() && me.entry_level() != u64::from(self.entry_level) {
+            return Err(StepError::WrongLevel);
+        }
+        Ok(())
+    }
+
+    fn gic_up(&self) -> Result<(), StepError> {
+        self.gic.cpu_up(self.me())
+    }
+
+    fn gic_down(&self) -> Result<(), StepError> {
+        self.gic.cpu_down(self.me())
+    }
+
+    fn timer_up(&self) {
+        timer::disarm();
+        self.gic.enable_private(self.me(), self.timer_ppi, true);
+    }
+
+    fn timer_down(&self) {
+        timer::disarm();
+        self.gic.enable_private(self.me(), self.timer_ppi, false);
+    }
+
+    fn ipi_up(&self) {
+        self.gic.enable_private(self.me(), KICK, true);
+    }
+
+    fn ipi_down(&self) {
+        self.gic.enable_private(self.me(), KICK, false);
+    }
+
+    fn interrupts(&self, all: bool) {
+        self.gic.filter(all);
+    }
+}
+
+impl Interrupts for Board {
+    fn console_target(&self) -> Option<CpuId> {
+        let target = self.console_target.load(Ordering::Acquire);
+        (target != NOBODY).then_some(CpuId(target as u16))
+    }
+
+    /// Off, routed, on again: while it is off a level that rises stays pending.
+    fn route_console(&self, target: Target) -> Result<(), StepError> {
+        let Some(intid) = self.console.as_ref().and_then(|c| c.intid) else { return Ok(()) };
+        let cpu = target.cpu();
+        let mpidr = self.topology.mpidr(cpu).ok_or(StepError::RouteRejected)?;
+        self.gic.enable_shared(intid, false);
+        let routed = self.gic.route(intid, &self.areas[cpu.index()], mpidr);
+        if routed.is_ok() {
+            self.console_target.store(u64::from(cpu.0), Ordering::Release);
+        }
+        self.gic.enable_shared(intid, true);
+        uart::listen();
+        routed
+    }
+
+    fn quiesce(&self) {
+        uart::quiesce();
+        timer::disarm();
+        // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
+        let _ = self.gic.cpu_down(self.me());
+        self.gic.quiesce();
+    }
+}
+
+impl Recorder for Board {
+    fn record(&self, event: Event) {
+        if let Some(ring) = self.trace.ring(event.generation, event.cpu) {
+            ring.record(&event);
+        }
+    }
+}
+
+impl Memory for Board {
+    fn bytes(&self, range: Range) -> &'static [u8] {
+        ram::bytes(range)
+    }
+
+    fn words(&self, range: Range) -> &'static [Word] {
+        ram::words(range)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) {
+        ram::write(at, bytes);
+    }
+
+    fn zero(&self, range: Range) {
+        ram::zero(range);
+    }
+
+    fn clean(&self, range: Range) {
+        ram::clean(range);
+    }
+}
+
+impl Terminal for Board {
+    fn put(&self, text: &str) {
+        uart::write(text);
+    }
+
+    fn get(&self) -> Option<u8> {
+        let daif = regs::irq_save();
+        let byte = self.input.lock().pop_front();
+        regs::irq_restore(daif);
+        byte
+    }
+}
+
+impl Facts for Board {
+    fn gic_version(&self) -> u32 {
+        self.gic.version()
+    }
+
+    fn psci_version(&self) -> (u32, u32) {
+        self.psci_version
+    }
+
+    fn random(&self) -> Option<u64> {
+        regs::random()
+    }
+
+    fn park_range(&self) -> Range {
+        let physical = |symbol| layout::physical(symbol, self.base);
+        Range::new(physical(layout::idmap_start()) & !(PAGE - 1), physical(layout::idmap_end()))
+    }
+
+    fn crash(&self, kind: CrashKind) {
+        crash::crash(kind);
+    }
+
+    fn crash_on(&self, cpu: CpuId, kind: CrashKind) {
+        let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
+        self.crash.1.store(index as u8, Ordering::Relaxed);
+        self.crash.0.store(u64::from(cpu.0), Ordering::Release);
+        self.send_kick(&CpuMask::from_iter([cpu]));
+    }
+}

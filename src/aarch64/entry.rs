@@ -1,0 +1,209 @@
+//! From assembly to the first line of logic.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::arch::global_asm;
+
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+
+use super::board::{self, Board, Record, record_offset};
+use super::gic::{Gic, Redistributors};
+use super::mmu::{Kind, Tables};
+use super::percpu::PerCpu;
+use super::{heap, jump, layout, percpu, psci, ram, regs, uart};
+use crate::config::{IMAGE_SPAN, MAX_DTB, PAGE, STACK_BYTES};
+use crate::cpu::Mpidr;
+use crate::fdt;
+use crate::handover::Area;
+use crate::hotplug::ap;
+use crate::kernel::{self, Boot, Next};
+use crate::memory::Range;
+use crate::memory::layout::{Claims, lay_out};
+use crate::platform::{self, Description};
+
+global_asm!(
+    include_str!("head.S"),
+    MAIR_VALUE = const regs::MAIR_VALUE,
+    TCR_VALUE = const regs::TCR_VALUE,
+    SCTLR_ON = const regs::SCTLR_ON,
+    SCTLR_OFF = const regs::SCTLR_OFF,
+    SCTLR_EL2_OFF = const regs::SCTLR_EL2_OFF,
+    DTB_ATTRS = const regs::DTB_ATTRS,
+    TEXT_ATTRS = const regs::TEXT_ATTRS,
+    RODATA_ATTRS = const regs::RODATA_ATTRS,
+    DATA_ATTRS = const regs::DATA_ATTRS,
+    RECORD_TTBR0 = const record_offset::TABLES,
+    RECORD_STACKS = const record_offset::STACKS,
+    RECORD_PERCPU = const record_offset::PERCPU,
+    primary_rust = sym primary_rust,
+    secondary_rust = sym secondary_rust,
+);
+
+/// The affinity of the CPU that runs.
+pub fn this_mpidr() -> Mpidr {
+    Mpidr::from_register(MPIDR_EL1.get())
+}
+
+/// The boot CPU, from `head.S`: MMU on with the first tables, bss zero, interrupts masked.
+extern "C" fn primary_rust(dtb: u64, entry_at: u64, entry_level: u64, base: u64) -> ! {
+    heap::start();
+    let entry_level = entry_level as u32;
+    let (boot, board) = prepare(dtb, entry_at, entry_level, base);
+    let next = kernel::primary(board, boot, &board::publish_hotplug);
+    finish(next, entry_level, base)
+}
+
+fn finish(next: Next, entry_level: u32, base: u64) -> ! {
+    match next {
+        Next::Jump { entry, dtb } => jump::jump(entry, dtb, entry_level, base),
+        Next::PowerOff => panic!("SYSTEM_OFF: {}", psci::system_off()),
+        Next::Reset => panic!("SYSTEM_RESET: {}", psci::system_reset()),
+    }
+}
+
+/// Everything between the first Rust instruction and logic, in order.
+fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'static Board) {
+    let (tree, dtb_range) = tree(dtb);
+    let description = describe(tree, base);
+    let image = Range::new(base, base + (layout::image_end() - layout::image_start()));
+    let (map, claims, warnings) =
+        lay_out(&description, image, dtb_range).unwrap_or_else(|why| panic!("memory: {why}"));
+    let tables = map_everything(&description, &claims, base);
+    heap::grow(claims.heap);
+    psci::set_conduit(description.psci.conduit);
+    let psci_version = psci::version().unwrap_or((0, 2));
+    let (gic, areas) = interrupt_controller(&description);
+    let trace = Area::new(ram::words(claims.handover), description.topology.len())
+        .expect("the layout asked handover::bytes_for");
+    let board = board::publish(Board::new(
+        description.topology.clone(),
+        gic,
+        areas,
+        claims,
+        trace,
+        description.console,
+        description.timer.virtual_ppi,
+        psci_version,
+        entry_level,
+        base,
+        (tables.root(), layout::physical(layout::ttbr1(), base)),
+    ));
+    percpu::set_current(&board.areas[description.topology.boot().index()]);
+    regs::irq_enable();
+    let boot = Boot {
+        description,
+        map,
+        claims,
+        warnings,
+        entry_at,
+        entry_level,
+        base,
+        dtb: tree,
+        dtb_range,
+    };
+    (boot, board)
+}
+
+/// The device tree as `head.S` has mapped it: two blocks of 2 MiB, read-only.
+fn tree(dtb: u64) -> (&'static [u8], Range) {
+    let window = layout::DTB_WINDOW + (dtb & (IMAGE_SPAN - 1));
+    let view = |bytes: usize| {
+        let start = window - layout::DTB_WINDOW;
+        debug_assert!(start as usize + bytes <= 2 * MAX_DTB);
+        ram::bytes(Range::new(window, window + bytes as u64))
+    };
+    let size = fdt::total_size(view(40)).unwrap_or_else(|why| panic!("device tree: {why}"));
+    (view(size), Range::new(dtb, dtb + size as u64))
+}
+
+/// Reads the tree. Whatever else is wrong with it, the console it names is used to say so.
+fn describe(tree: &'static [u8], base: u64) -> Description {
+    platform::describe(tree, this_mpidr()).unwrap_or_else(|why| {
+        if let Some(console) = platform::console_only(tree) {
+            let mut tables = Tables::new(base);
+            if tables.map(console.base, Kind::Device).is_ok() {
+                map_idmap(&mut tables, base);
+                tables.activate();
+                uart::set_base(console.base.start);
+            }
+        }
+        panic!("device tree: {why}")
+    })
+}
+
+/// The lower half for good: RAM, the identity page, holes under the stacks, the devices.
+fn map_everything(description: &Description, claims: &Claims, base: u64) -> Tables {
+    let mut tables = Tables::new(base);
+    let mut map = |range: Range, kind| {
+        tables.map(range, kind).unwrap_or_else(|why| panic!("mapping {range} as {kind:?}: {why}"));
+    };
+    description.memory.iter().for_each(|&ram| map(ram, Kind::Ram));
+    let closed = description.reserved.iter().filter(|r| r.no_map);
+    closed.for_each(|r| map(r.range, Kind::Hole));
+    map(Range::new(base, base + IMAGE_SPAN), Kind::Hole); // reached through the upper half only
+    for cpu in description.topology.cpus() {
+        let slot = claims.stack_slot(cpu.index());
+        let second = slot.start + PAGE + STACK_BYTES;
+        map(Range::new(slot.start, slot.start + PAGE), Kind::Hole);
+        map(Range::new(second, second + PAGE), Kind::Hole);
+    }
+    devices(description).into_iter().for_each(|range| map(range, Kind::Device));
+    map_idmap(&mut tables, base);
+    tables.activate();
+    if let Some(console) = &description.console {
+        uart::set_base(console.base.start);
+    }
+    tables
+}
+
+fn map_idmap(tables: &mut Tables, base: u64) {
+    let physical = |symbol| layout::physical(symbol, base);
+    let range = Range::new(physical(layout::image_start()), physical(layout::idmap_end()));
+    tables.map(range, Kind::Code).unwrap_or_else(|why| panic!("mapping the entry code: {why}"));
+}
+
+fn devices(description: &Description) -> Vec<Range> {
+    let mut ranges = match &description.gic {
+        platform::Gic::V2 { distributor, cpu_interface } => Vec::from([*distributor, *cpu_interface]),
+        platform::Gic::V3 { distributor, redistributors, .. } => {
+            let mut ranges = redistributors.clone();
+            ranges.push(*distributor);
+            ranges
+        }
+    };
+    ranges.extend(description.console.as_ref().map(|c| c.base));
+    ranges
+}
+
+fn interrupt_controller(description: &Description) -> (Gic, Box<[PerCpu]>) {
+    let frames = match &description.gic {
+        platform::Gic::V3 { redistributors, stride, .. } => {
+            Some(Redistributors::find(redistributors, *stride))
+        }
+        platform::Gic::V2 { .. } => None,
+    };
+    let topology = &description.topology;
+    let frame = |cpu| topology.mpidr(cpu).and_then(|m| frames.as_ref()?.of(m)).unwrap_or(0);
+    let areas = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();
+    let gic = Gic::new(&description.gic);
+    gic.init_distributor();
+    (gic, areas)
+}
+
+/// A secondary CPU, from `head.S`: MMU on with the kernel's tables, own stacks and per-CPU area,
+/// interrupts masked.
+extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
+    let (board, hotplug) = board::shared().expect("published before any CPU_ON");
+    let me = &board.areas[usize::from(record.cpu())];
+    me.set_entry_level(entry_level);
+    let start = record.token() as u32;
+    let next = hotplug.secondary(board, me.cpu, start);
+    let denied = |_| hotplug.off_denied(board, me.cpu, start);
+    match next {
+        ap::Next::Off => jump::turn_off(board.base, denied),
+        ap::Next::Park => {
+            hotplug.off_denied(board, me.cpu, start);
+            jump::park(board.base)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The interrupt controller, version 3 (system registers) or 2, behind one set of calls.
+//!
+//! Crate arm-gic-driver initialises the distributor, acknowledges, and programs single
+//! interrupts. What it lacks is here: finding redistributors in several regions, putting one to
+//! sleep, a bounded and word-wise set-up of a CPU's private interrupts, SGIs to any affinity, and
+//! leaving the distributor quiet.
+
+mod redistributor;
+mod v2;
+mod v3;
+
+use super::percpu::PerCpu;
+use crate::cpu::{CpuMask, Mpidr};
+use crate::hotplug::StepError;
+use crate::platform;
+
+pub use redistributor::Redistributors;
+
+/// The software generated interrupt that a kick is.
+pub const KICK: u32 = 0;
+
+/// Priority of kicks; lower numbers win.
+const KICK_PRIORITY: u8 = 0x40;
+/// Priority of everything else.
+const PRIORITY: u8 = 0xa0;
+/// Lets everything through.
+const MASK_NONE: u8 = 0xf0;
+/// Lets only kicks through.
+const MASK_ALL_BUT_KICKS: u8 = 0x80;
+
+/// First interrupt number that means "none" (IHI 0069 2.2).
+const SPECIAL: u32 = 1020;
+
+/// The interrupt controller of this machine.
+pub enum Gic {
+    /// Version 3 or 4, by system registers.
+    V3(v3::Gic3),
+    /// Version 2, by memory.
+    V2(v2::Gic2),
+}
+
+macro_rules! each {
+    ($self:ident, $gic:ident => $call:expr) => {
+        match $self {
+            Self::V3($gic) => $call,
+            Self::V2($gic) => $call,
+        }
+    };
+}
+
+impl Gic {
+    /// For the controller that the device tree describes; nothing is touched yet.
+    pub fn new(description: &platform::Gic) -> Self {
+        match description {
+            platform::Gic::V3 { distributor, .. } => Self::V3(v3::Gic3::new(distributor.start)),
+            platform::Gic::V2 { distributor, cpu_interface } => {
+                Self::V2(v2::Gic2::new(distributor.start, cpu_interface.start))
+            }
+        }
+    }
+
+    /// Architecture version, 2 or 3.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::V3(_) => 3,
+            Self::V2(_) => 2,
+        }
+    }
+
+    /// Puts the distributor into a known state: all interrupts off, nothing pending or active.
+    /// Boot CPU, once.
+    pub fn init_distributor(&self) {
+        each!(self, g => g.init_distributor());
+    }
+
+    /// Wakes and enables this CPU's part; only kicks get through.
+    pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
+        each!(self, g => g.cpu_up(cpu))
+    }
+
+    /// Disables this CPU's part and puts it to sleep.
+    pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
+        each!(self, g => g.cpu_down(cpu))
+    }
+
+    /// Enables or disables a private interrupt of this CPU.
+    pub fn enable_private(&self, cpu: &PerCpu, intid: u32, on: bool) {
+        each!(self, g => g.enable_private(cpu, intid, on));
+    }
+
+    /// Lets every interrupt of this CPU through, or only kicks.
+    pub fn filter(&self, all: bool) {
+        let mask = if all { MASK_NONE } else { MASK_ALL_BUT_KICKS };
+        each!(self, g => g.set_priority_mask(mask));
+    }
+
+    /// Kicks every CPU in the set.
+    pub fn kick(&self, cpus: &CpuMask, mpidrs: &dyn Fn(usize) -> Mpidr, areas: &[PerCpu]) {
+        match self {
+            Self::V3(g) => g.kick(cpus, mpidrs),
+            Self::V2(g) => g.kick(cpus, areas),
+        }
+    }
+
+    /// Routes a shared interrupt to a CPU and reads the route back.
+    pub fn route(&self, intid: u32, to: &PerCpu, mpidr: Mpidr) -> Result<(), StepError> {
+        each!(self, g => g.route(intid, to, mpidr))
+    }
+
+    /// Enables or disables a shared interrupt.
+    pub fn enable_shared(&self, intid: u32, on: bool) {
+        each!(self, g => g.enable_shared(intid, on));
+    }
+
+    /// Takes the pending interrupt of highest priority, runs `handle` with its number, and ends
+    /// it; until there is none.
+    pub fn serve(&self, handle: impl FnMut(u32)) {
+        each!(self, g => g.serve(handle));
+    }
+
+    /// Turns the distributor off: nothing enabled, pending or active. At the jump.
+    pub fn quiesce(&self) {
+        each!(self, g => g.quiesce());
+    }
+}

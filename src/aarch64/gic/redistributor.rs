@@ -1,0 +1,171 @@
+//! GICv3 redistributors (IHI 0069 12.10, 12.11): finding a CPU's frame in any of several regions,
+//! waking it, setting up its private interrupts, putting it to sleep.
+
+use alloc::vec::Vec;
+
+use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
+use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
+use tock_registers::{register_bitfields, register_structs};
+
+use super::{KICK, KICK_PRIORITY, PRIORITY};
+use crate::aarch64::{regs, timer};
+use crate::cpu::Mpidr;
+use crate::hotplug::StepError;
+use crate::memory::Range;
+
+register_bitfields![u32,
+    CTLR [
+        ENABLE_LPIS OFFSET(0) NUMBITS(1) [],
+        RWP OFFSET(3) NUMBITS(1) [],
+    ],
+    WAKER [
+        PROCESSOR_SLEEP OFFSET(1) NUMBITS(1) [],
+        CHILDREN_ASLEEP OFFSET(2) NUMBITS(1) [],
+    ],
+];
+
+register_bitfields![u64,
+    TYPER [
+        VLPIS OFFSET(1) NUMBITS(1) [],
+        LAST OFFSET(4) NUMBITS(1) [],
+        AFFINITY OFFSET(32) NUMBITS(32) [],
+    ],
+];
+
+register_structs! {
+    Frame {
+        (0x0000 => ctlr: ReadWrite<u32, CTLR::Register>),
+        (0x0004 => iidr: ReadOnly<u32>),
+        (0x0008 => typer: ReadOnly<u64, TYPER::Register>),
+        (0x0010 => _r0),
+        (0x0014 => waker: ReadWrite<u32, WAKER::Register>),
+        (0x0018 => _r1),
+        (0x10080 => igroupr0: ReadWrite<u32>),
+        (0x10084 => _r2),
+        (0x10100 => isenabler0: ReadWrite<u32>),
+        (0x10104 => _r3),
+        (0x10180 => icenabler0: ReadWrite<u32>),
+        (0x10184 => _r4),
+        (0x10280 => icpendr0: WriteOnly<u32>),
+        (0x10284 => _r5),
+        (0x10380 => icactiver0: WriteOnly<u32>),
+        (0x10384 => _r6),
+        (0x10400 => ipriorityr: [ReadWrite<u32>; 8]),
+        (0x10420 => _r7),
+        (0x20000 => @END),
+    }
+}
+
+/// Bytes of a frame without and with virtual LPIs.
+const FRAME: u64 = 0x20000;
+const FRAME_VLPIS: u64 = 0x40000;
+
+/// How long a redistributor may take to wake, to sleep, or to take a write.
+const PATIENCE_US: u64 = 10_000;
+
+/// Where each affinity's frame is.
+pub struct Redistributors {
+    frames: Vec<(u64, u64)>,
+    /// Frames whose LPIs an earlier kernel left enabled; we never enable them.
+    pub lpis_left_on: usize,
+}
+
+impl Redistributors {
+    /// Walks all regions, once: each frame tells its affinity, and the last of a region says so.
+    pub fn find(regions: &[Range], stride: Option<u64>) -> Self {
+        let mut found = Self { frames: Vec::new(), lpis_left_on: 0 };
+        for region in regions {
+            found.walk(region, stride);
+        }
+        found.frames.sort_unstable();
+        found
+    }
+
+    fn walk(&mut self, region: &Range, stride: Option<u64>) {
+        let mut at = region.start;
+        while at + FRAME <= region.end {
+            let frame = frame(at);
+            let affinity = frame.typer.read(TYPER::AFFINITY);
+            self.frames.push((affinity, at));
+            self.lpis_left_on += usize::from(frame.ctlr.is_set(CTLR::ENABLE_LPIS));
+            if frame.typer.is_set(TYPER::LAST) {
+                return;
+            }
+            let own = if frame.typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
+            at += stride.unwrap_or(own).max(FRAME);
+        }
+    }
+
+    /// Physical address of a CPU's frame.
+    pub fn of(&self, mpidr: Mpidr) -> Option<u64> {
+        let [a3, a2, a1, a0] = [3, 2, 1, 0].map(|level| u64::from(mpidr.aff(level)));
+        let affinity = a3 << 24 | a2 << 16 | a1 << 8 | a0;
+        let at = self.frames.binary_search_by_key(&affinity, |f| f.0).ok()?;
+        Some(self.frames[at].1)
+    }
+}
+
+fn frame(at: u64) -> &'static Frame {
+    // SAFETY: `at` is a redistributor frame from the device tree, mapped as device for good.
+    unsafe { &*(at as *const Frame) }
+}
+
+/// Wakes the frame at `at` and leaves no private interrupt enabled, pending or active.
+///
+/// # Errors
+/// It does not wake in time.
+pub fn wake(at: u64) -> Result<(), StepError> {
+    let f = frame(at);
+    f.waker.modify(WAKER::PROCESSOR_SLEEP::CLEAR);
+    patiently(|| !f.waker.is_set(WAKER::CHILDREN_ASLEEP))
+        .then_some(())
+        .ok_or(StepError::RedistributorAsleep)?;
+    f.icenabler0.set(!0);
+    f.icpendr0.set(!0);
+    f.icactiver0.set(!0);
+    f.igroupr0.set(!0);
+    let word = u32::from_ne_bytes([PRIORITY; 4]);
+    f.ipriorityr.iter().for_each(|p| p.set(word));
+    f.ipriorityr[0].set(word & !0xff | u32::from(KICK_PRIORITY) << (KICK * 8));
+    patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAsleep)
+}
+
+/// Disables every private interrupt and puts the frame to sleep.
+///
+/// # Errors
+/// It does not go to sleep in time.
+pub fn sleep(at: u64) -> Result<(), StepError> {
+    let f = frame(at);
+    f.icenabler0.set(!0);
+    f.icpendr0.set(!0);
+    f.icactiver0.set(!0);
+    patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAwake)?;
+    f.waker.modify(WAKER::PROCESSOR_SLEEP::SET);
+    patiently(|| f.waker.is_set(WAKER::CHILDREN_ASLEEP))
+        .then_some(())
+        .ok_or(StepError::RedistributorAwake)
+}
+
+/// Enables or disables one private interrupt.
+pub fn enable(at: u64, intid: u32, on: bool) {
+    let f = frame(at);
+    if on {
+        f.isenabler0.set(1 << intid);
+    } else {
+        f.icenabler0.set(1 << intid);
+        // A write that is still on its way could let the interrupt through once more.
+        patiently(|| !f.ctlr.is_set(CTLR::RWP));
+    }
+}
+
+/// Device registers change by themselves, within microseconds: looking again is the only way.
+fn patiently(done: impl Fn() -> bool) -> bool {
+    let deadline = timer::now() + timer::hz() * PATIENCE_US / 1_000_000;
+    while !done() {
+        if timer::now() > deadline {
+            return false;
+        }
+        regs::isb();
+    }
+    true
+}

@@ -1,0 +1,336 @@
+// The entry of both kinds of CPU.
+//
+// What is true on entry (Documentation/arch/arm64/booting.rst; DEN0022 6.4 for secondaries):
+//   x0 = physical address of the device tree, or of this CPU's boot record (secondaries);
+//   EL1 or EL2, exceptions masked, MMU off, data cache off for us; the image is clean to the PoC.
+// What this establishes before the first Rust instruction:
+//   EL1, a small stub left at EL2 if we came from there; MMU and caches on; vectors; stacks; on
+//   the boot CPU a zeroed bss. With the MMU off nothing is stored but entries of the first page
+//   tables; a secondary stores nothing at all.
+
+    .section .head, "ax"
+    .global _start
+_start:
+    b       primary_entry               // code0
+    .long   0                           // code1
+    .quad   0                           // text_offset
+    .quad   _image_bytes                // image_size, bss and stacks included
+    .quad   0xa                         // little endian, 4 KiB pages, anywhere
+    .quad   0, 0, 0
+    .ascii  "ARM\x64"
+    .long   0
+
+// Sets the MMU's registers and turns it on; falls through with everything else unchanged.
+// TTBR0 must map this code at its physical address. Clobbers x8-x10.
+    .macro  enable_mmu ttbr0, ttbr1
+    ldr     x8, ={MAIR_VALUE}
+    msr     mair_el1, x8
+    ldr     x8, ={TCR_VALUE}
+    mrs     x9, id_aa64mmfr0_el1
+    and     x9, x9, #0xf                // PARange
+    cmp     x9, #5                      // 48 bits: what a 4 KiB granule can use without LPA2
+    mov     x10, #5
+    csel    x9, x9, x10, lo
+    bfi     x8, x9, #32, #3             // TCR.IPS
+    msr     tcr_el1, x8
+    msr     ttbr0_el1, \ttbr0
+    msr     ttbr1_el1, \ttbr1
+    isb
+    tlbi    vmalle1                     // local: broadcast is dear when many CPUs are configured
+    ic      iallu                       // the loader may have left stale lines
+    dsb     nsh
+    isb
+    ldr     x8, ={SCTLR_ON}
+    msr     sctlr_el1, x8
+    isb
+    .endm
+
+// Leaves EL2 for EL1 if we are there. Out: x22 = exception level of entry << 2. Clobbers x8-x10.
+// The stub stays behind: see stub_vectors.
+    .macro  drop_to_el1
+    mrs     x22, CurrentEL
+    cmp     x22, #(2 << 2)
+    b.ne    1f
+    ldr     x8, ={SCTLR_EL2_OFF}
+    msr     sctlr_el2, x8
+    mov     x8, #(1 << 31)              // HCR_EL2.RW: EL1 is AArch64; nothing trapped
+    msr     hcr_el2, x8
+    mov     x8, #3                      // EL1 may use the physical counter and timer
+    msr     cnthctl_el2, x8
+    msr     cntvoff_el2, xzr            // one time axis for all CPUs and kernels
+    mov     x8, #0x33ff                 // CPTR_EL2: RES1; SVE trapped, which nothing here uses
+    msr     cptr_el2, x8
+    msr     hstr_el2, xzr
+    msr     vttbr_el2, xzr
+    mrs     x8, midr_el1
+    msr     vpidr_el2, x8
+    mrs     x8, mpidr_el1
+    msr     vmpidr_el2, x8
+    mrs     x8, id_aa64dfr0_el1
+    ubfx    x8, x8, #8, #4              // PMUVer
+    cbz     x8, 2f
+    cmp     x8, #0xf
+    b.eq    2f
+    mrs     x8, pmcr_el0
+    ubfx    x8, x8, #11, #5             // MDCR_EL2.HPMN = all counters
+2:  csel    x8, x8, xzr, ne
+    msr     mdcr_el2, x8
+    mrs     x8, id_aa64pfr0_el1
+    ubfx    x8, x8, #24, #4             // GIC system registers?
+    cbz     x8, 3f
+    mrs     x8, S3_4_C12_C9_5           // ICC_SRE_EL2
+    orr     x8, x8, #1                  // SRE
+    orr     x8, x8, #8                  // Enable
+    msr     S3_4_C12_C9_5, x8
+    isb
+    msr     S3_4_C12_C11_0, xzr         // ICH_HCR_EL2
+3:  adrp    x8, stub_vectors
+    add     x8, x8, :lo12:stub_vectors
+    msr     vbar_el2, x8
+    mov     x8, #0x3c5                  // SPSR: EL1h, DAIF masked
+    msr     spsr_el2, x8
+    adr     x8, 1f
+    msr     elr_el2, x8
+    eret
+1:  ldr     x8, ={SCTLR_OFF}
+    msr     sctlr_el1, x8
+    isb
+    .endm
+
+    .section .idmap, "ax"
+
+// Vectors of the stub at EL2. HVC from EL1 with x0 = 1 leaves for the address in x1 with x2 as its
+// x0: the way back up for a kexec. Anything else stops the CPU where a debugger finds it.
+    .balign 2048
+stub_vectors:
+    .rept   8
+    .balign 128
+    b       stub_stop
+    .endr
+    .balign 128                         // synchronous, from lower EL, AArch64
+    cmp     x0, #1
+    b.ne    stub_stop
+    ldr     x8, ={SCTLR_EL2_OFF}
+    msr     sctlr_el2, x8
+    ic      iallu
+    dsb     nsh
+    isb
+    mov     x8, x1
+    mov     x0, x2
+    mov     x1, xzr
+    mov     x2, xzr
+    mov     x3, xzr
+    br      x8
+    .rept   7
+    .balign 128
+    b       stub_stop
+    .endr
+stub_stop:
+    wfi
+    b       stub_stop
+
+// The vector of the time before the MMU: nothing can be said yet, so the CPU sleeps with the
+// syndrome in x0 and the address in x1.
+    .balign 2048
+early_vectors:
+    .rept   16
+    .balign 128
+    mrs     x0, esr_el1
+    mrs     x1, elr_el1
+    b       stub_stop
+    .endr
+
+primary_entry:
+    mrs     x8, CurrentEL
+    cmp     x8, #(2 << 2)
+    b.eq    4f
+    mrs     x21, cntvct_el0             // the first counter read of this kernel
+    b       5f
+4:  mrs     x21, cntpct_el0             // CNTVOFF_EL2 may hold anything yet
+5:  mov     x20, x0                     // device tree
+    adrp    x8, early_vectors
+    add     x8, x8, :lo12:early_vectors
+    msr     vbar_el1, x8
+    drop_to_el1
+    bl      first_tables
+    adrp    x24, _ttbr0_l0
+    adrp    x25, _ttbr1_l0
+    adrp    x23, _start                 // physical base; low bits are zero by alignment
+    enable_mmu x24, x25
+    ldr     x8, =primary_high
+    br      x8
+
+// Writes the first page tables: the image, page by page with its permissions, at its physical
+// address and at KERNEL_BASE through one shared level 3 table; the 4 MiB around the device tree,
+// read-only, behind the image. The tables are zero in the file, so these entries are all that is
+// stored; the lines are invalidated before (nothing dirty may fall on the entries) and after
+// (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
+first_tables:
+    mov     x19, x30
+    bl      invalidate_tables
+    adrp    x8, _ttbr0_l0
+    adrp    x9, _ttbr0_l1
+    adrp    x10, _ttbr0_l2
+    adrp    x11, _image_l3
+    adrp    x12, _start
+    ubfx    x13, x12, #39, #9           // identity
+    orr     x14, x9, #3
+    str     x14, [x8, x13, lsl #3]
+    ubfx    x13, x12, #30, #9
+    orr     x14, x10, #3
+    str     x14, [x9, x13, lsl #3]
+    ubfx    x13, x12, #21, #9
+    orr     x14, x11, #3
+    str     x14, [x10, x13, lsl #3]
+    adrp    x8, _ttbr1_l0
+    adrp    x9, _ttbr1_l1
+    adrp    x10, _ttbr1_l2
+    orr     x14, x9, #3                 // KERNEL_BASE: index 256 of level 0, then 0 and 0
+    str     x14, [x8, #(256 * 8)]
+    orr     x14, x10, #3
+    str     x14, [x9]
+    orr     x14, x11, #3
+    str     x14, [x10]
+    ldr     x15, ={DTB_ATTRS}             // two blocks: a tree may cross a 2 MiB boundary
+    and     x14, x20, #~0x1fffff
+    orr     x14, x14, x15
+    str     x14, [x10, #8]
+    add     x14, x14, #0x200000
+    str     x14, [x10, #16]
+    // The image's pages, in four runs.
+    mov     x13, x11
+    ldr     x15, ={TEXT_ATTRS}
+    adrp    x16, _text_end
+    bl      fill_pages
+    ldr     x15, ={RODATA_ATTRS}
+    adrp    x16, _rodata_end
+    bl      fill_pages
+    ldr     x15, ={DATA_ATTRS}
+    adrp    x16, _boot_guard
+    bl      fill_pages
+    add     x13, x13, #8                // guard page
+    add     x12, x12, #4096
+    adrp    x16, _boot_exception_guard
+    bl      fill_pages
+    add     x13, x13, #8                // guard page
+    add     x12, x12, #4096
+    adrp    x16, _image_end
+    bl      fill_pages
+    dsb     sy
+    mov     x30, x19
+
+invalidate_tables:
+    adrp    x8, _tables_start
+    adrp    x9, _tables_end
+    mrs     x10, ctr_el0
+    ubfx    x10, x10, #16, #4           // DminLine, log2 of words
+    mov     x11, #4
+    lsl     x10, x11, x10
+1:  dc      ivac, x8
+    add     x8, x8, x10
+    cmp     x8, x9
+    b.lo    1b
+    dsb     sy
+    ret
+
+// Entries from x13 on for the pages from x12 up to x16, attributes x15.
+fill_pages:
+    cmp     x12, x16
+    b.hs    1f
+    orr     x14, x12, x15
+    str     x14, [x13], #8
+    add     x12, x12, #4096
+    b       fill_pages
+1:  ret
+
+    .global _secondary_entry
+_secondary_entry:
+    mov     x20, x0                     // boot record: clean to the PoC, read with the MMU off
+    adrp    x8, early_vectors
+    add     x8, x8, :lo12:early_vectors
+    msr     vbar_el1, x8
+    drop_to_el1
+    ldp     x24, x25, [x20, #{RECORD_TTBR0}]
+    enable_mmu x24, x25
+    ldr     x8, =secondary_high
+    br      x8
+
+// Leaves this kernel. x0 = entry, x1 = device tree, x2 = nonzero to go back to EL2. Interrupts are
+// masked, all other CPUs are off, everything the next kernel reads with caches off is clean.
+    .global _jump_idmap
+_jump_idmap:
+    ldr     x8, ={SCTLR_OFF}
+    msr     sctlr_el1, x8
+    isb
+    ic      iallu
+    tlbi    vmalle1
+    dsb     nsh
+    isb
+    mov     x9, x0
+    mov     x10, x1
+    cbnz    x2, 1f
+    mov     x0, x10
+    mov     x1, xzr
+    mov     x2, xzr
+    mov     x3, xzr
+    br      x9
+1:  mov     x0, #1
+    mov     x1, x9
+    mov     x2, x10
+    hvc     #0
+    b       stub_stop
+
+// Where a CPU sleeps for good that firmware did not let go: MMU off, so that nothing but this page
+// is needed to keep it here.
+    .global _park_idmap
+_park_idmap:
+    msr     daifset, #0xf
+    ldr     x8, ={SCTLR_OFF}
+    msr     sctlr_el1, x8
+    isb
+1:  wfi
+    b       1b
+
+    .ltorg
+
+    .section .text.head, "ax"
+primary_high:
+    ldr     x8, =vectors
+    msr     vbar_el1, x8
+    isb
+    ldr     x8, =_bss_start
+    ldr     x9, =_bss_end
+1:  cmp     x8, x9
+    b.hs    2f
+    stp     xzr, xzr, [x8], #16
+    b       1b
+2:  msr     tpidr_el1, xzr              // no per-CPU area yet
+    ldr     x8, =_boot_exception_stack_top
+    mov     sp, x8                      // SP_EL1: exceptions have a stack of their own
+    msr     spsel, #0
+    ldr     x8, =_boot_stack_top
+    mov     sp, x8
+    mov     x0, x20                     // device tree
+    mov     x1, x21                     // entry time
+    lsr     x2, x22, #2                 // exception level of entry
+    mov     x3, x23                     // physical base
+    mov     x29, xzr
+    mov     x30, xzr
+    b       {primary_rust}
+
+secondary_high:
+    ldr     x8, =vectors
+    msr     vbar_el1, x8
+    isb
+    ldp     x8, x9, [x20, #{RECORD_STACKS}]
+    ldr     x10, [x20, #{RECORD_PERCPU}]
+    msr     tpidr_el1, x10
+    mov     sp, x9
+    msr     spsel, #0
+    mov     sp, x8
+    mov     x0, x20
+    lsr     x1, x22, #2
+    mov     x29, xzr
+    mov     x30, xzr
+    b       {secondary_rust}
+    .ltorg

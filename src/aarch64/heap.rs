@@ -1,0 +1,69 @@
+//! The kernel's heap: crate talc behind a lock. Starts on a piece of bss, so that the device tree
+//! can be read before any memory is known, and grows once by a region of RAM.
+//!
+//! After the point of no return an allocation is a bug: it panics instead of being served.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use talc::TalcLock;
+use talc::source::Manual;
+
+use crate::memory::Range;
+
+/// Enough for the description of 512 CPUs and the memory map.
+const EARLY_BYTES: usize = 384 << 10;
+
+#[repr(align(4096))]
+struct Early(UnsafeCell<[u8; EARLY_BYTES]>);
+
+// SAFETY: handed to the allocator once and never named again.
+unsafe impl Sync for Early {}
+
+static EARLY: Early = Early(UnsafeCell::new([0; EARLY_BYTES]));
+
+struct Heap {
+    talc: TalcLock<spin::Mutex<()>, Manual>,
+    closed: AtomicBool,
+}
+
+#[global_allocator]
+static HEAP: Heap = Heap { talc: TalcLock::new(Manual), closed: AtomicBool::new(false) };
+
+// SAFETY: every call goes to talc unchanged, or panics.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        assert!(!self.closed.load(Ordering::Relaxed), "allocation after the point of no return");
+        // SAFETY: the caller's promises are talc's.
+        unsafe { self.talc.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are talc's.
+        unsafe { self.talc.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        assert!(!self.closed.load(Ordering::Relaxed), "allocation after the point of no return");
+        // SAFETY: the caller's promises are talc's.
+        unsafe { self.talc.realloc(ptr, layout, size) }
+    }
+}
+
+/// Gives the heap its first memory. Boot CPU, once, before the first allocation.
+pub fn start() {
+    // SAFETY: EARLY is static and nobody else uses it.
+    unsafe { HEAP.talc.lock().claim(EARLY.0.get().cast(), EARLY_BYTES) };
+}
+
+/// Gives the heap more memory. The range is mapped, writable and nobody else's, for good.
+pub fn grow(range: Range) {
+    // SAFETY: as the caller promises; the map says that the range is ours.
+    unsafe { HEAP.talc.lock().claim(range.start as *mut u8, range.size() as usize) };
+}
+
+/// From here on an allocation panics: the point of no return.
+pub fn close() {
+    HEAP.closed.store(true, Ordering::Relaxed);
+}

@@ -1,0 +1,52 @@
+//! Every symbol that `linker/kernel.ld` exports, as addresses. Nothing else declares them.
+
+use crate::config;
+
+/// Where the image is linked (`KERNEL_BASE` in the linker script).
+pub const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
+
+/// Where `head.S` maps the 4 MiB around the device tree, read-only.
+pub const DTB_WINDOW: u64 = KERNEL_BASE + config::IMAGE_SPAN;
+
+macro_rules! symbols {
+    ($($(#[$doc:meta])* $name:ident = $symbol:ident;)+) => {
+        unsafe extern "C" {
+            $(static $symbol: u8;)+
+        }
+        $(
+            $(#[$doc])*
+            pub fn $name() -> u64 {
+                (&raw const $symbol) as u64
+            }
+        )+
+    };
+}
+
+symbols! {
+    /// First byte of the image.
+    image_start = _image_start;
+    /// First byte after the image, bss and stacks included.
+    image_end = _image_end;
+    /// Code that also runs at its physical address.
+    idmap_start = _idmap_start;
+    /// Its end.
+    idmap_end = _idmap_end;
+    /// The boot CPU's stack guard page.
+    boot_guard = _boot_guard;
+    /// The guard page of the boot CPU's exception stack.
+    boot_exception_guard = _boot_exception_guard;
+    /// Level 0 table behind KERNEL_BASE.
+    ttbr1 = _ttbr1_l0;
+    /// Where secondaries enter.
+    secondary_entry = _secondary_entry;
+    /// Code that leaves this kernel.
+    jump_idmap = _jump_idmap;
+    /// Code in which a CPU sleeps for good.
+    park_idmap = _park_idmap;
+}
+
+/// The physical address of something, given the image's physical base: what is not in the image is
+/// mapped where it is.
+pub fn physical(address: u64, base: u64) -> u64 {
+    if address < KERNEL_BASE { address } else { address - KERNEL_BASE + base }
+}

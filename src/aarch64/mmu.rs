@@ -1,0 +1,126 @@
+//! The lower half of the address space, for good: RAM and devices at their physical addresses,
+//! nothing executable but the page of code that runs while the MMU goes on or off, and a hole
+//! under every stack. The upper half stays as `head.S` made it.
+//!
+//! Tables are built by crate aarch64-paging before other CPUs run, so the only TLB maintenance is
+//! local.
+
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+
+use aarch64_paging::MapError;
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::paging::{
+    Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange,
+};
+use aarch64_paging::Mapping;
+
+use super::layout;
+use crate::config::PAGE;
+use crate::memory::Range;
+
+/// Level 0 to 3 tables for RAM in blocks, a dozen devices, and the stacks of 512 CPUs in pages.
+const POOL_PAGES: usize = 96;
+
+const BASE: El1Attributes =
+    El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
+const NORMAL: El1Attributes = BASE
+    .union(El1Attributes::ATTRIBUTE_INDEX_1)
+    .union(El1Attributes::INNER_SHAREABLE);
+
+/// What a range is mapped as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Ordinary memory.
+    Ram,
+    /// Registers.
+    Device,
+    /// Code of the identity page.
+    Code,
+    /// Nothing: an access faults.
+    Hole,
+}
+
+impl Kind {
+    fn attributes(self) -> El1Attributes {
+        match self {
+            Self::Ram => NORMAL | El1Attributes::PXN,
+            Self::Device => BASE | El1Attributes::ATTRIBUTE_INDEX_0 | El1Attributes::PXN,
+            Self::Code => NORMAL | El1Attributes::READ_ONLY,
+            Self::Hole => El1Attributes::empty(),
+        }
+    }
+}
+
+#[repr(C, align(4096))]
+struct Pool(UnsafeCell<[[u8; PAGE as usize]; POOL_PAGES]>);
+
+// SAFETY: each page is handed out once, to the one `Tables`.
+unsafe impl Sync for Pool {}
+
+static POOL: Pool = Pool(UnsafeCell::new([[0; PAGE as usize]; POOL_PAGES]));
+
+/// Takes tables from the pool in the image, which is mapped from the first moment on.
+struct ImagePages {
+    base: u64,
+    next: usize,
+}
+
+impl Translation<El1Attributes> for ImagePages {
+    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+        assert!(self.next < POOL_PAGES, "page table pool is used up: too many separate ranges");
+        // SAFETY: in bounds, and handed out for the first time.
+        let page = unsafe { POOL.0.get().cast::<[u8; PAGE as usize]>().add(self.next) };
+        self.next += 1;
+        let physical = layout::physical(page as u64, self.base);
+        let table = NonNull::new(page.cast()).expect("the pool has an address");
+        (table, PhysicalAddress(physical as usize))
+    }
+
+    unsafe fn deallocate_table(&mut self, _table: NonNull<PageTable<El1Attributes>>) {
+        // The kernel's own map only grows; a page is lost until the next kernel at worst.
+    }
+
+    fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
+        let virt = pa.0 as u64 - self.base + layout::KERNEL_BASE;
+        NonNull::new(virt as *mut _).expect("the pool has an address")
+    }
+}
+
+/// The lower half while it is being built, and after.
+pub struct Tables {
+    mapping: Mapping<ImagePages, El1And0>,
+}
+
+impl Tables {
+    /// Empty tables, for an image at physical address `base`. Once per kernel.
+    pub fn new(base: u64) -> Self {
+        let pages = ImagePages { base, next: 0 };
+        let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Lower);
+        Self { mapping }
+    }
+
+    /// Maps whole pages around the range at their physical addresses.
+    ///
+    /// # Errors
+    /// An address past 48 bits, or a live mapping that would have to be split.
+    pub fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
+        let region = MemoryRegion::new(range.start as usize, range.end as usize);
+        let at = PhysicalAddress(range.start as usize & !(PAGE as usize - 1));
+        self.mapping.map_range(&region, at, kind.attributes(), Constraints::NO_CONTIGUOUS_HINT)
+    }
+
+    /// Physical address of the level 0 table, for TTBR0_EL1.
+    pub fn root(&self) -> u64 {
+        self.mapping.root_address().0 as u64
+    }
+
+    /// Switches this CPU from the first tables to these. Boot CPU, before any other CPU runs.
+    pub fn activate(&self) {
+        // SAFETY: everything that this CPU uses is mapped in the upper half, or here.
+        unsafe { self.mapping.activate() };
+        // SAFETY: drops the identity mapping of the whole image that the first tables had.
+        unsafe { asm!("tlbi vmalle1", "dsb nsh", "isb") };
+    }
+}

@@ -1,0 +1,31 @@
+//! The hardware: all assembly, MMIO and system registers, and no policy.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `head.S`, `entry.rs` | from the first instruction to the first line of logic |
+//! | `vectors.S`, `exceptions.rs` | exceptions and their report |
+//! | `jump.rs` | out of this kernel, or out of this CPU |
+//! | `layout.rs` | every symbol of the linker script |
+//! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
+//! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs` | one driver each |
+//! | `percpu.rs` | what belongs to one CPU, found through TPIDR_EL1 |
+//! | `board.rs` | the machine: all of these behind the seam |
+
+mod board;
+mod cache;
+mod entry;
+mod exceptions;
+mod gic;
+mod heap;
+mod jump;
+mod layout;
+mod mmu;
+mod panic;
+mod percpu;
+mod psci;
+mod ram;
+mod regs;
+mod timer;
+mod uart;
+
+pub use entry::this_mpidr;

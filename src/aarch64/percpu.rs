@@ -1,0 +1,83 @@
+//! What belongs to one CPU, found through TPIDR_EL1.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
+
+use crate::cpu::CpuId;
+
+/// One CPU's area. Two cache lines of its own.
+#[repr(C, align(128))]
+pub struct PerCpu {
+    /// Logical number.
+    pub cpu: CpuId,
+    /// Physical address of its redistributor frame (GICv3), 0 if it has none.
+    pub redistributor: u64,
+    /// Exception level at which it entered.
+    entry_level: AtomicU64,
+    /// A kick that its owner has not seen yet.
+    kicked: AtomicBool,
+    /// Its bit in a GICv2 target list, 0 until it is up.
+    gicv2_target: AtomicU64,
+}
+
+impl PerCpu {
+    /// For a CPU that is off.
+    pub fn new(cpu: CpuId, redistributor: u64) -> Self {
+        Self {
+            cpu,
+            redistributor,
+            entry_level: AtomicU64::new(0),
+            kicked: AtomicBool::new(false),
+            gicv2_target: AtomicU64::new(0),
+        }
+    }
+
+    /// Forgets what the last life of this CPU left. The CPU is off.
+    pub fn reset(&self) {
+        self.kicked.store(false, Ordering::Relaxed);
+        self.entry_level.store(0, Ordering::Relaxed);
+    }
+
+    /// Exception level at which it entered.
+    pub fn entry_level(&self) -> u64 {
+        self.entry_level.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::entry_level`].
+    pub fn set_entry_level(&self, level: u64) {
+        self.entry_level.store(level, Ordering::Relaxed);
+    }
+
+    /// Notes a kick. From the interrupt handler of this CPU only.
+    pub fn kick(&self) {
+        self.kicked.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes a kick.
+    pub fn take_kick(&self) -> bool {
+        self.kicked.swap(false, Ordering::Relaxed)
+    }
+
+    /// Its bit in a GICv2 target list.
+    pub fn gicv2_target(&self) -> u8 {
+        self.gicv2_target.load(Ordering::Acquire) as u8
+    }
+
+    /// Sets [`Self::gicv2_target`].
+    pub fn set_gicv2_target(&self, bit: u8) {
+        self.gicv2_target.store(u64::from(bit), Ordering::Release);
+    }
+}
+
+/// This CPU's area; `None` before it has one.
+pub fn current() -> Option<&'static PerCpu> {
+    let address = TPIDR_EL1.get() as *const PerCpu;
+    // SAFETY: TPIDR_EL1 is zero, or was set to a `PerCpu` that lives as long as the kernel.
+    unsafe { address.as_ref() }
+}
+
+/// Gives this CPU its area.
+pub fn set_current(area: &'static PerCpu) {
+    TPIDR_EL1.set(core::ptr::from_ref(area) as u64);
+}

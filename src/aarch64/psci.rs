@@ -1,0 +1,91 @@
+//! PSCI through the conduit that the device tree names (crate smccc makes the calls).
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use smccc::psci::{self, AffinityState, LowestAffinityLevel};
+use smccc::{Call, Hvc, Smc};
+
+use crate::cpu::Mpidr;
+use crate::machine::{Affinity, PsciError};
+use crate::platform::Conduit;
+
+static USE_SMC: AtomicBool = AtomicBool::new(false);
+
+/// The conduit found at run time.
+struct Firmware;
+
+impl Call for Firmware {
+    fn call32(function: u32, args: [u32; 7]) -> [u32; 8] {
+        if USE_SMC.load(Ordering::Relaxed) {
+            Smc::call32(function, args)
+        } else {
+            Hvc::call32(function, args)
+        }
+    }
+
+    fn call64(function: u32, args: [u64; 17]) -> [u64; 18] {
+        if USE_SMC.load(Ordering::Relaxed) {
+            Smc::call64(function, args)
+        } else {
+            Hvc::call64(function, args)
+        }
+    }
+}
+
+/// Chooses the conduit. Boot CPU, before any call.
+pub fn set_conduit(conduit: Conduit) {
+    USE_SMC.store(conduit == Conduit::Smc, Ordering::Relaxed);
+}
+
+/// PSCI_VERSION as (major, minor).
+///
+/// # Errors
+/// Firmware does not know the call: there is no PSCI 0.2 or later behind this conduit.
+pub fn version() -> Result<(u32, u32), PsciError> {
+    let version = psci::version::<Firmware>().map_err(named)?;
+    Ok((u32::from(version.major), u32::from(version.minor)))
+}
+
+/// CPU_ON.
+///
+/// # Errors
+/// What firmware answered.
+pub fn cpu_on(target: Mpidr, entry: u64, context: u64) -> Result<(), PsciError> {
+    psci::cpu_on::<Firmware>(target.value(), entry, context).map_err(named)
+}
+
+/// CPU_OFF of the calling CPU; returns only if firmware denies it.
+pub fn cpu_off() -> PsciError {
+    match psci::cpu_off::<Firmware>() {
+        Err(error) => named(error),
+        Ok(()) => PsciError::Unknown(0),
+    }
+}
+
+/// AFFINITY_INFO of one CPU.
+///
+/// # Errors
+/// What firmware answered.
+pub fn affinity_info(target: Mpidr) -> Result<Affinity, PsciError> {
+    let level = LowestAffinityLevel::All;
+    psci::affinity_info::<Firmware>(target.value(), level).map_err(named).map(|state| match state {
+        AffinityState::On => Affinity::On,
+        AffinityState::Off => Affinity::Off,
+        AffinityState::OnPending => Affinity::OnPending,
+    })
+}
+
+/// SYSTEM_OFF; returns only if firmware can't.
+pub fn system_off() -> PsciError {
+    psci::system_off::<Firmware>().map_or_else(named, |()| PsciError::Unknown(0))
+}
+
+/// SYSTEM_RESET; returns only if firmware can't.
+pub fn system_reset() -> PsciError {
+    psci::system_reset::<Firmware>().map_or_else(named, |()| PsciError::Unknown(0))
+}
+
+fn named(error: psci::Error) -> PsciError {
+    let code = i32::try_from(i64::from(error)).unwrap_or(i32::MIN);
+    PsciError::from_code(code).unwrap_or(PsciError::Unknown(code))
+}

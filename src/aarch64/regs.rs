@@ -1,0 +1,116 @@
+//! System registers and single instructions that crate aarch64-cpu does not have, as one-line safe
+//! functions, and the values that `head.S` writes.
+
+use core::arch::asm;
+
+/// Attribute 0: device nGnRE. Attribute 1: normal, write-back, read and write allocate.
+pub const MAIR_VALUE: u64 = 0x04 | 0xff << 8;
+
+/// 48-bit addresses in both halves, 4 KiB granule, inner shareable write-back walks. IPS is filled
+/// in at run time.
+pub const TCR_VALUE: u64 = tcr_half(0, 0) | tcr_half(16, 2);
+
+const fn tcr_half(shift: u32, granule: u64) -> u64 {
+    (16 | 1 << 8 | 1 << 10 | 3 << 12 | granule << 14) << shift
+}
+
+/// SCTLR_EL1 with MMU and caches off: only what is RES1.
+pub const SCTLR_OFF: u64 = 0x30d0_0800;
+
+/// SCTLR_EL1 with MMU, caches, stack alignment check and write-implies-execute-never.
+pub const SCTLR_ON: u64 = SCTLR_OFF | 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
+
+/// SCTLR_EL2 with MMU and caches off: only what is RES1.
+pub const SCTLR_EL2_OFF: u64 = 0x30c5_0830;
+
+const PAGE: u64 = 3 | 1 << 2 | 3 << 8 | 1 << 10;
+const READ_ONLY: u64 = 1 << 7;
+const PXN: u64 = 1 << 53;
+const UXN: u64 = 1 << 54;
+
+/// Page: code.
+pub const TEXT_ATTRS: u64 = PAGE | READ_ONLY | UXN;
+/// Page: constants.
+pub const RODATA_ATTRS: u64 = PAGE | READ_ONLY | PXN | UXN;
+/// Page: data.
+pub const DATA_ATTRS: u64 = PAGE | PXN | UXN;
+/// Block: the device tree.
+pub const DTB_ATTRS: u64 = (RODATA_ATTRS & !3) | 1;
+
+/// Masks IRQs and returns DAIF as it was.
+pub fn irq_save() -> u64 {
+    let daif: u64;
+    // SAFETY: masking interrupts changes nothing that Rust relies on; a compiler barrier by default.
+    unsafe { asm!("mrs {0}, daif", "msr daifset, #2", out(reg) daif) };
+    daif
+}
+
+/// Puts DAIF back.
+pub fn irq_restore(daif: u64) {
+    // SAFETY: only values from `irq_save` come here; handlers touch nothing but atomics.
+    unsafe { asm!("msr daif, {0}", in(reg) daif) };
+}
+
+/// Lets IRQs in.
+pub fn irq_enable() {
+    // SAFETY: as for `irq_restore`.
+    unsafe { asm!("msr daifclr, #2") };
+}
+
+/// Masks every exception that can be masked.
+pub fn mask_all() {
+    // SAFETY: as for `irq_save`.
+    unsafe { asm!("msr daifset, #0xf") };
+}
+
+/// Sleeps until an interrupt is pending, masked or not.
+pub fn wfi() {
+    // SAFETY: WFI only waits.
+    unsafe { asm!("dsb sy", "wfi") };
+}
+
+/// Makes all stores before it visible to all CPUs before any access or system register write after.
+pub fn dsb_ishst() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb ishst") };
+}
+
+/// Full barrier for the whole system.
+pub fn dsb_sy() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb sy") };
+}
+
+/// Context synchronisation.
+pub fn isb() {
+    // SAFETY: a barrier.
+    unsafe { asm!("isb") };
+}
+
+/// ICC_SGI1R_EL1 (IHI 0069 12.2.22): sends software generated interrupts of group 1.
+pub fn write_icc_sgi1r(value: u64) {
+    // SAFETY: makes other CPUs take an interrupt that they are set up for.
+    unsafe { asm!("msr S3_0_C12_C11_5, {0}", in(reg) value) };
+}
+
+/// Bytes of the smallest data cache line (CTR_EL0.DminLine).
+pub fn dcache_line() -> u64 {
+    let ctr: u64;
+    // SAFETY: reads a constant register.
+    unsafe { asm!("mrs {0}, ctr_el0", out(reg) ctr) };
+    4 << (ctr >> 16 & 0xf)
+}
+
+/// A random number of the CPU, if it has FEAT_RNG and one is ready.
+pub fn random() -> Option<u64> {
+    let isar0: u64;
+    // SAFETY: reads a constant register.
+    unsafe { asm!("mrs {0}, id_aa64isar0_el1", out(reg) isar0) };
+    if isar0 >> 60 == 0 {
+        return None;
+    }
+    let (value, ok): (u64, u64);
+    // SAFETY: RNDR exists, as just read; it sets NZCV, which asm! assumes clobbered.
+    unsafe { asm!("mrs {0}, S3_3_C2_C4_0", "cset {1}, ne", out(reg) value, out(reg) ok) };
+    (ok != 0).then_some(value)
+}

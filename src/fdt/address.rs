@@ -1,0 +1,184 @@
+//! `reg` and `ranges`: from what a node writes to physical addresses (devicetree specification
+//! v0.4, sections 2.3.5 to 2.3.8).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::node::Node;
+use crate::memory::Range;
+
+/// First address that no page table of 48-bit addresses can map.
+pub const ADDRESS_END: u64 = 1 << 48;
+
+/// An address and a size as a tree writes them, in the address space of one bus.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// First address.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Why an address cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AddressError {
+    /// There is no `reg`, or not as many entries as were asked for.
+    NoReg,
+    /// A bus counts its cells in a way that fits no 64-bit address.
+    Cells {
+        /// The bus.
+        bus: String,
+        /// `#address-cells` or `#size-cells`.
+        name: &'static str,
+    },
+    /// The length of `reg` or `ranges` is no whole number of entries.
+    Length {
+        /// Which of the two.
+        name: &'static str,
+        /// Bytes in it.
+        bytes: usize,
+        /// Bytes of one entry.
+        entry: usize,
+    },
+    /// The range ends past [`ADDRESS_END`].
+    TooHigh(Window),
+    /// A bus on the way up does not map the range.
+    NotMapped {
+        /// The bus.
+        bus: String,
+        /// The range in its address space.
+        window: Window,
+    },
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x} bytes at {:#x}", self.size, self.address)
+    }
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoReg => f.write_str("reg is missing or has too few entries"),
+            Self::Cells { bus, name } => write!(f, "{name} of {bus} is not 1 or 2"),
+            Self::Length { name, bytes, entry } => {
+                write!(f, "{name} has {bytes} bytes, but its entries have {entry}")
+            }
+            Self::TooHigh(window) => write!(f, "{window} end past 48 bits of address"),
+            Self::NotMapped { bus, window } => write!(f, "{bus} does not map {window}"),
+        }
+    }
+}
+
+/// How many cells addresses and sizes below a bus have; one or two for an address, also none for
+/// a size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CellCounts {
+    /// `#address-cells`, 2 if it is missing.
+    pub address: usize,
+    /// `#size-cells`, 1 if it is missing.
+    pub size: usize,
+}
+
+impl CellCounts {
+    /// Reads the counts for the children of `bus`.
+    ///
+    /// # Errors
+    /// [`AddressError::Cells`] if a count is not one that is supported.
+    pub fn of(bus: Node<'_>) -> Result<Self, AddressError> {
+        let count = |name, missing, least| match (bus.has(name), bus.u32(name)) {
+            (false, _) => Ok(missing),
+            (true, Some(n)) if (least..=2).contains(&n) => Ok(n as usize),
+            _ => Err(AddressError::Cells { bus: bus.path(), name }),
+        };
+        Ok(Self { address: count("#address-cells", 2, 1)?, size: count("#size-cells", 1, 0)? })
+    }
+}
+
+/// The number in a few cells: the first `count` words, 0 for none.
+fn cells(words: &[u8], count: usize) -> u64 {
+    words.iter().take(count * 4).fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+fn entries<'t>(
+    name: &'static str,
+    value: &'t [u8],
+    words: usize,
+) -> Result<core::slice::ChunksExact<'t, u8>, AddressError> {
+    let entry = words * 4;
+    if entry == 0 || !value.len().is_multiple_of(entry) {
+        return Err(AddressError::Length { name, bytes: value.len(), entry });
+    }
+    Ok(value.chunks_exact(entry))
+}
+
+/// The entries of a node's `reg`, in the address space of the bus it is on.
+///
+/// # Errors
+/// [`AddressError`] if there is no `reg` or its form is wrong.
+pub fn reg(node: Node<'_>) -> Result<Vec<Window>, AddressError> {
+    let value = node.property("reg").ok_or(AddressError::NoReg)?;
+    let bus = node.parent().unwrap_or(node);
+    let counts = CellCounts::of(bus)?;
+    let window = |entry: &[u8]| Window {
+        address: cells(entry, counts.address),
+        size: cells(&entry[counts.address * 4..], counts.size),
+    };
+    Ok(entries("reg", value, counts.address + counts.size)?.map(window).collect())
+}
+
+/// The entries of a node's `reg` as physical addresses. An entry that has none is an error in its
+/// place, so that the others can still be used.
+///
+/// # Errors
+/// [`AddressError`] if there is no `reg` or its form is wrong.
+pub fn regions(node: Node<'_>) -> Result<Vec<Result<Range, AddressError>>, AddressError> {
+    Ok(reg(node)?.into_iter().map(|window| physical(node, window)).collect())
+}
+
+/// Entry `index` of a node's `reg` as physical addresses.
+///
+/// # Errors
+/// [`AddressError`] if it is not there, its form is wrong or it is not mapped.
+pub fn region(node: Node<'_>, index: usize) -> Result<Range, AddressError> {
+    let window = *reg(node)?.get(index).ok_or(AddressError::NoReg)?;
+    physical(node, window)
+}
+
+fn physical(node: Node<'_>, window: Window) -> Result<Range, AddressError> {
+    let buses = node.upwards().skip(1);
+    let window = buses.into_iter().try_fold(window, |window, bus| through(bus, window))?;
+    match Range::sized(window.address, window.size) {
+        Some(range) if range.end <= ADDRESS_END => Ok(range),
+        _ => Err(AddressError::TooHigh(window)),
+    }
+}
+
+/// From the address space of `bus` to that of the bus which it is on itself.
+fn through(bus: Node<'_>, window: Window) -> Result<Window, AddressError> {
+    let Some(outer) = bus.parent() else { return Ok(window) };
+    let not_mapped = || AddressError::NotMapped { bus: bus.path(), window };
+    let ranges = bus.property("ranges").ok_or_else(not_mapped)?;
+    if ranges.is_empty() {
+        return Ok(window);
+    }
+    let (inner, outer) = (CellCounts::of(bus)?, CellCounts::of(outer)?);
+    let words = inner.address + outer.address + inner.size;
+    let mut found = entries("ranges", ranges, words)?.filter_map(|entry| {
+        let (child, rest) = entry.split_at(inner.address * 4);
+        let (parent, size) = rest.split_at(outer.address * 4);
+        let (child, parent) = (cells(child, inner.address), cells(parent, outer.address));
+        moved(window, child, parent, cells(size, inner.size))
+    });
+    found.next().ok_or_else(not_mapped)
+}
+
+/// `window` moved from `child..child + size` to `parent`, if it lies in there.
+fn moved(window: Window, child: u64, parent: u64, size: u64) -> Option<Window> {
+    let offset = window.address.checked_sub(child)?;
+    let fits = offset.checked_add(window.size)? <= size;
+    let address = parent.checked_add(offset)?;
+    fits.then_some(Window { address, size: window.size })
+}

@@ -1,0 +1,44 @@
+//! The device tree: validated reading, and editing of the tree that the next kernel gets.
+//!
+//! A tree comes from firmware, a boot loader or another kernel, so nothing in it is trusted. Its
+//! form is checked once ([`Tree::read`]); the crate `fdt` then reads all nodes in a single walk
+//! into a table that everything else searches. The crate `dtoolkit` does what that one cannot:
+//! memory reservations and writing ([`edit`]).
+
+mod address;
+mod check;
+pub mod edit;
+mod error;
+mod node;
+mod tree;
+
+use alloc::vec::Vec;
+
+pub use address::{ADDRESS_END, AddressError, CellCounts, Window, reg, region, regions};
+pub use check::{HEADER_BYTES, MAX_DEPTH, total_size};
+pub use error::{Fault, FdtError};
+pub use node::Node;
+pub use tree::Tree;
+
+/// Bytes of a tree up to the end of its last block. Boot loaders leave room behind it: of QEMU's
+/// 1 MiB a few KiB are used.
+///
+/// # Errors
+/// [`FdtError`] if the tree is not well-formed.
+pub fn used_size(dtb: &[u8]) -> Result<usize, FdtError> {
+    check::check(dtb).map(|(layout, _)| layout.used())
+}
+
+/// A copy of a tree without the room behind it.
+///
+/// # Errors
+/// [`FdtError`] if the tree is not well-formed.
+pub fn compact(dtb: &[u8]) -> Result<Vec<u8>, FdtError> {
+    let used = used_size(dtb)?;
+    let mut copy = dtb[..used].to_vec();
+    copy[4..8].copy_from_slice(&(used as u32).to_be_bytes());
+    Ok(copy)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! What a kernel tells its successor.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::HandoverError;
+use crate::config::MAX_SCRIPT;
+use crate::hotplug::Spans;
+use crate::options::TeardownMode;
+use crate::sync::words::{Relaxed, Word};
+
+/// Longest name of a kernel or image.
+const MAX_NAME: usize = 96;
+
+/// How many of its console commands crossed a jump so far, if it was asked to jump several times.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CycleCount {
+    /// Jumps done, the one that leads here included.
+    pub done: u32,
+    /// Jumps asked for; 0 if this was no cycle.
+    pub asked: u32,
+}
+
+/// What a kernel tells its successor. Times are ticks of the generic counter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Farewell {
+    /// Kexecs behind the kernel that says farewell.
+    pub generation: u32,
+    /// When `kexec exec` was accepted.
+    pub exec_at: u64,
+    /// Bytes moved between then and the jump.
+    pub bytes_copied: u64,
+    /// How the CPUs were taken down.
+    pub teardown: TeardownMode,
+    /// How many were.
+    pub cpus: u32,
+    /// Where the time went.
+    pub spans: Spans,
+    /// From the first act of the teardown to the last.
+    pub teardown_total: u64,
+    /// Where in a series of jumps this is.
+    pub cycle: CycleCount,
+    /// Console commands that the successor goes on with.
+    pub script: String,
+    /// Who says farewell.
+    pub from: String,
+    /// Who is jumped to, as the image was named.
+    pub to: String,
+}
+
+const NUMBERS: usize = 14;
+
+impl Farewell {
+    /// Words that a farewell takes at most.
+    const WORDS: usize = NUMBERS + 3 + (MAX_SCRIPT + 2 * MAX_NAME) / 8 + 3;
+
+    pub(super) fn write(&self, words: &[Word]) {
+        const { assert!(Farewell::WORDS < super::SEAL - super::field::FAREWELL) };
+        for (word, value) in words.iter().zip(self.numbers()) {
+            word.store(value, Relaxed);
+        }
+        let mut at = NUMBERS;
+        for (text, limit) in
+            [(&self.script, MAX_SCRIPT), (&self.from, MAX_NAME), (&self.to, MAX_NAME)]
+        {
+            at += write_text(&words[at..], clip(text, limit));
+        }
+    }
+
+    fn numbers(&self) -> [u64; NUMBERS] {
+        let s = &self.spans;
+        [
+            u64::from(self.generation),
+            self.exec_at,
+            self.bytes_copied,
+            u64::from(self.teardown == TeardownMode::Parallel),
+            u64::from(self.cpus),
+            s.online_down,
+            s.stop,
+            s.off,
+            s.dead,
+            self.teardown_total,
+            u64::from(self.cycle.done),
+            u64::from(self.cycle.asked),
+            0,
+            0,
+        ]
+    }
+
+    pub(super) fn read(words: &[Word]) -> Result<Self, HandoverError> {
+        let n: [u64; NUMBERS] = core::array::from_fn(|i| words[i].load(Relaxed));
+        let mut at = NUMBERS;
+        let mut text = |limit: usize| -> Result<String, HandoverError> {
+            let (text, used) = read_text(&words[at..], limit)?;
+            at += used;
+            Ok(text)
+        };
+        let (script, from, to) = (text(MAX_SCRIPT)?, text(MAX_NAME)?, text(MAX_NAME)?);
+        let spans = Spans { online_down: n[5], stop: n[6], off: n[7], dead: n[8] };
+        let teardown = if n[3] == 1 { TeardownMode::Parallel } else { TeardownMode::Serial };
+        Ok(Self {
+            generation: n[0] as u32,
+            exec_at: n[1],
+            bytes_copied: n[2],
+            teardown,
+            cpus: n[4] as u32,
+            spans,
+            teardown_total: n[9],
+            cycle: CycleCount { done: n[10] as u32, asked: n[11] as u32 },
+            script,
+            from,
+            to,
+        })
+    }
+}
+
+/// The longest prefix of whole characters that fits.
+fn clip(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn write_text(words: &[Word], text: &str) -> usize {
+    words[0].store(text.len() as u64, Relaxed);
+    let chunks = text.as_bytes().chunks(8);
+    let used = 1 + chunks.len();
+    for (word, chunk) in words[1..].iter().zip(chunks) {
+        let mut bytes = [0; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        word.store(u64::from_le_bytes(bytes), Relaxed);
+    }
+    used
+}
+
+fn read_text(words: &[Word], limit: usize) -> Result<(String, usize), HandoverError> {
+    let length = words[0].load(Relaxed) as usize;
+    if length > limit {
+        return Err(HandoverError::Unsealed);
+    }
+    let count = length.div_ceil(8);
+    let bytes: Vec<u8> =
+        words[1..=count].iter().flat_map(|w| w.load(Relaxed).to_le_bytes()).take(length).collect();
+    let text = String::from_utf8(bytes).map_err(|_| HandoverError::Unsealed)?;
+    Ok((text, 1 + count))
+}

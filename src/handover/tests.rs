@@ -1,0 +1,107 @@
+extern crate std;
+use std::string::String;
+use std::vec::Vec;
+
+use super::*;
+use crate::hotplug::Spans;
+use crate::options::TeardownMode;
+use crate::trace::{Dir, Edge, Event, Mark, What};
+
+fn memory(cpus: usize) -> Vec<Word> {
+    (0..bytes_for(cpus) / 8).map(|i| Word::new(i.wrapping_mul(0x9e37_79b9))).collect()
+}
+
+fn farewell(script: &str) -> Farewell {
+    Farewell {
+        generation: 7,
+        exec_at: 1 << 40,
+        bytes_copied: 0,
+        teardown: TeardownMode::Parallel,
+        cpus: 79,
+        spans: Spans { online_down: 1, stop: 2, off: 3, dead: 4 },
+        teardown_total: 10,
+        cycle: CycleCount { done: 3, asked: 5 },
+        script: script.into(),
+        from: "baton 0.1.0".into(),
+        to: "/baton.Image".into(),
+    }
+}
+
+#[test]
+fn a_farewell_is_taken_once() {
+    let memory = memory(4);
+    let area = Area::new(&memory, 4).unwrap();
+    area.format();
+    assert_eq!(area.take(), Err(HandoverError::Unsealed));
+    let said = farewell("cycle 3; poweroff; ä");
+    area.prepare(&said);
+    area.seal(99);
+    assert_eq!(area.take(), Ok((said, 99)));
+    assert_eq!(area.take(), Err(HandoverError::Unsealed));
+}
+
+#[test]
+fn the_longest_script_fits_and_a_longer_one_is_cut() {
+    let memory = memory(1);
+    let area = Area::new(&memory, 1).unwrap();
+    area.format();
+    let long: String = "é".repeat(crate::config::MAX_SCRIPT);
+    area.prepare(&farewell(&long));
+    area.seal(0);
+    let (read, _) = area.take().unwrap();
+    assert_eq!(read.script.len(), crate::config::MAX_SCRIPT);
+    assert_eq!((read.from.as_str(), read.to.as_str()), ("baton 0.1.0", "/baton.Image"));
+}
+
+#[test]
+fn every_stray_write_to_the_page_is_noticed() {
+    let memory = memory(1);
+    let area = Area::new(&memory, 1).unwrap();
+    area.format();
+    area.prepare(&farewell("mem"));
+    area.seal(5);
+    for at in 0..PAGE_WORDS {
+        let old = memory[at].load(Relaxed);
+        memory[at].store(old ^ 0x100, Relaxed);
+        assert!(area.take().is_err(), "word {at}");
+        memory[at].store(old, Relaxed);
+    }
+    assert!(area.take().is_ok());
+}
+
+#[test]
+fn garbage_small_regions_and_other_machines_are_refused() {
+    let memory = memory(8);
+    assert_eq!(Area::new(&memory, 9).err(), Some(HandoverError::Small));
+    assert_eq!(Area::new(&memory, 8).unwrap().take(), Err(HandoverError::Foreign));
+    Area::new(&memory, 8).unwrap().format();
+    assert_eq!(Area::new(&memory, 7).unwrap().take(), Err(HandoverError::Foreign));
+}
+
+#[test]
+fn two_generations_use_two_banks() {
+    let memory = memory(2);
+    let area = Area::new(&memory, 2).unwrap();
+    area.format();
+    let event = |generation| Event {
+        at: 5,
+        cpu: CpuId(1),
+        generation,
+        dir: Dir::Up,
+        edge: Edge::Point,
+        what: What::Mark(Mark::Online),
+    };
+    for generation in [4, 5] {
+        area.ring(generation, CpuId(1)).unwrap().record(&event(generation));
+    }
+    let generations: Vec<u32> = [4, 5]
+        .iter()
+        .flat_map(|&g| area.ring(g, CpuId(1)).unwrap().events())
+        .map(|e| e.generation)
+        .collect();
+    assert_eq!(generations, [4, 5]);
+    area.clear_rings(6);
+    assert_eq!(area.ring(4, CpuId(1)).unwrap().written(), 0);
+    assert_eq!(area.ring(5, CpuId(1)).unwrap().written(), 1);
+    assert!(area.ring(4, CpuId(2)).is_none());
+}

@@ -1,0 +1,234 @@
+//! Boot order and reboot order, each as a flat list.
+//!
+//! Nothing here returns to the machine but through [`Next`]: what the machine has to do is a value,
+//! so all of it can be run on a host.
+
+mod load;
+mod log;
+mod records;
+mod reboot;
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+pub use load::UNPACK_LIMIT;
+pub use log::Level;
+
+use crate::cpu::{CpuId, CpuMask};
+use crate::handover::{Area, Farewell, HandoverError};
+use crate::hotplug::{BringupOutcome, Hotplug};
+use crate::kexec::{Loaded, script};
+use crate::machine::Board;
+use crate::memory::layout::Claims;
+use crate::memory::{Map, Range};
+use crate::options::{self, Options};
+use crate::platform::Description;
+use crate::report::{Cycle, Record};
+use crate::trace::Ring;
+use log::Log;
+
+/// This kernel's name and version.
+pub const NAME: &str = concat!("baton ", env!("CARGO_PKG_VERSION"));
+
+/// What the entry found out before the first line of logic.
+pub struct Boot {
+    /// The machine.
+    pub description: Description,
+    /// Who has which memory.
+    pub map: Map,
+    /// What of it is this kernel's.
+    pub claims: Claims,
+    /// What was wrong with the tree's claims on memory.
+    pub warnings: Vec<String>,
+    /// First counter read of this kernel, ticks.
+    pub entry_at: u64,
+    /// Exception level of entry.
+    pub entry_level: u32,
+    /// Physical address of the image.
+    pub base: u64,
+    /// The device tree, where it lies.
+    pub dtb: &'static [u8],
+    /// Its physical range.
+    pub dtb_range: Range,
+}
+
+/// What the machine has to do when the kernel is through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Enter another kernel. Every other CPU is off, everything is quiet.
+    Jump {
+        /// Its entry.
+        entry: u64,
+        /// Its device tree.
+        dtb: u64,
+    },
+    /// Turn the machine off.
+    PowerOff,
+    /// Restart it.
+    Reset,
+}
+
+/// The kernel on the boot CPU.
+pub struct Kernel {
+    /// What it runs on.
+    pub board: &'static dyn Board,
+    /// The CPUs.
+    pub hotplug: &'static Hotplug,
+    /// What it was booted with.
+    pub boot: Boot,
+    /// The command line.
+    pub options: Options,
+    /// The next kernel, if one is loaded.
+    pub loaded: Option<Loaded>,
+    /// Commands that wait.
+    pub script: VecDeque<String>,
+    /// The last bring-up.
+    pub last_bringup: BringupOutcome,
+    area: Area<'static>,
+    log: Log,
+}
+
+/// The whole life of the boot CPU in this kernel. `publish` keeps the hotplug state where the
+/// other CPUs find it.
+pub fn primary(
+    board: &'static dyn Board,
+    boot: Boot,
+    publish: &dyn Fn(Hotplug) -> &'static Hotplug,
+) -> Next {
+    let (options, warnings) = Options::parse(&boot.description.bootargs);
+    let area = area(board, &boot);
+    let farewell = predecessor(&area, &boot);
+    let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
+    area.clear_rings(generation);
+    let hotplug = publish(Hotplug::new(boot.description.topology.clone(), generation));
+    let log = Log::new(options.loglevel);
+    let script = VecDeque::new();
+    let mut kernel = Kernel {
+        board,
+        hotplug,
+        boot,
+        options,
+        loaded: None,
+        script,
+        last_bringup: BringupOutcome::default(),
+        area,
+        log,
+    };
+    kernel.inject_faults();
+    kernel.boot_cpu();
+    kernel.secondaries();
+    // From here on nothing is timed, so from here on there is printing.
+    kernel.introduce();
+    warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));
+    kernel.account_for(farewell);
+    kernel.hello();
+    kernel.serve()
+}
+
+fn area(board: &dyn Board, boot: &Boot) -> Area<'static> {
+    let cpus = boot.description.topology.len();
+    let words = board.words(boot.claims.handover);
+    Area::new(words, cpus).expect("the layout asked handover::bytes_for")
+}
+
+/// What the kernel before this one left. A region that holds nothing usable is made a clean slate.
+fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<HandoverError>> {
+    let taken = if boot.claims.inherited { area.take().map_err(Some) } else { Err(None) };
+    if taken.is_err() {
+        area.format();
+    }
+    taken
+}
+
+impl Kernel {
+    fn inject_faults(&mut self) {
+        for spec in &self.options.fail {
+            if let Err(why) = crate::shell::inject(self.hotplug, spec) {
+                self.boot.warnings.push(why);
+            }
+        }
+    }
+
+    /// The boot CPU's own interrupts and timer, through the same steps as everybody's.
+    fn boot_cpu(&mut self) {
+        if let Err(failure) = self.hotplug.boot_cpu_up(self.board) {
+            self.boot.warnings.push(format!("boot CPU: {failure}"));
+        }
+        let boot = self.hotplug.online_target(self.hotplug.topology().boot());
+        if let Some(Err(why)) = boot.map(|boot| self.board.route_console(boot)) {
+            self.boot.warnings.push(format!("console: {why}"));
+        }
+    }
+
+    fn secondaries(&mut self) {
+        let topology = self.hotplug.topology();
+        let most = self.options.maxcpus.unwrap_or(usize::MAX).max(1);
+        let boot = topology.boot();
+        let cpus: CpuMask = topology.cpus().filter(|&c| c != boot).take(most - 1).collect();
+        self.last_bringup = self.hotplug.bring_up(self.board, &cpus, self.options.bringup);
+    }
+
+    fn introduce(&mut self) {
+        let d = &self.boot.description;
+        let (major, minor) = self.board.psci_version();
+        let text = format!(
+            "{NAME}, generation {}: {}, {} of {} CPUs, EL{}, PSCI {major}.{minor}, GICv{}, image at {:#x}",
+            self.hotplug.generation(),
+            d.model,
+            self.hotplug.online().len(),
+            d.topology.len(),
+            self.boot.entry_level,
+            self.board.gic_version(),
+            self.boot.base,
+        );
+        let noted: Vec<String> = d.warnings.iter().chain(&self.boot.warnings).cloned().collect();
+        self.say(Level::Info, &text);
+        noted.iter().for_each(|w| self.say(Level::Warning, w));
+        self.report_bringup("boot", self.options.bringup, &self.last_bringup.clone());
+    }
+
+    /// Says how the last jump went, and goes on with what the last kernel was asked to do.
+    fn account_for(&mut self, farewell: Result<(Farewell, u64), Option<HandoverError>>) {
+        let commands = match farewell {
+            Ok((farewell, jump_at)) => {
+                self.report_jump(&farewell, jump_at);
+                self.report_cycle(&farewell);
+                farewell.script
+            }
+            Err(why) => {
+                if let Some(why) = why {
+                    self.say(Level::Warning, &format!("{why}; starting with a clean slate"));
+                }
+                self.options.run.clone().unwrap_or_default()
+            }
+        };
+        match script::split(&commands) {
+            Ok(list) => self.script = list.into_iter().map(String::from).collect(),
+            Err(why) => self.error("run=", &why.to_string()),
+        }
+    }
+
+    fn report_cycle(&mut self, farewell: &Farewell) {
+        let cycle = farewell.cycle;
+        if cycle.asked > 0 {
+            self.record(&Record::Cycle(Cycle {
+                done: cycle.done,
+                asked: cycle.asked,
+                teardown: farewell.teardown.to_string(),
+            }));
+        }
+    }
+
+    /// A CPU's ring in the bank of a generation.
+    pub fn ring(&self, generation: u32, cpu: CpuId) -> Option<Ring<'static>> {
+        self.area.ring(generation, cpu)
+    }
+
+    /// The bootargs that the next kernel gets if nobody says otherwise: ours, without the commands
+    /// that were for us.
+    pub fn inherited_bootargs(&self) -> String {
+        options::without_run(&self.boot.description.bootargs)
+    }
+}

@@ -1,0 +1,102 @@
+//! `kexec exec`: the reboot order.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Kernel, Level, NAME, Next};
+use crate::cpu::CpuMask;
+use crate::handover::{CycleCount, Farewell};
+use crate::hotplug::TeardownOutcome;
+use crate::kexec::script;
+use crate::options::TeardownMode;
+use crate::trace::{Dir, Phase};
+
+impl Kernel {
+    /// Leaves for the loaded kernel. Returns what the machine has to do, or, if anything refuses
+    /// before the point of no return, an error with every CPU back where it was.
+    ///
+    /// # Errors
+    /// Who or what refused, and what holds now.
+    pub fn exec(&mut self, mode: TeardownMode, cycle: CycleCount) -> Result<Next, String> {
+        let exec_at = self.board.now();
+        // Plan and check: everything that allocates, and everything that can refuse.
+        let mut farewell = self.farewell(mode, cycle, exec_at)?;
+        let online = self.hotplug.online();
+        // Take the CPUs down. Still reversible: they can be started again.
+        let outcome = self.hotplug.tear_down(self.board, &online, mode);
+        self.accept(&outcome, &online)?;
+        self.note(&mut farewell, &outcome);
+        let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
+        let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start };
+        self.area.prepare(&farewell);
+        // ---- Point of no return: from here on nothing can fail, allocate or print. ----
+        self.hotplug.timed(self.board, Phase::Quiesce, Dir::Down, || self.board.quiesce());
+        self.area.seal(self.board.now());
+        Ok(next)
+    }
+
+    fn farewell(
+        &self,
+        mode: TeardownMode,
+        cycle: CycleCount,
+        exec_at: u64,
+    ) -> Result<Farewell, String> {
+        let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
+        let script = script::join(self.script.iter().map(String::as_str))
+            .map_err(|e| format!("{e}; the commands that wait can't go along"))?;
+        Ok(Farewell {
+            generation: self.hotplug.generation(),
+            exec_at,
+            bytes_copied: loaded.plan.bytes_copied,
+            teardown: mode,
+            cpus: 0,
+            spans: Default::default(),
+            teardown_total: 0,
+            cycle,
+            script,
+            from: NAME.into(),
+            to: loaded.name.clone(),
+        })
+    }
+
+    /// All OFF, or parked where the next kernel is told to keep away from.
+    fn accept(&mut self, outcome: &TeardownOutcome, online: &CpuMask) -> Result<(), String> {
+        let parked = outcome.quarantined();
+        let refused = if outcome.clean() {
+            if parked.is_empty() {
+                return Ok(());
+            }
+            let range = self.board.park_range();
+            match self.reserve_quarantine(&[range]) {
+                Ok(()) => {
+                    let text = format!("CPUs {} are parked at {range}", parked.ranges());
+                    self.say(Level::Warning, &text);
+                    return Ok(());
+                }
+                Err(why) => why,
+            }
+        } else {
+            let named: Vec<String> =
+                outcome.stuck.iter().map(ToString::to_string).collect();
+            named.join("; ")
+        };
+        let back = self.hotplug.bring_up(self.board, online, self.options.bringup);
+        let missing = online.and_not(&self.hotplug.online());
+        self.last_bringup = back;
+        let state = if missing.is_empty() {
+            String::from("all CPUs are online again")
+        } else {
+            format!("CPUs {} are not back", missing.ranges())
+        };
+        Err(format!("kexec refused: {refused}; {state}, the loaded kernel stays loaded"))
+    }
+
+    fn note(&self, farewell: &mut Farewell, outcome: &TeardownOutcome) {
+        farewell.cpus = outcome.off.len() as u32;
+        farewell.spans = outcome.spans;
+        farewell.teardown_total = outcome.total;
+    }
+}
+
+const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads one";

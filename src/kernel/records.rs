@@ -1,0 +1,106 @@
+//! What happened, as records.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Kernel, NAME};
+use crate::handover::Farewell;
+use crate::hotplug::{BringupOutcome, Failure, Spans, TeardownOutcome};
+use crate::options::{BringupPolicy, TeardownMode};
+use crate::report::{Bringup, CpuFailure, Hello, Kexec, Phases, Record, Teardown};
+
+impl Kernel {
+    /// Ticks as nanoseconds.
+    pub fn ns(&self, ticks: u64) -> u64 {
+        (u128::from(ticks) * 1_000_000_000 / u128::from(self.board.hz())) as u64
+    }
+
+    pub(super) fn hello(&self) {
+        self.record(&Record::Hello(Hello {
+            version: String::from(NAME),
+            generation: self.hotplug.generation(),
+            cpus: self.hotplug.topology().len() as u32,
+            online: self.hotplug.online().len() as u32,
+            el: self.boot.entry_level,
+            gic: self.board.gic_version(),
+            base: self.boot.base,
+            free_bytes: self.boot.map.free_bytes(),
+            counter_hz: self.board.hz(),
+        }));
+    }
+
+    /// Prints what came of a bring-up. `at` is `boot` or `online`.
+    pub fn report_bringup(&self, at: &str, policy: BringupPolicy, outcome: &BringupOutcome) {
+        self.record(&Record::Bringup(Bringup {
+            generation: self.hotplug.generation(),
+            at: at.into(),
+            cpus: (outcome.online.len() + outcome.failed.len()) as u32,
+            online: outcome.online.len() as u32,
+            failed: self.failures(&outcome.failed),
+            policy: policy.to_string(),
+            kick_ns: self.ns(outcome.kick),
+            alive_ns: self.ns(outcome.alive),
+            online_ns: self.ns(outcome.last_online),
+        }));
+    }
+
+    /// Prints what came of a teardown. `at` is `kexec` or `offline`.
+    pub fn report_teardown(&self, at: &str, mode: TeardownMode, outcome: &TeardownOutcome) {
+        self.record(&Record::Teardown(Teardown {
+            generation: self.hotplug.generation(),
+            at: at.into(),
+            cpus: (outcome.off.len() + outcome.stuck.len()) as u32,
+            mode: mode.to_string(),
+            stuck: self.failures(&outcome.stuck),
+            phases: self.phases(&outcome.spans),
+            total_ns: self.ns(outcome.total),
+        }));
+    }
+
+    fn failures(&self, failures: &[Failure]) -> Vec<CpuFailure> {
+        let named = |f: &Failure| CpuFailure {
+            cpu: f.cpu.0.into(),
+            mpidr: self.hotplug.topology().mpidr(f.cpu).map_or(0, |m| m.value()),
+            mark: f.mark.to_string(),
+            why: f.why.to_string(),
+        };
+        failures.iter().map(named).collect()
+    }
+
+    fn phases(&self, spans: &Spans) -> Phases {
+        Phases {
+            online_down_ns: self.ns(spans.online_down),
+            stop_ns: self.ns(spans.stop),
+            off_ns: self.ns(spans.off),
+            dead_ns: self.ns(spans.dead),
+        }
+    }
+
+    /// Prints how the kernel before this one took its CPUs down, and how the jump went.
+    pub(super) fn report_jump(&self, farewell: &Farewell, jump_at: u64) {
+        self.record(&Record::Teardown(Teardown {
+            generation: farewell.generation,
+            at: "kexec".into(),
+            cpus: farewell.cpus,
+            mode: farewell.teardown.to_string(),
+            stuck: Vec::new(),
+            phases: self.phases(&farewell.spans),
+            total_ns: self.ns(farewell.teardown_total),
+        }));
+        let entry = self.boot.entry_at;
+        let online = self.hotplug.last_online_at().max(entry);
+        let since = |from: u64, to: u64| self.ns(to.saturating_sub(from));
+        self.record(&Record::Kexec(Kexec {
+            generation: self.hotplug.generation(),
+            from: farewell.from.clone(),
+            to: farewell.to.clone(),
+            teardown: farewell.teardown.to_string(),
+            bytes_copied: farewell.bytes_copied,
+            exec_to_jump_ns: since(farewell.exec_at, jump_at),
+            jump_to_entry_ns: since(jump_at, entry),
+            entry_to_online_ns: since(entry, online),
+            blackout_ns: since(farewell.exec_at, online),
+            exec_at_ns: self.ns(farewell.exec_at),
+        }));
+    }
+}

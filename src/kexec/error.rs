@@ -1,0 +1,104 @@
+//! Why a load is refused.
+
+use core::fmt;
+
+use super::{
+    files::FilesError,
+    image::ImageError,
+    placement::{PlaceError, What},
+};
+use crate::{
+    config::MAX_BOOTARGS,
+    memory::{MapError, Range},
+};
+
+/// Why a kernel cannot be loaded. Nothing has changed then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadError {
+    /// The kernel file.
+    Image(ImageError),
+    /// The initrd that holds the files.
+    Files(FilesError),
+    /// There is no place for something.
+    Place(PlaceError),
+    /// The memory map has changed since the plan was made.
+    Memory(MapError),
+    /// The command line is too long.
+    BootargsTooLong {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// The command line has a control character.
+    BootargsControl {
+        /// Its offset.
+        at: usize,
+    },
+    /// The finished device tree does not fit where it was planned, or is empty.
+    DtbTooLong {
+        /// Its bytes.
+        bytes: usize,
+        /// Bytes planned for it.
+        room: u64,
+    },
+    /// Memory does not hold what was written.
+    Corrupt {
+        /// Which segment.
+        what: What,
+        /// Where it is.
+        dest: Range,
+    },
+}
+
+impl From<ImageError> for LoadError {
+    fn from(error: ImageError) -> Self {
+        Self::Image(error)
+    }
+}
+
+impl From<FilesError> for LoadError {
+    fn from(error: FilesError) -> Self {
+        Self::Files(error)
+    }
+}
+
+impl From<PlaceError> for LoadError {
+    fn from(error: PlaceError) -> Self {
+        Self::Place(error)
+    }
+}
+
+impl From<MapError> for LoadError {
+    fn from(error: MapError) -> Self {
+        Self::Memory(error)
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(error) => write!(f, "kernel: {error}"),
+            Self::Files(error) => error.fmt(f),
+            Self::Place(error) => error.fmt(f),
+            Self::Memory(error) => error.fmt(f),
+            Self::BootargsTooLong { bytes } => write!(
+                f,
+                "the command line has {bytes} bytes, {MAX_BOOTARGS} are allowed; shorten --append"
+            ),
+            Self::BootargsControl { at } => {
+                write!(f, "the command line has a control character at byte {at}; give plain text")
+            }
+            Self::DtbTooLong { bytes, room } => write!(
+                f,
+                "the device tree has {bytes} bytes and {room} were kept for it; \
+                 give another --dtb or a shorter --append"
+            ),
+            Self::Corrupt { what, dest } => write!(
+                f,
+                "the {what} at {dest} is not what was loaded; load it again, and suspect whoever \
+                 writes there"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for LoadError {}

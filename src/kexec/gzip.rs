@@ -1,0 +1,224 @@
+//! gzip files (RFC 1952) around deflate data, one member after the other.
+
+#[cfg(all(test, not(loom)))]
+pub(super) mod tests;
+
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
+
+use miniz_oxide::inflate::{
+    TINFLStatus,
+    core::{
+        DecompressorOxide, decompress,
+        inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF as WHOLE_OUTPUT,
+    },
+};
+
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
+const DEFLATE: u8 = 8;
+const HEADER_BYTES: usize = 10;
+const TRAILER_BYTES: usize = 8;
+
+// FLG bits, RFC 1952 section 2.3.1.
+const FHCRC: u8 = 1 << 1;
+const FEXTRA: u8 = 1 << 2;
+const FNAME: u8 = 1 << 3;
+const FCOMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0b1110_0000;
+
+/// Deflate cannot make more than this of one byte.
+const MAX_RATIO: usize = 1032;
+
+/// Why gzip data cannot be unpacked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GzipError {
+    /// The data ends inside a member.
+    Truncated,
+    /// A header field has a value that RFC 1952 does not know.
+    Header,
+    /// The deflate data is broken.
+    Data,
+    /// The contents or the header do not have the CRC that the file states.
+    Crc,
+    /// The contents do not have the length that the file states.
+    Length,
+    /// The contents are larger than allowed.
+    TooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// There is no memory for the contents.
+    NoMemory {
+        /// Bytes that were needed.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for GzipError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the gzip data ends early; copy the file again"),
+            Self::Header => f.write_str("the gzip header is broken; pack the file again"),
+            Self::Data => f.write_str("the deflate data is broken; copy the file again"),
+            Self::Crc => f.write_str("the gzip CRC does not match; copy the file again"),
+            Self::Length => f.write_str("the gzip length does not match; copy the file again"),
+            Self::TooLarge { limit } => {
+                write!(f, "the gzip data unpacks to more than {limit} bytes; use a plain cpio")
+            }
+            Self::NoMemory { bytes } => write!(
+                f,
+                "no memory for {bytes} unpacked bytes; use a plain cpio or give more memory"
+            ),
+        }
+    }
+}
+
+/// True if this starts like a gzip member.
+pub fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
+/// Unpacks the members that `input` starts with, to at most `limit` bytes in all. Returns the
+/// contents and how many bytes of input the members took.
+///
+/// # Errors
+/// [`GzipError`]; each member's CRC and length are checked.
+pub fn unpack(input: &[u8], limit: usize) -> Result<(Vec<u8>, usize), GzipError> {
+    let mut contents = Vec::new();
+    let mut used = 0;
+    loop {
+        used += unpack_member(&input[used..], &mut contents, limit)?;
+        if !is_gzip(&input[used..]) {
+            return Ok((contents, used));
+        }
+    }
+}
+
+/// Unpacks one member to the end of `contents` and returns its length in `input`.
+fn unpack_member(input: &[u8], contents: &mut Vec<u8>, limit: usize) -> Result<usize, GzipError> {
+    let begin = contents.len();
+    let header = header_len(input)?;
+    let end = header + inflate(&input[header..], contents, limit)?;
+    let trailer = input.get(end..end + TRAILER_BYTES).ok_or(GzipError::Truncated)?;
+    let (crc, length) = trailer.split_at(4);
+    if crc != crc32(&contents[begin..]).to_le_bytes() {
+        return Err(GzipError::Crc);
+    }
+    // ISIZE is the length modulo 2^32.
+    if length != ((contents.len() - begin) as u32).to_le_bytes() {
+        return Err(GzipError::Length);
+    }
+    Ok(end + TRAILER_BYTES)
+}
+
+/// Bytes of a member's header, RFC 1952 section 2.3.
+fn header_len(input: &[u8]) -> Result<usize, GzipError> {
+    let fixed: &[u8; HEADER_BYTES] = input.first_chunk().ok_or(GzipError::Truncated)?;
+    let flags = fixed[3];
+    if fixed[..2] != MAGIC || fixed[2] != DEFLATE || flags & RESERVED != 0 {
+        return Err(GzipError::Header);
+    }
+    let mut at = HEADER_BYTES;
+    if flags & FEXTRA != 0 {
+        at += 2 + usize::from(u16_at(input, at)?);
+    }
+    for flag in [FNAME, FCOMMENT] {
+        if flags & flag != 0 {
+            at += 1 + text_len(input, at)?;
+        }
+    }
+    if flags & FHCRC != 0 {
+        let header = input.get(..at).ok_or(GzipError::Truncated)?;
+        if u16_at(input, at)? != crc32(header) as u16 {
+            return Err(GzipError::Crc);
+        }
+        at += 2;
+    }
+    if at <= input.len() { Ok(at) } else { Err(GzipError::Truncated) }
+}
+
+fn u16_at(input: &[u8], at: usize) -> Result<u16, GzipError> {
+    let bytes = input.get(at..).and_then(|rest| rest.first_chunk());
+    bytes.map(|bytes| u16::from_le_bytes(*bytes)).ok_or(GzipError::Truncated)
+}
+
+/// Bytes before the zero that ends a text.
+fn text_len(input: &[u8], at: usize) -> Result<usize, GzipError> {
+    let text = input.get(at..).unwrap_or_default();
+    text.iter().position(|byte| *byte == 0).ok_or(GzipError::Truncated)
+}
+
+/// Unpacks deflate data to the end of `contents` and returns its length in `input`.
+fn inflate(input: &[u8], contents: &mut Vec<u8>, limit: usize) -> Result<usize, GzipError> {
+    let begin = contents.len();
+    let (mut used, mut filled) = (0, 0);
+    let mut state = Box::<DecompressorOxide>::default();
+    grow(contents, begin.saturating_add(likely_size(input)), limit)?;
+    loop {
+        let (status, read, wrote) =
+            decompress(&mut state, &input[used..], &mut contents[begin..], filled, WHOLE_OUTPUT);
+        used += read;
+        filled += wrote;
+        match status {
+            TINFLStatus::Done if begin + filled > limit => {
+                return Err(GzipError::TooLarge { limit });
+            }
+            TINFLStatus::Done => {
+                contents.truncate(begin + filled);
+                return Ok(used);
+            }
+            TINFLStatus::HasMoreOutput => {
+                let more = contents.len().saturating_mul(2);
+                grow(contents, more, limit)?;
+            }
+            TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
+                return Err(GzipError::Truncated);
+            }
+            _ => return Err(GzipError::Data),
+        }
+    }
+}
+
+/// A first guess at the unpacked size: what the last four bytes say, as far as that is possible.
+/// Only a guess: they need not be this member's.
+fn likely_size(input: &[u8]) -> usize {
+    let stated = input.last_chunk().map_or(0, |isize| u32::from_le_bytes(*isize) as usize);
+    stated.min(input.len().saturating_mul(MAX_RATIO)).max(4096)
+}
+
+/// Makes room for `bytes` in all, or for as many as are allowed: one more than `limit`, so that
+/// contents of just that size are told from larger ones.
+fn grow(contents: &mut Vec<u8>, bytes: usize, limit: usize) -> Result<(), GzipError> {
+    let bytes = bytes.min(limit.saturating_add(1));
+    if bytes <= contents.len() {
+        return Err(GzipError::TooLarge { limit });
+    }
+    contents
+        .try_reserve_exact(bytes - contents.len())
+        .map_err(|_| GzipError::NoMemory { bytes })?;
+    contents.resize(bytes, 0);
+    Ok(())
+}
+
+/// The CRC-32 of RFC 1952 section 8.
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = crc_table();
+    let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
+    !bytes.iter().fold(!0, step)
+}
+
+const fn crc_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0xedb8_8320 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+}

@@ -1,0 +1,183 @@
+//! The header of an arm64 kernel image (`Documentation/arch/arm64/booting.rst`, section 4).
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Foreign, ImageError};
+
+use crate::config::{IMAGE_ALIGN, PAGE};
+
+/// Bytes of the header.
+pub const HEADER_BYTES: usize = 64;
+
+const MAGIC: u32 = 0x644d_5241;
+const FLAG_BIG_ENDIAN: u64 = 1 << 0;
+const PAGE_SIZE_SHIFT: u32 = 1;
+const FLAG_ANYWHERE: u64 = 1 << 3;
+
+/// Physical addresses that a kernel can be placed at: 48 bits.
+pub const ADDRESSABLE: u64 = 1 << 48;
+
+/// Which page sizes the CPUs can translate (ID_AA64MMFR0_EL1.TGran*).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Granules {
+    /// 4 KiB.
+    pub k4: bool,
+    /// 16 KiB.
+    pub k16: bool,
+    /// 64 KiB.
+    pub k64: bool,
+}
+
+impl Granules {
+    /// 4 KiB only: what this kernel itself needs, so what is there for certain.
+    pub const FOUR_K: Self = Self { k4: true, k16: false, k64: false };
+
+    /// True if a kernel with this `flags` field can run: its page size is supported or unstated.
+    const fn supports(self, page_size: PageSize) -> bool {
+        match page_size {
+            PageSize::Unstated => true,
+            PageSize::K4 => self.k4,
+            PageSize::K16 => self.k16,
+            PageSize::K64 => self.k64,
+        }
+    }
+}
+
+impl Default for Granules {
+    fn default() -> Self {
+        Self::FOUR_K
+    }
+}
+
+/// The page size that a kernel was built for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSize {
+    /// The header does not say.
+    Unstated,
+    /// 4 KiB.
+    K4,
+    /// 16 KiB.
+    K16,
+    /// 64 KiB.
+    K64,
+}
+
+impl PageSize {
+    const fn of(flags: u64) -> Self {
+        match (flags >> PAGE_SIZE_SHIFT) & 3 {
+            0 => Self::Unstated,
+            1 => Self::K4,
+            2 => Self::K16,
+            _ => Self::K64,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unstated => "unstated",
+            Self::K4 => "4 KiB",
+            Self::K16 => "16 KiB",
+            Self::K64 => "64 KiB",
+        }
+    }
+}
+
+/// What a kernel's header asks of its loader, checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Bytes from a 2 MiB-aligned base to the image: page aligned, below 2 MiB.
+    pub text_offset: u64,
+    /// Bytes from the image's first that must be free for the kernel, bss included; a page at least
+    /// and rounded up to pages.
+    pub image_size: u64,
+    /// The page size it was built for.
+    pub page_size: PageSize,
+    /// True if it can use memory below itself, so that it can be placed anywhere; else it should be
+    /// as low in RAM as possible.
+    pub anywhere: bool,
+}
+
+impl Header {
+    /// Reads and checks the header of the kernel in `file`, to run on CPUs with these `granules` and
+    /// with `memory` bytes of RAM.
+    ///
+    /// # Errors
+    /// [`ImageError`] says what the file is instead, or which field cannot be met.
+    pub fn parse(file: &[u8], granules: Granules, memory: u64) -> Result<Self, ImageError> {
+        if u32_at(file, 56) != Some(MAGIC) {
+            return Err(match Foreign::recognise(file) {
+                Some(foreign) => ImageError::Foreign(foreign),
+                None if file.len() < HEADER_BYTES => ImageError::TooShort { bytes: file.len() },
+                None => ImageError::NoMagic,
+            });
+        }
+        let field = |at| u64_at(file, at).ok_or(ImageError::TooShort { bytes: file.len() });
+        let (text_offset, image_size, flags) = (field(8)?, field(16)?, field(24)?);
+        field(HEADER_BYTES - 8)?;
+        check_flags(flags, granules)?;
+        check_sizes(text_offset, image_size, file.len(), memory)?;
+        Ok(Self {
+            text_offset,
+            image_size: image_size.next_multiple_of(PAGE),
+            page_size: PageSize::of(flags),
+            anywhere: flags & FLAG_ANYWHERE != 0,
+        })
+    }
+
+    /// The demands of a flat binary without a header, entered at its first byte: 2 MiB aligned, and
+    /// the rest of its last 2 MiB for what it needs beyond the file.
+    ///
+    /// # Errors
+    /// [`ImageError::TooShort`] if it is empty, [`ImageError::TooLarge`] if it exceeds `memory`.
+    pub fn raw(file: &[u8], memory: u64) -> Result<Self, ImageError> {
+        let bytes = file.len() as u64;
+        if bytes == 0 {
+            return Err(ImageError::TooShort { bytes: 0 });
+        }
+        let too_large = ImageError::TooLarge { image_size: bytes, memory };
+        let image_size = bytes.checked_next_multiple_of(IMAGE_ALIGN).ok_or(too_large)?;
+        if image_size > memory.min(ADDRESSABLE) {
+            return Err(too_large);
+        }
+        Ok(Self { text_offset: 0, image_size, page_size: PageSize::Unstated, anywhere: true })
+    }
+}
+
+fn check_flags(flags: u64, granules: Granules) -> Result<(), ImageError> {
+    if flags & FLAG_BIG_ENDIAN != 0 {
+        return Err(ImageError::BigEndian);
+    }
+    let page_size = PageSize::of(flags);
+    if granules.supports(page_size) { Ok(()) } else { Err(ImageError::PageSize(page_size)) }
+}
+
+fn check_sizes(
+    text_offset: u64,
+    image_size: u64,
+    file: usize,
+    memory: u64,
+) -> Result<(), ImageError> {
+    if image_size == 0 {
+        return Err(ImageError::NoSize);
+    }
+    if image_size < file as u64 {
+        return Err(ImageError::SizeBelowFile { image_size, file });
+    }
+    if text_offset >= IMAGE_ALIGN || !text_offset.is_multiple_of(PAGE) {
+        return Err(ImageError::TextOffset(text_offset));
+    }
+    if image_size > memory.min(ADDRESSABLE) {
+        return Err(ImageError::TooLarge { image_size, memory });
+    }
+    Ok(())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|b| u64::from_le_bytes(*b))
+}

@@ -1,0 +1,26 @@
+//! Loading the next kernel: what it is, where it goes, and that it is what it should be.
+//!
+//! Everything here plans and checks; nothing here writes memory. A load goes: find the files
+//! ([`Files`]), read the kernel's header ([`Header`]), find room ([`placement`]), hash ([`Digest`]),
+//! and the result is one [`Plan`]. The caller writes its segments where they belong at once, so that
+//! the jump itself copies nothing.
+
+pub mod cpio;
+pub mod digest;
+pub mod files;
+pub mod gzip;
+pub mod image;
+pub mod placement;
+pub mod plan;
+pub mod script;
+pub mod state;
+
+mod error;
+
+pub use digest::Digest;
+pub use error::LoadError;
+pub use files::{Files, FilesError};
+pub use image::{Granules, Header, ImageError};
+pub use placement::{Layout, PlaceError};
+pub use plan::{InitrdChoice, Kind, Plan, Request, Segment, What, plan};
+pub use state::Loaded;

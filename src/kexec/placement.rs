@@ -1,0 +1,269 @@
+//! Where the next kernel, its initrd and its device tree go, so that each can be written to its
+//! place at once and the jump copies nothing (`Documentation/arch/arm64/booting.rst`, sections 2
+//! and 4).
+//!
+//! The kernel goes as low as everything else allows: a kernel that cannot use memory below itself
+//! loses least there, and for the others it keeps free memory in one piece. The device tree goes
+//! high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+pub use error::PlaceError;
+
+use super::image::{ADDRESSABLE, Header};
+use crate::{
+    config::{IMAGE_ALIGN, MAX_DTB, PAGE},
+    memory::{Map, MapError, Owner, Range},
+};
+
+/// No device tree crosses a multiple of this.
+const DTB_BLOCK: u64 = 2 << 20;
+/// How far from the kernel's base old kernels look for their device tree.
+const DTB_NEAR: u64 = 512 << 20;
+/// Kernel and initrd lie within this many bytes of a multiple of [`WINDOW_ALIGN`].
+const WINDOW: u64 = 32 << 30;
+const WINDOW_ALIGN: u64 = 1 << 30;
+
+/// What has to be placed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum What {
+    /// The kernel, with all of its `image_size`.
+    Kernel,
+    /// The initrd.
+    Initrd,
+    /// The device tree.
+    Dtb,
+}
+
+impl What {
+    /// Its name as the console prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Initrd => "initrd",
+            Self::Dtb => "dtb",
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The initrd that the next kernel gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Initrd {
+    /// None.
+    None,
+    /// The running kernel's, which stays where it is.
+    Keep(Range),
+    /// A new one of this many bytes.
+    Place(u64),
+}
+
+/// What to place, and the wishes about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The kernel's demands.
+    pub header: &'a Header,
+    /// Its initrd.
+    pub initrd: Initrd,
+    /// Bytes to keep for its device tree.
+    pub dtb: u64,
+    /// The 2 MiB-aligned base that the kernel must have, `text_offset` below its first byte; `None`
+    /// to choose.
+    pub at: Option<u64>,
+}
+
+/// A place for each part, in whole pages. Nothing overlaps, and all but a kept initrd is free.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// The kernel with all of its `image_size`; entered at its start.
+    pub kernel: Range,
+    /// The initrd.
+    pub initrd: Option<Range>,
+    /// The device tree.
+    pub dtb: Range,
+}
+
+/// Finds a place for everything; if there is any, it is found.
+///
+/// # Errors
+/// [`PlaceError`] names the part that has no place and why.
+pub fn place(map: &Map, ask: &Ask<'_>) -> Result<Layout, PlaceError> {
+    check_sizes(map, ask)?;
+    let free: Vec<Range> = map.free_ranges().collect();
+    let placed = match ask.at {
+        Some(base) => place_rest(&free, kernel_at(map, base, ask.header)?, ask),
+        None => place_lowest(map, &free, ask),
+    };
+    placed.map_err(|what| no_room(map, ask, what))
+}
+
+fn check_sizes(map: &Map, ask: &Ask<'_>) -> Result<(), PlaceError> {
+    if ask.dtb == 0 || ask.dtb > MAX_DTB as u64 {
+        return Err(PlaceError::DtbSize { size: ask.dtb });
+    }
+    match ask.initrd {
+        Initrd::None => Ok(()),
+        Initrd::Place(0) => Err(PlaceError::NoInitrd),
+        // Also keeps the search short where it is bound to fail.
+        Initrd::Place(size) if size > WINDOW.min(map.largest_free()) => {
+            Err(no_room(map, ask, What::Initrd))
+        }
+        Initrd::Place(_) => Ok(()),
+        Initrd::Keep(range) if range.is_empty() => Err(PlaceError::NoInitrd),
+        Initrd::Keep(range) => map
+            .require(range, Owner::Initrd)
+            .map_err(|error| PlaceError::Taken { what: What::Initrd, error }),
+    }
+}
+
+/// Tries every 2 MiB from below. An error names the part that had no place the furthest it came.
+fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Layout, What> {
+    let bases = free.iter().flat_map(|range| bases(*range, ask.header));
+    // The base itself has to lie in RAM too, even if another uses it.
+    let in_ram = bases.filter(|base| map.owner_of(*base).is_some());
+    let mut missing = What::Kernel;
+    for kernel in in_ram.filter_map(|base| kernel_range(base, ask.header)) {
+        match place_rest(free, kernel, ask) {
+            Ok(layout) => return Ok(layout),
+            Err(what) => missing = missing.max(what),
+        }
+    }
+    Err(missing)
+}
+
+fn kernel_at(map: &Map, base: u64, header: &Header) -> Result<Range, PlaceError> {
+    if !base.is_multiple_of(IMAGE_ALIGN) {
+        return Err(PlaceError::NotAligned { base });
+    }
+    let kernel = kernel_range(base, header)
+        .filter(|kernel| kernel.end <= ADDRESSABLE)
+        .ok_or(PlaceError::TooHigh { base })?;
+    let taken = |error| PlaceError::Taken { what: What::Kernel, error };
+    map.require(kernel, Owner::Free).map_err(taken)?;
+    match map.owner_of(base) {
+        Some(_) => Ok(kernel),
+        None => Err(taken(MapError::NotRam { asked: Range::new(base, kernel.end), at: base })),
+    }
+}
+
+fn kernel_range(base: u64, header: &Header) -> Option<Range> {
+    Range::sized(base.checked_add(header.text_offset)?, header.image_size)
+}
+
+/// The bases with which the kernel lies inside `free`.
+fn bases(free: Range, header: &Header) -> impl Iterator<Item = u64> {
+    let lowest =
+        free.start.saturating_sub(header.text_offset).checked_next_multiple_of(IMAGE_ALIGN);
+    let highest = free
+        .end
+        .min(ADDRESSABLE)
+        .checked_sub(header.image_size)
+        .and_then(|start| start.checked_sub(header.text_offset));
+    let bounds = lowest.zip(highest);
+    bounds.into_iter().flat_map(|(low, high)| (low..=high).step_by(IMAGE_ALIGN as usize))
+}
+
+/// Places initrd and device tree around a kernel, or names the one that has no place.
+fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, What> {
+    let window = window(kernel);
+    if matches!(ask.initrd, Initrd::Keep(range) if !window.covers(&range)) {
+        return Err(What::Initrd);
+    }
+    let free = without(free, kernel);
+    let done = |initrd, dtb| Layout { kernel, initrd, dtb };
+    match ask.initrd {
+        Initrd::Place(size) => {
+            let mut missing = What::Initrd;
+            for initrd in ends(&free, window, pages(size)) {
+                missing = What::Dtb;
+                if let Some(dtb) = place_dtb(&without(&free, initrd), kernel, ask.dtb) {
+                    return Ok(done(Some(initrd), dtb));
+                }
+            }
+            Err(missing)
+        }
+        Initrd::Keep(range) => {
+            let dtb = place_dtb(&free, kernel, ask.dtb).ok_or(What::Dtb)?;
+            Ok(done(range.grow_to(PAGE), dtb))
+        }
+        Initrd::None => {
+            place_dtb(&free, kernel, ask.dtb).map(|dtb| done(None, dtb)).ok_or(What::Dtb)
+        }
+    }
+}
+
+/// Where an initrd may lie so that one window of [`WINDOW`] bytes, which starts at a multiple of
+/// [`WINDOW_ALIGN`], covers it and the kernel.
+fn window(kernel: Range) -> Range {
+    let below = kernel.end.saturating_sub(WINDOW).next_multiple_of(WINDOW_ALIGN);
+    let above = (kernel.start & !(WINDOW_ALIGN - 1)).saturating_add(WINDOW);
+    Range::new(below, above)
+}
+
+/// The low and the high end of each free range in the window. If the initrd fits anywhere beside a
+/// device tree, it fits at one of these: pushed away from the tree, it stays clear of it.
+fn ends(free: &[Range], window: Range, size: u64) -> impl Iterator<Item = Range> {
+    free.iter().flat_map(move |range| {
+        let range = Range::new(range.start.max(window.start), range.end.min(window.end));
+        let low = Range::sized(range.start, size);
+        let high = range.end.checked_sub(size).and_then(|start| Range::sized(start, size));
+        [low, high].into_iter().flatten().filter(move |found| range.covers(found))
+    })
+}
+
+/// The highest place for a device tree, near the kernel if there is one.
+fn place_dtb(free: &[Range], kernel: Range, size: u64) -> Option<Range> {
+    let base = kernel.start & !(IMAGE_ALIGN - 1);
+    let near = Range::new(kernel.end, base.saturating_add(DTB_NEAR));
+    let highest = |area: Range| {
+        let parts = free.iter().rev();
+        parts
+            .map(|range| Range::new(range.start.max(area.start), range.end.min(area.end)))
+            .find_map(|range| highest_block(range, pages(size)))
+    };
+    highest(near).or_else(|| highest(Range::new(0, u64::MAX)))
+}
+
+/// The highest `size` bytes in `free` that cross no multiple of [`DTB_BLOCK`].
+fn highest_block(free: Range, size: u64) -> Option<Range> {
+    let start = free.end.checked_sub(size)?;
+    let block = free.end & !(DTB_BLOCK - 1);
+    let start = if start < block { block.checked_sub(size)? } else { start };
+    Range::sized(start, size).filter(|found| free.covers(found))
+}
+
+/// `free` without `taken`.
+fn without(free: &[Range], taken: Range) -> Vec<Range> {
+    let cut = |range: &Range| {
+        let below = Range::new(range.start, range.end.min(taken.start));
+        let above = Range::new(range.start.max(taken.end), range.end);
+        [below, above].into_iter().filter(|part| !part.is_empty())
+    };
+    free.iter().flat_map(cut).collect()
+}
+
+/// Rounds up to pages; sizes are known to be far below 2^64 here.
+const fn pages(size: u64) -> u64 {
+    size.next_multiple_of(PAGE)
+}
+
+fn no_room(map: &Map, ask: &Ask<'_>, what: What) -> PlaceError {
+    let size = match (what, ask.initrd) {
+        (What::Initrd, Initrd::Keep(initrd)) => return PlaceError::InitrdTooFar { initrd },
+        (What::Initrd, Initrd::Place(size)) => size,
+        (What::Initrd, Initrd::None) => 0,
+        (What::Kernel, _) => ask.header.image_size,
+        (What::Dtb, _) => ask.dtb,
+    };
+    PlaceError::NoRoom { what, size, largest: map.largest_free() }
+}

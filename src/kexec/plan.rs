@@ -1,0 +1,212 @@
+//! The plan of a load: what is written where, checked in full before anything changes.
+
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+
+pub use super::placement::What;
+use super::{
+    digest::Digest,
+    error::LoadError,
+    image::{Granules, Header},
+    placement::{self, Ask, Initrd, Layout},
+};
+use crate::{
+    config::MAX_BOOTARGS,
+    memory::{Map, MapError, Owner, Range},
+};
+
+/// How the kernel file is to be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Kind {
+    /// An arm64 Image with its header.
+    #[default]
+    Image,
+    /// A flat binary, entered at its first byte.
+    Raw,
+}
+
+/// Which initrd the next kernel gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InitrdChoice<'a> {
+    /// None.
+    None,
+    /// The running kernel's, which stays where it is. The range is exact, in bytes.
+    Keep(Range),
+    /// These bytes.
+    Bytes(&'a [u8]),
+}
+
+/// What is to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The kernel file.
+    pub image: &'a [u8],
+    /// How to read it.
+    pub kind: Kind,
+    /// The initrd.
+    pub initrd: InitrdChoice<'a>,
+    /// The kernel's command line.
+    pub bootargs: &'a str,
+    /// The kernel's 2 MiB-aligned base; `None` to choose.
+    pub at: Option<u64>,
+    /// The page sizes that the CPUs can translate.
+    pub granules: Granules,
+}
+
+/// One range that is written at load time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// What it is.
+    pub what: What,
+    /// Where it goes, in whole pages: all that is claimed for it.
+    pub dest: Range,
+    /// Bytes of contents, from the start of `dest`.
+    pub bytes: usize,
+    /// True if the rest of `dest` has to be zeros: the kernel's bss.
+    pub zero_to_end: bool,
+    /// SHA-256 of the contents; `None` as long as they are not made yet (a device tree before
+    /// [`Plan::seal_dtb`]).
+    pub digest: Option<Digest>,
+}
+
+impl Segment {
+    /// Checks what was written: `written` is what memory at `dest` holds.
+    ///
+    /// # Errors
+    /// [`LoadError::Corrupt`] if it is not what was planned.
+    pub fn verify(&self, written: &[u8]) -> Result<(), LoadError> {
+        let corrupt = LoadError::Corrupt { what: self.what, dest: self.dest };
+        if written.len() as u64 != self.dest.size() {
+            return Err(corrupt);
+        }
+        let (contents, rest) = written.split_at_checked(self.bytes).ok_or(corrupt)?;
+        let same = self.digest == Some(Digest::of(contents));
+        let zeros = !self.zero_to_end || rest.iter().all(|byte| *byte == 0);
+        if same && zeros { Ok(()) } else { Err(corrupt) }
+    }
+}
+
+/// Where everything goes. Nothing is written or claimed yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Where the next kernel is entered.
+    pub entry: u64,
+    /// Where its device tree goes: x0 is its start.
+    pub dtb: Range,
+    /// Its initrd, exact in bytes: what `linux,initrd-start` and `-end` say.
+    pub initrd: Option<Range>,
+    /// What is written. An initrd that stays in place is none of them.
+    pub segments: Vec<Segment>,
+    /// Bytes that the jump itself has to copy: none, as every segment is written to its place.
+    pub bytes_copied: u64,
+}
+
+/// Plans a load. `dtb_len` is the most that the next device tree may take.
+///
+/// # Errors
+/// [`LoadError`] says what cannot be loaded and why.
+pub fn plan(request: &Request<'_>, map: &Map, dtb_len: usize) -> Result<Plan, LoadError> {
+    check_bootargs(request.bootargs)?;
+    let memory = map.total_bytes();
+    let header = match request.kind {
+        Kind::Image => Header::parse(request.image, request.granules, memory)?,
+        Kind::Raw => Header::raw(request.image, memory)?,
+    };
+    let initrd = match request.initrd {
+        InitrdChoice::None => Initrd::None,
+        InitrdChoice::Keep(range) => Initrd::Keep(range),
+        InitrdChoice::Bytes(bytes) => Initrd::Place(bytes.len() as u64),
+    };
+    let ask = Ask { header: &header, initrd, dtb: dtb_len as u64, at: request.at };
+    let layout = placement::place(map, &ask)?;
+    Ok(assemble(request, &layout, dtb_len))
+}
+
+fn assemble(request: &Request<'_>, layout: &Layout, dtb_len: usize) -> Plan {
+    let written = |what, dest, bytes: &[u8]| Segment {
+        what,
+        dest,
+        bytes: bytes.len(),
+        zero_to_end: what == What::Kernel,
+        digest: Some(Digest::of(bytes)),
+    };
+    let mut segments = Vec::from([written(What::Kernel, layout.kernel, request.image)]);
+    let initrd = match (request.initrd, layout.initrd) {
+        (InitrdChoice::Keep(range), _) => Some(range),
+        (InitrdChoice::Bytes(bytes), Some(dest)) => {
+            segments.push(written(What::Initrd, dest, bytes));
+            Range::sized(dest.start, bytes.len() as u64)
+        }
+        _ => None,
+    };
+    segments.push(Segment {
+        what: What::Dtb,
+        dest: layout.dtb,
+        bytes: dtb_len,
+        zero_to_end: false,
+        digest: None,
+    });
+    Plan { entry: layout.kernel.start, dtb: layout.dtb, initrd, segments, bytes_copied: 0 }
+}
+
+fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
+    let bytes = bootargs.len();
+    if bytes > MAX_BOOTARGS {
+        return Err(LoadError::BootargsTooLong { bytes });
+    }
+    match bootargs.find(char::is_control) {
+        Some(at) => Err(LoadError::BootargsControl { at }),
+        None => Ok(()),
+    }
+}
+
+impl Plan {
+    /// Notes the finished device tree: its length and digest.
+    ///
+    /// # Errors
+    /// [`LoadError::DtbTooLong`] if it does not fit where it was planned.
+    pub fn seal_dtb(&mut self, dtb: &[u8]) -> Result<(), LoadError> {
+        let room = self.dtb.size();
+        if dtb.is_empty() || dtb.len() as u64 > room {
+            return Err(LoadError::DtbTooLong { bytes: dtb.len(), room });
+        }
+        for segment in self.segments.iter_mut().filter(|segment| segment.what == What::Dtb) {
+            segment.bytes = dtb.len();
+            segment.digest = Some(Digest::of(dtb));
+        }
+        Ok(())
+    }
+
+    /// Takes the memory of all segments, or of none.
+    ///
+    /// # Errors
+    /// [`LoadError::Memory`] if one of them is not free.
+    pub fn claim(&self, map: &mut Map) -> Result<(), LoadError> {
+        self.hand_over(map, Owner::Free, |map, range| map.claim(range, Owner::Segment))
+    }
+
+    /// Gives the memory of all segments back, or of none.
+    ///
+    /// # Errors
+    /// [`LoadError::Memory`] if one of them is not claimed for a segment.
+    pub fn release(&self, map: &mut Map) -> Result<(), LoadError> {
+        self.hand_over(map, Owner::Segment, Map::free)
+    }
+
+    fn hand_over(
+        &self,
+        map: &mut Map,
+        from: Owner,
+        act: impl Fn(&mut Map, Range) -> Result<(), MapError>,
+    ) -> Result<(), LoadError> {
+        let mut after = map.clone();
+        for segment in &self.segments {
+            after.require(segment.dest, from)?;
+            act(&mut after, segment.dest)?;
+        }
+        *map = after;
+        Ok(())
+    }
+}

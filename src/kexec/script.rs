@@ -1,0 +1,150 @@
+//! The commands that cross a jump: a text of commands with `;` between them.
+//!
+//! Inside quotes, `'...'` or `"..."`, a `;` is part of the command. Quotes stay in the text: whoever
+//! runs a command takes them off.
+
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+use crate::config::MAX_SCRIPT;
+
+/// Why a text is no script.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ScriptError {
+    /// It is longer than what crosses a jump.
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// A quote is not closed.
+    OpenQuote {
+        /// The quote.
+        quote: char,
+        /// Its offset.
+        at: usize,
+    },
+    /// It has a control character.
+    Control {
+        /// Its offset.
+        at: usize,
+    },
+    /// One of the commands to join is not one command: it is empty or has a `;` outside quotes.
+    NotOne {
+        /// The command.
+        command: String,
+    },
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes } => write!(
+                f,
+                "the script has {bytes} bytes, {MAX_SCRIPT} cross a jump; give fewer commands"
+            ),
+            Self::OpenQuote { quote, at } => {
+                write!(f, "the {quote} at byte {at} of the script is not closed; close it")
+            }
+            Self::Control { at } => {
+                write!(f, "control character at byte {at} of the script; put `;` between commands")
+            }
+            Self::NotOne { command } => {
+                write!(f, "`{command}` is not one command; quote its `;` or give it in parts")
+            }
+        }
+    }
+}
+
+/// The commands of a script, without the blanks around them. Empty ones are left out.
+///
+/// # Errors
+/// [`ScriptError`], except `NotOne`.
+pub fn split(script: &str) -> Result<Vec<&str>, ScriptError> {
+    if script.len() > MAX_SCRIPT {
+        return Err(ScriptError::TooLong { bytes: script.len() });
+    }
+    let mut commands = Vec::new();
+    let mut begin = 0;
+    let mut open = None;
+    for (at, c) in script.char_indices() {
+        match (c, open) {
+            (c, _) if c.is_control() => return Err(ScriptError::Control { at }),
+            ('\'' | '"', None) => open = Some((c, at)),
+            (c, Some((quote, _))) if c == quote => open = None,
+            (';', None) => {
+                commands.push(&script[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if let Some((quote, at)) = open {
+        return Err(ScriptError::OpenQuote { quote, at });
+    }
+    commands.push(&script[begin..]);
+    Ok(commands.into_iter().map(str::trim).filter(|command| !command.is_empty()).collect())
+}
+
+/// The script of these commands; [`split`] gives them back.
+///
+/// # Errors
+/// [`ScriptError`], if they are not single commands or too long together.
+pub fn join<'a>(commands: impl IntoIterator<Item = &'a str>) -> Result<String, ScriptError> {
+    let mut script = String::new();
+    for command in commands {
+        let [one] = split(command)?[..] else {
+            return Err(ScriptError::NotOne { command: command.into() });
+        };
+        if !script.is_empty() {
+            script.push_str("; ");
+        }
+        script.push_str(one);
+    }
+    if script.len() > MAX_SCRIPT {
+        return Err(ScriptError::TooLong { bytes: script.len() });
+    }
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn commands_are_split_and_trimmed() {
+        assert_eq!(split(" a 1;; b ;c"), Ok(vec!["a 1", "b", "c"]));
+        assert_eq!(split(" ; "), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_semicolon_in_quotes_splits_nothing() {
+        let load = r#"kexec load X --append 'run="cpus; mem"'"#;
+        let script = alloc::format!("{load}; kexec exec");
+        assert_eq!(split(&script), Ok(vec![load, "kexec exec"]));
+        assert_eq!(split("say \"it's; 5\"; b"), Ok(vec!["say \"it's; 5\"", "b"]));
+    }
+
+    #[test]
+    fn what_is_joined_splits_again_or_is_refused() {
+        let commands = ["kexec load X --append 'a; b'", "kexec exec"];
+        let script = join(commands).unwrap();
+        assert_eq!(split(&script).unwrap(), commands);
+        assert_eq!(join([]), Ok(String::new()));
+        for bad in ["a; b", " ", ""] {
+            assert_eq!(join(["x", bad]), Err(ScriptError::NotOne { command: bad.into() }));
+        }
+    }
+
+    #[test]
+    fn broken_and_long_scripts_are_refused() {
+        assert_eq!(split("a 'b; c"), Err(ScriptError::OpenQuote { quote: '\'', at: 2 }));
+        assert_eq!(split("a\nb"), Err(ScriptError::Control { at: 1 }));
+        let long = "x".repeat(MAX_SCRIPT + 1);
+        assert_eq!(split(&long), Err(ScriptError::TooLong { bytes: MAX_SCRIPT + 1 }));
+        assert!(split(&long[1..]).is_ok());
+        let half = "x".repeat(MAX_SCRIPT / 2);
+        assert_eq!(join([&*half, &*half]), Err(ScriptError::TooLong { bytes: MAX_SCRIPT + 2 }));
+    }
+}

@@ -1,0 +1,76 @@
+//! What is loaded, for `kexec status`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::plan::{Plan, Segment};
+
+/// A kernel that is loaded: its segments are written and claimed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Loaded {
+    /// The path of the file it came from.
+    pub name: String,
+    /// Its command line.
+    pub bootargs: String,
+    /// Where it is.
+    pub plan: Plan,
+    /// The tree that its own was made from.
+    pub source_tree: Vec<u8>,
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, entry {:#x}, append \"{}\"", self.name, self.plan.entry, self.bootargs)?;
+        self.plan.segments.iter().try_for_each(|segment| writeln!(f, "{segment}"))?;
+        match self.plan.initrd {
+            Some(range) if !self.plan.segments.iter().any(|s| s.dest.covers(&range)) => {
+                writeln!(f, "initrd {range} {} bytes, stays in place", range.size())?;
+            }
+            _ => {}
+        }
+        write!(f, "bytes to copy in the jump: {}", self.plan.bytes_copied)
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<6} {} {} bytes, sha256 ", self.what, self.dest, self.bytes)?;
+        match &self.digest {
+            Some(digest) => digest.fmt(f),
+            None => f.write_str("not made yet"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString, vec};
+
+    use super::*;
+    use crate::{
+        kexec::{digest::Digest, placement::What},
+        memory::Range,
+    };
+
+    #[test]
+    fn status_shows_each_segment_and_what_stays() {
+        let dest = Range::new(0x4020_0000, 0x4030_0000);
+        let digest = Some(Digest::of(b"abc"));
+        let kernel = Segment { what: What::Kernel, dest, bytes: 3, zero_to_end: true, digest };
+        let plan = Plan {
+            entry: dest.start,
+            dtb: Range::new(0x4800_0000, 0x4800_1000),
+            initrd: Some(Range::new(0x4400_0000, 0x4400_0123)),
+            segments: vec![kernel],
+            bytes_copied: 0,
+        };
+        let loaded = Loaded { name: "/baton.Image".into(), bootargs: "maxcpus=2".into(), plan, source_tree: Vec::new() };
+        let text = loaded.to_string();
+        let lines: vec::Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "/baton.Image, entry 0x40200000, append \"maxcpus=2\"");
+        assert!(lines[1].starts_with("kernel 0x40200000..0x40300000 3 bytes, sha256 ba7816bf"));
+        assert_eq!(lines[2], "initrd 0x44000000..0x44000123 291 bytes, stays in place");
+        assert_eq!(lines[3], "bytes to copy in the jump: 0");
+    }
+}

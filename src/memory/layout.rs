@@ -1,0 +1,82 @@
+//! Who gets which memory when a kernel starts.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Map, MapError, Owner, Range, Side};
+use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
+use crate::handover;
+use crate::platform::Description;
+
+/// Least and most that the heap gets; in between an eighth of RAM.
+const HEAP_LEAST: u64 = 4 << 20;
+const HEAP_MOST: u64 = 128 << 20;
+
+/// Guard page, stack, guard page, exception stack.
+pub const STACK_SLOT: u64 = PAGE + STACK_BYTES + PAGE + EXCEPTION_STACK_BYTES;
+
+/// What the kernel takes for itself at start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claims {
+    /// The heap.
+    pub heap: Range,
+    /// One [`STACK_SLOT`] per CPU. The boot CPU's stays unused: its stacks are in the image.
+    pub stacks: Range,
+    /// The handover region.
+    pub handover: Range,
+    /// True if an earlier kernel left it.
+    pub inherited: bool,
+}
+
+/// The memory map at start. `image` and `dtb` are where this kernel and its tree lie. The third
+/// value says what was wrong with what the tree claims and was left out.
+///
+/// # Errors
+/// There is not enough memory, or the image does not lie in RAM.
+pub fn lay_out(
+    description: &Description,
+    image: Range,
+    dtb: Range,
+) -> Result<(Map, Claims, Vec<String>), MapError> {
+    let mut map = Map::new(&description.memory);
+    let mut warnings = Vec::new();
+    map.claim(image, Owner::Image)?;
+    // A tree, an initrd or a handover in a place of its own that is no RAM harms nobody.
+    let mut optional = |map: &mut Map, range: Range, owner| {
+        let page = range.grow_to(PAGE).unwrap_or(range);
+        let result = map.claim(page, owner);
+        if let Err(error) = &result {
+            warnings.push(error.to_string());
+        }
+        result.is_ok()
+    };
+    let cpus = description.topology.len();
+    let enough = |r: &Range| r.size() >= handover::bytes_for(cpus);
+    let inherited = description.handover.filter(enough);
+    let inherited = inherited.filter(|&r| optional(&mut map, r, Owner::Trace));
+    for reserved in &description.reserved {
+        map.reserve(reserved.range);
+    }
+    optional(&mut map, dtb, Owner::Dtb);
+    if let Some(initrd) = description.initrd {
+        optional(&mut map, initrd, Owner::Initrd);
+    }
+    let mut take = |bytes, owner| map.allocate(bytes, PAGE, owner, Side::High, None);
+    let handover = match inherited {
+        Some(range) => range,
+        None => take(handover::bytes_for(cpus), Owner::Trace)?,
+    };
+    let stacks = take(STACK_SLOT * cpus as u64, Owner::Stacks)?;
+    let wanted = (map.total_bytes() / 8).clamp(HEAP_LEAST, HEAP_MOST).next_multiple_of(PAGE);
+    let heap = map.allocate(wanted, PAGE, Owner::Heap, Side::High, None)?;
+    let claims = Claims { heap, stacks, handover, inherited: inherited.is_some() };
+    Ok((map, claims, warnings))
+}
+
+impl Claims {
+    /// The slot of a CPU's stacks.
+    pub fn stack_slot(&self, cpu: usize) -> Range {
+        let start = self.stacks.start + cpu as u64 * STACK_SLOT;
+        Range::new(start, start + STACK_SLOT)
+    }
+}

@@ -1,0 +1,74 @@
+//! The console's UART: the one that `/chosen` names, or else the first that has a driver.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::interrupts::intids;
+use super::roles::{PL011, Roles, SBSA};
+use super::{Console, Uart, Warnings, warn};
+use crate::fdt::{Node, Tree, region};
+
+pub(super) fn console<'t>(
+    tree: &'t Tree<'t>,
+    roles: &Roles<'t>,
+    gic: Node<'_>,
+    warnings: &mut Warnings,
+) -> Option<Console> {
+    let wanted = stdout(tree).and_then(|path| match named(tree, path) {
+        Ok(node) => Some(node),
+        Err(why) => {
+            warn(warnings, "/chosen", format!("stdout-path not used: {why}"));
+            None
+        }
+    });
+    let node = wanted.or(roles.uart)?;
+    let base = match region(node, 0) {
+        Ok(base) => base,
+        Err(why) => {
+            warn(warnings, &node.path(), format!("no console: {why}"));
+            return None;
+        }
+    };
+    let intid = intids(node, gic).first().copied().flatten();
+    if intid.is_none() {
+        warn(warnings, &node.path(), "no usable interrupt, the console is polled");
+    }
+    Some(Console { base, intid, uart: uart(node)? })
+}
+
+/// What `/chosen` names, without the options after the colon.
+fn stdout<'t>(tree: &'t Tree<'t>) -> Option<&'t str> {
+    let chosen = tree.find("/chosen")?;
+    let path = chosen.string("stdout-path").or_else(|| chosen.string("linux,stdout-path"))?;
+    path.split(':').next()
+}
+
+fn named<'t>(tree: &'t Tree<'t>, path: &str) -> Result<Node<'t>, String> {
+    let node = resolve(tree, path).ok_or_else(|| format!("there is no {path}"))?;
+    if !node.is_available() {
+        return Err(format!("{} is disabled", node.path()));
+    }
+    match uart(node) {
+        Some(_) => Ok(node),
+        None => Err(format!("{} has no driver", node.path())),
+    }
+}
+
+/// A full path, or an alias with more path after it.
+fn resolve<'t>(tree: &'t Tree<'t>, path: &str) -> Option<Node<'t>> {
+    if path.starts_with('/') {
+        return tree.find(path);
+    }
+    let (alias, rest) = path.split_once('/').unwrap_or((path, ""));
+    let node = tree.find(tree.find("/aliases")?.string(alias)?)?;
+    let parts = rest.split('/').filter(|part| !part.is_empty());
+    parts.into_iter().try_fold(node, |node, part| node.child(part))
+}
+
+fn uart(node: Node<'_>) -> Option<Uart> {
+    if node.is_compatible(&[PL011]) {
+        Some(Uart::Pl011)
+    } else {
+        node.is_compatible(&[SBSA]).then_some(Uart::Sbsa)
+    }
+}

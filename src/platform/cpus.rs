@@ -1,0 +1,64 @@
+//! The CPUs (devicetree specification v0.4, section 3.8; Linux
+//! `Documentation/devicetree/bindings/arm/cpus.yaml`).
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{PlatformError, Warnings, warn};
+use crate::config::MAX_CPUS;
+use crate::cpu::{Mpidr, Topology};
+use crate::fdt::{Node, Tree, reg};
+
+/// The CPUs that PSCI can start, in the order of the tree, and the one that runs.
+pub(super) fn topology(
+    tree: &Tree<'_>,
+    boot: Mpidr,
+    warnings: &mut Warnings,
+) -> Result<Topology, PlatformError> {
+    let mut seen = BTreeSet::new();
+    let mut cpus = Vec::new();
+    let nodes = tree.find("/cpus").into_iter().flat_map(Node::children).filter(|n| is_cpu(*n));
+    for node in nodes {
+        match usable(node, boot, &mut seen) {
+            Ok(mpidr) => cpus.push(mpidr),
+            Err(why) => warn(warnings, &node.path(), format!("left out: {why}")),
+        }
+    }
+    if cpus.len() > MAX_CPUS {
+        warn(warnings, "/cpus", format!("{} CPUs, {MAX_CPUS} are used", cpus.len()));
+    }
+    Ok(Topology::new(&cpus, boot)?)
+}
+
+fn is_cpu(node: Node<'_>) -> bool {
+    let is_cpu = match node.string("device_type") {
+        Some(device_type) => device_type == "cpu",
+        None => node.base_name() == "cpu",
+    };
+    is_cpu && node.is_available()
+}
+
+/// The CPU's affinity, or why it cannot be used.
+fn usable(
+    node: Node<'_>,
+    boot: Mpidr,
+    seen: &mut BTreeSet<Mpidr>,
+) -> Result<Mpidr, alloc::string::String> {
+    let mpidr = mpidr(node)?;
+    let method = node.string("enable-method");
+    let method = method.or_else(|| node.parent()?.string("enable-method"));
+    // The boot CPU runs already: with one CPU, QEMU gives no method at all.
+    if mpidr != boot && method != Some("psci") {
+        return Err(format!("enable-method is {}, not psci", method.unwrap_or("missing")));
+    }
+    if seen.insert(mpidr) { Ok(mpidr) } else { Err(format!("another CPU has MPIDR {mpidr} too")) }
+}
+
+fn mpidr(node: Node<'_>) -> Result<Mpidr, alloc::string::String> {
+    let windows = reg(node).map_err(|why| format!("{why}"))?;
+    let [window] = windows.as_slice() else {
+        return Err("reg has more than one entry".into());
+    };
+    Mpidr::from_reg(window.address).ok_or_else(|| format!("{:#x} is no MPIDR", window.address))
+}

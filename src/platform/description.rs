@@ -1,0 +1,131 @@
+//! The types of a [`Description`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::cpu::Topology;
+use crate::memory::Range;
+
+/// What the machine consists of, as far as the kernel uses it.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Name of the machine.
+    pub model: String,
+    /// RAM: sorted, without overlaps, neighbours joined.
+    pub memory: Vec<Range>,
+    /// Memory that may not be used, in the order of the tree. May lie outside the RAM and may
+    /// overlap.
+    pub reserved: Vec<Reserved>,
+    /// The CPUs that can be started, and the one that runs.
+    pub topology: Topology,
+    /// How firmware starts and stops CPUs.
+    pub psci: Psci,
+    /// The interrupt controller.
+    pub gic: Gic,
+    /// The generic timer's interrupts.
+    pub timer: Timer,
+    /// The UART for the console, if there is one that has a driver.
+    pub console: Option<Console>,
+    /// Command line; empty if there is none.
+    pub bootargs: String,
+    /// The initrd, whole in RAM.
+    pub initrd: Option<Range>,
+    /// What an earlier kernel handed over, whole in RAM.
+    pub handover: Option<Range>,
+    /// Entropy from the boot loader.
+    pub rng_seed: Option<Vec<u8>>,
+    /// What in the tree was wrong and was left out or repaired, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Memory that may not be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reserved {
+    /// Where.
+    pub range: Range,
+    /// The node's name, or `/memreserve/` for an entry of the memory reservation block.
+    pub name: String,
+    /// True if it may not even be mapped.
+    pub no_map: bool,
+}
+
+/// How PSCI is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conduit {
+    /// Hypervisor call.
+    Hvc,
+    /// Secure monitor call.
+    Smc,
+}
+
+/// The oldest PSCI that the tree promises; PSCI_VERSION tells what is there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PsciVersion {
+    /// `arm,psci-0.2`.
+    V0_2,
+    /// `arm,psci-1.0`.
+    V1_0,
+}
+
+/// The firmware interface that starts and stops CPUs (Arm DEN 0022).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Psci {
+    /// How it is called.
+    pub conduit: Conduit,
+    /// What the tree promises.
+    pub version: PsciVersion,
+}
+
+/// The interrupt controller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gic {
+    /// GICv2.
+    V2 {
+        /// GICD registers.
+        distributor: Range,
+        /// GICC registers.
+        cpu_interface: Range,
+    },
+    /// GICv3 or later.
+    V3 {
+        /// GICD registers.
+        distributor: Range,
+        /// Regions of GICR frames; at least one, none empty.
+        redistributors: Vec<Range>,
+        /// Bytes from one CPU's frames to the next, if not as the architecture lays them out.
+        stride: Option<u64>,
+    },
+}
+
+/// Interrupts of the generic timer, as INTIDs (16 to 31 on every machine with private ones).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timer {
+    /// EL1 virtual timer.
+    pub virtual_ppi: u32,
+    /// Non-secure EL1 physical timer.
+    pub physical_ppi: u32,
+    /// Non-secure EL2 physical timer.
+    pub hypervisor_ppi: Option<u32>,
+}
+
+/// UARTs that have a driver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Uart {
+    /// Arm PL011.
+    Pl011,
+    /// The subset of it that the Arm server base system architecture asks for: the speed is
+    /// fixed.
+    Sbsa,
+}
+
+/// The console's UART.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Console {
+    /// Its registers.
+    pub base: Range,
+    /// Its interrupt as an INTID; `None` if the tree does not give one that can be used: the
+    /// console must then be polled.
+    pub intid: Option<u32>,
+    /// Which UART it is.
+    pub uart: Uart,
+}

@@ -1,0 +1,93 @@
+//! From a node's interrupt specifiers to INTIDs of the GIC (devicetree specification v0.4, section
+//! 2.4; Linux `Documentation/devicetree/bindings/interrupt-controller/arm,gic-v3.yaml`).
+
+use alloc::vec::Vec;
+
+use crate::fdt::Node;
+
+/// The INTIDs of a node's interrupts, in order; `None` for one that does not go to the GIC or is
+/// out of its range. A list that cannot be followed ends early.
+pub(super) fn intids(node: Node<'_>, gic: Node<'_>) -> Vec<Option<u32>> {
+    match node.property("interrupts-extended") {
+        Some(list) => extended(node, list, gic),
+        None => plain(node, gic),
+    }
+}
+
+fn plain(node: Node<'_>, gic: Node<'_>) -> Vec<Option<u32>> {
+    let list = node.property("interrupts").unwrap_or_default();
+    let Some(parent) = interrupt_parent(node) else { return Vec::new() };
+    let Some(cells) = specifier_cells(parent) else { return Vec::new() };
+    let goes_to_gic = parent == gic;
+    let specifiers = list.chunks_exact(cells * 4);
+    specifiers.map(|s| goes_to_gic.then(|| intid(s)).flatten()).collect()
+}
+
+/// The node to which a node's `interrupts` go: named by it or by the nearest node around it.
+fn interrupt_parent(node: Node<'_>) -> Option<Node<'_>> {
+    let phandle = node.upwards().find_map(|n| n.u32("interrupt-parent"))?;
+    node.tree().by_phandle(phandle)
+}
+
+/// Each entry names its own controller, and that one says how long the entry is.
+fn extended(node: Node<'_>, mut list: &[u8], gic: Node<'_>) -> Vec<Option<u32>> {
+    let mut found = Vec::new();
+    while let Some((phandle, rest)) = list.split_first_chunk::<4>() {
+        let controller = node.tree().by_phandle(u32::from_be_bytes(*phandle));
+        let cells = controller.and_then(specifier_cells);
+        let Some((specifier, rest)) = cells.and_then(|c| rest.split_at_checked(c * 4)) else {
+            break;
+        };
+        found.push((controller == Some(gic)).then(|| intid(specifier)).flatten());
+        list = rest;
+    }
+    found
+}
+
+/// `#interrupt-cells` of a controller, if it is a number that makes sense.
+fn specifier_cells(controller: Node<'_>) -> Option<usize> {
+    controller.u32("#interrupt-cells").filter(|n| (1..=16).contains(n)).map(|n| n as usize)
+}
+
+/// The INTID of a GIC specifier: kind, number, flags, and with four cells a set of CPUs.
+fn intid(specifier: &[u8]) -> Option<u32> {
+    let word = |i: usize| specifier.get(i * 4..).and_then(|s| s.first_chunk::<4>());
+    let kind = u32::from_be_bytes(*word(0)?);
+    let number = u32::from_be_bytes(*word(1)?);
+    word(2)?;
+    let (first, count) = match kind {
+        0 => (32, 988),    // SPI
+        1 => (16, 16),     // PPI
+        2 => (4096, 1024), // extended SPI
+        3 => (1056, 64),   // extended PPI
+        _ => return None,
+    };
+    (number < count).then(|| first + number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn specifier(cells: &[u32]) -> Vec<u8> {
+        cells.iter().flat_map(|c| c.to_be_bytes()).collect()
+    }
+
+    #[test]
+    fn each_kind_of_interrupt_has_its_own_numbers() {
+        let of = |cells: &[u32]| intid(&specifier(cells));
+        assert_eq!(of(&[0, 1, 4]), Some(33));
+        assert_eq!(of(&[1, 11, 4, 0]), Some(27));
+        assert_eq!(of(&[2, 0, 4]), Some(4096));
+        assert_eq!(of(&[3, 63, 4]), Some(1119));
+    }
+
+    #[test]
+    fn numbers_out_of_range_and_short_specifiers_are_none() {
+        let of = |cells: &[u32]| intid(&specifier(cells));
+        assert_eq!(of(&[0, 988, 4]), None);
+        assert_eq!(of(&[1, 16, 4]), None);
+        assert_eq!(of(&[4, 0, 4]), None);
+        assert_eq!(of(&[0, 1]), None);
+    }
+}

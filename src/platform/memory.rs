@@ -1,0 +1,74 @@
+//! RAM: all ranges of all memory nodes (devicetree specification v0.4, section 3.4).
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{PlatformError, Warnings, warn};
+use crate::fdt::{Node, Tree, regions};
+use crate::memory::Range;
+
+/// The RAM, sorted and joined.
+pub(super) fn ram(tree: &Tree<'_>, warnings: &mut Warnings) -> Result<Vec<Range>, PlatformError> {
+    let mut ranges = Vec::new();
+    for node in tree.root().children().filter(|n| is_memory(*n)) {
+        add(node, &mut ranges, warnings);
+    }
+    let ranges = join(ranges, warnings);
+    if ranges.is_empty() { Err(PlatformError::NoMemory) } else { Ok(ranges) }
+}
+
+fn is_memory(node: Node<'_>) -> bool {
+    node.string("device_type") == Some("memory") && node.is_available()
+}
+
+fn add(node: Node<'_>, ranges: &mut Vec<Range>, warnings: &mut Warnings) {
+    let found = match regions(node) {
+        Ok(found) => found,
+        Err(why) => return warn(warnings, &node.path(), format!("left out: {why}")),
+    };
+    for range in found {
+        match range {
+            Ok(range) if range.is_empty() => {}
+            Ok(range) => ranges.push(range),
+            Err(why) => warn(warnings, &node.path(), format!("range left out: {why}")),
+        }
+    }
+}
+
+/// Sorts and makes one range of those that touch or overlap; overlapping is worth a warning.
+fn join(mut ranges: Vec<Range>, warnings: &mut Warnings) -> Vec<Range> {
+    ranges.sort_unstable();
+    let mut joined: Vec<Range> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => {
+                if range.start < last.end {
+                    warn(warnings, "memory", format!("{last} and {range} overlap and are joined"));
+                }
+                last.end = last.end.max(range.end);
+            }
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_are_joined_silently_and_overlaps_with_a_warning() {
+        let mut warnings = Warnings::new();
+        let given = vec![Range::new(30, 40), Range::new(0, 10), Range::new(10, 20)];
+        assert_eq!(join(given, &mut warnings), [Range::new(0, 20), Range::new(30, 40)]);
+        assert!(warnings.is_empty());
+        let given = vec![Range::new(0, 10), Range::new(2, 5), Range::new(9, 12)];
+        assert_eq!(join(given, &mut warnings), [Range::new(0, 12)]);
+        assert_eq!(warnings[0], "memory: 0x0..0xa and 0x2..0x5 overlap and are joined");
+        assert_eq!(warnings.len(), 2);
+    }
+}

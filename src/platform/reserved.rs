@@ -1,0 +1,63 @@
+//! Memory that may not be used: `/reserved-memory` and the memory reservation block (devicetree
+//! specification v0.4, sections 3.5 and 5.3).
+//!
+//! A reservation is never dropped for being odd: what cannot be read is an error, and what runs
+//! past the address space is cut there.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{PlatformError, Reserved, Warnings, warn};
+use crate::fdt::{ADDRESS_END, AddressError, CellCounts, Node, Tree, Window, reg};
+use crate::memory::Range;
+
+const MEMRESERVE: &str = "/memreserve/";
+
+pub(super) fn reserved(
+    tree: &Tree<'_>,
+    warnings: &mut Warnings,
+) -> Result<Vec<Reserved>, PlatformError> {
+    let mut all = Vec::new();
+    for (address, size) in tree.reservations() {
+        let range = cut(MEMRESERVE, Window { address, size }, warnings);
+        add(&mut all, range, MEMRESERVE.into(), false);
+    }
+    let nodes = tree.find("/reserved-memory").into_iter().flat_map(Node::children);
+    // A node without reg asks for memory anywhere: nothing is there yet that must be kept.
+    for node in nodes.filter(|n| n.is_available() && n.has("reg")) {
+        let windows =
+            windows(node).map_err(|why| PlatformError::Reserved { node: node.path(), why })?;
+        for window in windows {
+            let range = cut(&node.path(), window, warnings);
+            add(&mut all, range, node.name(), node.has("no-map"));
+        }
+    }
+    Ok(all)
+}
+
+/// The node's ranges. Without cells for sizes they would all be empty, and nothing reserved.
+fn windows(node: Node<'_>) -> Result<Vec<Window>, AddressError> {
+    let windows = reg(node)?;
+    match node.parent() {
+        Some(bus) if CellCounts::of(bus)?.size == 0 => {
+            Err(AddressError::Cells { bus: bus.path(), name: "#size-cells" })
+        }
+        _ => Ok(windows),
+    }
+}
+
+fn add(all: &mut Vec<Reserved>, range: Range, name: String, no_map: bool) {
+    if !range.is_empty() {
+        all.push(Reserved { range, name, no_map });
+    }
+}
+
+/// The range of a window, as far as it lies in the address space.
+fn cut(name: &str, window: Window, warnings: &mut Warnings) -> Range {
+    let end = window.address.saturating_add(window.size);
+    if end > ADDRESS_END {
+        warn(warnings, name, format!("{window} are cut at {ADDRESS_END:#x}"));
+    }
+    Range::new(window.address, end.min(ADDRESS_END))
+}

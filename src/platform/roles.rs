@@ -1,0 +1,61 @@
+//! Which node is what, found in one pass over the tree.
+
+use crate::fdt::{Node, Tree};
+
+/// `compatible` strings of GICv2 and its kin with the same registers.
+pub(super) const GIC_V2: &[&str] =
+    &["arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic", "arm,cortex-a7-gic"];
+
+/// `compatible` string of GICv3 and GICv4.
+pub(super) const GIC_V3: &[&str] = &["arm,gic-v3"];
+
+const PSCI: &[&str] = &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
+const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer"];
+
+/// `compatible` strings of the UARTs that have a driver.
+pub(super) const PL011: &str = "arm,pl011";
+pub(super) const SBSA: &str = "arm,sbsa-uart";
+
+/// The first node of each kind that may be used.
+#[derive(Default)]
+pub(super) struct Roles<'t> {
+    pub gic: Option<Node<'t>>,
+    pub psci: Option<Node<'t>>,
+    pub timer: Option<Node<'t>>,
+    pub uart: Option<Node<'t>>,
+}
+
+impl<'t> Roles<'t> {
+    pub fn find(tree: &'t Tree<'t>) -> Self {
+        let mut roles = Self::default();
+        for node in tree.nodes() {
+            for compatible in node.strings("compatible") {
+                roles.note(node, compatible);
+            }
+        }
+        roles
+    }
+
+    fn note(&mut self, node: Node<'t>, compatible: &str) {
+        if let Some(role) = self.role_of(compatible)
+            && role.is_none()
+            && node.is_available()
+        {
+            *role = Some(node);
+        }
+    }
+
+    fn role_of(&mut self, compatible: &str) -> Option<&mut Option<Node<'t>>> {
+        if GIC_V3.contains(&compatible) || GIC_V2.contains(&compatible) {
+            Some(&mut self.gic)
+        } else if PSCI.contains(&compatible) {
+            Some(&mut self.psci)
+        } else if TIMER.contains(&compatible) {
+            Some(&mut self.timer)
+        } else if compatible == PL011 || compatible == SBSA {
+            Some(&mut self.uart)
+        } else {
+            None
+        }
+    }
+}

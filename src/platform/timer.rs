@@ -1,0 +1,46 @@
+//! The generic timer's interrupts (Linux
+//! `Documentation/devicetree/bindings/timer/arm,arch_timer.yaml`).
+
+use super::interrupts::intids;
+use super::roles::Roles;
+use super::{PlatformError, Timer, Warnings, warn};
+use crate::fdt::Node;
+
+/// Names in `interrupt-names`, in the order that holds without them.
+const NAMES: [&str; 5] = ["sec-phys", "phys", "virt", "hyp-phys", "hyp-virt"];
+
+pub(super) fn timer(
+    roles: &Roles<'_>,
+    gic: Node<'_>,
+    warnings: &mut Warnings,
+) -> Result<Timer, PlatformError> {
+    let node = roles.timer.ok_or(PlatformError::NoTimer)?;
+    let all = intids(node, gic);
+    let of = |name| position(node, name).and_then(|at| *all.get(at)?).filter(|i| is_private(*i));
+    let needed = |name, interrupt| {
+        of(name).ok_or_else(|| PlatformError::Timer { node: node.path(), interrupt })
+    };
+    let hypervisor_ppi = of("hyp-phys");
+    if hypervisor_ppi.is_none() {
+        warn(warnings, &node.path(), "no hypervisor timer interrupt");
+    }
+    Ok(Timer {
+        virtual_ppi: needed("virt", "virtual")?,
+        physical_ppi: needed("phys", "physical")?,
+        hypervisor_ppi,
+    })
+}
+
+/// Where in the list the interrupt of that name is.
+fn position(node: Node<'_>, name: &str) -> Option<usize> {
+    if node.has("interrupt-names") {
+        node.strings("interrupt-names").position(|n| n == name)
+    } else {
+        NAMES.iter().position(|n| *n == name)
+    }
+}
+
+/// True for interrupts that each CPU has for itself.
+fn is_private(intid: u32) -> bool {
+    matches!(intid, 16..=31 | 1056..=1119)
+}

@@ -1,0 +1,200 @@
+//! The console's commands, as values. What the user left open is `None`: the default is for the
+//! one who carries the command out.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::cpu::{CpuId, CpuMask};
+use crate::options::{BringupPolicy, TeardownMode};
+
+/// One command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Explain the commands, or the one with this name (or those that begin with it).
+    Help(Option<String>),
+    /// List the CPUs.
+    Cpus,
+    /// Bring CPUs up.
+    CpuOnline {
+        /// Which.
+        cpus: Cpus,
+        /// How.
+        policy: Option<BringupPolicy>,
+    },
+    /// Take CPUs down.
+    CpuOffline {
+        /// Which.
+        cpus: Cpus,
+        /// How.
+        teardown: Option<TeardownMode>,
+    },
+    /// List the hotplug steps and the state of each CPU.
+    Hotplug,
+    /// List the interrupts.
+    Irqs,
+    /// Show how memory is used.
+    Mem,
+    /// List the files of the initrd.
+    Files,
+    /// Load the next kernel.
+    KexecLoad(KexecLoad),
+    /// Show what is loaded.
+    KexecStatus,
+    /// Drop what is loaded.
+    KexecUnload,
+    /// Jump to what is loaded.
+    KexecExec {
+        /// How the CPUs are taken down.
+        teardown: Option<TeardownMode>,
+    },
+    /// Kexec this kernel into itself again and again.
+    Cycle(Cycle),
+    /// Show the timeline of the last bring-up and teardown.
+    Timeline {
+        /// As records for programs.
+        json: bool,
+    },
+    /// Show the kernel's messages.
+    Dmesg,
+    /// Show the settings, or change one; the value is checked by the one who changes it.
+    Set(Option<(Setting, String)>),
+    /// Turn the machine off.
+    Poweroff,
+    /// Restart the machine.
+    Reset,
+    /// Take CPUs down and bring them up again, over and over.
+    Soak {
+        /// How often.
+        times: u32,
+        /// Which; `None`: all that can go.
+        cpus: Option<Cpus>,
+    },
+    /// Make the kernel fault on purpose.
+    Crash {
+        /// How.
+        kind: CrashKind,
+        /// Where; `None`: on the CPU that runs the console.
+        cpu: Option<CpuId>,
+    },
+}
+
+/// The CPUs that a command is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cpus {
+    /// All that the command can apply to.
+    All,
+    /// These; the machine need not have every one of them.
+    Listed(CpuMask),
+}
+
+/// What `kexec load` was asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KexecLoad {
+    /// The kernel image.
+    pub path: String,
+    /// The initrd.
+    pub initrd: Option<Initrd>,
+    /// The command line.
+    pub append: Option<String>,
+    /// The device tree.
+    pub dtb: Option<String>,
+    /// Physical address for the image.
+    pub at: Option<u64>,
+}
+
+/// The initrd of the next kernel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Initrd {
+    /// The one of this kernel.
+    Keep,
+    /// None.
+    None,
+    /// A file.
+    File(String),
+}
+
+/// A run of kexecs, and how far it is. Written with [`fmt::Display`] it is the command with which
+/// the next kernel goes on; it fits into a quoted `run=`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cycle {
+    /// Kexecs done.
+    pub done: u32,
+    /// Kexecs asked for; at least 1 and at least `done`.
+    pub asked: u32,
+    /// How the CPUs are taken down.
+    pub teardown: Option<TeardownMode>,
+    /// The image to jump to. Holds no `"`, which a command line can't carry.
+    pub image: Option<String>,
+}
+
+impl fmt::Display for Cycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cycle --done {} --asked {}", self.done, self.asked)?;
+        if let Some(teardown) = self.teardown {
+            write!(f, " --teardown {teardown}")?;
+        }
+        match &self.image {
+            Some(image) => write!(f, " --image '{}'", image.replace('\'', r"'\''")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What `set` can change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setting {
+    /// Which messages are printed.
+    Loglevel,
+    /// Steps that are to fail.
+    Fail,
+    /// The CPU that serves the console.
+    ConsoleCpu,
+    /// How long a phase of a bring-up or teardown may take.
+    Timeout,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Loglevel, Self::Fail, Self::ConsoleCpu, Self::Timeout];
+
+    /// The name on the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loglevel => "loglevel",
+            Self::Fail => "fail",
+            Self::ConsoleCpu => "console.cpu",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// A way to fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CrashKind {
+    /// Run an undefined instruction.
+    Undef,
+    /// Run the stack into its guard page.
+    Stack,
+    /// Write to code.
+    WriteText,
+    /// Read address 0.
+    Null,
+    /// Panic.
+    Panic,
+}
+
+impl CrashKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Undef, Self::Stack, Self::WriteText, Self::Null, Self::Panic];
+
+    /// The name on the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Undef => "undef",
+            Self::Stack => "stack",
+            Self::WriteText => "write-text",
+            Self::Null => "null",
+            Self::Panic => "panic",
+        }
+    }
+}

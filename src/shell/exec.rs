@@ -1,0 +1,116 @@
+//! Carrying commands out. A command that fails returns what was wrong and what to do, and has
+//! changed nothing.
+
+mod cpus;
+mod kexec;
+mod show;
+mod timeline;
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use super::command::Command;
+use super::help;
+use super::line::Editor;
+use super::parse::parse;
+use crate::kernel::{Kernel, Next};
+use crate::machine::Board;
+
+pub use cpus::inject;
+
+/// What a command leads to: nothing more, or the end of this kernel.
+type Outcome = Result<Option<Next>, String>;
+
+/// The console as something to format into.
+struct Out<'a>(&'a dyn Board);
+
+impl fmt::Write for Out<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.put(text);
+        Ok(())
+    }
+}
+
+impl Kernel {
+    /// Runs the commands that wait, then those that are typed, until one ends this kernel.
+    pub fn serve(&mut self) -> Next {
+        let board = self.board;
+        let mut editor = Editor::new(&help::NAMES);
+        loop {
+            let line = match self.script.pop_front() {
+                Some(line) => {
+                    self.print(&alloc::format!("{}{line}", super::line::PROMPT));
+                    line
+                }
+                None => read_line(board, &mut editor),
+            };
+            if let Some(next) = self.run(&line) {
+                return next;
+            }
+        }
+    }
+
+    /// Runs one command line.
+    fn run(&mut self, line: &str) -> Option<Next> {
+        let outcome = match parse(line) {
+            Ok(None) => Ok(None),
+            Ok(Some(command)) => self.carry_out(command),
+            Err(error) => Err(error.to_string()),
+        };
+        outcome.unwrap_or_else(|what| {
+            // A script that goes on after a failure does what nobody asked for.
+            self.script.clear();
+            self.error(line.trim(), &what);
+            None
+        })
+    }
+
+    fn carry_out(&mut self, command: Command) -> Outcome {
+        match command {
+            Command::Help(name) => self.help(name.as_deref()),
+            Command::Cpus => self.cpus(),
+            Command::CpuOnline { cpus, policy } => self.cpu_online(cpus, policy),
+            Command::CpuOffline { cpus, teardown } => self.cpu_offline(cpus, teardown),
+            Command::Hotplug => self.hotplug(),
+            Command::Irqs => self.irqs(),
+            Command::Mem => self.mem(),
+            Command::Files => self.files(),
+            Command::KexecLoad(ask) => self.kexec_load(&ask),
+            Command::KexecStatus => self.kexec_status(),
+            Command::KexecUnload => self.kexec_unload(),
+            Command::KexecExec { teardown } => self.kexec_exec(teardown),
+            Command::Cycle(cycle) => self.cycle(&cycle),
+            Command::Timeline { json } => self.timeline(json),
+            Command::Dmesg => self.dmesg(),
+            Command::Set(setting) => self.set(setting),
+            Command::Soak { times, cpus } => self.soak(times, cpus),
+            Command::Crash { kind, cpu } => self.crash(kind, cpu),
+            Command::Poweroff => Ok(Some(Next::PowerOff)),
+            Command::Reset => Ok(Some(Next::Reset)),
+        }
+    }
+
+    fn help(&mut self, name: Option<&str>) -> Outcome {
+        let mut out = Out(self.board);
+        // Writing to the console can't fail.
+        let _ = match name {
+            None => help::overview(&mut out),
+            Some(topic) => help::explain(topic, &mut out),
+        };
+        Ok(None)
+    }
+}
+
+/// Sleeps until a line has been typed.
+fn read_line(board: &'static dyn Board, editor: &mut Editor<'_>) -> String {
+    let mut out = Out(board);
+    editor.prompt(&mut out);
+    loop {
+        while let Some(byte) = board.get() {
+            if let Some(line) = editor.feed(byte, &mut out) {
+                return line;
+            }
+        }
+        board.wait(None);
+    }
+}

@@ -1,0 +1,72 @@
+//! Commands about the next kernel: `files`, `kexec`, `cycle`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::{Kernel, Outcome};
+use crate::handover::CycleCount;
+use crate::kernel::UNPACK_LIMIT;
+use crate::kexec::Files;
+use crate::options::TeardownMode;
+use crate::shell::command::{Cycle, KexecLoad};
+
+/// What `cycle` loads if it is not told.
+const DEFAULT_IMAGE: &str = "/baton.Image";
+
+impl Kernel {
+    pub(super) fn files(&mut self) -> Outcome {
+        let (bytes, range) = self.initrd().ok_or("there is no initrd; boot with -initrd")?;
+        let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
+        for (name, size) in files.iter() {
+            self.print(&format!("{size:>12}  {name}"));
+        }
+        self.print(&format!("initrd at {range}"));
+        Ok(None)
+    }
+
+    pub(super) fn kexec_load(&mut self, ask: &KexecLoad) -> Outcome {
+        self.load(ask)?;
+        self.kexec_status()
+    }
+
+    pub(super) fn kexec_status(&mut self) -> Outcome {
+        match &self.loaded {
+            Some(loaded) => self.print(&loaded.to_string()),
+            None => self.print("no kernel is loaded"),
+        }
+        Ok(None)
+    }
+
+    pub(super) fn kexec_unload(&mut self) -> Outcome {
+        self.unload()?;
+        Ok(None)
+    }
+
+    pub(super) fn kexec_exec(&mut self, teardown: Option<TeardownMode>) -> Outcome {
+        let mode = teardown.unwrap_or(self.options.teardown);
+        self.exec(mode, CycleCount::default()).map(Some)
+    }
+
+    /// One more kexec of a series. What is left of it goes along as the first command of the
+    /// script, so that the next kernel goes on by itself.
+    pub(super) fn cycle(&mut self, cycle: &Cycle) -> Outcome {
+        if cycle.done >= cycle.asked {
+            return Ok(None);
+        }
+        let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
+        let ask = KexecLoad { path, initrd: None, append: None, dtb: None, at: None };
+        self.load(&ask)?;
+        let mode = cycle.teardown.unwrap_or(self.options.teardown);
+        let done = cycle.done + 1;
+        let rest = Cycle { done, teardown: Some(mode), ..cycle.clone() };
+        let last = done == cycle.asked;
+        if !last {
+            self.script.push_front(rest.to_string());
+        }
+        self.exec(mode, CycleCount { done, asked: cycle.asked }).map(Some).inspect_err(|_| {
+            if !last {
+                self.script.pop_front();
+            }
+        })
+    }
+}

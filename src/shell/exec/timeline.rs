@@ -1,0 +1,152 @@
+//! `timeline`: the traces of this kernel and of the one before it.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{Kernel, Outcome};
+use crate::hotplug::steps;
+use crate::report::{MarkAt, PhaseSpan, Record, Step};
+use crate::trace::{Dir, Edge, Event, StepId, What};
+
+impl Kernel {
+    pub(super) fn timeline(&mut self, json: bool) -> Outcome {
+        let events = self.events();
+        if json {
+            self.records(&events).iter().for_each(|r| self.record(r));
+        } else {
+            self.table(&events);
+        }
+        let lost = self.lost_events();
+        if lost > 0 {
+            self.print(&format!("{lost} events were overwritten: the rings hold the last ones"));
+        }
+        Ok(None)
+    }
+
+    /// Of both kernels, CPU by CPU, in the order in which they were recorded.
+    fn events(&self) -> Vec<Event> {
+        let now = self.hotplug.generation();
+        let cpus = self.hotplug.topology().cpus();
+        let rings = cpus.flat_map(|cpu| [now.wrapping_sub(1), now].map(|g| (g, self.ring(g, cpu))));
+        let mut events = Vec::new();
+        for (generation, ring) in rings {
+            let known = |e: &Event| e.generation == generation & 0xff_ffff;
+            events.extend(ring.into_iter().flat_map(|r| r.events()).filter(known));
+        }
+        events
+    }
+
+    fn lost_events(&self) -> u64 {
+        let now = self.hotplug.generation();
+        let cpus = self.hotplug.topology().cpus();
+        cpus.filter_map(|cpu| self.ring(now, cpu)).map(|ring| ring.lost()).sum()
+    }
+
+    fn records(&self, events: &[Event]) -> Vec<Record> {
+        let marks = events.iter().filter_map(|e| self.mark_record(e));
+        let spans = spans(events);
+        let spans = spans.iter().filter_map(|(begin, end)| self.span_record(begin, end));
+        marks.chain(spans).collect()
+    }
+
+    fn mark_record(&self, e: &Event) -> Option<Record> {
+        let What::Mark(mark) = e.what else { return None };
+        Some(Record::Mark(MarkAt {
+            cpu: e.cpu.0.into(),
+            mark: mark.name().into(),
+            dir: e.dir.name().into(),
+            at_ns: self.ns(e.at),
+            generation: e.generation,
+        }))
+    }
+
+    fn span_record(&self, begin: &Event, end: &Event) -> Option<Record> {
+        let (cpu, dir) = (u32::from(begin.cpu.0), begin.dir.name().into());
+        let (begin_ns, end_ns) = (self.ns(begin.at), self.ns(end.at));
+        let generation = begin.generation;
+        match begin.what {
+            What::Step(id) => {
+                let step = steps::name(id).into();
+                Some(Record::Step(Step { cpu, step, dir, begin_ns, end_ns, generation }))
+            }
+            What::Phase(phase) => {
+                let phase = phase.name().into();
+                Some(Record::Phase(PhaseSpan { cpu, phase, dir, begin_ns, end_ns, generation }))
+            }
+            What::Mark(_) => None,
+        }
+    }
+
+    /// Median and worst of every step over the CPUs, for people.
+    fn table(&self, events: &[Event]) {
+        self.print("step              dir    CPUs    median us       max us");
+        let spans = spans(events);
+        for (i, step) in steps::STEPS.iter().enumerate() {
+            for dir in [Dir::Up, Dir::Down] {
+                let same = |e: &Event| e.what == What::Step(StepId(i as u8)) && e.dir == dir;
+                let mut times: Vec<u64> =
+                    spans.iter().filter(|(b, _)| same(b)).map(|(b, e)| e.at - b.at).collect();
+                times.sort_unstable();
+                if let Some(&max) = times.last() {
+                    let median = self.ns(times[times.len() / 2]);
+                    let line = format!(
+                        "{:<16}  {:<4}  {:>5}  {:>11}  {:>11}",
+                        step.name, dir.name(), times.len(), us(median), us(self.ns(max))
+                    );
+                    self.print(&line);
+                }
+            }
+        }
+    }
+}
+
+fn us(ns: u64) -> alloc::string::String {
+    format!("{}.{:01}", ns / 1000, ns % 1000 / 100)
+}
+
+/// Pairs each begin with the next end of the same thing; what has no partner any more is left out.
+fn spans(events: &[Event]) -> Vec<(Event, Event)> {
+    let mut open: Vec<Event> = Vec::new();
+    let mut spans = Vec::new();
+    for event in events {
+        match event.edge {
+            Edge::Begin => open.push(*event),
+            Edge::End => {
+                let same = |b: &Event| {
+                    (b.cpu, b.what, b.dir, b.generation)
+                        == (event.cpu, event.what, event.dir, event.generation)
+                };
+                if let Some(at) = open.iter().rposition(same) {
+                    spans.push((open.swap_remove(at), *event));
+                }
+            }
+            Edge::Point => {}
+        }
+    }
+    spans
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::cpu::CpuId;
+
+    fn event(at: u64, cpu: u16, step: u8, edge: Edge) -> Event {
+        let what = What::Step(StepId(step));
+        Event { at, cpu: CpuId(cpu), generation: 1, dir: Dir::Up, edge, what }
+    }
+
+    #[test]
+    fn begins_and_ends_find_each_other_and_orphans_are_left_out() {
+        let events = [
+            event(1, 0, 9, Edge::End),
+            event(2, 0, 1, Edge::Begin),
+            event(3, 1, 1, Edge::Begin),
+            event(4, 0, 1, Edge::End),
+            event(5, 1, 1, Edge::End),
+            event(6, 1, 2, Edge::Begin),
+        ];
+        let found: Vec<(u64, u64)> = spans(&events).iter().map(|(b, e)| (b.at, e.at)).collect();
+        assert_eq!(found, [(2, 4), (3, 5)]);
+    }
+}

@@ -1,0 +1,72 @@
+//! Lines become commands.
+//!
+//! Words are separated by white space; `'...'` and `"..."` hold it together, a backslash takes the
+//! next character as it is (but not inside `'...'`), `#` at the start of a word begins a comment.
+//! Options are `--name VALUE` or `--name=VALUE` and may stand anywhere after the command.
+
+mod args;
+pub(super) mod build;
+mod error;
+mod list;
+mod tokens;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+pub use args::Args;
+pub use error::ParseError;
+pub use tokens::commands;
+
+use super::command::Command;
+use super::help::{self, Entry};
+use crate::options::nearest;
+
+/// Reads one line; `None` if there is nothing on it but white space and comment. For a line that
+/// may hold several commands see [`commands`].
+///
+/// # Errors
+/// [`ParseError`] says what is wrong with the line and what to type instead.
+pub fn parse(line: &str) -> Result<Option<Command>, ParseError> {
+    let words = tokens::tokens(line)?;
+    let Some(first) = words.first() else { return Ok(None) };
+    let (entry, used) = find(first, words.get(1))?;
+    let mut args = Args::new(entry, words.into_iter().skip(used))?;
+    let command = (entry.build)(&mut args)?;
+    args.end()?;
+    Ok(Some(command))
+}
+
+/// The command that the first words name, and how many words that took.
+fn find(first: &str, second: Option<&String>) -> Result<(&'static Entry, usize), ParseError> {
+    if let Some(entry) = help::TABLE.iter().find(|entry| entry.name == first) {
+        return Ok((entry, 1));
+    }
+    let group: Vec<&'static Entry> = help::TABLE.iter().filter(|e| e.first() == first).collect();
+    let Some(&head) = group.first() else { return Err(unknown(first)) };
+    let choices: Vec<&'static str> = group.iter().filter_map(|entry| entry.second()).collect();
+    let Some(second) = second else {
+        return Err(ParseError::NoVerb { group: head.first(), choices });
+    };
+    let found = group.into_iter().find(|entry| entry.second() == Some(second.as_str()));
+    found.map(|entry| (entry, 2)).ok_or_else(|| {
+        let (word, nearest) = (second.clone(), nearest(second, &choices));
+        ParseError::Verb { group: head.first(), choices, word, nearest }
+    })
+}
+
+/// Finds what was meant: `offlin` alone leads to `cpu offline`.
+fn unknown(word: &str) -> ParseError {
+    let words: Vec<&'static str> = help::TABLE
+        .iter()
+        .map(Entry::first)
+        .chain(help::TABLE.iter().filter_map(Entry::second))
+        .collect();
+    let nearest = nearest(word, &words).map(|near| {
+        let with = help::TABLE.iter().find(|entry| entry.second() == Some(near));
+        with.map_or(near, |entry| entry.name)
+    });
+    ParseError::Unknown { word: word.to_string(), nearest }
+}

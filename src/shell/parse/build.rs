@@ -1,0 +1,146 @@
+//! One function per command: from arguments and options to the value. Each is named in the
+//! command's row of the table, and the parser refuses what it leaves over.
+
+use alloc::string::String;
+
+use super::ParseError;
+use super::args::Args;
+use super::list;
+use crate::options::{TeardownMode, cpu, number};
+use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
+use crate::shell::help;
+
+type Built = Result<Command, ParseError>;
+
+const LIST: &str = "all, or CPU numbers up to 511 as in 3, 3-9 or 1,3-5";
+const COUNT: &str = "a number from 1 on";
+
+pub fn help(args: &mut Args) -> Built {
+    let mut topic = String::new();
+    while let Some(word) = args.word() {
+        let space = if topic.is_empty() { "" } else { " " };
+        topic.extend([space, &word]);
+    }
+    match topic {
+        _ if topic.is_empty() => Ok(Command::Help(None)),
+        _ if help::about(&topic).next().is_some() => Ok(Command::Help(Some(topic))),
+        _ => Err(super::unknown(&topic)),
+    }
+}
+
+pub fn cpu_online(args: &mut Args) -> Built {
+    let cpus = need_cpus(args)?;
+    let want = "serial, parallel or fanout";
+    let policy = checked(args, "--policy", want, |word| word.parse().ok())?;
+    Ok(Command::CpuOnline { cpus, policy })
+}
+
+pub fn cpu_offline(args: &mut Args) -> Built {
+    Ok(Command::CpuOffline { cpus: need_cpus(args)?, teardown: teardown(args)? })
+}
+
+pub fn kexec_load(args: &mut Args) -> Built {
+    let path = args.need("PATH")?;
+    let image = |word: &str| (word == "image").then_some(());
+    checked(args, "--type", "image, the only type that can be loaded", image)?;
+    let at = checked(args, "--at", "an address such as 0x48000000", number)?;
+    let initrd = args.option("--initrd").map(initrd);
+    let (append, dtb) = (args.option("--append"), args.option("--dtb"));
+    Ok(Command::KexecLoad(KexecLoad { path, initrd, append, dtb, at }))
+}
+
+fn initrd(word: String) -> Initrd {
+    match word.as_str() {
+        "keep" => Initrd::Keep,
+        "none" => Initrd::None,
+        _ => Initrd::File(word),
+    }
+}
+
+pub fn kexec_exec(args: &mut Args) -> Built {
+    Ok(Command::KexecExec { teardown: teardown(args)? })
+}
+
+pub fn cycle(args: &mut Args) -> Built {
+    let (done, asked) = progress(args)?;
+    let teardown = teardown(args)?;
+    let plain = |word: &str| (!word.contains('"')).then(|| word.into());
+    let image = checked(args, "--image", "a path without double quotes", plain)?;
+    Ok(Command::Cycle(Cycle { done, asked, teardown, image }))
+}
+
+/// `N`, or what a kernel hands to the next one: `--done D --asked N`.
+fn progress(args: &mut Args) -> Result<(u32, u32), ParseError> {
+    let command = args.command();
+    let number = |word: &str| number(word)?.try_into().ok();
+    let done = checked(args, "--done", "a number", number)?;
+    let asked = checked(args, "--asked", COUNT, count)?;
+    match (done, asked) {
+        (None, None) => Ok((0, need_count(args)?)),
+        (Some(done), Some(asked)) if done <= asked => Ok((done, asked)),
+        (Some(_), Some(_)) => Err(ParseError::Conflict { command, why: "more done than asked" }),
+        _ => Err(ParseError::Conflict { command, why: "--done and --asked go together" }),
+    }
+}
+
+pub fn timeline(args: &mut Args) -> Built {
+    Ok(Command::Timeline { json: args.option("--json").is_some() })
+}
+
+pub fn set(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::Set(None)) };
+    let Some(setting) = Setting::ALL.into_iter().find(|s| s.name() == word) else {
+        return Err(bad(args, "NAME", word, "loglevel, fail or console.cpu"));
+    };
+    let mut value = args.need("VALUE")?;
+    while let Some(word) = args.word() {
+        value.extend([" ", &word]);
+    }
+    Ok(Command::Set(Some((setting, value))))
+}
+
+pub fn soak(args: &mut Args) -> Built {
+    let times = need_count(args)?;
+    Ok(Command::Soak { times, cpus: checked(args, "--cpus", LIST, list::cpus)? })
+}
+
+pub fn crash(args: &mut Args) -> Built {
+    let word = args.need("KIND")?;
+    let Some(kind) = CrashKind::ALL.into_iter().find(|kind| kind.name() == word) else {
+        return Err(bad(args, "KIND", word, "undef, stack, write-text, null or panic"));
+    };
+    Ok(Command::Crash { kind, cpu: checked(args, "--cpu", "a CPU number up to 511", cpu)? })
+}
+
+fn teardown(args: &mut Args) -> Result<Option<TeardownMode>, ParseError> {
+    checked(args, "--teardown", "serial or parallel", |word| word.parse().ok())
+}
+
+fn need_cpus(args: &mut Args) -> Result<Cpus, ParseError> {
+    let word = args.need("LIST")?;
+    list::cpus(&word).ok_or_else(|| bad(args, "LIST", word, LIST))
+}
+
+fn need_count(args: &mut Args) -> Result<u32, ParseError> {
+    let word = args.need("N")?;
+    count(&word).ok_or_else(|| bad(args, "N", word, COUNT))
+}
+
+fn count(word: &str) -> Option<u32> {
+    number(word)?.try_into().ok().filter(|&n| n > 0)
+}
+
+/// The value of an option through `read`; what `read` does not take is not `want`.
+fn checked<T>(
+    args: &mut Args,
+    name: &'static str,
+    want: &'static str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, ParseError> {
+    let Some(word) = args.option(name) else { return Ok(None) };
+    read(&word).map(Some).ok_or_else(|| bad(args, name, word, want))
+}
+
+fn bad(args: &Args, what: &'static str, word: String, want: &'static str) -> ParseError {
+    ParseError::Bad { command: args.command(), what, word, want }
+}

@@ -1,0 +1,296 @@
+extern crate std;
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::cpu::{CpuId, CpuMask};
+use crate::options::{BringupPolicy, TeardownMode};
+use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
+
+fn good(line: &str) -> Command {
+    match parse(line) {
+        Ok(Some(command)) => command,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn bad(line: &str) -> String {
+    parse(line).expect_err(line).to_string()
+}
+
+fn listed(cpus: &[u16]) -> Cpus {
+    Cpus::Listed(cpus.iter().map(|&cpu| CpuId(cpu)).collect())
+}
+
+#[test]
+fn blank_lines_and_comments_are_nothing() {
+    for line in ["", "   \t", "# reset", "  # 'open"] {
+        assert_eq!(parse(line), Ok(None), "{line:?}");
+    }
+    assert_eq!(good("mem # reset"), Command::Mem);
+}
+
+#[test]
+fn commands_without_arguments() {
+    let all = [
+        ("cpus", Command::Cpus),
+        ("hotplug", Command::Hotplug),
+        ("irqs", Command::Irqs),
+        ("mem", Command::Mem),
+        ("files", Command::Files),
+        ("kexec status", Command::KexecStatus),
+        ("  kexec   unload ", Command::KexecUnload),
+        ("dmesg", Command::Dmesg),
+        ("poweroff", Command::Poweroff),
+        ("reset", Command::Reset),
+    ];
+    for (line, command) in all {
+        assert_eq!(good(line), command);
+        let text = bad(&format!("{line} now"));
+        assert!(text.contains("\"now\" is one word too many; try \"help "), "{text}");
+        let text = bad(&format!("{line} --now"));
+        assert!(text.contains("there is no option \"--now\""), "{text}");
+    }
+}
+
+#[test]
+fn cpus_come_and_go() {
+    let policy = Some(BringupPolicy::Fanout);
+    assert_eq!(
+        good("cpu online 1,3-5 --policy fanout"),
+        Command::CpuOnline { cpus: listed(&[1, 3, 4, 5]), policy }
+    );
+    assert_eq!(
+        good("cpu online --policy=fanout all"),
+        Command::CpuOnline { cpus: Cpus::All, policy }
+    );
+    assert_eq!(good("cpu online 511"), Command::CpuOnline { cpus: listed(&[511]), policy: None });
+    let serial = Some(TeardownMode::Serial);
+    assert_eq!(
+        good("cpu offline 3 --teardown serial"),
+        Command::CpuOffline { cpus: listed(&[3]), teardown: serial }
+    );
+    assert_eq!(good("cpu offline all"), Command::CpuOffline { cpus: Cpus::All, teardown: None });
+}
+
+#[test]
+fn lists_that_are_none() {
+    for list in ["512", "3-512", "5-3", "1,,2", "1,", "-3", "+1", "1-2-3", "x", "0x1", "''", "1 2"]
+    {
+        let text = bad(&format!("cpu online {list}"));
+        assert!(text.starts_with("cpu online: "), "{text}");
+        assert!(text.ends_with("; try \"help cpu online\""), "{text}");
+    }
+    assert_eq!(
+        bad("cpu offline 600"),
+        "cpu offline: LIST \"600\" is not all, or CPU numbers up to 511 as in 3, 3-9 or 1,3-5; \
+         try \"help cpu offline\""
+    );
+    assert_eq!(bad("cpu online"), "cpu online: LIST is missing; try \"help cpu online\"");
+}
+
+#[test]
+fn kexec_load_takes_what_the_next_kernel_gets() {
+    let plain =
+        KexecLoad { path: "baton.Image".into(), initrd: None, append: None, dtb: None, at: None };
+    assert_eq!(good("kexec load baton.Image"), Command::KexecLoad(plain.clone()));
+    assert_eq!(good("kexec load --type image baton.Image"), Command::KexecLoad(plain.clone()));
+    let full = KexecLoad {
+        path: "a b".into(),
+        initrd: Some(Initrd::File("rootfs".into())),
+        append: Some("console=ttyAMA0 x=\"y z\" --initrd".into()),
+        dtb: Some("board.dtb".into()),
+        at: Some(0x4800_0000),
+    };
+    let line = r#"kexec load 'a b' --initrd rootfs --append "console=ttyAMA0 x=\"y z\" --initrd"
+        --dtb board.dtb --at 0x48000000"#;
+    assert_eq!(good(line), Command::KexecLoad(full));
+    for (word, initrd) in [("keep", Initrd::Keep), ("none", Initrd::None)] {
+        let wanted = KexecLoad { initrd: Some(initrd), ..plain.clone() };
+        assert_eq!(
+            good(&format!("kexec load baton.Image --initrd {word}")),
+            Command::KexecLoad(wanted)
+        );
+    }
+    let wanted = KexecLoad { append: Some(String::new()), ..plain };
+    assert_eq!(good("kexec load baton.Image --append ''"), Command::KexecLoad(wanted));
+}
+
+#[test]
+fn kexec_load_refuses_by_name() {
+    assert!(bad("kexec load").contains("PATH is missing"));
+    assert!(bad("kexec load a b").contains("\"b\" is one word too many"));
+    assert!(bad("kexec load a --type raw").contains("--type \"raw\" is not image"));
+    assert!(bad("kexec load a --at here").contains("--at \"here\" is not an address"));
+    assert!(bad("kexec load a --at 0x10000000000000000").contains("is not an address"));
+    assert!(bad("kexec load a --append").contains("--append needs a value"));
+    assert!(bad("kexec load a --dtb x --dtb y").contains("--dtb is given twice"));
+    assert!(bad("kexec load a --inird x").contains("no option \"--inird\", perhaps --initrd"));
+}
+
+#[test]
+fn kexec_exec_and_its_second_words() {
+    assert_eq!(good("kexec exec"), Command::KexecExec { teardown: None });
+    let teardown = Some(TeardownMode::Parallel);
+    assert_eq!(good("kexec exec --teardown parallel"), Command::KexecExec { teardown });
+    assert!(bad("kexec exec --teardown fanout").contains("is not serial or parallel"));
+    assert_eq!(
+        bad("cpu offlin 3"),
+        "cpu: \"offlin\" is neither online nor offline, perhaps offline; try \"help cpu\""
+    );
+    assert_eq!(bad("cpu 3"), "cpu: \"3\" is neither online nor offline; try \"help cpu\"");
+    assert_eq!(bad("kexec"), "kexec: needs load, status, unload or exec; try \"help kexec\"");
+    assert_eq!(
+        bad("kexec jump"),
+        "kexec: \"jump\" is none of load, status, unload or exec; try \"help kexec\""
+    );
+}
+
+#[test]
+fn cycles_start_and_go_on() {
+    let start = Cycle { done: 0, asked: 5, teardown: None, image: None };
+    assert_eq!(good("cycle 5"), Command::Cycle(start));
+    let on = Cycle {
+        done: 3,
+        asked: 5,
+        teardown: Some(TeardownMode::Serial),
+        image: Some("it's one".into()),
+    };
+    assert_eq!(
+        good("cycle --done 3 --asked 5 --teardown serial --image 'it'\\''s one'"),
+        Command::Cycle(on)
+    );
+    for line in ["cycle 0", "cycle -1", "cycle 4294967296", "cycle x"] {
+        assert!(bad(line).contains("is not a number from 1 on"), "{}", bad(line));
+    }
+    assert!(bad("cycle").contains("N is missing"));
+    assert!(bad("cycle --done 6 --asked 5").contains("more done than asked"));
+    assert!(bad("cycle --done 1").contains("go together"));
+    assert!(bad("cycle 5 --asked 5").contains("go together"));
+    assert!(bad("cycle 5 --done 1 --asked 5").contains("\"5\" is one word too many"));
+    assert!(bad("cycle 5 --image 'a\"b'").contains("without double quotes"));
+}
+
+#[test]
+fn settings_take_free_text() {
+    assert_eq!(good("set"), Command::Set(None));
+    let all = [
+        ("set loglevel 7", Setting::Loglevel, "7"),
+        ("set fail gic:starting:3:up", Setting::Fail, "gic:starting:3:up"),
+        ("set console.cpu '3'", Setting::ConsoleCpu, "3"),
+        ("set fail a  b", Setting::Fail, "a b"),
+    ];
+    for (line, setting, value) in all {
+        assert_eq!(good(line), Command::Set(Some((setting, value.into()))));
+    }
+    assert!(bad("set loglevel").contains("VALUE is missing"));
+    assert!(bad("set volume 3").contains("NAME \"volume\" is not loglevel, fail or console.cpu"));
+}
+
+#[test]
+fn soak_crash_and_timeline() {
+    assert_eq!(good("soak 10"), Command::Soak { times: 10, cpus: None });
+    assert_eq!(
+        good("soak 10 --cpus 1-2"),
+        Command::Soak { times: 10, cpus: Some(listed(&[1, 2])) }
+    );
+    assert!(bad("soak 10 --cpus 9-1").contains("--cpus \"9-1\" is not all, or CPU numbers"));
+    assert!(bad("soak 0").contains("from 1 on"));
+    for kind in CrashKind::ALL {
+        assert_eq!(good(&format!("crash {}", kind.name())), Command::Crash { kind, cpu: None });
+    }
+    assert_eq!(
+        good("crash stack --cpu 7"),
+        Command::Crash { kind: CrashKind::Stack, cpu: Some(CpuId(7)) }
+    );
+    assert!(bad("crash boom").contains("is not undef, stack, write-text, null or panic"));
+    assert!(bad("crash null --cpu 512").contains("a CPU number up to 511"));
+    assert!(bad("crash").contains("KIND is missing"));
+    assert_eq!(good("timeline"), Command::Timeline { json: false });
+    assert_eq!(good("timeline --json"), Command::Timeline { json: true });
+    assert!(bad("timeline --json=1").contains("--json takes no value"));
+}
+
+#[test]
+fn help_knows_what_it_can_explain() {
+    assert_eq!(good("help"), Command::Help(None));
+    for topic in ["cpus", "cpu", "cpu online", "kexec exec"] {
+        assert_eq!(good(&format!("help {topic}")), Command::Help(Some(topic.into())));
+    }
+    assert!(bad("help me").contains("\"me\" is not a command"));
+    assert!(bad("help cpu on").contains("\"cpu on\" is not a command"));
+}
+
+#[test]
+fn unknown_commands_come_with_a_guess() {
+    assert_eq!(bad("timline"), "\"timline\" is not a command, perhaps timeline; try \"help\"");
+    assert_eq!(bad("ls"), "\"ls\" is not a command; try \"help\"");
+    assert!(bad("offline 3").contains("perhaps cpu offline;"));
+    assert!(bad("offlin 3").contains("perhaps cpu offline;"));
+    assert!(bad("\x07\n'\r'").contains(r#""\u{7}" is not"#), "{}", bad("\x07\n'\r'"));
+}
+
+#[test]
+fn quotes_and_backslashes() {
+    let words = tokens::tokens(r#"a 'b  c'"d'e" \'f\ g 'h\' '' #"#).unwrap();
+    assert_eq!(words, ["a", "b  cd'e", "'f g", "h\\", ""]);
+    assert_eq!(parse("set fail 'x"), Err(ParseError::OpenQuote('\'')));
+    assert_eq!(parse("set fail \"x\\\""), Err(ParseError::OpenQuote('"')));
+    assert_eq!(parse("mem \\"), Err(ParseError::LoneBackslash));
+    assert!(bad("mem '").contains("close it"));
+}
+
+#[test]
+fn scripts_are_cut_outside_quotes() {
+    let cut = |script| commands(script).map(str::trim).collect::<Vec<_>>();
+    assert_eq!(cut("a; b ;;c"), ["a", "b", "", "c"]);
+    assert_eq!(cut("a 'x;y' \"p;q\" \\; z; b"), ["a 'x;y' \"p;q\" \\; z", "b"]);
+    assert_eq!(cut("a # x; y 'z\nb#c;d"), ["a # x; y 'z", "b#c", "d"]);
+    assert_eq!(cut("a 'x; y"), ["a 'x; y"]);
+    assert_eq!(cut(""), [""]);
+}
+
+proptest! {
+    #[test]
+    fn any_list_survives_its_ranges(cpus in proptest::collection::vec(0u16..512, 1..60)) {
+        let mask: CpuMask = cpus.iter().map(|&cpu| CpuId(cpu)).collect();
+        let line = format!("cpu offline {}", mask.ranges());
+        let wanted = Command::CpuOffline { cpus: Cpus::Listed(mask), teardown: None };
+        prop_assert_eq!(parse(&line), Ok(Some(wanted)));
+    }
+
+    #[test]
+    fn a_cycle_crosses_the_command_line(
+        done in 0u32.., more in 0u32.., teardown in prop::sample::select(std::vec![None, Some(TeardownMode::Serial)]),
+        image in proptest::option::of("[ -!#-~é]{0,20}"),
+    ) {
+        let asked = done.saturating_add(more).max(1);
+        let cycle = Cycle { done, asked, teardown, image };
+        let bootargs = format!("quiet run=\"{cycle}; poweroff\" loglevel=3");
+        let run = crate::options::Options::parse(&bootargs).0.run.unwrap();
+        let first = commands(&run).next().unwrap();
+        prop_assert_eq!(parse(first), Ok(Some(Command::Cycle(cycle))));
+    }
+
+    #[test]
+    fn no_text_panics(text in ".{0,60}") {
+        let _ = parse(&text).map_err(|error| error.to_string());
+        let pieces: Vec<&str> = commands(&text).collect();
+        prop_assert_eq!(pieces.iter().map(|p| p.len() + 1).sum::<usize>(), text.len() + 1);
+    }
+
+    #[test]
+    fn no_command_like_text_panics(
+        at in 0..crate::shell::help::NAMES.len(),
+        rest in proptest::collection::vec("(--)?(policy|teardown|at|cpu|cpus|done|asked|image|type)?=?[0-9a-fx,'\" -]{0,12}", 0..6),
+    ) {
+        let line = format!("{} {}", crate::shell::help::NAMES[at], rest.join(" "));
+        if let Err(error) = parse(&line) {
+            let text = error.to_string();
+            prop_assert!(text.contains(';') && !text.contains('\n'), "{}", text);
+        }
+    }
+}

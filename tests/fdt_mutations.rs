@@ -1,0 +1,116 @@
+//! Device trees with bytes overwritten or cut off: reading and editing them may fail, but never
+//! panic, and what an edit makes is always well-formed.
+
+mod fdt_support;
+
+use baton::cpu::Mpidr;
+use baton::fdt;
+use baton::fdt::edit::{Changes, next_tree};
+use baton::memory::Range;
+use baton::platform;
+use fdt_support::dtb;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+/// Good and odd trees, from which the mutations start.
+fn seeds() -> Vec<Vec<u8>> {
+    let names = ["good-virt-gicv3-4", "good-virt-gicv2-2", "good-altra-like", "good-bus"];
+    names.iter().chain(&["odd-reserved", "odd-cpus", "odd-chosen"]).map(|name| dtb(name)).collect()
+}
+
+/// Reads and edits a tree that may be anything. What an edit makes must be well-formed again.
+fn exercise(tree: &[u8]) -> (bool, bool) {
+    let described = platform::describe(tree, Mpidr::from_register(0));
+    let _ = platform::console_only(tree);
+    if let Ok(d) = &described {
+        assert!(!d.memory.is_empty() && !d.topology.is_empty());
+        assert!(d.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
+    }
+    let quarantine = [Range::new(0x4600_0000, 0x4620_0000)];
+    let handover = Some(Range::new(0x4500_0000, 0x4510_0000));
+    let changes =
+        Changes { bootargs: "a=b", handover, quarantine: &quarantine, ..Changes::default() };
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let edited = next_tree(tree, &changes, &mut first).is_ok();
+    if edited {
+        assert_eq!(next_tree(&first, &changes, &mut second), Ok(first.len()));
+        assert_eq!(first, second);
+    }
+    (described.is_ok(), edited)
+}
+
+/// Where a byte is overwritten, as a fraction of the tree, and with what. Small values make
+/// tokens, lengths and offsets that are nearly right.
+fn overwrite() -> impl Strategy<Value = (prop::sample::Index, u8)> {
+    let value = prop_oneof![any::<u8>(), 0u8..16, Just(0xff)];
+    (any::<prop::sample::Index>(), value)
+}
+
+/// Where the bytes of property values are: changing those leaves the form of the tree intact and
+/// so gets to the logic behind the check.
+fn value_bytes(tree: &[u8]) -> Vec<usize> {
+    let parsed = fdt::Tree::read(tree).unwrap();
+    let values = parsed.nodes().flat_map(|node| node.properties()).map(|(_, value)| value);
+    let start = tree.as_ptr().addr();
+    values.flat_map(|v| v.as_ptr().addr() - start..v.as_ptr().addr() - start + v.len()).collect()
+}
+
+/// What became of mutated trees.
+#[derive(Default, Debug)]
+struct Outcomes {
+    refused: usize,
+    only_edited: usize,
+    both: usize,
+}
+
+/// Runs `cases` mutations; `anywhere` or in property values alone.
+fn mutate(cases: u32, anywhere: bool) -> Outcomes {
+    let seeds: Vec<_> = seeds().into_iter().map(|t| (value_bytes(&t), t)).collect();
+    let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
+    let cut = prop::option::weighted(0.1, any::<prop::sample::Index>());
+    let overwrites = prop::collection::vec(overwrite(), 1..9);
+    let strategy = (any::<prop::sample::Index>(), overwrites, cut);
+    let outcomes = std::cell::RefCell::new(Outcomes::default());
+    let run = TestRunner::new(config).run(&strategy, |(seed, overwrites, cut)| {
+        let (values, mut tree) = seed.get(&seeds).clone();
+        for (at, value) in overwrites {
+            let at = if anywhere { at.index(tree.len()) } else { *at.get(&values) };
+            tree[at] = value;
+        }
+        cut.filter(|_| anywhere).iter().for_each(|at| tree.truncate(at.index(tree.len())));
+        let mut outcomes = outcomes.borrow_mut();
+        match exercise(&tree) {
+            (true, true) => outcomes.both += 1,
+            (false, true) => outcomes.only_edited += 1,
+            (false, false) => outcomes.refused += 1,
+            (true, false) => prop_assert!(false, "described, but cannot be edited"),
+        }
+        Ok(())
+    });
+    run.unwrap();
+    outcomes.into_inner()
+}
+
+#[test]
+fn mutations_anywhere_never_panic() {
+    let outcomes = mutate(6000, true);
+    assert!(outcomes.refused > 1000 && outcomes.both > 100, "{outcomes:?}");
+}
+
+#[test]
+fn mutations_of_values_never_panic() {
+    let outcomes = mutate(6000, false);
+    assert!(outcomes.only_edited > 500 && outcomes.both > 500, "{outcomes:?}");
+}
+
+#[test]
+fn no_single_byte_of_a_tree_can_cause_a_panic() {
+    let tree = fdt::compact(&dtb("odd-reserved")).unwrap();
+    for at in 0..tree.len() {
+        for value in [0, 1, 2, 3, 4, 9, 0x7f, 0x80, 0xff] {
+            let mut broken = tree.clone();
+            broken[at] = value;
+            exercise(&broken);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Image header, the first instructions of the boot CPU, and the whole life of an AP.
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+use smccc::psci::{PSCI_CPU_OFF, PSCI_CPU_ON_64};
+
+use crate::watch::{ALIVE, LEAVING, Slot, WATCH, Watch};
+use crate::{report, rounds, uart};
+
+// The header is that of the arm64 boot protocol (Linux Documentation/arch/arm64/booting.rst):
+// text_offset 0, little endian, 4 KiB pages.
+//
+// Boot CPU. True on entry: EL1 or EL2, MMU off, interrupts masked, loaded at the link address
+// (QEMU virt does that). Established: vectors that report a fault, a zeroed .bss, a stack.
+//
+// AP. True on entry: x0 is its `Slot`, same EL as the boot CPU, MMU off, interrupts masked. First
+// it makes the kicks that its slot names; a CPU whose kick is refused is missed by the boot CPU. The
+// barrier between its state and the look at the watch pairs with the one in `Watch::wait`: either
+// the AP sees that it is watched, or the boot CPU sees the new state. Interrupts stay masked: a
+// pending SGI ends WFI all the same. Should CPU_OFF come back, the CPU interface is closed, or else the
+// SGI that is still pending would keep the AP running.
+global_asm!(
+    r#"
+    .section .head, "ax"
+    .global image_header
+image_header:
+    b       boot
+    .long   0
+    .quad   0
+    .quad   __image_size
+    .quad   2
+    .quad   0, 0, 0
+    .ascii  "ARM\x64"
+    .long   0
+
+boot:
+    adr     x1, vectors
+    mrs     x2, CurrentEL
+    cmp     x2, #8
+    b.eq    1f
+    msr     vbar_el1, x1
+    b       2f
+1:  msr     vbar_el2, x1
+2:  isb
+    adrp    x1, __bss_start
+    add     x1, x1, :lo12:__bss_start
+    adrp    x2, __bss_end
+    add     x2, x2, :lo12:__bss_end
+3:  cmp     x1, x2
+    b.hs    4f
+    stp     xzr, xzr, [x1], #16
+    b       3b
+4:  adrp    x1, __stack_top
+    add     x1, x1, :lo12:__stack_top
+    mov     sp, x1
+    bl      {primary}
+
+    .balign 2048
+vectors:
+    .rept   16
+    .balign 128
+    b       5f
+    .endr
+5:  mrs     x2, CurrentEL
+    cmp     x2, #8
+    b.eq    6f
+    mrs     x0, esr_el1
+    mrs     x1, elr_el1
+    b       {fault}
+6:  mrs     x0, esr_el2
+    mrs     x1, elr_el2
+    b       {fault}
+
+    .macro  psci
+    mrs     x4, CurrentEL
+    cmp     x4, #8
+    b.eq    7f
+    hvc     #0
+    b       8f
+7:  smc     #0
+8:
+    .endm
+
+    .macro  say state
+    mov     w1, #\state
+    str     w1, [x19, #{state}]
+    dmb     sy
+    ldr     x1, [x20, #{slot}]
+    cmp     x1, x19
+    b.ne    7f
+    ldr     x1, [x20, #{sgi}]
+    msr     icc_sgi1r_el1, x1
+7:
+    .endm
+
+    .global ap_entry
+ap_entry:
+    mov     x19, x0
+    adrp    x20, {watch}
+    add     x20, x20, :lo12:{watch}
+    ldp     x21, x22, [x19, #{kicks}]
+1:  cmp     x21, x22
+    b.eq    2f
+    ldr     w0, ={cpu_on}
+    ldp     x1, x3, [x21], #16
+    adr     x2, ap_entry
+    psci
+    b       1b
+2:  say     {alive}
+    mov     x1, #0xff
+    msr     icc_pmr_el1, x1
+    mov     x1, #1
+    msr     icc_igrpen1_el1, x1
+    isb
+3:  ldr     w1, [x19, #{leave}]
+    cbnz    w1, 4f
+    wfi
+    b       3b
+4:  say     {leaving}
+    ldr     w0, ={cpu_off}
+    psci
+    msr     icc_igrpen1_el1, xzr
+5:  wfi
+    b       5b
+    .ltorg
+    "#,
+    primary = sym primary,
+    fault = sym fault,
+    watch = sym WATCH,
+    alive = const ALIVE,
+    leaving = const LEAVING,
+    cpu_off = const PSCI_CPU_OFF,
+    cpu_on = const PSCI_CPU_ON_64,
+    kicks = const offset_of!(Slot, kicks),
+    state = const offset_of!(Slot, state),
+    leave = const offset_of!(Slot, leave),
+    slot = const offset_of!(Watch, slot),
+    sgi = const offset_of!(Watch, sgi),
+);
+
+unsafe extern "C" {
+    /// Where CPU_ON sends an AP; never called from Rust.
+    safe fn ap_entry();
+}
+
+/// The physical address of an AP's first instruction (the MMU is off).
+pub fn ap_address() -> u64 {
+    ap_entry as *const () as u64
+}
+
+extern "C" fn primary() -> ! {
+    uart::enable();
+    if let Err(error) = rounds::run() {
+        report::error(&error);
+    }
+    crate::psci::power_off()
+}
+
+extern "C" fn fault(esr: u64, elr: u64) -> ! {
+    report::error(&format_args!("exception: ESR {esr:#x}, ELR {elr:#x}"));
+    crate::psci::power_off()
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    report::error(&info.message());
+    crate::psci::power_off()
+}

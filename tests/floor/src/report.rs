@@ -1,0 +1,37 @@
+//! The two records that this payload prints, field for field as baton's `report` module has them.
+
+use core::fmt::{self, Write};
+
+use crate::uart::Console;
+
+/// One round of turning all APs on and off.
+pub struct Floor {
+    /// APs.
+    pub cpus: usize,
+    /// serial or parallel.
+    pub mode: &'static str,
+    /// False the first time in this boot.
+    pub warm: bool,
+    /// First CPU_ON until the last AP was seen alive.
+    pub up_ns: u64,
+    /// Word to leave given until AFFINITY_INFO said OFF for all.
+    pub off_ns: u64,
+}
+
+/// Prints a `floor` record.
+pub fn floor(f: &Floor) {
+    line(format_args!(
+        r#""floor","cpus":{},"mode":"{}","warm":{},"up_ns":{},"off_ns":{}"#,
+        f.cpus, f.mode, f.warm, f.up_ns, f.off_ns
+    ));
+}
+
+/// Prints an `error` record. `what` must need no escapes in JSON.
+pub fn error(what: &dyn fmt::Display) {
+    line(format_args!(r#""error","what":"{what}","where":"floor""#));
+}
+
+fn line(fields: fmt::Arguments<'_>) {
+    // The console never refuses text.
+    let _ = writeln!(Console, "@baton {{\"v\":1,\"record\":{fields}}}\r");
+}
