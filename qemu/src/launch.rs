@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::prctl;
@@ -17,7 +17,10 @@ use crate::machine::Options;
 
 /// Process groups to be killed on Ctrl-C.
 static RUNNING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// When the first signal came.
+static INTERRUPTED: OnceLock<Instant> = OnceLock::new();
+/// A signal that comes so soon after the first is the same one, sent to the whole group.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// QEMU with its console on pipes.
 #[derive(Debug)]
@@ -103,10 +106,11 @@ pub fn version(qemu: &str) -> Result<String> {
 /// A handler is already there.
 pub fn kill_on_interrupt() -> Result<()> {
     ctrlc::set_handler(|| {
+        let since_first = INTERRUPTED.get_or_init(Instant::now).elapsed();
         for group in lock().iter() {
             let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
         }
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+        if since_first > SAME_SIGNAL {
             std::process::exit(130);
         }
     })
@@ -115,7 +119,7 @@ pub fn kill_on_interrupt() -> Result<()> {
 
 /// True once Ctrl-C or SIGTERM came.
 pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
+    INTERRUPTED.get().is_some()
 }
 
 /// Starts a command, and names it if that fails.

@@ -55,7 +55,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Panic(what) => write!(f, "PANIC: {what}"),
             Self::Timeout { waiting_for, seconds } => {
-                write!(f, "TIMEOUT: no {waiting_for} within {seconds} s")
+                write!(f, "TIMEOUT: waited {seconds} s for: {waiting_for}")
             }
             Self::NoVerdict(how) => write!(f, "NO VERDICT: {how}"),
             Self::ErrorRecord(what) => write!(f, "ERROR: {what}"),

@@ -120,9 +120,9 @@ fn tree(dtb: u64) -> (&'static [u8], Range) {
 fn describe(tree: &'static [u8], base: u64) -> Description {
     platform::describe(tree, this_mpidr()).unwrap_or_else(|why| {
         if let Some(console) = platform::console_only(tree) {
-            let mut tables = Tables::new(base);
+            let tables = Box::leak(Box::new(Tables::new(base)));
             if tables.map(console.base, Kind::Device).is_ok() {
-                map_idmap(&mut tables, base);
+                map_idmap(tables, base);
                 tables.activate();
                 uart::set_base(console.base.start);
             }
@@ -132,8 +132,8 @@ fn describe(tree: &'static [u8], base: u64) -> Description {
 }
 
 /// The lower half for good: RAM, the identity page, holes under the stacks, the devices.
-fn map_everything(description: &Description, claims: &Claims, base: u64) -> Tables {
-    let mut tables = Tables::new(base);
+fn map_everything(description: &Description, claims: &Claims, base: u64) -> &'static Tables {
+    let tables = Box::leak(Box::new(Tables::new(base))); // in use until the jump
     let mut map = |range: Range, kind| {
         tables.map(range, kind).unwrap_or_else(|why| panic!("mapping {range} as {kind:?}: {why}"));
     };
@@ -148,7 +148,7 @@ fn map_everything(description: &Description, claims: &Claims, base: u64) -> Tabl
         map(Range::new(second, second + PAGE), Kind::Hole);
     }
     devices(description).into_iter().for_each(|range| map(range, Kind::Device));
-    map_idmap(&mut tables, base);
+    map_idmap(tables, base);
     tables.activate();
     if let Some(console) = &description.console {
         uart::set_base(console.base.start);

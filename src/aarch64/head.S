@@ -251,6 +251,8 @@ _secondary_entry:
     msr     vbar_el1, x8
     drop_to_el1
     ldp     x24, x25, [x20, #{RECORD_TTBR0}]
+    ldp     x26, x27, [x20, #{RECORD_STACKS}]
+    ldp     x28, x20, [x20, #{RECORD_PERCPU}]   // per-CPU area; the record's virtual address
     enable_mmu x24, x25
     ldr     x8, =secondary_high
     br      x8
@@ -322,12 +324,10 @@ secondary_high:
     ldr     x8, =vectors
     msr     vbar_el1, x8
     isb
-    ldp     x8, x9, [x20, #{RECORD_STACKS}]
-    ldr     x10, [x20, #{RECORD_PERCPU}]
-    msr     tpidr_el1, x10
-    mov     sp, x9
+    msr     tpidr_el1, x28
+    mov     sp, x27
     msr     spsel, #0
-    mov     sp, x8
+    mov     sp, x26
     mov     x0, x20
     lsr     x1, x22, #2
     mov     x29, xzr

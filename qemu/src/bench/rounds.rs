@@ -28,7 +28,7 @@ pub fn measure(args: &BenchArgs, progress: &Progress) -> Result<Vec<Record>> {
 
 fn all(args: &BenchArgs, guest: &mut Guest, progress: &Progress) -> Result<(), Outcome> {
     let silence = args.limits.silence();
-    guest.wait_record(|r| matches!(r, Record::Hello(_)), silence)?;
+    guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
     // The first round down is the cold one; its way up is warm, as booting has run that code.
     for round in 0..=args.rounds {
         progress.step(format!("parallel round {round} of {}", args.rounds));

@@ -99,8 +99,21 @@ impl Guest {
         wanted: impl Fn(&Record) -> bool,
         timeout: Duration,
     ) -> Result<Record, Outcome> {
+        self.wait_for("record", wanted, timeout)
+    }
+
+    /// As [`Guest::wait_record`]; a failure says that `what` did not come.
+    ///
+    /// # Errors
+    /// As for [`Guest::wait_record`].
+    pub fn wait_for(
+        &mut self,
+        what: &str,
+        wanted: impl Fn(&Record) -> bool,
+        timeout: Duration,
+    ) -> Result<Record, Outcome> {
         let pick = |said: &Said<'_>| said.record.filter(|record| wanted(record)).cloned();
-        self.wait("record", timeout, pick, || None)
+        self.wait(what, timeout, pick, || None)
     }
 
     /// Waits for a line that contains `text`, and gives it.
@@ -237,9 +250,9 @@ impl Guest {
             return Outcome::Panic(text.clone());
         }
         let status = self.status().map_or("no status".to_string(), |status| status.to_string());
-        let said = self.transcript().iter().rev().find(|line| line.starts_with("qemu: "));
+        let said = self.transcript().iter().find(|line| line.starts_with("qemu: "));
         let said = said.map(|line| format!("; {line}")).unwrap_or_default();
-        Outcome::NoVerdict(format!("QEMU ended ({status}) before the {what}{said}"))
+        Outcome::NoVerdict(format!("QEMU ended ({status}) before: {what}{said}"))
     }
 
     fn status(&mut self) -> Option<ExitStatus> {

@@ -88,7 +88,11 @@ fn all_modes(
     progress: &Progress,
 ) -> Result<Vec<Trace>, Outcome> {
     let silence = args.limits.silence();
-    let hello = guest.wait_record(|r| matches!(r, Record::Hello(_) | Record::Error(_)), silence)?;
+    let hello = guest.wait_for(
+        "hello record",
+        |r| matches!(r, Record::Hello(_) | Record::Error(_)),
+        silence,
+    )?;
     collect::no_errors(&[hello])?;
     let mut traces = Vec::new();
     for mode in MODES {
@@ -117,7 +121,7 @@ fn cycles(
     guest.send(&format!("cycle {asked} --teardown {mode}"))?;
     loop {
         let wanted = |r: &Record| matches!(r, Record::Cycle(_) | Record::Error(_));
-        match guest.wait_record(wanted, args.limits.silence())? {
+        match guest.wait_for(&format!("cycle record, {mode}"), wanted, args.limits.silence())? {
             Record::Cycle(Cycle { done, .. }) if done >= asked => return Ok(()),
             Record::Cycle(Cycle { done, .. }) => {
                 progress.step(format!("{mode} kexec {} of {asked}", done + 1));

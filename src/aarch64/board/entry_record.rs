@@ -13,6 +13,8 @@ pub struct Record {
     stack: AtomicU64,
     exception_stack: AtomicU64,
     percpu: AtomicU64,
+    /// Where the record is with the MMU on.
+    own: AtomicU64,
     cpu: AtomicU64,
     /// Generation of the kernel << 32 | number of the start.
     token: AtomicU64,
@@ -26,11 +28,13 @@ pub mod record_offset {
     pub const TABLES: usize = offset_of!(Record, ttbr0);
     /// Stack, exception stack.
     pub const STACKS: usize = offset_of!(Record, stack);
-    /// Per-CPU area.
+    /// Per-CPU area, and the record's own address with the MMU on.
     pub const PERCPU: usize = offset_of!(Record, percpu);
 
     const _: () = assert!(offset_of!(Record, ttbr1) == TABLES + 8);
     const _: () = assert!(offset_of!(Record, exception_stack) == STACKS + 8);
+    const _: () = assert!(offset_of!(Record, own) == PERCPU + 8);
+    const _: () = assert!(size_of::<Record>() == 64);
 }
 
 impl Record {
@@ -41,6 +45,7 @@ impl Record {
         self.stack.store(stacks.0, Ordering::Relaxed);
         self.exception_stack.store(stacks.1, Ordering::Relaxed);
         self.percpu.store(percpu, Ordering::Relaxed);
+        self.own.store(core::ptr::from_ref(self) as u64, Ordering::Relaxed);
         self.cpu.store(cpu, Ordering::Relaxed);
     }
 

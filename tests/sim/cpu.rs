@@ -1,0 +1,290 @@
+//! The seam, as one simulated CPU sees it.
+
+use std::sync::MutexGuard;
+
+use baton::cpu::{CpuId, CpuMask};
+use baton::hotplug::{StepError, Target};
+use baton::machine::{
+    Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power as Firmware, PsciError, Recorder,
+};
+use baton::trace::{Dir, Event, Mark, What};
+use corosensei::Yielder;
+
+use super::faults::{Act, Answer};
+use super::state::{Doing, Power, State};
+use super::{HZ, Sim};
+
+/// What runs on one CPU holds this.
+pub struct Cpu<'a> {
+    pub(super) sim: &'a Sim,
+    pub(super) id: CpuId,
+    pub(super) yielder: &'a Yielder<(), ()>,
+}
+
+// SAFETY: all simulated CPUs are coroutines of one thread; a handle never crosses to another one,
+// the trait merely asks for the promise that it could.
+unsafe impl Sync for Cpu<'_> {}
+
+impl Cpu<'_> {
+    /// Everything a CPU asks begins here: it costs time, and another CPU may be first.
+    fn call(&self, what: u64) -> MutexGuard<'_, State> {
+        let mut state = self.sim.state();
+        if state.tick(self.id, what) {
+            state = self.give_way(state);
+        }
+        let mark = state.rules.mark(self.id);
+        if state.cpu(self.id).faults.lose_after.take_if(|m| *m == mark).is_some() {
+            state.lose(self.id);
+            state = self.give_way(state);
+        }
+        let me = &state.cpus[self.id.index()];
+        assert_eq!(me.power, Power::On, "cpu {} runs and is off", self.id);
+        assert!(me.prepared, "cpu {} runs on a stack that has been released", self.id);
+        self.sim.serial_holds(&state, self.id);
+        state
+    }
+
+    fn give_way<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        drop(state);
+        self.yielder.suspend(());
+        self.sim.state()
+    }
+
+    fn boot_only(&self, state: &State) {
+        assert_eq!(self.id, state.boot, "cpu {} does what only the boot CPU may do", self.id);
+    }
+
+    /// Sleeps for `ms`, whoever kicks.
+    pub fn rest(&self, ms: u64) {
+        let until = self.now() + self.ticks_from_ms(ms);
+        while self.now() < until {
+            self.wait(Some(until));
+        }
+    }
+
+    /// CPU_OFF. Returns only if firmware denies it.
+    pub(super) fn cpu_off(&self) -> bool {
+        let mut state = self.call(1);
+        let me = state.cpu(self.id);
+        if me.faults.deny_off > 0 {
+            me.faults.deny_off -= 1;
+            return false;
+        }
+        state.power_off(self.id);
+        true
+    }
+
+    /// Where a CPU stays that could not be turned off.
+    pub(super) fn park(&self) {
+        let mut state = self.sim.state();
+        state.pause(self.id, Doing::Parked, None);
+        drop(self.give_way(state));
+        panic!("cpu {} left its park", self.id);
+    }
+
+    fn fallible(&self, what: u64, act: Act) -> Result<MutexGuard<'_, State>, StepError> {
+        let mut state = self.call(what);
+        state.cpu(self.id).faults.take(act)?;
+        Ok(state)
+    }
+}
+
+impl Clock for Cpu<'_> {
+    fn now(&self) -> u64 {
+        self.call(2).now
+    }
+
+    fn hz(&self) -> u64 {
+        HZ
+    }
+
+    fn wait(&self, deadline: Option<u64>) {
+        let mut state = self.call(3);
+        let early = state.random.one_in(16);
+        if !state.cpu(self.id).kick_pending {
+            if early || deadline.is_some_and(|d| d <= state.now) {
+                return;
+            }
+            state.pause(self.id, Doing::Sleeping(deadline), deadline);
+            state = self.give_way(state);
+        }
+        let me = state.cpu(self.id);
+        if std::mem::take(&mut me.kick_pending) {
+            me.waits_ended_by_kick += 1;
+        }
+    }
+}
+
+impl Firmware for Cpu<'_> {
+    fn cpu_on(&self, cpu: CpuId) -> Result<(), PsciError> {
+        let mut state = self.call(4);
+        let now = state.now;
+        let usual = now + 1000 + state.random.below(50_000);
+        let affinity = state.affinity(cpu);
+        let target = state.cpu(cpu);
+        match target.faults.on.pop_front() {
+            Some(Answer::Refused(error)) => return Err(error),
+            _ if affinity == Affinity::On => return Err(PsciError::AlreadyOn),
+            _ if affinity == Affinity::OnPending => return Err(PsciError::OnPending),
+            Some(Answer::Swallowed) => return Ok(()),
+            answer => {
+                assert!(target.prepared && target.record.is_some(), "cpu {cpu} is not prepared");
+                target.power = Power::Pending;
+                target.denies_pending = matches!(answer, Some(Answer::LateAndOff(_)));
+                let at = match answer {
+                    Some(Answer::Never) => return Ok(()),
+                    Some(Answer::Late(by) | Answer::LateAndOff(by)) => usual + by,
+                    _ => usual,
+                };
+                state.arrive_at(cpu, at);
+            }
+        }
+        Ok(())
+    }
+
+    fn affinity_info(&self, cpu: CpuId) -> Result<Affinity, PsciError> {
+        Ok(self.call(5).affinity(cpu))
+    }
+}
+
+impl Ipi for Cpu<'_> {
+    fn kick(&self, cpus: &CpuMask) {
+        let mut state = self.call(6);
+        assert!(state.cpu(self.id).gic, "cpu {} kicks, and its GIC is down", self.id);
+        cpus.iter().for_each(|cpu| state.kick(cpu));
+    }
+}
+
+impl Bringup for Cpu<'_> {
+    fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
+        let mut state = self.call(7);
+        self.boot_only(&state);
+        let target = state.cpu(cpu);
+        target.faults.take(Act::Prepare)?;
+        assert!(target.power == Power::Off || target.denies_pending, "prepare of {cpu}: on");
+        assert!(!target.prepared, "cpu {cpu} is prepared twice");
+        target.prepared = true;
+        target.record = None;
+        Ok(())
+    }
+
+    fn release(&self, cpu: CpuId) {
+        let mut state = self.call(8);
+        self.boot_only(&state);
+        let target = state.cpu(cpu);
+        assert!(target.power == Power::Off || target.denies_pending, "release of {cpu}: on");
+        assert!(target.prepared, "cpu {cpu} is released twice");
+        target.prepared = false;
+    }
+
+    fn write_record(&self, cpu: CpuId, start: u32) {
+        let mut state = self.call(9);
+        self.boot_only(&state);
+        let target = state.cpu(cpu);
+        assert!(target.power == Power::Off || target.denies_pending, "record of {cpu}: on");
+        assert!(target.prepared, "record of {cpu}: not prepared");
+        target.record = Some(start);
+    }
+}
+
+impl Local for Cpu<'_> {
+    fn check(&self) -> Result<(), StepError> {
+        self.fallible(10, Act::Check).map(drop)
+    }
+
+    fn gic_up(&self) -> Result<(), StepError> {
+        let mut state = self.fallible(11, Act::GicUp)?;
+        let me = state.cpu(self.id);
+        assert!(!me.gic && !me.interrupts, "gic_up on cpu {}", self.id);
+        me.gic = true;
+        Ok(())
+    }
+
+    fn gic_down(&self) -> Result<(), StepError> {
+        let mut state = self.fallible(12, Act::GicDown)?;
+        let me = state.cpu(self.id);
+        assert!(me.gic && !me.interrupts, "gic_down on cpu {}", self.id);
+        (me.gic, me.kick_pending) = (false, false);
+        Ok(())
+    }
+
+    fn timer_up(&self) {
+        let mut state = self.call(13);
+        let me = state.cpu(self.id);
+        assert!(me.gic && !me.timer, "timer_up on cpu {}", self.id);
+        me.timer = true;
+    }
+
+    fn timer_down(&self) {
+        let mut state = self.call(14);
+        let me = state.cpu(self.id);
+        assert!(me.gic && me.timer, "timer_down on cpu {}", self.id);
+        me.timer = false;
+    }
+
+    fn ipi_up(&self) {
+        let mut state = self.call(15);
+        let me = state.cpu(self.id);
+        assert!(me.gic && !me.ipi, "ipi_up on cpu {}", self.id);
+        me.ipi = true;
+    }
+
+    fn ipi_down(&self) {
+        let mut state = self.call(16);
+        let me = state.cpu(self.id);
+        assert!(me.gic && me.ipi, "ipi_down on cpu {}", self.id);
+        me.ipi = false;
+    }
+
+    fn interrupts(&self, all: bool) {
+        let mut state = self.call(17);
+        assert!(state.cpu(self.id).gic, "interrupts on cpu {}, and its GIC is down", self.id);
+        state.cpu(self.id).interrupts = all;
+        self.sim.serial_holds(&state, self.id);
+    }
+}
+
+impl Interrupts for Cpu<'_> {
+    fn console_target(&self) -> Option<CpuId> {
+        self.call(18).console
+    }
+
+    fn route_console(&self, target: Target) -> Result<(), StepError> {
+        let mut state = self.fallible(19, Act::RouteConsole)?;
+        assert_ne!(target.cpu(), self.id, "the console goes to the CPU that leaves");
+        let mark = self.sim.hp.mark(target.cpu());
+        assert_eq!(mark, Mark::Online, "the console goes to cpu {}", target.cpu());
+        state.console = Some(target.cpu());
+        Ok(())
+    }
+
+    fn quiesce(&self) {
+        let mut state = self.call(21);
+        self.boot_only(&state);
+        let others = state.cpus.iter().filter(|c| c.power != Power::Off).count();
+        assert_eq!(others, 1, "quiesced while other CPUs are on");
+        let me = state.cpu(self.id);
+        (me.gic, me.ipi, me.timer, me.interrupts) = (false, false, false, false);
+    }
+}
+
+impl Recorder for Cpu<'_> {
+    fn record(&self, event: Event) {
+        let mut state = self.call(20 | u64::from(event.cpu.0) << 8 | (event.edge as u64) << 24);
+        let (owner, boot) = (event.cpu, state.boot);
+        let off = state.cpu(owner).power == Power::Off || state.cpu(owner).denies_pending;
+        assert!(
+            owner == self.id || (self.id == boot && off),
+            "cpu {} writes to the ring of {owner}: {event:?}",
+            self.id
+        );
+        assert!(event.at <= state.now, "an event from the future");
+        if let What::Phase(_) = event.what {
+            assert_eq!(owner, boot);
+        }
+        if event.what == What::Mark(Mark::Dead) {
+            assert_eq!((off, event.dir), (true, Dir::Down));
+        }
+        state.rules.see(&event);
+    }
+}
