@@ -1,29 +1,110 @@
-# baton: `make run` and `make test` do all set-up by themselves. `make help` lists the rest.
+# baton: `make run` and `make test` do all set-up by themselves; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.SUFFIXES:
+
+CPUS   ?= 16
+CYCLES ?= 5
+MEM    ?= $(if $(filter-out 1 2 3 4 5 6 7 8 9,$(CPUS)),$(shell [ $(CPUS) -gt 256 ] && echo 2G || echo 1G),1G)
+GIC    ?= 3
+EL2    ?= 0
+ACCEL  ?= tcg
+APPEND ?=
 
 # Installs Debian packages, as root or through sudo; without apt, names what is missing.
 define apt_install
 $(info $(shell \
-  if ! command -v apt-get >/dev/null; then echo "no apt here: install by hand: $(1)"; exit; fi; \
+  if ! command -v apt-get >/dev/null; then echo "no apt here; install by hand: $(1)"; exit; fi; \
   sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-  echo "apt: installing $(1)"; \
-  { $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1); } >/dev/null 2>build-apt.log \
-    && rm -f build-apt.log || { echo "apt failed:"; tail -3 build-apt.log; }))
+  echo "apt: installing $(1)"; log=$$(mktemp); \
+  { $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1); } >/dev/null 2>$$log \
+    || { echo "apt failed:"; tail -3 $$log; }; rm -f $$log))
 endef
 
-QUIET_GOALS := help clean
-ifneq ($(filter-out $(QUIET_GOALS),$(MAKECMDGOALS)),)
-include .cargo/toolchain.mk
+missing = $(if $(shell command -v $(1)),,$(2))
+QUIET := help clean
+ifneq ($(filter-out $(QUIET),$(MAKECMDGOALS)),)
+  NEEDED := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev))
+  ifneq ($(NEEDED),)
+    $(call apt_install,$(NEEDED))
+    STILL := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev))
+    ifneq ($(STILL),)
+      $(error missing: $(STILL). Install them and run make again)
+    endif
+  endif
+  include .cargo/toolchain.mk
 endif
 
-CARGO ?= cargo
-ELF   := target/$(TARGET)/release/baton-kernel
+CARGO  ?= cargo
+BATON  := target/debug/baton
+IMAGE  := target/baton.Image
+FLOOR  := target/floor.Image
+BARE   := --locked --release --target $(TARGET)
+BAREOUT = target/$(TARGET)/release
+GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2)
+APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: image
-image: $(SYSROOT_STAMP)
+.PHONY: help run test bench image floor tool lint fuzz clean test-host test-loom test-guest
+
+help:
+	@echo "make run     boot baton on CPUS CPUs, kexec it CYCLES times serially and in parallel, report"
+	@echo "make test    every test, on the host and in QEMU"
+	@echo "make bench   baton beside the bare PSCI floor: ratios, cold and warm"
+	@echo "make image   build $(IMAGE)"
+	@echo "make lint    rustfmt, clippy for host and target, licences"
+	@echo "make fuzz    hammer the parsers with random input for FUZZ_SECONDS (60)"
+	@echo "make clean   remove everything that was built"
+	@echo
+	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|kvm APPEND='...'"
+	@echo "Examples:  make run CPUS=80 ACCEL=tcg-single      make bench CPUS=80"
+	@echo "The host tool does more: target/debug/baton --help"
+
+run: image
+	@$(BATON) run --image $(IMAGE) --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
+
+bench: image floor
+	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED)
+
+image: tool
+	@$(CARGO) build $(BARE) --quiet -p baton --bin baton-kernel
+	@$(BATON) image $(BAREOUT)/baton-kernel $(IMAGE)
+
+floor: tool
+	@$(CARGO) build $(BARE) --quiet -p floor
+	@$(BATON) image $(BAREOUT)/floor $(FLOOR)
+
+tool: $(SYSROOT_STAMP)
 	@echo "toolchain: $(TOOLCHAIN_NAME)"
-	@$(CARGO) build --locked --release --target $(TARGET) -p baton --bin baton-kernel
+	@$(CARGO) build --locked --quiet -p baton-qemu
 
-sysroot: $(SYSROOT_STAMP)
+# All results of the three families in one last line.
+test: image floor
+	@rm -f target/test.log
+	@status=0; for family in test-host test-loom test-guest; do \
+	  echo "== $$family"; $(MAKE) --no-print-directory -s $$family 2>&1 | tee -a target/test.log; \
+	  [ $${PIPESTATUS[0]} = 0 ] || status=1; done; \
+	awk -v status=$$status '/^test result:/ { passed += $$4; failed += $$6 } \
+	  END { if (status && !failed) failed = 1; printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
+
+test-host: $(SYSROOT_STAMP)
+	@$(CARGO) test --locked --workspace --exclude floor --no-fail-fast -- --skip guest::
+
+test-loom: $(SYSROOT_STAMP)
+	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
+
+test-guest: image floor
+	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) \
+	  $(CARGO) test --locked -p baton-qemu --test guest
+
+lint: $(SYSROOT_STAMP)
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
+	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -- -D warnings
+	@$(CARGO) test --locked --quiet -p baton-qemu --test licences
+
+fuzz: $(SYSROOT_STAMP)
+	@PROPTEST_CASES=$$(( $${FUZZ_SECONDS:-60} * 2000 )) $(CARGO) test --locked --release --workspace --exclude floor -- mutat random garbage broken
+
+clean:
+	rm -rf target build

@@ -79,7 +79,7 @@ fn figures(rows: &[Row]) -> String {
 
 fn conditions(c: &Conditions) -> String {
     let facts = [
-        ("baton", format!("{}, image of {}", c.baton, units::bytes(c.image_bytes))),
+        ("image", format!("baton {}, {}", c.baton, units::bytes(c.image_bytes))),
         ("QEMU", c.qemu.clone()),
         ("machine", format!("{} CPUs, GICv{}, entered at EL{}", c.cpus, c.gic, c.el)),
         ("accelerator", c.accel.clone()),

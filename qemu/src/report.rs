@@ -1,6 +1,6 @@
 //! What a run leaves behind for programs: `report.json`.
 
-use baton::report::{Kexec, Record};
+use baton::report::{Hello, Kexec, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::collect::{self, Jump};
@@ -92,7 +92,7 @@ impl Report {
             _ => None,
         });
         let conditions = Conditions {
-            baton: hello.map_or("unknown".to_string(), |hello| hello.version.clone()),
+            baton: hello.map_or("of unknown version".into(), version),
             qemu: qemu.to_string(),
             command: run.command,
             cpus: options.cpus,
@@ -117,7 +117,7 @@ impl Conditions {
         let model = self.append.split_whitespace().find_map(|word| word.strip_prefix("model="));
         let model = model.map(|name| format!(", model {name}")).unwrap_or_default();
         format!(
-            "baton {baton} hands {cpus} CPUs to baton, {cycles} times serially and {cycles} times in \
+            "baton {baton} hands {cpus} CPUs over by kexec, {cycles} x serially and {cycles} x in \
              parallel; {accel}{model}; {qemu}; host with {host_cpus} CPUs"
         )
     }
@@ -131,6 +131,11 @@ impl Conditions {
         };
         self.command.iter().map(quote).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The version alone: a kernel may put its name before it.
+fn version(hello: &Hello) -> String {
+    hello.version.trim_start_matches("baton ").to_string()
 }
 
 fn host_cpus() -> u32 {

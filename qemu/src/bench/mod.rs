@@ -61,7 +61,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     args.machine.check()?;
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;
-    let progress = Progress::new(u64::from(args.rounds + args.serial_rounds) + 3);
+    let progress = Progress::new(u64::from(2 * args.rounds + args.serial_rounds) + 3);
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
     let floor = floor::collect(&payload, args.limits, &progress, &args.out.join("floor.log"))?;

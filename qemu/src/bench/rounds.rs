@@ -30,38 +30,40 @@ fn all(args: &BenchArgs, guest: &mut Guest, progress: &Progress) -> Result<(), O
     let silence = args.limits.silence();
     guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
     // The first round down is the cold one; its way up is warm, as booting has run that code.
-    for round in 0..=args.rounds {
-        progress.step(format!("parallel round {round} of {}", args.rounds));
-        down_and_up(guest, "parallel", silence)?;
-    }
-    for round in 1..=args.serial_rounds {
-        progress.step(format!("serial round {round} of {}", args.serial_rounds));
-        down_and_up(guest, "serial", silence)?;
+    let plan = [
+        ("parallel", "parallel", args.rounds + 1),
+        ("parallel", "fanout", args.rounds),
+        ("serial", "serial", args.serial_rounds),
+    ];
+    for (down, up, rounds) in plan {
+        for round in 1..=rounds {
+            progress.step(format!("down {down}, up {up}: {round} of {rounds}"));
+            down_and_up(guest, down, up, silence)?;
+        }
     }
     guest.send("poweroff")?;
     guest.wait_end(silence)?;
     Ok(())
 }
 
-fn down_and_up(guest: &mut Guest, mode: &str, silence: Duration) -> Result<(), Outcome> {
+fn down_and_up(guest: &mut Guest, down: &str, up: &str, silence: Duration) -> Result<(), Outcome> {
     let first = guest.records().len();
-    guest.command_within(&format!("cpu offline all --teardown {mode}"), silence)?;
-    guest.command_within(&format!("cpu online all --policy {mode}"), silence)?;
+    guest.command_within(&format!("cpu offline all --teardown {down}"), silence)?;
+    guest.command_within(&format!("cpu online all --policy {up}"), silence)?;
     let said = &guest.records()[first..];
     collect::no_errors(said)?;
-    let down = said.iter().find_map(|r| match r {
+    let gone = said.iter().find_map(|r| match r {
         Record::Teardown(teardown) => Some(teardown.stuck.is_empty()),
         _ => None,
     });
-    let up = said.iter().find_map(|r| match r {
+    let back = said.iter().find_map(|r| match r {
         Record::Bringup(bringup) => Some(bringup.failed.is_empty()),
         _ => None,
     });
-    match (down, up) {
-        (Some(true), Some(true)) => Ok(()),
-        (Some(_), Some(_)) => {
-            Err(Outcome::Incomplete(format!("{mode}: not all CPUs went and came")))
-        }
-        _ => Err(Outcome::Incomplete(format!("{mode}: no teardown or no bringup record"))),
-    }
+    let what = match (gone, back) {
+        (Some(true), Some(true)) => return Ok(()),
+        (Some(_), Some(_)) => "not all CPUs went and came",
+        _ => "no teardown or no bringup record",
+    };
+    Err(Outcome::Incomplete(format!("down {down}, up {up}: {what}")))
 }

@@ -54,19 +54,21 @@ impl Row {
 /// Every row for which there are figures.
 pub fn all(floors: &[Floor], records: &[Record]) -> Vec<Row> {
     let mut rows = Vec::new();
-    for mode in ["parallel", "serial"] {
+    for mode in ["parallel", "fanout", "serial"] {
         for warm in [false, true] {
             let base = floor::times(floors, mode, warm, |f| f.up_ns);
             rows.extend(row("bring-up", mode, warm, ups(records, mode, warm), base));
         }
+    }
+    for mode in ["parallel", "serial"] {
         for warm in [false, true] {
             let base = floor::times(floors, mode, warm, |f| f.off_ns);
             rows.extend(row("teardown", mode, warm, downs(records, mode, warm), base));
         }
     }
     let (up, down) = (ups(records, "parallel", true), downs(records, "parallel", true));
-    rows.extend(row("bring-up / parallel", "serial", true, ups(records, "serial", true), up));
-    rows.extend(row("teardown / parallel", "serial", true, downs(records, "serial", true), down));
+    rows.extend(row("bring-up to parallel", "serial", true, ups(records, "serial", true), up));
+    rows.extend(row("teardown to parallel", "serial", true, downs(records, "serial", true), down));
     rows
 }
 

@@ -1,3 +1,5 @@
+use baton::report::Bringup;
+
 use super::*;
 use crate::Outcome;
 use crate::fake::{self, Script};
@@ -34,7 +36,7 @@ fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
     assert!(warm.cells().last().unwrap().contains("<= 3  ok"));
     let up = find("bring-up", "parallel", true);
     assert_eq!(up.cells().last().unwrap(), "<= 1.5  MISSED");
-    assert_eq!(find("teardown / parallel", "serial", true).base, Some(warm.baton));
+    assert_eq!(find("teardown to parallel", "serial", true).base, Some(warm.baton));
     assert!(!rows.iter().any(|r| r.what == "bring-up" && r.mode == "serial"));
     let text = show(&rows);
     let width = text.lines().next().unwrap().chars().count();
@@ -53,21 +55,24 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
 fn rounds_are_driven_and_every_record_kept() {
     let script = Script::new(8);
     let one = |record: Record| fake::print(&[record]);
-    let mut serial_up = script.bringup(0, "online");
-    if let Record::Bringup(bringup) = &mut serial_up {
-        bringup.policy = "serial".into();
-    }
+    let up = |policy: &str| {
+        fake::print(&[match script.bringup(0, "online") {
+            Record::Bringup(up) => Record::Bringup(Bringup { policy: policy.into(), ..up }),
+            other => other,
+        }])
+    };
     let answers = [
         ("cpu offline all --teardown parallel", one(script.teardown(0, "offline", "parallel"))),
-        ("cpu online all --policy parallel", one(script.bringup(0, "online"))),
+        ("cpu online all --policy parallel", up("parallel")),
         ("cpu offline all --teardown serial", one(script.teardown(0, "offline", "serial"))),
-        ("cpu online all --policy serial", one(serial_up)),
+        ("cpu online all --policy fanout", up("fanout")),
+        ("cpu online all --policy serial", up("serial")),
         ("poweroff", "EXIT".to_string()),
     ];
     let (_keep, args) = bench_args(&answers);
     let records = rounds::measure(&args, &Progress::new(1)).unwrap();
-    assert_eq!(records.len(), 2 + 3 * 2 + 2);
-    assert_eq!(rows::all(&floors(), &records).len(), 4 + 2 + 2);
+    assert_eq!(records.len(), 2 + (3 + 2 + 1) * 2);
+    assert_eq!(rows::all(&floors(), &records).len(), 2 + 1 + 1 + 2 + 1 + 2);
 }
 
 #[test]

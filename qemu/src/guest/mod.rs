@@ -280,7 +280,7 @@ fn is_echo(line: &str, command: &str) -> bool {
 /// True if ordinary text says that the kernel has panicked.
 fn is_panic(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
-    line.starts_with("panic:") || line.contains("panicked at") || line.contains("kernel panic")
+    line.starts_with("panic") || line.contains("panicked at") || line.contains("kernel panic")
 }
 
 #[cfg(test)]

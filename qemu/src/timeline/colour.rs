@@ -21,13 +21,15 @@ const PHASES: &[(&str, &str)] = &[
     ("sync", "#2e7d32"),
 ];
 
-/// Marks worth a colour of their own.
+/// Marks, and as tints the states that they begin.
 const MARKS: &[(&str, &str)] = &[
     ("KICKED", "#f2b705"),
     ("ALIVE", "#12a5a0"),
+    ("AP_OFFLINE", "#0e8fc4"),
+    ("AP_ONLINE", "#5b8c1a"),
     ("ONLINE", "#1a9641"),
-    ("TEARDOWN_CPU", "#f28e2b"),
-    ("AP_IDLE_DEAD", "#ff7043"),
+    ("TEARDOWN_CPU", "#e07b1f"),
+    ("AP_IDLE_DEAD", "#d6336c"),
     ("DEAD", "#c62828"),
     ("QUARANTINED", "#ff00ff"),
     ("SHOULD_DIE", "#ff00ff"),
@@ -44,9 +46,9 @@ pub fn phase(name: &str) -> &'static str {
     find(PHASES, name).unwrap_or("#8c8c8c")
 }
 
-/// The colour of a mark; `None` for those that a picture leaves out.
-pub fn mark(name: &str) -> Option<&'static str> {
-    find(MARKS, name)
+/// The colour of a mark.
+pub fn mark(name: &str) -> &'static str {
+    find(MARKS, name).unwrap_or("#8c8c8c")
 }
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {

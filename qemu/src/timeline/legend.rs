@@ -18,8 +18,8 @@ struct Entry {
 enum Look {
     /// The colour of a span.
     Block(&'static str),
-    /// The colour of a mark.
-    Tick(&'static str),
+    /// The colour of a mark, and the tint of the state that it begins.
+    State(&'static str),
     /// A class of the style sheet.
     Class(&'static str),
     /// Nothing: it explains the others.
@@ -35,7 +35,10 @@ impl Entry {
         let block = Rect { x, y: y + 1.0, w: 11.0, h: 11.0 };
         match self.look {
             Look::Block(colour) => svg.bar(block, colour, ""),
-            Look::Tick(colour) => svg.bar(Rect { x: x + 4.0, w: 2.0, ..block }, colour, ""),
+            Look::State(colour) => {
+                svg.tint(block, colour);
+                svg.bar(Rect { w: 2.0, ..block }, colour, "");
+            }
             Look::Class(class) => svg.classed(block, class),
             Look::Word => return svg.text(x, y + 11.0, Anchor::Start, "m", &self.text),
         }
@@ -56,9 +59,11 @@ pub fn draw(svg: &mut Svg, timelines: &[&Timeline], x: f64, y: f64, width: f64) 
     end
 }
 
-/// All names of steps, in the order in which a CPU comes up; what only goes down comes last.
+/// All names of steps, in the order in which the CPU with most of them comes up.
 pub fn step_names(timelines: &[&Timeline]) -> Vec<String> {
-    let bars = || timelines.iter().flat_map(|t| &t.lanes).flat_map(|lane| &lane.bars);
+    let mut lanes: Vec<_> = timelines.iter().flat_map(|t| &t.lanes).collect();
+    lanes.sort_by_key(|lane| usize::MAX - lane.bars.iter().filter(|bar| bar.dir == "up").count());
+    let bars = || lanes.iter().flat_map(|lane| &lane.bars);
     let mut names = Vec::new();
     for bar in bars().filter(|b| b.dir == "up").chain(bars().filter(|b| b.dir != "up")) {
         if !names.contains(&bar.name) {
@@ -114,11 +119,11 @@ fn steps(timelines: &[&Timeline]) -> Vec<Entry> {
 
 fn marks(timelines: &[&Timeline]) -> Vec<Entry> {
     let mut entries =
-        vec![Entry::new(Look::Class("alive"), "on"), Entry::new(Look::Class("away"), "off")];
+        vec![Entry::new(Look::Class("alive"), "online"), Entry::new(Look::Class("away"), "off")];
     for tick in timelines.iter().flat_map(|t| &t.lanes).flat_map(|lane| &lane.ticks) {
         let known = entries.iter().any(|entry| entry.text == tick.name);
-        if let (false, Some(colour)) = (known, colour::mark(&tick.name)) {
-            entries.push(Entry::new(Look::Tick(colour), &tick.name));
+        if !known {
+            entries.push(Entry::new(Look::State(colour::mark(&tick.name)), &tick.name));
         }
     }
     entries

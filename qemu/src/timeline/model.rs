@@ -72,6 +72,7 @@ impl Timeline {
             timeline.add(kexec.exec_at_ns, record);
         }
         timeline.sort();
+        timeline.fill_in();
         timeline
     }
 
@@ -81,12 +82,13 @@ impl Timeline {
         [("exec -> jump", 0, jump), ("jump", jump, entry), ("entry -> online", entry, self.end)]
     }
 
-    /// When a CPU was turned off and when it was there again; the boot CPU never goes.
-    pub fn away(&self, cpu: usize) -> Option<(u64, u64)> {
-        let ticks = &self.lanes.get(cpu)?.ticks;
-        let left = ticks.iter().find(|tick| tick.name == "AP_IDLE_DEAD")?;
-        let back = ticks.iter().find(|tick| tick.name == "ALIVE" && tick.at >= left.at);
-        Some((left.at, back.map_or(self.end, |tick| tick.at)))
+    /// The states that a CPU was in: each from one mark to the next; ONLINE before the first.
+    pub fn states(&self, cpu: usize) -> Vec<(&str, u64, u64)> {
+        let ticks = self.lanes.get(cpu).map_or(&[][..], |lane| &lane.ticks);
+        let begins = ticks.iter().map(|tick| (tick.name.as_str(), tick.at));
+        let begins: Vec<(&str, u64)> = std::iter::once(("ONLINE", 0)).chain(begins).collect();
+        let ends = begins.iter().skip(1).map(|(_, at)| *at).chain([self.end]);
+        begins.iter().zip(ends).map(|(&(name, begin), end)| (name, begin, end)).collect()
     }
 
     fn add(&mut self, origin: u64, record: &Record) {
@@ -126,6 +128,21 @@ impl Timeline {
         let begin = begin.saturating_sub(origin);
         let (name, dir) = (name.to_string(), dir.to_string());
         (begin <= end).then_some(Bar { name, dir, begin, end })
+    }
+
+    /// Adds the phases that follow from the kexec record, where no kernel has traced them: the jump,
+    /// and all from the new kernel's entry to its first traced phase.
+    fn fill_in(&mut self) {
+        let (jump, entry) = self.jump;
+        let first = self.phases.iter().find(|bar| bar.begin >= entry);
+        let first = first.map_or(self.end, |bar| bar.begin);
+        for (name, begin, end) in [("jump", jump, entry), ("boot", entry, first)] {
+            if !self.phases.iter().any(|bar| bar.name == name) {
+                let (name, dir) = (name.to_string(), "up".to_string());
+                self.phases.push(Bar { name, dir, begin, end });
+            }
+        }
+        self.sort();
     }
 
     fn sort(&mut self) {

@@ -21,6 +21,9 @@ const NARROW: f64 = 0.5;
 /// Width of a mark. Marks lie under the steps, so that they never hide one.
 const TICK: f64 = 1.6;
 
+/// In lanes lower than this nobody hits a mark with a pointer.
+const POINTABLE: f64 = 3.0;
+
 /// Where the parts of a panel are.
 struct Layout {
     scale: Scale,
@@ -93,8 +96,11 @@ fn draw_lane(
 ) {
     svg.open(&format!("class=\"lane\" data-cpu=\"{cpu}\""));
     svg.classed(layout.rect(cpu, 0, t.end), "alive");
-    if let Some((left, back)) = t.away(cpu) {
-        svg.classed(layout.rect(cpu, left, back), "off");
+    for (state, begin, end) in t.states(cpu) {
+        let rect = layout.rect(cpu, begin, end);
+        if rect.w >= NARROW {
+            draw_state(svg, rect, state);
+        }
     }
     draw_ticks(svg, layout, cpu, lane);
     for (bar, count) in join(&lane.bars, t.end, layout.scale.width) {
@@ -105,13 +111,26 @@ fn draw_lane(
     svg.close();
 }
 
+/// A state as the lane's ground: a tint of its mark's colour.
+fn draw_state(svg: &mut Svg, rect: Rect, state: &str) {
+    match state {
+        "ONLINE" => {}
+        "DEAD" | "OFFLINE" => svg.classed(rect, "off"),
+        _ => {
+            svg.classed(rect, "off");
+            svg.tint(rect, colour::mark(state));
+        }
+    }
+}
+
 fn draw_ticks(svg: &mut Svg, layout: &Layout, cpu: usize, lane: &Lane) {
     for tick in &lane.ticks {
-        let Some(colour) = colour::mark(&tick.name) else { continue };
+        let colour = colour::mark(&tick.name);
         let mut rect = layout.rect(cpu, tick.at, tick.at);
         rect.x -= TICK / 2.0;
         rect.w = TICK;
-        svg.bar(rect, colour, &format!("CPU {cpu} {} at {}", tick.name, units::time(tick.at)));
+        let told = format!("CPU {cpu} {} at {}", tick.name, units::time(tick.at));
+        svg.bar(rect, colour, if layout.lane < POINTABLE { "" } else { &told });
     }
 }
 

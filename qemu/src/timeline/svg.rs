@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-/// Width of a character of the small text, pixels; an upper estimate for sans-serif faces.
+/// Width of a character of the small text, pixels: upper estimates for sans-serif faces.
 const CHARACTER: f64 = 6.6;
+const CAPITAL: f64 = 8.2;
 
 /// Colours for both light and dark surroundings. Attributes hold what a viewer without media
 /// queries should see.
@@ -11,7 +12,7 @@ const STYLE: &str = "\
 text{font:11px ui-sans-serif,system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
 .b{font-weight:600;font-size:13px}.m{fill:#59636e}.w{fill:#fff;font-weight:600}\
 .bg{fill:#fff}.grid{stroke:#d1d9e0;stroke-width:1}.alive{fill:#e6ecf2}.off{fill:#f8f9fb}.away{fill:#f8f9fb;stroke:#d1d9e0}\
-.jump{fill:#1f2328;fill-opacity:.16}.edge{stroke:#1f2328;stroke-width:1}\
+.jump{fill:#1f2328;fill-opacity:.16}.edge{stroke:#1f2328;stroke-width:1}.t{fill-opacity:.3}\
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.m{fill:#9198a1}.w{fill:#fff}\
 .bg{fill:#0d1117}.grid{stroke:#30363d}.alive{fill:#21293a}.off{fill:#12161d}.away{fill:#12161d;stroke:#30363d}\
 .jump{fill:#fff;fill-opacity:.22}.edge{stroke:#e6edf3}}";
@@ -73,6 +74,16 @@ impl Svg {
         }
     }
 
+    /// A rectangle that lets what is below it shine through.
+    pub fn tint(&mut self, rect: Rect, colour: &str) {
+        let Rect { x, y, w, h } = rect;
+        let (x, y, w, h) = (num(x), num(y), num(w), num(h));
+        let _ = write!(
+            self.body,
+            "<rect class=\"t\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" fill=\"{colour}\"/>"
+        );
+    }
+
     /// An upright line of a class.
     pub fn upright(&mut self, x: f64, from: f64, to: f64, class: &str) {
         let (x, from, to) = (num(x), num(from), num(to));
@@ -115,7 +126,7 @@ impl Svg {
 
 /// How wide a text will be at most.
 pub fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * CHARACTER
+    text.chars().map(|c| if c.is_ascii_uppercase() { CAPITAL } else { CHARACTER }).sum()
 }
 
 /// A coordinate: two decimals are less than anyone sees.

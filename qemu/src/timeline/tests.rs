@@ -89,11 +89,30 @@ fn what_lies_outside_the_kexec_is_left_out() {
 }
 
 #[test]
-fn a_cpu_is_away_from_its_last_step_until_it_is_alive_again() {
+fn a_cpu_passes_through_its_states_without_a_gap() {
     let timeline = timeline(4, "serial");
-    assert_eq!(timeline.away(timeline.boot_cpu), None);
-    let (left, back) = timeline.away(2).unwrap();
-    assert!(left < timeline.jump.0 && back > timeline.jump.1 && back < timeline.end);
+    let states = timeline.states(2);
+    let names: Vec<&str> = states.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, ["ONLINE", "AP_IDLE_DEAD", "DEAD", "KICKED", "ALIVE", "ONLINE"]);
+    assert!(states.windows(2).all(|pair| pair[0].2 == pair[1].1));
+    assert_eq!((states[0].1, states[5].2), (0, timeline.end));
+    assert!(states[2].1 < timeline.jump.0 && states[3].1 > timeline.jump.1);
+    assert_eq!(timeline.states(timeline.boot_cpu), [("ONLINE", 0, timeline.end)]);
+}
+
+#[test]
+fn the_jump_and_the_boot_are_known_even_if_nobody_traced_them() {
+    let script = Script::new(2);
+    let kexec = script.kexec(1, "parallel");
+    let mut records = script.timeline(1, "parallel");
+    records.retain(|record| match record {
+        baton::report::Record::Phase(span) => span.phase != "jump" && span.phase != "boot",
+        _ => true,
+    });
+    let timeline = Timeline::new(&Trace { kexec, cpus: 2, records });
+    let at = |name: &str| timeline.phases.iter().find(|bar| bar.name == name).unwrap();
+    assert_eq!((at("jump").begin, at("jump").end), timeline.jump);
+    assert_eq!((at("boot").begin, at("boot").end), (timeline.jump.1, at("prepare").begin));
 }
 
 /// Writes pictures to look at: `cargo test -p baton-qemu samples -- --ignored`.
@@ -108,6 +127,8 @@ fn samples() {
             let name = format!("{}-{cpus}.svg", one.mode);
             std::fs::write(directory.join(name), picture(one, 1200.0)).unwrap();
         }
+        let page = crate::html::page(&crate::fake::report(cpus), &both);
+        std::fs::write(directory.join(format!("index-{cpus}.html")), page).unwrap();
         std::fs::write(directory.join(format!("both-{cpus}.svg")), beside(&both, 1200.0)).unwrap();
     }
 }
