@@ -5,8 +5,8 @@
 
 mod load;
 mod log;
-mod records;
 mod reboot;
+mod records;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -26,7 +26,7 @@ use crate::memory::{Map, Range};
 use crate::options::{self, Options};
 use crate::platform::Description;
 use crate::report::{Cycle, Record};
-use crate::trace::Ring;
+use crate::trace::{Dir, Phase, Ring};
 use log::Log;
 
 /// This kernel's name and version.
@@ -44,6 +44,8 @@ pub struct Boot {
     pub warnings: Vec<String>,
     /// First counter read of this kernel, ticks.
     pub entry_at: u64,
+    /// When each phase since then was over.
+    pub stamps: [(Phase, u64); 4],
     /// Exception level of entry.
     pub entry_level: u32,
     /// Physical address of the image.
@@ -118,6 +120,7 @@ pub fn primary(
     };
     kernel.inject_faults();
     kernel.boot_cpu();
+    kernel.trace_boot();
     kernel.secondaries();
     // From here on nothing is timed, so from here on there is printing.
     kernel.introduce();
@@ -130,7 +133,8 @@ pub fn primary(
 fn area(board: &dyn Board, boot: &Boot) -> Area<'static> {
     let cpus = boot.description.topology.len();
     let words = board.words(boot.claims.handover);
-    Area::new(words, cpus).expect("the layout asked handover::bytes_for")
+    Area::new(words, cpus, boot.description.topology.boot())
+        .expect("the layout asked handover::bytes_for")
 }
 
 /// What the kernel before this one left. A region that holds nothing usable is made a clean slate.
@@ -159,6 +163,16 @@ impl Kernel {
         let boot = self.hotplug.online_target(self.hotplug.topology().boot());
         if let Some(Err(why)) = boot.map(|boot| self.board.route_console(boot)) {
             self.boot.warnings.push(format!("console: {why}"));
+        }
+    }
+
+    /// What was timed before there was a ring to record it in.
+    fn trace_boot(&self) {
+        let setup = [(Phase::Setup, self.board.now())];
+        let mut begin = self.boot.entry_at;
+        for &(phase, end) in self.boot.stamps.iter().chain(&setup) {
+            self.hotplug.record_phase(self.board, phase, Dir::Up, begin, end);
+            begin = end;
         }
     }
 
@@ -210,7 +224,7 @@ impl Kernel {
         }
     }
 
-    fn report_cycle(&mut self, farewell: &Farewell) {
+    fn report_cycle(&self, farewell: &Farewell) {
         let cycle = farewell.cycle;
         if cycle.asked > 0 {
             self.record(&Record::Cycle(Cycle {

@@ -18,9 +18,9 @@ pub mod handover;
 #[forbid(unsafe_code)]
 pub mod hotplug;
 #[forbid(unsafe_code)]
-pub mod kexec;
-#[forbid(unsafe_code)]
 pub mod kernel;
+#[forbid(unsafe_code)]
+pub mod kexec;
 #[forbid(unsafe_code)]
 pub mod machine;
 #[forbid(unsafe_code)]

@@ -190,7 +190,7 @@ pub trait Local {
     /// Enables this CPU's timer interrupt, with no deadline armed.
     fn timer_up(&self);
 
-    /// Disarms the timer and disables its interrupt.
+    /// Disarms the timer: it raises no interrupt any more.
     fn timer_down(&self);
 
     /// Enables the inter-processor interrupt.

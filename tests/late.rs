@@ -227,3 +227,23 @@ fn a_cpu_lost_on_the_way_up_is_named_with_its_mark() {
         });
     }
 }
+
+/// A refusal counts as an arrival: nobody waits for the deadline.
+#[test]
+fn refusals_are_known_at_once() {
+    for policy in POLICIES {
+        seeds(0..50, |seed| {
+            Sim::new(16, seed).run(move |sim, m| {
+                let bad: CpuMask = sim.aps().iter().filter(|c| c.0 % 2 == 0).collect();
+                for (i, cpu) in bad.iter().enumerate() {
+                    let answer = Answer::Refused(ERRORS[i % ERRORS.len()]);
+                    sim.faults(cpu, |f| f.on.push_back(answer));
+                }
+                let begin = sim.now();
+                let outcome = sim.hp.bring_up(m, &sim.aps(), policy);
+                only_these_fail(sim, &outcome, &bad);
+                assert!(sim.now() - begin < 100_000_000);
+            });
+        });
+    }
+}

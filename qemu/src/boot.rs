@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use nix::sys::signal::Signal;
 
 use crate::machine::Options;
 use crate::{files, launch};
@@ -19,10 +20,12 @@ pub fn boot(options: &Options) -> Result<()> {
     eprintln!("{}; leave QEMU with Ctrl-A x, or type poweroff", launch::version(&options.qemu)?);
     let mut command = Command::new(&options.qemu);
     command.args(options.arguments(Some(&initrd))).arg("-nographic");
-    launch::die_with_parent(&mut command);
-    // QEMU gets the terminal's signals itself; this process stays to remove the initrd.
-    launch::kill_on_interrupt()?;
-    let status = launch::spawn(&mut command, &options.qemu)?.wait()?;
+    // It stays in our process group, or it could not read the terminal. SIGTERM, not SIGKILL: QEMU
+    // then leaves the terminal as it was.
+    launch::die_with_parent(&mut command, Signal::SIGTERM);
+    let mut child = launch::spawn(&mut command, &options.qemu)?;
+    launch::end_on_interrupt(&child)?;
+    let status = child.wait()?;
     if status.success() || launch::interrupted() {
         return Ok(());
     }

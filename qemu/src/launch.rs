@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getppid};
 
 use crate::machine::Options;
@@ -53,7 +53,7 @@ impl Qemu {
         let mut command = Command::new(&options.qemu);
         command.args(&arguments).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        die_with_parent(&mut command);
+        die_with_parent(&mut command, Signal::SIGKILL);
         let mut child = spawn(&mut command, &options.qemu)?;
         let pipes = take_pipes(&mut child).context("QEMU without pipes")?;
         lock().push(group(&child));
@@ -117,6 +117,19 @@ pub fn kill_on_interrupt() -> Result<()> {
     .context("cannot catch Ctrl-C")
 }
 
+/// On Ctrl-C and SIGTERM, asks a child that owns the terminal to end: QEMU then restores it.
+///
+/// # Errors
+/// A handler is already there.
+pub fn end_on_interrupt(child: &Child) -> Result<()> {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    ctrlc::set_handler(move || {
+        INTERRUPTED.get_or_init(Instant::now);
+        let _ = kill(pid, Signal::SIGTERM);
+    })
+    .context("cannot catch Ctrl-C")
+}
+
 /// True once Ctrl-C or SIGTERM came.
 pub fn interrupted() -> bool {
     INTERRUPTED.get().is_some()
@@ -134,12 +147,12 @@ fn missing(qemu: &str) -> String {
     format!("cannot run {qemu}; install QEMU (Debian: qemu-system-arm) or name it with --qemu")
 }
 
-/// Has the kernel kill the child when the thread that starts it dies, even by SIGKILL.
+/// Has the kernel send the child a signal when the thread that starts it dies, even by SIGKILL.
 #[allow(unsafe_code, reason = "pre_exec is the only way to run something in the child")]
-pub fn die_with_parent(command: &mut Command) {
+pub fn die_with_parent(command: &mut Command, signal: Signal) {
     let parent = Pid::this();
     let in_child = move || {
-        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        prctl::set_pdeathsig(signal)?;
         // We may have died before that call; then the child has another parent already.
         if getppid() == parent { Ok(()) } else { Err(io::Error::other("parent is gone")) }
     };

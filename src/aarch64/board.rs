@@ -128,7 +128,7 @@ impl Board {
     }
 
     /// Serves one interrupt of this CPU.
-    fn interrupt(&self, intid: u32) {
+    pub(super) fn interrupt(&self, intid: u32) {
         let me = self.me();
         if intid == KICK {
             me.kick();

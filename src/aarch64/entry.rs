@@ -10,7 +10,7 @@ use super::board::{self, Board, Record, record_offset};
 use super::gic::{Gic, Redistributors};
 use super::mmu::{Kind, Tables};
 use super::percpu::PerCpu;
-use super::{heap, jump, layout, percpu, psci, ram, regs, uart};
+use super::{heap, jump, layout, percpu, psci, ram, regs, timer, uart};
 use crate::config::{IMAGE_SPAN, MAX_DTB, PAGE, STACK_BYTES};
 use crate::cpu::Mpidr;
 use crate::fdt;
@@ -20,6 +20,7 @@ use crate::kernel::{self, Boot, Next};
 use crate::memory::Range;
 use crate::memory::layout::{Claims, lay_out};
 use crate::platform::{self, Description};
+use crate::trace::Phase;
 
 global_asm!(
     include_str!("head.S"),
@@ -63,17 +64,21 @@ fn finish(next: Next, entry_level: u32, base: u64) -> ! {
 
 /// Everything between the first Rust instruction and logic, in order.
 fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'static Board) {
+    let rust_at = timer::now();
     let (tree, dtb_range) = tree(dtb);
     let description = describe(tree, base);
+    let tree_at = timer::now();
     let image = Range::new(base, base + (layout::image_end() - layout::image_start()));
     let (map, claims, warnings) =
         lay_out(&description, image, dtb_range).unwrap_or_else(|why| panic!("memory: {why}"));
     let tables = map_everything(&description, &claims, base);
     heap::grow(claims.heap);
+    let memory_at = timer::now();
     psci::set_conduit(description.psci.conduit);
     let psci_version = psci::version().unwrap_or((0, 2));
     let (gic, areas) = interrupt_controller(&description);
-    let trace = Area::new(ram::words(claims.handover), description.topology.len())
+    let topology = &description.topology;
+    let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
         .expect("the layout asked handover::bytes_for");
     let board = board::publish(Board::new(
         description.topology.clone(),
@@ -90,12 +95,19 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
     ));
     percpu::set_current(&board.areas[description.topology.boot().index()]);
     regs::irq_enable();
+    let stamps = [
+        (Phase::Entry, rust_at),
+        (Phase::Tree, tree_at),
+        (Phase::Memory, memory_at),
+        (Phase::Devices, timer::now()),
+    ];
     let boot = Boot {
         description,
         map,
         claims,
         warnings,
         entry_at,
+        stamps,
         entry_level,
         base,
         dtb: tree,
@@ -127,7 +139,7 @@ fn describe(tree: &'static [u8], base: u64) -> Description {
                 uart::set_base(console.base.start);
             }
         }
-        panic!("device tree: {why}")
+        panic!("{why}")
     })
 }
 
@@ -164,7 +176,9 @@ fn map_idmap(tables: &mut Tables, base: u64) {
 
 fn devices(description: &Description) -> Vec<Range> {
     let mut ranges = match &description.gic {
-        platform::Gic::V2 { distributor, cpu_interface } => Vec::from([*distributor, *cpu_interface]),
+        platform::Gic::V2 { distributor, cpu_interface } => {
+            Vec::from([*distributor, *cpu_interface])
+        }
         platform::Gic::V3 { distributor, redistributors, .. } => {
             let mut ranges = redistributors.clone();
             ranges.push(*distributor);

@@ -10,11 +10,9 @@ use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
 use aarch64_paging::MapError;
-use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
-use aarch64_paging::paging::{
-    Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange,
-};
 use aarch64_paging::Mapping;
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
 use super::layout;
 use crate::config::PAGE;
@@ -25,9 +23,8 @@ const POOL_PAGES: usize = 96;
 
 const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
-const NORMAL: El1Attributes = BASE
-    .union(El1Attributes::ATTRIBUTE_INDEX_1)
-    .union(El1Attributes::INNER_SHAREABLE);
+const NORMAL: El1Attributes =
+    BASE.union(El1Attributes::ATTRIBUTE_INDEX_1).union(El1Attributes::INNER_SHAREABLE);
 
 /// What a range is mapped as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,14 +14,14 @@ use core::fmt;
 
 pub use farewell::{CycleCount, Farewell};
 
-use crate::config::PAGE;
+use crate::config::{BOOT_TRACE_EVENTS, PAGE, TRACE_EVENTS};
 use crate::cpu::CpuId;
 use crate::sync::words::{Relaxed, Word};
 use crate::trace::{Ring, ring_words};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"batonho1");
 /// Changes with the layout of the page, of an event, or with the table of steps.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Words of the page of facts.
 const PAGE_WORDS: usize = (PAGE / 8) as usize;
@@ -62,8 +62,13 @@ impl fmt::Display for HandoverError {
 
 /// Bytes that the region needs for `cpus` CPUs, in whole pages.
 pub fn bytes_for(cpus: usize) -> u64 {
-    let words = PAGE_WORDS + 2 * cpus * ring_words();
+    let words = PAGE_WORDS + 2 * bank_words(cpus);
     (words as u64 * 8).next_multiple_of(PAGE)
+}
+
+/// Words of one bank: the boot CPU's ring, then one of each CPU (the boot CPU's stays empty).
+const fn bank_words(cpus: usize) -> usize {
+    ring_words(BOOT_TRACE_EVENTS) + cpus * ring_words(TRACE_EVENTS)
 }
 
 /// The region.
@@ -71,16 +76,17 @@ pub fn bytes_for(cpus: usize) -> u64 {
 pub struct Area<'a> {
     words: &'a [Word],
     cpus: usize,
+    boot: CpuId,
 }
 
 impl<'a> Area<'a> {
-    /// Over `words`, for `cpus` CPUs.
+    /// Over `words`, for `cpus` CPUs of which `boot` is the boot CPU.
     ///
     /// # Errors
     /// [`HandoverError::Small`].
-    pub fn new(words: &'a [Word], cpus: usize) -> Result<Self, HandoverError> {
+    pub fn new(words: &'a [Word], cpus: usize, boot: CpuId) -> Result<Self, HandoverError> {
         let enough = words.len() as u64 * 8 >= bytes_for(cpus);
-        enough.then_some(Self { words, cpus }).ok_or(HandoverError::Small)
+        enough.then_some(Self { words, cpus, boot }).ok_or(HandoverError::Small)
     }
 
     /// Makes a clean slate of it: no farewell, no events.
@@ -128,9 +134,14 @@ impl<'a> Area<'a> {
         if cpu.index() >= self.cpus {
             return None;
         }
-        let row = (generation as usize & 1) * self.cpus + cpu.index();
-        let at = PAGE_WORDS + row * ring_words();
-        Ring::new(&self.words[at..at + ring_words()])
+        let bank = PAGE_WORDS + (generation as usize & 1) * bank_words(self.cpus);
+        let (at, events) = if cpu == self.boot {
+            (bank, BOOT_TRACE_EVENTS)
+        } else {
+            let row = ring_words(BOOT_TRACE_EVENTS) + cpu.index() * ring_words(TRACE_EVENTS);
+            (bank + row, TRACE_EVENTS)
+        };
+        Ring::new(&self.words[at..at + ring_words(events)])
     }
 
     /// Empties the bank of a generation, which is that of the kernel before the last.

@@ -30,7 +30,7 @@ fn farewell(script: &str) -> Farewell {
 #[test]
 fn a_farewell_is_taken_once() {
     let memory = memory(4);
-    let area = Area::new(&memory, 4).unwrap();
+    let area = Area::new(&memory, 4, CpuId(0)).unwrap();
     area.format();
     assert_eq!(area.take(), Err(HandoverError::Unsealed));
     let said = farewell("cycle 3; poweroff; ä");
@@ -43,7 +43,7 @@ fn a_farewell_is_taken_once() {
 #[test]
 fn the_longest_script_fits_and_a_longer_one_is_cut() {
     let memory = memory(1);
-    let area = Area::new(&memory, 1).unwrap();
+    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
     area.format();
     let long: String = "é".repeat(crate::config::MAX_SCRIPT);
     area.prepare(&farewell(&long));
@@ -56,7 +56,7 @@ fn the_longest_script_fits_and_a_longer_one_is_cut() {
 #[test]
 fn every_stray_write_to_the_page_is_noticed() {
     let memory = memory(1);
-    let area = Area::new(&memory, 1).unwrap();
+    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
     area.format();
     area.prepare(&farewell("mem"));
     area.seal(5);
@@ -72,16 +72,16 @@ fn every_stray_write_to_the_page_is_noticed() {
 #[test]
 fn garbage_small_regions_and_other_machines_are_refused() {
     let memory = memory(8);
-    assert_eq!(Area::new(&memory, 9).err(), Some(HandoverError::Small));
-    assert_eq!(Area::new(&memory, 8).unwrap().take(), Err(HandoverError::Foreign));
-    Area::new(&memory, 8).unwrap().format();
-    assert_eq!(Area::new(&memory, 7).unwrap().take(), Err(HandoverError::Foreign));
+    assert_eq!(Area::new(&memory, 9, CpuId(0)).err(), Some(HandoverError::Small));
+    assert_eq!(Area::new(&memory, 8, CpuId(0)).unwrap().take(), Err(HandoverError::Foreign));
+    Area::new(&memory, 8, CpuId(0)).unwrap().format();
+    assert_eq!(Area::new(&memory, 7, CpuId(0)).unwrap().take(), Err(HandoverError::Foreign));
 }
 
 #[test]
 fn two_generations_use_two_banks() {
     let memory = memory(2);
-    let area = Area::new(&memory, 2).unwrap();
+    let area = Area::new(&memory, 2, CpuId(0)).unwrap();
     area.format();
     let event = |generation| Event {
         at: 5,

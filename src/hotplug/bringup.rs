@@ -69,7 +69,8 @@ impl Hotplug {
         }
     }
 
-    /// Undoes the prepare section of a CPU that is off.
+    /// Undoes the prepare section of a CPU that is off: OFFLINE, or DEAD if a step failed, and then
+    /// the next start tries again first.
     pub(super) fn clean_up_dead(
         &self,
         m: &dyn Machine,
@@ -77,8 +78,12 @@ impl Hotplug {
         survivors: &Survivors,
     ) -> Result<(), StepFailure> {
         let result = self.section_down_all(m, cpu, Section::Prepare, survivors);
-        self.cell(cpu).remote().set_off(Mark::Offline);
-        self.trace_mark(m, cpu, Mark::Offline, Dir::Down);
+        if result.is_ok() {
+            self.cell(cpu).remote().set_off(Mark::Offline);
+            self.trace_mark(m, cpu, Mark::Offline, Dir::Down);
+        } else {
+            self.cell(cpu).remote().set_off(Mark::Dead);
+        }
         result
     }
 }
@@ -124,12 +129,14 @@ impl Run<'_> {
             return true;
         }
         let settled = cell.startable() && cell.kick_returned();
-        let off = settled && self.m.affinity_info(cpu) == Ok(Affinity::Off);
-        if off {
-            self.hp.dead(self.m, cpu);
-            self.clean_up(cpu);
+        if !settled || self.m.affinity_info(cpu) != Ok(Affinity::Off) {
+            return false;
         }
-        off
+        if cell.mark() != Mark::Dead {
+            self.hp.dead(self.m, cpu);
+        }
+        self.clean_up(cpu);
+        cell.mark() == Mark::Offline
     }
 
     /// Says KICKED and writes the records of all, then issues CPU_ON by policy.

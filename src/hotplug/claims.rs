@@ -17,13 +17,14 @@ pub(super) struct Claims {
 impl Claims {
     /// Lets the CPUs of this operation claim. Boot CPU only, once all that a kick needs is written.
     pub(super) fn open(&self, ticket: Ticket) {
-        // Release: who claims sees every record and every KICKED.
-        self.word.store(ticket.number() << INDEX_BITS, Ordering::Release);
+        // Release: who claims sees every record and every KICKED. A swap, here and below: late
+        // helpers may still be at the word.
+        self.word.swap(ticket.number() << INDEX_BITS, Ordering::AcqRel);
     }
 
     /// Nothing is left to claim. Boot CPU only.
     pub(super) fn close(&self) {
-        self.word.store(0, Ordering::Relaxed);
+        self.word.swap(0, Ordering::Relaxed);
     }
 
     /// An index below `count` that nobody else gets.

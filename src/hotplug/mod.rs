@@ -42,8 +42,8 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, What};
 use claims::Claims;
 use fault::Faults;
-use steps::Section;
 use state::CpuCell;
+use steps::Section;
 
 /// How long a sleep of the boot CPU lasts at most before it looks for itself.
 const LOOK_AGAIN_MS: u64 = 10;
@@ -163,9 +163,10 @@ impl Hotplug {
         &self.cells[cpu.index()]
     }
 
-    /// All that are online now stay: what holds while CPUs come up.
+    /// All that are online now stay: what holds while CPUs come up. Only one that has not answered
+    /// an earlier teardown may still be on its way.
     fn everybody_stays(&self) -> Survivors {
-        Survivors::freeze(&self.online(), &CpuMask::new())
+        Survivors::freeze(&self.online(), &self.unanswered())
     }
 
     fn boot_mask(&self) -> CpuMask {
@@ -178,6 +179,14 @@ impl Hotplug {
 
     fn trace(&self, m: &dyn Machine, cpu: CpuId, what: What, dir: Dir, edge: Edge) {
         m.record(Event { at: m.now(), cpu, generation: self.generation, dir, edge, what });
+    }
+
+    /// Records a phase of the boot CPU that is over.
+    pub fn record_phase(&self, m: &dyn Machine, phase: Phase, dir: Dir, begin: u64, end: u64) {
+        let (cpu, generation) = (self.topology.boot(), self.generation);
+        for (at, edge) in [(begin, Edge::Begin), (end, Edge::End)] {
+            m.record(Event { at, cpu, generation, dir, edge, what: What::Phase(phase) });
+        }
     }
 
     /// Runs `body` as a phase of the boot CPU, traced.
@@ -193,20 +202,10 @@ impl Hotplug {
         dir: Dir,
         body: impl FnOnce() -> R,
     ) -> (R, u64) {
-        let boot = self.topology.boot();
-        let event = |at, edge| Event {
-            at,
-            cpu: boot,
-            generation: self.generation,
-            dir,
-            edge,
-            what: What::Phase(phase),
-        };
         let begin = m.now();
-        m.record(event(begin, Edge::Begin));
         let result = body();
         let end = m.now();
-        m.record(event(end, Edge::End));
+        self.record_phase(m, phase, dir, begin, end);
         (result, end - begin)
     }
 

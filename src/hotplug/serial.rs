@@ -4,7 +4,6 @@
 
 use super::state::Request;
 use super::teardown::Run;
-use super::{Failure, Why};
 use crate::cpu::{CpuId, CpuMask};
 use crate::sync::Ticket;
 use crate::sync::atomic::Ordering;
@@ -57,9 +56,8 @@ impl Run<'_> {
 
     /// A CPU could not be stopped: perhaps because others did not stand still.
     fn name_the_restless(&mut self, others: &CpuMask, standstill: Ticket) {
-        for cpu in others.iter().filter(|&c| !self.hp.cell(c).remote().stood_still(standstill)) {
-            let why = Why::Missing(self.m.affinity_info(cpu));
-            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
-        }
+        let still = |cpu: &CpuId| self.hp.cell(*cpu).remote().stood_still(standstill);
+        let restless: CpuMask = others.iter().filter(|cpu| !still(cpu)).collect();
+        self.name_missing(&restless);
     }
 }

@@ -297,7 +297,8 @@ impl Remote<'_> {
 
     /// Asks the CPU for something; kick it afterwards.
     pub fn ask(&self, request: Request) {
-        self.cell.request.store(request.to_word(), Ordering::Release);
+        // A swap: the CPU may be serving the older request, and the newer one has to be the last.
+        self.cell.request.swap(request.to_word(), Ordering::AcqRel);
     }
 
     /// DEAD or OFFLINE, once firmware says OFF.

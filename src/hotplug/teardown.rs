@@ -27,7 +27,8 @@ impl Hotplug {
     /// Parallel: if a step refuses or a CPU does not answer while it can still be called off, all
     /// are brought back, the cause is named in `stuck`, and `off` is empty. After that the others
     /// go on leaving, and those that don't are named. Serial: the first CPU that does not leave
-    /// ends it; those before it are in `off`.
+    /// ends it; those before it are in `off`. Either way nothing begins while a CPU, leaving or
+    /// not, still owes an answer to an earlier teardown; if it owes it at the deadline, it is named.
     pub fn tear_down(
         &self,
         m: &dyn Machine,
@@ -35,6 +36,7 @@ impl Hotplug {
         mode: TeardownMode,
     ) -> TeardownOutcome {
         let begin = m.now();
+        let silent = self.await_answers(m);
         let online = self.online();
         let leaving = self.can_leave(cpus);
         let survivors = Survivors::freeze(&online, &leaving);
@@ -48,6 +50,7 @@ impl Hotplug {
             off: CpuMask::new(),
         };
         match mode {
+            _ if !silent.is_empty() => run.name_missing(&silent),
             TeardownMode::Serial => run.one_by_one(&leaving),
             TeardownMode::Parallel => run.all_at_once(&leaving),
         }
@@ -60,6 +63,20 @@ impl Hotplug {
         let up = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Online | Mark::TeardownCpu);
         let up: CpuMask = self.topology.cpus().filter(up).collect();
         cpus.and(&up).and_not(&self.boot_mask())
+    }
+
+    /// CPUs that have not answered an earlier teardown. They may still be migrating to the
+    /// survivors of that one, so nobody may leave now.
+    pub(super) fn unanswered(&self) -> CpuMask {
+        let silent = |&cpu: &CpuId| self.cell(cpu).request() != Request::Stay;
+        self.can_leave(&CpuMask::first(self.cells.len())).iter().filter(silent).collect()
+    }
+
+    /// Waits until there are none of those; returns those that there are at the deadline.
+    fn await_answers(&self, m: &dyn Machine) -> CpuMask {
+        let deadline = m.now() + m.ticks_from_ms(self.timeout_ms());
+        self.poll(m, deadline, || self.unanswered().is_empty());
+        self.unanswered()
     }
 
     /// Asks AFFINITY_INFO about every CPU of `remaining` until each is DEAD or in quarantine, or
@@ -143,11 +160,15 @@ impl Run<'_> {
         self.spans.stop += ticks;
         let behind = |&cpu: &CpuId| self.hp.cell(cpu).request() == Request::Stop(ticket);
         let behind: CpuMask = leaving.iter().filter(|c| !all && behind(c)).collect();
-        for cpu in behind.iter() {
+        self.name_missing(&behind);
+        leaving.and_not(&behind)
+    }
+
+    pub(super) fn name_missing(&mut self, cpus: &CpuMask) {
+        for cpu in cpus.iter() {
             let why = Why::Missing(self.m.affinity_info(cpu));
             self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
         }
-        leaving.and_not(&behind)
     }
 
     /// One sweep over AFFINITY_INFO for all that stopped.

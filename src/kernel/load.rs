@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Kernel;
 use crate::config::MAX_DTB;
-use crate::fdt::edit::{self, Changes};
+use crate::fdt::edit::{self, Changes, QUARANTINE};
 use crate::kexec::{self, Files, Granules, InitrdChoice, Kind, Loaded, Plan, Request, What};
 use crate::memory::{Owner, Range};
 use crate::shell::command::{Initrd, KexecLoad};
@@ -49,8 +49,7 @@ impl Kernel {
         let bootargs = ask.append.as_deref().unwrap_or(&inherited);
         let tree = ask.dtb.as_deref().map_or(Ok(self.boot.dtb), get)?.to_vec();
         let granules = Granules::FOUR_K;
-        let request =
-            Request { image, kind: Kind::Image, initrd, bootargs, at: ask.at, granules };
+        let request = Request { image, kind: Kind::Image, initrd, bootargs, at: ask.at, granules };
         // What is loaded now goes only after the new one is known to be good, but its room counts.
         let mut map = self.boot.map.clone();
         if let Some(old) = &self.loaded {
@@ -102,12 +101,16 @@ impl Kernel {
         initrd: Option<Range>,
         quarantine: &[Range],
     ) -> Result<Vec<u8>, String> {
+        // A CPU that was parked, by us or by a kernel before us, stays where it is for good.
+        let inherited = self.boot.description.reserved.iter();
+        let inherited = inherited.filter(|r| r.name.contains(QUARANTINE)).map(|r| r.range);
+        let quarantine: Vec<Range> = inherited.chain(quarantine.iter().copied()).collect();
         let changes = Changes {
             bootargs,
             initrd,
             handover: Some(self.boot.claims.handover),
             rng_seed: Some(self.fresh_seed()),
-            quarantine,
+            quarantine: &quarantine,
             old_tree: Some(self.boot.dtb_range),
         };
         let mut out = Vec::new();
@@ -138,7 +141,8 @@ impl Kernel {
     /// # Errors
     /// Nothing is loaded.
     pub fn unload(&mut self) -> Result<(), String> {
-        let loaded = self.loaded.take().ok_or("no kernel is loaded; `kexec load PATH` loads one")?;
+        let loaded =
+            self.loaded.take().ok_or("no kernel is loaded; `kexec load PATH` loads one")?;
         loaded.plan.release(&mut self.boot.map).map_err(|e| e.to_string())
     }
 

@@ -77,8 +77,7 @@ impl Kernel {
                 Err(why) => why,
             }
         } else {
-            let named: Vec<String> =
-                outcome.stuck.iter().map(ToString::to_string).collect();
+            let named: Vec<String> = outcome.stuck.iter().map(ToString::to_string).collect();
             named.join("; ")
         };
         let back = self.hotplug.bring_up(self.board, online, self.options.bringup);

@@ -65,7 +65,12 @@ mod tests {
             segments: vec![kernel],
             bytes_copied: 0,
         };
-        let loaded = Loaded { name: "/baton.Image".into(), bootargs: "maxcpus=2".into(), plan, source_tree: Vec::new() };
+        let loaded = Loaded {
+            name: "/baton.Image".into(),
+            bootargs: "maxcpus=2".into(),
+            plan,
+            source_tree: Vec::new(),
+        };
         let text = loaded.to_string();
         let lines: vec::Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "/baton.Image, entry 0x40200000, append \"maxcpus=2\"");

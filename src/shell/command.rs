@@ -123,6 +123,8 @@ pub struct Cycle {
     pub asked: u32,
     /// How the CPUs are taken down.
     pub teardown: Option<TeardownMode>,
+    /// How the next kernels bring their CPUs up; `None`: as the command line says.
+    pub bringup: Option<BringupPolicy>,
     /// The image to jump to. Holds no `"`, which a command line can't carry.
     pub image: Option<String>,
 }
@@ -132,6 +134,9 @@ impl fmt::Display for Cycle {
         write!(f, "cycle --done {} --asked {}", self.done, self.asked)?;
         if let Some(teardown) = self.teardown {
             write!(f, " --teardown {teardown}")?;
+        }
+        if let Some(bringup) = self.bringup {
+            write!(f, " --bringup {bringup}")?;
         }
         match &self.image {
             Some(image) => write!(f, " --image '{}'", image.replace('\'', r"'\''")),

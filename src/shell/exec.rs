@@ -90,7 +90,7 @@ impl Kernel {
         }
     }
 
-    fn help(&mut self, name: Option<&str>) -> Outcome {
+    fn help(&self, name: Option<&str>) -> Outcome {
         let mut out = Out(self.board);
         // Writing to the console can't fail.
         let _ = match name {

@@ -43,7 +43,8 @@ impl Latch {
         // Relaxed: only the opener writes the operation number, and what the arrivers need is
         // published by the request that carries the ticket.
         let operation = (self.word.load(Ordering::Relaxed) >> COUNT_BITS) + 1;
-        self.word.store(operation << COUNT_BITS | (count as u64 & COUNT), Ordering::Relaxed);
+        // A swap: a straggler may still be at the word.
+        self.word.swap(operation << COUNT_BITS | (count as u64 & COUNT), Ordering::Relaxed);
         Ticket(operation)
     }
 
@@ -121,6 +122,46 @@ mod loom_tests {
             });
             let last = arrivers.map(|t| t.join().unwrap()).iter().filter(|&&l| l).count();
             assert_eq!(last, 1);
+        });
+    }
+
+    /// A straggler of an operation that was given up races with the next one: it is not counted.
+    #[test]
+    fn loom_a_straggler_never_completes_the_next_operation() {
+        loom::model(|| {
+            let latch = Arc::new(Latch::default());
+            let old = latch.open(2);
+            let straggler = thread::spawn({
+                let latch = latch.clone();
+                move || latch.arrive(old)
+            });
+            let new = latch.open(1);
+            assert!(!latch.complete(new));
+            straggler.join().unwrap();
+            assert!(!latch.complete(new), "counted although it is of the old operation");
+            assert!(latch.arrive(new) && latch.complete(new));
+        });
+    }
+
+    /// Who sees the count at zero without having arrived sees what all did before they arrived.
+    #[test]
+    fn loom_who_waits_sees_everything() {
+        loom::model(|| {
+            let shared = Arc::new((Latch::default(), [AtomicU64::new(0), AtomicU64::new(0)]));
+            let ticket = shared.0.open(2);
+            let arrivers: [_; 2] = core::array::from_fn(|i| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.1[i].store(1, Ordering::Relaxed);
+                    shared.0.arrive(ticket);
+                })
+            });
+            while !shared.0.complete(ticket) {
+                thread::yield_now();
+            }
+            let seen = shared.1.each_ref().map(|w| w.load(Ordering::Relaxed));
+            assert_eq!(seen, [1, 1]);
+            arrivers.into_iter().for_each(|t| t.join().unwrap());
         });
     }
 }

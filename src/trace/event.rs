@@ -109,8 +109,16 @@ named! {
 named! {
     /// What the boot CPU is at, beside the steps of single CPUs.
     Phase {
-        /// From the first instruction to the first CPU_ON.
-        Boot = "boot",
+        /// From the first instruction to the first line of Rust.
+        Entry = "entry",
+        /// Reading the device tree.
+        Tree = "tree",
+        /// Memory map and page tables.
+        Memory = "memory",
+        /// Interrupt controller and per-CPU areas.
+        Devices = "devices",
+        /// Command line, handover, and the boot CPU's own steps.
+        Setup = "setup",
         /// Prepare steps of all CPUs.
         Prepare = "prepare",
         /// CPU_ON of all CPUs.

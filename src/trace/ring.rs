@@ -8,7 +8,6 @@
 use crate::sync::words::{Relaxed, Word};
 
 use super::Event;
-use crate::config::TRACE_EVENTS;
 
 /// Words of one event.
 pub const EVENT_WORDS: usize = 2;
@@ -16,9 +15,9 @@ pub const EVENT_WORDS: usize = 2;
 /// Words before the first slot (one cache line, so that two rings never share one).
 pub const HEADER_WORDS: usize = 8;
 
-/// Words of one ring.
-pub const fn ring_words() -> usize {
-    HEADER_WORDS + TRACE_EVENTS * EVENT_WORDS
+/// Words of a ring for this many events.
+pub const fn ring_words(events: usize) -> usize {
+    HEADER_WORDS + events * EVENT_WORDS
 }
 
 /// A view of one ring in memory that outlives the kernel.
@@ -28,9 +27,15 @@ pub struct Ring<'a> {
 }
 
 impl<'a> Ring<'a> {
-    /// A ring over `words`; `None` unless there are exactly [`ring_words`] of them.
+    /// A ring over `words`; `None` unless they are [`ring_words`] of a power of two.
     pub fn new(words: &'a [Word]) -> Option<Self> {
-        (words.len() == ring_words()).then_some(Self { words })
+        let ring = Self { words };
+        let events = ring.capacity();
+        (events.is_power_of_two() && words.len() == ring_words(events)).then_some(ring)
+    }
+
+    fn capacity(&self) -> usize {
+        self.words.len().saturating_sub(HEADER_WORDS) / EVENT_WORDS
     }
 
     /// Forgets all events.
@@ -55,7 +60,7 @@ impl<'a> Ring<'a> {
 
     /// Events that later ones have overwritten.
     pub fn lost(&self) -> u64 {
-        self.written().saturating_sub(TRACE_EVENTS as u64)
+        self.written().saturating_sub(self.capacity() as u64)
     }
 
     /// The events still there, oldest first.
@@ -68,7 +73,7 @@ impl<'a> Ring<'a> {
     }
 
     fn slot(&self, index: u64) -> &'a [Word] {
-        let at = HEADER_WORDS + (index as usize & (TRACE_EVENTS - 1)) * EVENT_WORDS;
+        let at = HEADER_WORDS + (index as usize & (self.capacity() - 1)) * EVENT_WORDS;
         &self.words[at..at + EVENT_WORDS]
     }
 }
@@ -79,11 +84,12 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::config::TRACE_EVENTS;
     use crate::cpu::CpuId;
     use crate::trace::{Dir, Edge, Mark, What};
 
     fn memory() -> Vec<Word> {
-        (0..ring_words()).map(|_| Word::new(0)).collect()
+        (0..ring_words(TRACE_EVENTS)).map(|_| Word::new(0)).collect()
     }
 
     fn event(at: u64) -> Event {

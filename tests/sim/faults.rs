@@ -42,7 +42,7 @@ pub struct Faults {
     pub off_lag: u64,
     /// It stops for good with the first thing it does after this mark.
     pub lose_after: Option<Mark>,
-    /// The next failures of the CPU's own steps.
+    /// The next failures of steps that are about this CPU.
     pub steps: Vec<(Act, StepError)>,
 }
 

@@ -61,7 +61,10 @@ impl Sim {
     }
 
     /// Runs `body` on the boot CPU and every other CPU along with it, until `body` returns.
-    pub fn run<R: 'static>(self: &Arc<Self>, body: impl FnOnce(&Sim, &Cpu<'_>) -> R + 'static) -> R {
+    pub fn run<R: 'static>(
+        self: &Arc<Self>,
+        body: impl FnOnce(&Sim, &Cpu<'_>) -> R + 'static,
+    ) -> R {
         let boot = self.hp.topology().boot();
         let result = Rc::new(RefCell::new(None));
         let mut lives: Vec<Option<Life>> = (0..self.hp.topology().len()).map(|_| None).collect();
@@ -129,7 +132,10 @@ impl Sim {
         let line = |(i, c): (usize, &state::CpuState)| {
             let mark = self.hp.mark(CpuId(i as u16));
             let request = self.hp.request(CpuId(i as u16));
-            format!("cpu {i}: {mark} {:?} {:?} lost {}, asked to {request:?}\n", c.power, c.doing, c.lost)
+            format!(
+                "cpu {i}: {mark} {:?} {:?} lost {}, asked to {request:?}\n",
+                c.power, c.doing, c.lost
+            )
         };
         state.cpus.iter().enumerate().map(line).collect()
     }
@@ -236,8 +242,13 @@ impl Sim {
             };
             assert!(fits, "cpu {cpu} is at {mark}, {power:?}, prepared: {prepared}");
             let interrupts = self.state().cpu(cpu).interrupts;
-            assert!(mark != Mark::Online || interrupts || self.state().cpu(cpu).lost
-                || self.state().cpu(cpu).doing != Doing::Sleeping(None), "cpu {cpu} is deaf");
+            assert!(
+                mark != Mark::Online
+                    || interrupts
+                    || self.state().cpu(cpu).lost
+                    || self.state().cpu(cpu).doing != Doing::Sleeping(None),
+                "cpu {cpu} is deaf"
+            );
         }
         let console = self.console();
         assert!(console.is_none_or(|c| self.hp.mark(c) == Mark::Online), "console: {console:?}");

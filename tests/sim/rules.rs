@@ -4,6 +4,9 @@ use baton::cpu::CpuId;
 use baton::hotplug::steps::{self, Section};
 use baton::trace::{Dir, Edge, Event, Mark, Phase, StepId, What};
 
+/// The first steps of the sections that can be tried again.
+const FIRST: [u8; 2] = [0, 5];
+
 /// The last step of the table.
 const LAST: u8 = steps::STEPS.len() as u8 - 1;
 
@@ -30,8 +33,7 @@ pub struct Rules {
 
 impl Rules {
     pub fn new(n: usize, boot: CpuId) -> Self {
-        let seen =
-            Seen { mark: Mark::Offline, done: 0, last: None, open: None, dying: false };
+        let seen = Seen { mark: Mark::Offline, done: 0, last: None, open: None, dying: false };
         let mut seen = vec![seen; n];
         // The boot CPU comes prepared.
         seen[boot.index()].done = 1;
@@ -79,8 +81,9 @@ impl Rules {
         assert_eq!(seen.open, None, "cpu {cpu}: a step in a step");
         let before = seen.last.replace((step, dir));
         seen.open = Some((step, dir));
-        seen.done = next(seen.done, before, step, dir)
-            .unwrap_or_else(|| panic!("cpu {cpu}: step {} {dir:?} with {} done", step.0, seen.done));
+        seen.done = next(seen.done, before, step, dir).unwrap_or_else(|| {
+            panic!("cpu {cpu}: step {} {dir:?} with {} done", step.0, seen.done)
+        });
         let starting = steps::STEPS[step.0 as usize].section == Section::Starting;
         if dir == Dir::Down && starting && seen.mark == Mark::TeardownCpu {
             seen.dying = true;
@@ -105,7 +108,12 @@ fn next(done: u8, before: Option<(StepId, Dir)>, step: StepId, dir: Dir) -> Opti
         Dir::Up if done == id => Some(id + 1),
         Dir::Up if done + 1 == id && before == Some((StepId(done), Dir::Down)) => Some(id + 1),
         Dir::Down if done == id + 1 => Some(id),
-        // A refusal of the last step, tried again.
+        // The first or the last step of a section failed, which leaves nothing to undo, and is
+        // tried again.
+        Dir::Up if FIRST.contains(&id) && done == id + 1 && before == Some((step, dir)) => {
+            Some(done)
+        }
+        Dir::Down if id == 0 && done == 0 && before == Some((step, dir)) => Some(0),
         Dir::Down if id == LAST && done == id && before == Some((step, dir)) => Some(id),
         Dir::Down if done == id + 2 && before == Some((StepId(id + 1), Dir::Up)) => Some(id),
         _ => None,

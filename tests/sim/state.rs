@@ -86,6 +86,9 @@ enum Timed {
     Arrive,
 }
 
+/// When, a tie-breaker, what, to whom, and in which of its lives.
+type Alarm = (u64, u64, Timed, CpuId, u32);
+
 /// What the executor has to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
@@ -109,7 +112,7 @@ pub struct State {
     /// Another CPU gets its turn once in so many calls.
     switch: u64,
     ready: Vec<CpuId>,
-    timed: BinaryHeap<Reverse<(u64, u64, Timed, CpuId, u32)>>,
+    timed: BinaryHeap<Reverse<Alarm>>,
     serial: u64,
 }
 

@@ -98,9 +98,10 @@ fn show(rows: &[Row]) -> String {
         "baton\nmedian",
         "\nmin",
         "\nmax",
-        "floor\nmedian",
-        "baton /\nfloor",
-        "bar",
+        "\nover",
+        "\nmedian",
+        "\nratio",
+        "\nbar",
     ];
     table::render(&head, &rows.iter().map(Row::cells).collect::<Vec<_>>(), 3)
 }

@@ -15,7 +15,7 @@ const TEARDOWN_BAR: f64 = 3.0;
 /// One figure of baton and what it is held against.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 pub struct Row {
-    /// bring-up, teardown, or serial / parallel of one of them.
+    /// bring-up or teardown.
     pub what: &'static str,
     /// serial or parallel.
     pub mode: &'static str,
@@ -23,7 +23,9 @@ pub struct Row {
     pub warm: bool,
     /// baton's times, ns.
     pub baton: Spread,
-    /// What they are divided by, ns: the floor's times, or baton's own in parallel.
+    /// What they are held against: the floor, or baton's own in parallel.
+    pub over: &'static str,
+    /// The times of that, ns.
     pub base: Option<Spread>,
     /// Median over median.
     pub ratio: Option<f64>,
@@ -36,6 +38,7 @@ impl Row {
     pub fn cells(&self) -> Vec<String> {
         let mut cells = vec![self.what.into(), self.mode.into(), temperature(self.warm).into()];
         cells.extend(table::spread(Some(self.baton)));
+        cells.push(self.over.into());
         cells.push(self.base.map_or("-".to_string(), |base| units::time(base.median)));
         cells.push(self.ratio.map_or("-".to_string(), units::three_digits));
         cells.push(self.verdict());
@@ -67,9 +70,14 @@ pub fn all(floors: &[Floor], records: &[Record]) -> Vec<Row> {
         }
     }
     let (up, down) = (ups(records, "parallel", true), downs(records, "parallel", true));
-    rows.extend(row("bring-up to parallel", "serial", true, ups(records, "serial", true), up));
-    rows.extend(row("teardown to parallel", "serial", true, downs(records, "serial", true), down));
+    rows.extend(row("bring-up", "serial", true, ups(records, "serial", true), up).map(own));
+    rows.extend(row("teardown", "serial", true, downs(records, "serial", true), down).map(own));
     rows
+}
+
+/// A row whose base is baton's own time in parallel.
+fn own(row: Row) -> Row {
+    Row { over: "parallel", ..row }
 }
 
 fn row(
@@ -86,7 +94,7 @@ fn row(
         ("teardown", "parallel", true) => Some(TEARDOWN_BAR),
         _ => None,
     };
-    Some(Row { what, mode, warm, baton, base, ratio, bar })
+    Some(Row { what, mode, warm, baton, over: "floor", base, ratio, bar })
 }
 
 /// Bring-ups: the one at boot is cold, those by command are warm.

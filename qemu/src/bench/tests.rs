@@ -36,7 +36,8 @@ fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
     assert!(warm.cells().last().unwrap().contains("<= 3  ok"));
     let up = find("bring-up", "parallel", true);
     assert_eq!(up.cells().last().unwrap(), "<= 1.5  MISSED");
-    assert_eq!(find("teardown to parallel", "serial", true).base, Some(warm.baton));
+    let own = rows.iter().find(|r| (r.what, r.over) == ("teardown", "parallel")).unwrap();
+    assert_eq!((own.mode, own.base), ("serial", Some(warm.baton)));
     assert!(!rows.iter().any(|r| r.what == "bring-up" && r.mode == "serial"));
     let text = show(&rows);
     let width = text.lines().next().unwrap().chars().count();

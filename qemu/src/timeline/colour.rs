@@ -6,7 +6,7 @@ const STEPS: &[&str] = &[
     "#e377c2", "#3f8f8b", "#7f7fd5", "#8a9a3b",
 ];
 
-/// Phases of the boot CPU.
+/// Phases of the boot CPU, in their order.
 const PHASES: &[(&str, &str)] = &[
     ("preflight", "#8c8c8c"),
     ("online-down", "#2f6db5"),
@@ -44,6 +44,11 @@ pub fn step(names: &[String], name: &str) -> &'static str {
 /// The colour of a phase.
 pub fn phase(name: &str) -> &'static str {
     find(PHASES, name).unwrap_or("#8c8c8c")
+}
+
+/// Where a phase stands in the course of a kexec; unknown ones come last.
+pub fn phase_order(name: &str) -> usize {
+    PHASES.iter().position(|(known, _)| *known == name).unwrap_or(PHASES.len())
 }
 
 /// The colour of a mark.

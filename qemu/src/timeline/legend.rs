@@ -9,6 +9,9 @@ const LINE: f64 = 18.0;
 /// Room for the name of a group.
 const HEAD: f64 = 52.0;
 
+/// Phases that a serial teardown goes through for each CPU.
+const ROUNDS: [&str; 4] = ["online-down", "stop", "off", "dead"];
+
 struct Entry {
     look: Look,
     text: String,
@@ -88,7 +91,7 @@ fn group(svg: &mut Svg, head: &str, entries: &[Entry], x: f64, y: f64, width: f6
     line + LINE
 }
 
-/// Each phase of the boot CPU with the time it took, in the order in which they came.
+/// Each phase of the boot CPU with the time it took, in the order of a kexec.
 fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
     let mut names: Vec<&str> = Vec::new();
     for bar in timelines.iter().flat_map(|t| &t.phases) {
@@ -96,8 +99,9 @@ fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
             names.push(&bar.name);
         }
     }
+    names.sort_by_key(|name| colour::phase_order(name));
     let entry = |name: &str| {
-        let times: Vec<String> = timelines.iter().map(|t| units::time(total(t, name))).collect();
+        let times: Vec<String> = timelines.iter().map(|t| total(t, name)).collect();
         let text = format!("{name} {}", times.join(" | "));
         Entry::new(Look::Block(colour::phase(name)), text)
     };
@@ -106,9 +110,14 @@ fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
     head.into_iter().chain(names.into_iter().map(entry)).collect()
 }
 
-fn total(timeline: &Timeline, phase: &str) -> u64 {
-    let bars = timeline.phases.iter().filter(|bar| bar.name == phase);
-    bars.map(|bar| bar.end - bar.begin).sum()
+/// The time of a phase. A serial teardown has each phase once per CPU; if some of them are no
+/// longer in the rings, what is left is a lower bound and is shown as one.
+fn total(timeline: &Timeline, phase: &str) -> String {
+    let bars = || timeline.phases.iter().filter(|bar| bar.name == phase);
+    let time = units::time(bars().map(|bar| bar.end - bar.begin).sum());
+    let leaving = timeline.lanes.len().saturating_sub(1);
+    let rounds = timeline.mode == "serial" && ROUNDS.contains(&phase);
+    if rounds && bars().count() < leaving { format!("over {time}") } else { time }
 }
 
 fn steps(timelines: &[&Timeline]) -> Vec<Entry> {

@@ -115,6 +115,16 @@ fn the_jump_and_the_boot_are_known_even_if_nobody_traced_them() {
     assert_eq!((at("boot").begin, at("boot").end), (timeline.jump.1, at("prepare").begin));
 }
 
+#[test]
+fn phases_that_the_rings_have_lost_are_shown_as_a_lower_bound() {
+    let mut timeline = timeline(4, "serial");
+    assert!(!picture(&timeline, 1200.0).contains("over "));
+    let lost = timeline.phases.iter().position(|bar| bar.name == "stop").unwrap();
+    timeline.phases.remove(lost);
+    let svg = picture(&timeline, 1200.0);
+    assert_eq!((svg.matches("stop over ").count(), svg.matches("over ").count()), (1, 1));
+}
+
 /// Writes pictures to look at: `cargo test -p baton-qemu samples -- --ignored`.
 #[test]
 #[ignore = "only writes files"]

@@ -13,7 +13,7 @@ pub fn crash(kind: CrashKind) {
         CrashKind::Undef => unsafe { asm!("udf #0") },
         CrashKind::Stack => drop(black_box(deeper(0))),
         CrashKind::WriteText => poke(layout::image_start()),
-        CrashKind::Null => poke(0),
+        CrashKind::Null => peek(0),
         CrashKind::Panic => panic!("on purpose"),
     }
 }
@@ -26,6 +26,11 @@ fn deeper(depth: u64) -> u64 {
 }
 
 fn poke(address: u64) {
-    // SAFETY: raises a data abort: neither code nor address 0 can be written.
+    // SAFETY: raises a data abort: code can't be written.
     unsafe { asm!("str xzr, [{0}]", in(reg) address) };
+}
+
+fn peek(address: u64) {
+    // SAFETY: raises a data abort: address 0 is not mapped.
+    unsafe { asm!("ldr {0}, [{0}]", inout(reg) address => _) };
 }

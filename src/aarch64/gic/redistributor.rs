@@ -124,21 +124,17 @@ pub fn wake(at: u64) -> Result<(), StepError> {
     f.icpendr0.set(!0);
     f.icactiver0.set(!0);
     f.igroupr0.set(!0);
-    let word = u32::from_ne_bytes([PRIORITY; 4]);
-    f.ipriorityr.iter().for_each(|p| p.set(word));
-    f.ipriorityr[0].set(word & !0xff | u32::from(KICK_PRIORITY) << (KICK * 8));
     patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAsleep)
 }
 
-/// Disables every private interrupt and puts the frame to sleep.
+/// Disables every private interrupt and puts the frame to sleep. What is pending in it is cleared
+/// when it wakes.
 ///
 /// # Errors
 /// It does not go to sleep in time.
 pub fn sleep(at: u64) -> Result<(), StepError> {
     let f = frame(at);
     f.icenabler0.set(!0);
-    f.icpendr0.set(!0);
-    f.icactiver0.set(!0);
     patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAwake)?;
     f.waker.modify(WAKER::PROCESSOR_SLEEP::SET);
     patiently(|| f.waker.is_set(WAKER::CHILDREN_ASLEEP))
@@ -146,10 +142,13 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
         .ok_or(StepError::RedistributorAwake)
 }
 
-/// Enables or disables one private interrupt.
+/// Enables one private interrupt at its priority, or disables it.
 pub fn enable(at: u64, intid: u32, on: bool) {
     let f = frame(at);
     if on {
+        let (word, shift) = (&f.ipriorityr[intid as usize / 4], intid % 4 * 8);
+        let priority = if intid == KICK { KICK_PRIORITY } else { PRIORITY };
+        word.set(word.get() & !(0xff << shift) | u32::from(priority) << shift);
         f.isenabler0.set(1 << intid);
     } else {
         f.icenabler0.set(1 << intid);
@@ -160,6 +159,9 @@ pub fn enable(at: u64, intid: u32, on: bool) {
 
 /// Device registers change by themselves, within microseconds: looking again is the only way.
 fn patiently(done: impl Fn() -> bool) -> bool {
+    if done() {
+        return true;
+    }
     let deadline = timer::now() + timer::hz() * PATIENCE_US / 1_000_000;
     while !done() {
         if timer::now() > deadline {

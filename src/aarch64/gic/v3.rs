@@ -4,8 +4,8 @@ use arm_gic_driver::v3::{self, Gic, ICC_CTLR_EL1, ICC_IGRPEN1_EL1, ICC_PMR_EL1, 
 use arm_gic_driver::{IntId, VirtAddr};
 use spin::Mutex;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
-use tock_registers::registers::{ReadOnly, ReadWrite};
 use tock_registers::register_structs;
+use tock_registers::registers::{ReadOnly, ReadWrite};
 
 use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, redistributor};
 use crate::aarch64::percpu::PerCpu;

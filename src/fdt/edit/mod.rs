@@ -12,6 +12,7 @@ use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
 pub use chosen::HANDOVER;
+pub use reserved::QUARANTINE;
 
 use super::error::FdtError;
 use super::{check, check::Layout};

@@ -15,6 +15,9 @@ use crate::memory::Range;
 /// What the names of our nodes below `/reserved-memory` start with.
 const OURS: &str = "baton-";
 
+/// What the names of reservations start with in which CPUs are parked.
+pub const QUARANTINE: &str = "baton-quarantine";
+
 /// True if a memory reservation is there for `gone` and nothing else: it lies in the pages of it.
 pub(super) fn is_for(reservation: &MemoryReservation, gone: &Range) -> bool {
     let range = Range::sized(reservation.address(), reservation.size());

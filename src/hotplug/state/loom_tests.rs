@@ -50,6 +50,24 @@ fn loom_a_late_ap_of_an_old_start_never_comes_up() {
     });
 }
 
+/// Who sees a mark sees when it was reached.
+#[test]
+fn loom_a_mark_brings_its_time_along() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let start = cell.remote().begin_start(Ticket::from_number(1));
+        let ap = thread::spawn({
+            let cell = cell.clone();
+            move || cell.local(start).advance(Mark::Kicked, Mark::Alive, 9).is_ok()
+        });
+        while cell.mark() != Mark::Alive {
+            thread::yield_now();
+        }
+        assert_eq!(cell.times(), [0, 9, 0]);
+        assert!(ap.join().unwrap());
+    });
+}
+
 /// Leaving: the CPU that arrives last sees the others at their mark, and so does who waits.
 #[test]
 fn loom_leaving_is_seen_by_who_waits() {
@@ -68,13 +86,14 @@ fn loom_leaving_is_seen_by_who_waits() {
                 assert!(shared.0.arrive(ticket));
             }
         });
-        if shared.0.complete(ticket) {
-            assert_eq!(shared.1.mark(), Mark::TeardownCpu);
-            let stop = Request::Stop(shared.0.open(1));
-            shared.1.remote().ask(stop);
-            assert_eq!(shared.1.local(start).request(), stop);
+        while !shared.0.complete(ticket) {
+            thread::yield_now();
         }
+        assert_eq!(shared.1.mark(), Mark::TeardownCpu);
+        let stop = Request::Stop(shared.0.open(1));
+        shared.1.remote().ask(stop);
         ap.join().unwrap();
+        assert_eq!(shared.1.request(), stop);
     });
 }
 
@@ -93,5 +112,118 @@ fn loom_a_newer_request_is_never_lost() {
         cell.remote().ask(back);
         ap.join().unwrap();
         assert_eq!(cell.local(0).request(), back);
+    });
+}
+
+/// Stopping: the boot CPU calls the stop off while the CPU takes it. Both agree on which it was.
+#[test]
+fn loom_a_stop_is_served_or_called_off() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let stop = Request::Stop(Ticket::from_number(1));
+        let back = Request::Return(Ticket::from_number(2));
+        cell.remote().ask(stop);
+        let ap = thread::spawn({
+            let cell = cell.clone();
+            move || {
+                let goes = cell.local(0).served(stop);
+                // What it does if it was called off.
+                goes || cell.local(0).request() != back
+            }
+        });
+        let seen = cell.request();
+        cell.remote().ask(back);
+        let goes = ap.join().unwrap();
+        assert!(goes || seen == stop, "neither stopped nor called off");
+        assert_eq!(cell.request(), back);
+    });
+}
+
+/// Standstill: two CPUs stand still, a third one waits for both before it stops. Whoever comes last
+/// does the waking, and what both did before they stood still is over for the third.
+#[test]
+fn loom_nobody_stops_before_all_stand_still() {
+    loom::model(|| {
+        let shared = Arc::new((
+            Latch::default(),
+            core::array::from_fn::<_, 2, _>(|_| CpuCell::default()),
+            core::array::from_fn::<_, 2, _>(|_| AtomicU32::new(0)),
+        ));
+        let ticket = shared.0.open(3);
+        let stopping = CpuCell::default();
+        stopping.remote().stop_after(ticket);
+        stopping.remote().ask(Request::Stop(Ticket::from_number(9)));
+        let others: [_; 2] = core::array::from_fn(|i| {
+            shared.1[i].remote().ask(Request::StandStill(ticket));
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.2[i].store(1, Ordering::Relaxed);
+                shared.1[i].local(0).stands_still(ticket);
+                shared.0.arrive(ticket)
+            })
+        });
+        let standstill = stopping.local(0).standstill();
+        let last = shared.0.arrive(standstill);
+        let complete = shared.0.complete(standstill);
+        assert!(complete || !last);
+        if complete {
+            assert!(shared.2.iter().all(|w| w.load(Ordering::Relaxed) == 1));
+            assert!(shared.1.iter().all(|c| c.remote().stood_still(ticket)));
+        }
+        let woken = others.map(|t| t.join().unwrap());
+        // Somebody wakes it, or it was last itself.
+        assert_eq!(woken.iter().filter(|&&w| w).count() + usize::from(last), 1);
+    });
+}
+
+/// A CPU_ON is refused while the boot CPU gives the start up: whoever is second changes nothing,
+/// and a refusal that is counted can be read.
+#[test]
+fn loom_refused_and_given_up_exclude_each_other() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let start = cell.remote().begin_start(Ticket::from_number(1));
+        let kicker = thread::spawn({
+            let cell = cell.clone();
+            move || {
+                let start = cell.remote().to_be_kicked()?;
+                cell.remote().refused(start, PsciError::Denied);
+                Some(start)
+            }
+        });
+        let given_up = cell.remote().give_up();
+        if given_up == Err(Mark::Offline) {
+            assert_eq!(cell.refusal(), Some(PsciError::Denied));
+        }
+        if let Some(kicked) = kicker.join().unwrap() {
+            assert_eq!(kicked, start);
+            assert!(cell.kick_returned());
+        }
+        let expected = if given_up.is_ok() { Mark::ShouldDie } else { Mark::Offline };
+        assert_eq!(cell.mark(), expected);
+    });
+}
+
+/// A refusal that comes after the start was given up and begun anew leaves the new start alone.
+#[test]
+fn loom_a_late_refusal_leaves_the_next_start_alone() {
+    loom::model(|| {
+        let cell = Arc::new(CpuCell::default());
+        let old = cell.remote().begin_start(Ticket::from_number(1));
+        let kicker = thread::spawn({
+            let cell = cell.clone();
+            move || cell.remote().refused(old, PsciError::AlreadyOn)
+        });
+        let given_up = cell.remote().give_up();
+        if cell.kick_returned() {
+            let new = cell.remote().begin_start(Ticket::from_number(2));
+            assert_eq!(cell.remote().to_be_kicked(), Some(new));
+            kicker.join().unwrap();
+            assert_eq!(cell.mark(), Mark::Kicked);
+        } else {
+            kicker.join().unwrap();
+            assert!(matches!(given_up, Ok(Mark::Kicked)));
+            assert_eq!(cell.mark(), Mark::ShouldDie);
+        }
     });
 }

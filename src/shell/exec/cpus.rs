@@ -24,7 +24,7 @@ pub fn inject(hotplug: &Hotplug, spec: &FailSpec) -> Result<(), String> {
 }
 
 impl Kernel {
-    pub(super) fn cpus(&mut self) -> Outcome {
+    pub(super) fn cpus(&self) -> Outcome {
         self.print("  cpu  mpidr         mark          last failure");
         let topology = self.hotplug.topology();
         for cpu in topology.cpus() {
@@ -48,7 +48,7 @@ impl Kernel {
         if failed.is_empty() { Ok(None) } else { Err(list(failed.iter())) }
     }
 
-    pub(super) fn cpu_offline(&mut self, cpus: Cpus, mode: Option<TeardownMode>) -> Outcome {
+    pub(super) fn cpu_offline(&self, cpus: Cpus, mode: Option<TeardownMode>) -> Outcome {
         let mode = mode.unwrap_or(self.options.teardown);
         let cpus = self.choose(cpus, &self.can_leave(), "online, or is the boot CPU")?;
         let outcome = self.hotplug.tear_down(self.board, &cpus, mode);
@@ -76,16 +76,15 @@ impl Kernel {
         Err(format!("CPU {} is not {state}; `cpus` shows each CPU's mark", unable.ranges()))
     }
 
-    pub(super) fn hotplug(&mut self) -> Outcome {
+    pub(super) fn hotplug(&self) -> Outcome {
         self.print("   #  section   step              what");
         for (i, step) in steps::STEPS.iter().enumerate() {
             let section = step.section.name();
             self.print(&format!("{i:>4}  {section:<8}  {:<16}  {}", step.name, step.what));
         }
         for &mark in crate::trace::Mark::ALL {
-            let at: CpuMask = self.hotplug.topology().cpus()
-                .filter(|&c| self.hotplug.mark(c) == mark)
-                .collect();
+            let at: CpuMask =
+                self.hotplug.topology().cpus().filter(|&c| self.hotplug.mark(c) == mark).collect();
             if !at.is_empty() {
                 self.print(&format!("{mark:<12} {}", at.ranges()));
             }
@@ -93,7 +92,7 @@ impl Kernel {
         Ok(None)
     }
 
-    pub(super) fn soak(&mut self, times: u32, cpus: Option<Cpus>) -> Outcome {
+    pub(super) fn soak(&self, times: u32, cpus: Option<Cpus>) -> Outcome {
         let cpus = self.choose(cpus.unwrap_or(Cpus::All), &self.can_leave(), "online")?;
         let (policy, mode) = (self.options.bringup, self.options.teardown);
         let begin = self.board.now();
@@ -139,7 +138,7 @@ impl Kernel {
         Ok(None)
     }
 
-    fn settings(&mut self) {
+    fn settings(&self) {
         let console = self.board.console_target().map_or("none".into(), |c| c.to_string());
         self.print(&format!("loglevel     {}", self.loglevel()));
         self.print(&format!("console.cpu  {console}"));
@@ -147,7 +146,7 @@ impl Kernel {
         self.print("fail         `set fail STEP[:CPU][:up|down][:TIMES]`, `set fail none`");
     }
 
-    fn set_console_cpu(&mut self, value: &str) -> Result<(), String> {
+    fn set_console_cpu(&self, value: &str) -> Result<(), String> {
         let cpu = crate::options::cpu(value).ok_or_else(|| format!("{value}: not a CPU"))?;
         let target = self
             .hotplug

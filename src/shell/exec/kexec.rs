@@ -2,19 +2,20 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::{Kernel, Outcome};
 use crate::handover::CycleCount;
 use crate::kernel::UNPACK_LIMIT;
 use crate::kexec::Files;
-use crate::options::TeardownMode;
+use crate::options::{BringupPolicy, TeardownMode};
 use crate::shell::command::{Cycle, KexecLoad};
 
 /// What `cycle` loads if it is not told.
 const DEFAULT_IMAGE: &str = "/baton.Image";
 
 impl Kernel {
-    pub(super) fn files(&mut self) -> Outcome {
+    pub(super) fn files(&self) -> Outcome {
         let (bytes, range) = self.initrd().ok_or("there is no initrd; boot with -initrd")?;
         let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
         for (name, size) in files.iter() {
@@ -29,7 +30,7 @@ impl Kernel {
         self.kexec_status()
     }
 
-    pub(super) fn kexec_status(&mut self) -> Outcome {
+    pub(super) fn kexec_status(&self) -> Outcome {
         match &self.loaded {
             Some(loaded) => self.print(&loaded.to_string()),
             None => self.print("no kernel is loaded"),
@@ -54,7 +55,8 @@ impl Kernel {
             return Ok(None);
         }
         let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
-        let ask = KexecLoad { path, initrd: None, append: None, dtb: None, at: None };
+        let append = cycle.bringup.map(|policy| self.bootargs_with(policy));
+        let ask = KexecLoad { path, initrd: None, append, dtb: None, at: None };
         self.load(&ask)?;
         let mode = cycle.teardown.unwrap_or(self.options.teardown);
         let done = cycle.done + 1;
@@ -68,5 +70,14 @@ impl Kernel {
                 self.script.pop_front();
             }
         })
+    }
+
+    /// Our command line with another bring-up policy: the last one given counts.
+    fn bootargs_with(&self, policy: BringupPolicy) -> String {
+        let bootargs = self.inherited_bootargs();
+        let words = bootargs.split(' ').filter(|word| !word.starts_with("cpuhp.bringup="));
+        let kept: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        let policy = format!("cpuhp.bringup={policy}");
+        [kept.as_slice(), &[policy.as_str()]].concat().join(" ")
     }
 }

@@ -5,7 +5,7 @@ use alloc::format;
 use super::{Kernel, Outcome};
 
 impl Kernel {
-    pub(super) fn irqs(&mut self) -> Outcome {
+    pub(super) fn irqs(&self) -> Outcome {
         self.print("intid  taken by  what");
         let d = &self.boot.description;
         self.print(&format!("{:>5}  {:<8}  {}", 0, "each CPU", "kick from another CPU"));
@@ -20,7 +20,7 @@ impl Kernel {
         Ok(None)
     }
 
-    pub(super) fn mem(&mut self) -> Outcome {
+    pub(super) fn mem(&self) -> Outcome {
         let map = &self.boot.map;
         for region in map.regions() {
             let (range, kib) = (region.range, region.range.size() >> 10);
@@ -31,7 +31,7 @@ impl Kernel {
         Ok(None)
     }
 
-    pub(super) fn dmesg(&mut self) -> Outcome {
+    pub(super) fn dmesg(&self) -> Outcome {
         self.print(self.messages().trim_end());
         Ok(None)
     }

@@ -9,7 +9,7 @@ use crate::report::{MarkAt, PhaseSpan, Record, Step};
 use crate::trace::{Dir, Edge, Event, StepId, What};
 
 impl Kernel {
-    pub(super) fn timeline(&mut self, json: bool) -> Outcome {
+    pub(super) fn timeline(&self, json: bool) -> Outcome {
         let events = self.events();
         if json {
             self.records(&events).iter().for_each(|r| self.record(r));
@@ -91,7 +91,11 @@ impl Kernel {
                     let median = self.ns(times[times.len() / 2]);
                     let line = format!(
                         "{:<16}  {:<4}  {:>5}  {:>11}  {:>11}",
-                        step.name, dir.name(), times.len(), us(median), us(self.ns(max))
+                        step.name,
+                        dir.name(),
+                        times.len(),
+                        us(median),
+                        us(self.ns(max))
                     );
                     self.print(&line);
                 }

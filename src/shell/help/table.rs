@@ -149,6 +149,11 @@ pub static TABLE: [Entry; 20] = [
         items: &[
             argument("N", "how often, from 1 on"),
             TEARDOWN,
+            option(
+                "--bringup",
+                "POLICY",
+                "how the next kernels bring their CPUs up: serial, parallel or fanout",
+            ),
             option("--image", "PATH", "an Image among the files to jump to instead of this one"),
             option("--done", "D", ""),
             option("--asked", "N", ""),

@@ -28,10 +28,11 @@ pub fn help(args: &mut Args) -> Built {
     }
 }
 
+const POLICIES: &str = "serial, parallel or fanout";
+
 pub fn cpu_online(args: &mut Args) -> Built {
     let cpus = need_cpus(args)?;
-    let want = "serial, parallel or fanout";
-    let policy = checked(args, "--policy", want, |word| word.parse().ok())?;
+    let policy = checked(args, "--policy", POLICIES, |word| word.parse().ok())?;
     Ok(Command::CpuOnline { cpus, policy })
 }
 
@@ -64,9 +65,10 @@ pub fn kexec_exec(args: &mut Args) -> Built {
 pub fn cycle(args: &mut Args) -> Built {
     let (done, asked) = progress(args)?;
     let teardown = teardown(args)?;
+    let bringup = checked(args, "--bringup", POLICIES, |word| word.parse().ok())?;
     let plain = |word: &str| (!word.contains('"')).then(|| word.into());
     let image = checked(args, "--image", "a path without double quotes", plain)?;
-    Ok(Command::Cycle(Cycle { done, asked, teardown, image }))
+    Ok(Command::Cycle(Cycle { done, asked, teardown, bringup, image }))
 }
 
 /// `N`, or what a kernel hands to the next one: `--done D --asked N`.

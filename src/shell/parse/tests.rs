@@ -151,16 +151,17 @@ fn kexec_exec_and_its_second_words() {
 
 #[test]
 fn cycles_start_and_go_on() {
-    let start = Cycle { done: 0, asked: 5, teardown: None, image: None };
+    let start = Cycle { done: 0, asked: 5, teardown: None, bringup: None, image: None };
     assert_eq!(good("cycle 5"), Command::Cycle(start));
     let on = Cycle {
         done: 3,
         asked: 5,
         teardown: Some(TeardownMode::Serial),
+        bringup: Some(BringupPolicy::Fanout),
         image: Some("it's one".into()),
     };
     assert_eq!(
-        good("cycle --done 3 --asked 5 --teardown serial --image 'it'\\''s one'"),
+        good("cycle --done 3 --asked 5 --teardown serial --bringup fanout --image 'it'\\''s one'"),
         Command::Cycle(on)
     );
     for line in ["cycle 0", "cycle -1", "cycle 4294967296", "cycle x"] {
@@ -265,10 +266,11 @@ proptest! {
     #[test]
     fn a_cycle_crosses_the_command_line(
         done in 0u32.., more in 0u32.., teardown in prop::sample::select(std::vec![None, Some(TeardownMode::Serial)]),
+        bringup in prop::sample::select(std::vec![None, Some(BringupPolicy::Fanout)]),
         image in proptest::option::of("[ -!#-~é]{0,20}"),
     ) {
         let asked = done.saturating_add(more).max(1);
-        let cycle = Cycle { done, asked, teardown, image };
+        let cycle = Cycle { done, asked, teardown, bringup, image };
         let bootargs = format!("quiet run=\"{cycle}; poweroff\" loglevel=3");
         let run = crate::options::Options::parse(&bootargs).0.run.unwrap();
         let first = commands(&run).next().unwrap();
