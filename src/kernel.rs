@@ -88,6 +88,8 @@ pub struct Kernel {
     pub script: VecDeque<String>,
     /// The last bring-up.
     pub last_bringup: BringupOutcome,
+    /// CPUs that firmware did not let go, in this kernel or one before it.
+    parked: CpuMask,
     area: Area<'static>,
     log: Log,
 }
@@ -103,6 +105,7 @@ pub fn primary(
     let area = area(board, &boot);
     let farewell = predecessor(&area, &boot);
     let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
+    let parked = farewell.as_ref().map_or(CpuMask::new(), |(f, _)| f.parked);
     area.clear_rings(generation);
     let hotplug = publish(Hotplug::new(boot.description.topology.clone(), generation));
     let log = Log::new(options.loglevel);
@@ -115,6 +118,7 @@ pub fn primary(
         loaded: None,
         script,
         last_bringup: BringupOutcome::default(),
+        parked,
         area,
         log,
     };
@@ -127,7 +131,9 @@ pub fn primary(
     warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));
     kernel.account_for(farewell);
     kernel.hello();
-    kernel.serve()
+    let next = kernel.serve();
+    core::mem::forget(kernel); // after a jump is decided nothing is tidied up
+    next
 }
 
 fn area(board: &dyn Board, boot: &Boot) -> Area<'static> {

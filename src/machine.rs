@@ -162,8 +162,7 @@ pub trait Bringup {
     fn release(&self, cpu: CpuId);
 
     /// Writes the boot record that the CPU reads with its MMU off, and cleans it to the point of
-    /// coherency. `start` tells this start from every other one; the machine adds the generation.
-    /// The CPU is prepared.
+    /// coherency. `start` tells this start from every other one of this kernel. The CPU is prepared.
     fn write_record(&self, cpu: CpuId, start: u32);
 }
 
@@ -259,7 +258,7 @@ pub trait Facts {
     /// A random number of the hardware, if it has such.
     fn random(&self) -> Option<u64>;
 
-    /// Code that a CPU may sleep in for good: memory that must be kept if one does.
+    /// Memory that must be kept if a CPU sleeps in this kernel for good.
     fn park_range(&self) -> Range;
 
     /// Makes this CPU fault on purpose.

@@ -113,7 +113,7 @@ fn check(machine: &Machine, ask: &Ask<'_>, layout: &Layout) -> Result<(), TestCa
     let map = machine.map();
     let Layout { kernel, initrd, dtb } = *layout;
     let base = kernel.start - ask.header.text_offset;
-    prop_assert!(base % BLOCK == 0 && machine.owner(base).is_some());
+    prop_assert!(base.is_multiple_of(BLOCK) && machine.owner(base).is_some());
     prop_assert_eq!(kernel.size(), ask.header.image_size);
     prop_assert!(!crosses_block(dtb) && dtb.size() >= ask.dtb && dtb.start % 4096 == 0);
     let mut written = vec![kernel, dtb];

@@ -138,6 +138,17 @@ impl Board {
             me.kick();
         } else if self.console.as_ref().and_then(|c| c.intid) == Some(intid) {
             self.console_interrupt(me);
+        } else {
+            self.silence(me, intid);
+        }
+    }
+
+    /// Nobody's interrupt: off with it, or a level that stays high would come back for ever.
+    fn silence(&self, me: &PerCpu, intid: u32) {
+        if intid < 32 {
+            self.gic.enable_private(me, intid, false);
+        } else {
+            self.gic.enable_shared(intid, false);
         }
     }
 

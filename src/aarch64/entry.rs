@@ -8,10 +8,10 @@ use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 
 use super::board::{self, Board, Record, record_offset};
 use super::gic::{Gic, Redistributors};
-use super::mmu::{Kind, Tables};
+use super::mmu::{self, Kind, Tables};
 use super::percpu::PerCpu;
 use super::{heap, jump, layout, percpu, psci, ram, regs, timer, uart};
-use crate::config::{IMAGE_SPAN, MAX_DTB, PAGE, STACK_BYTES};
+use crate::config::{MAX_DTB, PAGE, STACK_BYTES};
 use crate::cpu::Mpidr;
 use crate::fdt;
 use crate::handover::Area;
@@ -40,6 +40,12 @@ global_asm!(
     secondary_rust = sym secondary_rust,
 );
 
+/// What one entry of a level 2 table maps; a tree is at most as large ([`MAX_DTB`]), so it lies in
+/// two.
+const BLOCK: u64 = 2 << 20;
+
+const _: () = assert!(MAX_DTB as u64 <= BLOCK);
+
 /// The affinity of the CPU that runs.
 pub fn this_mpidr() -> Mpidr {
     Mpidr::from_register(MPIDR_EL1.get())
@@ -66,12 +72,13 @@ fn finish(next: Next, entry_level: u32, base: u64) -> ! {
 fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'static Board) {
     let rust_at = timer::now();
     let (tree, dtb_range) = tree(dtb);
-    let description = describe(tree, base);
+    let described = platform::describe(tree, this_mpidr());
+    let description = described.unwrap_or_else(|why| refuse(&why, tree, base));
     let tree_at = timer::now();
     let image = Range::new(base, base + (layout::image_end() - layout::image_start()));
     let (map, claims, warnings) =
-        lay_out(&description, image, dtb_range).unwrap_or_else(|why| panic!("memory: {why}"));
-    let tables = map_everything(&description, &claims, base);
+        lay_out(&description, image, dtb_range).unwrap_or_else(|why| refuse(&why, tree, base));
+    let tables = map_everything(&description, &claims, image, base);
     heap::grow(claims.heap);
     let memory_at = timer::now();
     psci::set_conduit(description.psci.conduit);
@@ -94,6 +101,7 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
         (tables.root(), layout::physical(layout::ttbr1(), base)),
     ));
     percpu::set_current(&board.areas[description.topology.boot().index()]);
+    regs::serror_enable();
     regs::irq_enable();
     let stamps = [
         (Phase::Entry, rust_at),
@@ -116,43 +124,53 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
     (boot, board)
 }
 
-/// The device tree as `head.S` has mapped it: two blocks of 2 MiB, read-only.
+/// The device tree as `head.S` has mapped it: a block of 2 MiB, read-only, and the next one if the
+/// tree reaches into it.
 fn tree(dtb: u64) -> (&'static [u8], Range) {
-    let window = layout::DTB_WINDOW + (dtb & (IMAGE_SPAN - 1));
-    let view = |bytes: usize| {
-        let start = window - layout::DTB_WINDOW;
-        debug_assert!(start as usize + bytes <= 2 * MAX_DTB);
+    let offset = dtb & (BLOCK - 1);
+    let window = layout::DTB_WINDOW + offset;
+    let mut extended = false;
+    let mut view = |bytes: usize| {
+        if offset + bytes as u64 > BLOCK && !extended {
+            mmu::extend_dtb_window();
+            extended = true;
+        }
         ram::bytes(Range::new(window, window + bytes as u64))
     };
     let size = fdt::total_size(view(40)).unwrap_or_else(|why| panic!("device tree: {why}"));
     (view(size), Range::new(dtb, dtb + size as u64))
 }
 
-/// Reads the tree. Whatever else is wrong with it, the console it names is used to say so.
-fn describe(tree: &'static [u8], base: u64) -> Description {
-    platform::describe(tree, this_mpidr()).unwrap_or_else(|why| {
-        if let Some(console) = platform::console_only(tree) {
-            let tables = Box::leak(Box::new(Tables::new(base)));
-            if tables.map(console.base, Kind::Device).is_ok() {
-                map_idmap(tables, base);
-                tables.activate();
-                uart::set_base(console.base.start);
-            }
+/// The kernel can't run on this machine: says why on the console that the tree names, whatever
+/// else is wrong with it.
+fn refuse(why: &dyn core::fmt::Display, tree: &'static [u8], base: u64) -> ! {
+    if let Some(console) = platform::console_only(tree) {
+        let tables = Box::leak(Box::new(Tables::new(base)));
+        if tables.map(console.base, Kind::Device).is_ok() {
+            map_idmap(tables, base);
+            tables.activate();
+            uart::set_base(console.base.start);
         }
-        panic!("{why}")
-    })
+    }
+    panic!("{why}")
 }
 
 /// The lower half for good: RAM, the identity page, holes under the stacks, the devices.
-fn map_everything(description: &Description, claims: &Claims, base: u64) -> &'static Tables {
+fn map_everything(
+    description: &Description,
+    claims: &Claims,
+    image: Range,
+    base: u64,
+) -> &'static Tables {
     let tables = Box::leak(Box::new(Tables::new(base))); // in use until the jump
     let mut map = |range: Range, kind| {
         tables.map(range, kind).unwrap_or_else(|why| panic!("mapping {range} as {kind:?}: {why}"));
     };
     description.memory.iter().for_each(|&ram| map(ram, Kind::Ram));
-    let closed = description.reserved.iter().filter(|r| r.no_map);
+    let in_ram = |r: &Range| description.memory.iter().any(|ram| ram.overlaps(r));
+    let closed = description.reserved.iter().filter(|r| r.no_map && in_ram(&r.range));
     closed.for_each(|r| map(r.range, Kind::Hole));
-    map(Range::new(base, base + IMAGE_SPAN), Kind::Hole); // reached through the upper half only
+    map(image, Kind::Hole); // reached through the upper half only
     for cpu in description.topology.cpus() {
         let slot = claims.stack_slot(cpu.index());
         let second = slot.start + PAGE + STACK_BYTES;
@@ -210,14 +228,11 @@ extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
     let (board, hotplug) = board::shared().expect("published before any CPU_ON");
     let me = &board.areas[usize::from(record.cpu())];
     me.set_entry_level(entry_level);
+    regs::serror_enable();
     let start = record.token() as u32;
     let next = hotplug.secondary(board, me.cpu, start);
-    let denied = |_| hotplug.off_denied(board, me.cpu, start);
-    match next {
-        ap::Next::Off => jump::turn_off(board.base, denied),
-        ap::Next::Park => {
-            hotplug.off_denied(board, me.cpu, start);
-            jump::park(board.base)
-        }
+    if next == ap::Next::Off {
+        psci::cpu_off(); // comes back only if it is denied
     }
+    jump::park(board.base, hotplug.off_denied(board, me.cpu, start))
 }

@@ -45,16 +45,23 @@ _start:
     isb
     .endm
 
-// Leaves EL2 for EL1 if we are there. Out: x22 = exception level of entry << 2. Clobbers x8-x10.
-// The stub stays behind: see stub_vectors.
+// Leaves EL2 for EL1 if we are there. Out: x22 = exception level of entry << 2. Clobbers x8, x9.
+// The stub stays behind: see stub_vectors. What a predecessor or a reset may have left in EL2's
+// trap controls is cleared, and SCTLR_EL1 is known before the first instruction at EL1.
     .macro  drop_to_el1
     mrs     x22, CurrentEL
     cmp     x22, #(2 << 2)
     b.ne    1f
+    adrp    x8, stub_vectors
+    add     x8, x8, :lo12:stub_vectors
+    msr     vbar_el2, x8
     ldr     x8, ={SCTLR_EL2_OFF}
     msr     sctlr_el2, x8
-    mov     x8, #(1 << 31)              // HCR_EL2.RW: EL1 is AArch64; nothing trapped
+    mov     x8, #(1 << 31)              // HCR_EL2.RW: EL1 is AArch64; nothing trapped, E2H off
     msr     hcr_el2, x8
+    isb                                 // the names of EL1's registers mean EL1's from here on
+    ldr     x8, ={SCTLR_OFF}
+    msr     sctlr_el1, x8
     mov     x8, #3                      // EL1 may use the physical counter and timer
     msr     cnthctl_el2, x8
     msr     cntvoff_el2, xzr            // one time axis for all CPUs and kernels
@@ -66,34 +73,48 @@ _start:
     msr     vpidr_el2, x8
     mrs     x8, mpidr_el1
     msr     vmpidr_el2, x8
+    mov     x9, xzr
     mrs     x8, id_aa64dfr0_el1
-    ubfx    x8, x8, #8, #4              // PMUVer
+    ubfx    x8, x8, #8, #4              // PMUVer: 0 none, 15 not the architecture's
     cbz     x8, 2f
     cmp     x8, #0xf
     b.eq    2f
-    mrs     x8, pmcr_el0
-    ubfx    x8, x8, #11, #5             // MDCR_EL2.HPMN = all counters
-2:  csel    x8, x8, xzr, ne
-    msr     mdcr_el2, x8
-    mrs     x8, id_aa64pfr0_el1
-    ubfx    x8, x8, #24, #4             // GIC system registers?
+    mrs     x9, pmcr_el0
+    ubfx    x9, x9, #11, #5             // MDCR_EL2.HPMN = all counters
+2:  msr     mdcr_el2, x9
+    mrs     x8, id_aa64mmfr0_el1
+    ubfx    x8, x8, #56, #4             // fine-grained traps?
     cbz     x8, 3f
+    msr     S3_4_C1_C1_4, xzr           // HFGRTR_EL2
+    msr     S3_4_C1_C1_5, xzr           // HFGWTR_EL2
+    msr     S3_4_C1_C1_6, xzr           // HFGITR_EL2
+    msr     S3_4_C3_C1_4, xzr           // HDFGRTR_EL2
+    msr     S3_4_C3_C1_5, xzr           // HDFGWTR_EL2
+3:  mrs     x8, id_aa64mmfr1_el1
+    ubfx    x8, x8, #40, #4             // HCRX_EL2?
+    cbz     x8, 4f
+    msr     S3_4_C1_C2_2, xzr
+4:  mrs     x8, id_aa64pfr0_el1
+    ubfx    x8, x8, #24, #4             // GIC system registers?
+    cbz     x8, 5f
     mrs     x8, S3_4_C12_C9_5           // ICC_SRE_EL2
     orr     x8, x8, #1                  // SRE
     orr     x8, x8, #8                  // Enable
     msr     S3_4_C12_C9_5, x8
     isb
+    mrs     x8, S3_4_C12_C9_5
+    tbz     x8, #0, 5f                  // firmware keeps the memory interface
     msr     S3_4_C12_C11_0, xzr         // ICH_HCR_EL2
-3:  adrp    x8, stub_vectors
-    add     x8, x8, :lo12:stub_vectors
-    msr     vbar_el2, x8
-    mov     x8, #0x3c5                  // SPSR: EL1h, DAIF masked
+5:  mov     x8, #0x3c5                  // SPSR: EL1h, DAIF masked
     msr     spsr_el2, x8
     adr     x8, 1f
     msr     elr_el2, x8
     eret
 1:  ldr     x8, ={SCTLR_OFF}
     msr     sctlr_el1, x8
+    adrp    x8, early_vectors
+    add     x8, x8, :lo12:early_vectors
+    msr     vbar_el1, x8
     isb
     .endm
 
@@ -148,9 +169,6 @@ primary_entry:
     b       5f
 4:  mrs     x21, cntpct_el0             // CNTVOFF_EL2 may hold anything yet
 5:  mov     x20, x0                     // device tree
-    adrp    x8, early_vectors
-    add     x8, x8, :lo12:early_vectors
-    msr     vbar_el1, x8
     drop_to_el1
     bl      first_tables
     adrp    x24, _ttbr0_l0
@@ -161,8 +179,8 @@ primary_entry:
     br      x8
 
 // Writes the first page tables: the image, page by page with its permissions, at its physical
-// address and at KERNEL_BASE through one shared level 3 table; the 4 MiB around the device tree,
-// read-only, behind the image. The tables are zero in the file, so these entries are all that is
+// address and at KERNEL_BASE through one shared level 3 table; the 2 MiB around the start of the
+// device tree, read-only, behind the image. The tables are zero in the file, so these entries are all that is
 // stored; the lines are invalidated before (nothing dirty may fall on the entries) and after
 // (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
 first_tables:
@@ -191,12 +209,10 @@ first_tables:
     str     x14, [x9]
     orr     x14, x11, #3
     str     x14, [x10]
-    ldr     x15, ={DTB_ATTRS}             // two blocks: a tree may cross a 2 MiB boundary
+    ldr     x15, ={DTB_ATTRS}
     and     x14, x20, #~0x1fffff
     orr     x14, x14, x15
-    str     x14, [x10, #8]
-    add     x14, x14, #0x200000
-    str     x14, [x10, #16]
+    str     x14, [x10, #8]              // a second block follows if the tree needs it: mmu.rs
     // The image's pages, in four runs.
     mov     x13, x11
     ldr     x15, ={TEXT_ATTRS}
@@ -246,9 +262,6 @@ fill_pages:
     .global _secondary_entry
 _secondary_entry:
     mov     x20, x0                     // boot record: clean to the PoC, read with the MMU off
-    adrp    x8, early_vectors
-    add     x8, x8, :lo12:early_vectors
-    msr     vbar_el1, x8
     drop_to_el1
     ldp     x24, x25, [x20, #{RECORD_TTBR0}]
     ldp     x26, x27, [x20, #{RECORD_STACKS}]
@@ -282,12 +295,15 @@ _jump_idmap:
     hvc     #0
     b       stub_stop
 
-// Where a CPU sleeps for good that firmware did not let go: MMU off, so that nothing but this page
-// is needed to keep it here.
+// Where a CPU sleeps for good that firmware did not let go: MMU off, so that nothing but this image
+// is needed to keep it here. x0 = where to say so, x1 = what: its last store, and from then on it
+// touches no memory but this code.
     .global _park_idmap
 _park_idmap:
     msr     daifset, #0xf
     ldr     x8, ={SCTLR_OFF}
+    stlr    x1, [x0]
+    dsb     sy
     msr     sctlr_el1, x8
     isb
 1:  wfi

@@ -2,8 +2,8 @@
 
 use core::mem;
 
-use super::{heap, layout, psci, regs};
-use crate::machine::PsciError;
+use super::{heap, layout, regs};
+use crate::hotplug::ap::LastWord;
 
 /// Enters the next kernel at the exception level at which this one was entered. Every other CPU is
 /// off, everything is quiet, the segments are clean to the point of coherency.
@@ -18,18 +18,12 @@ pub fn jump(entry: u64, dtb: u64, entry_level: u32, base: u64) -> ! {
     leave(entry, dtb, u64::from(entry_level == 2))
 }
 
-/// CPU_OFF of this CPU; `denied` is run if firmware does not let it go, and then it is parked.
-pub fn turn_off(base: u64, denied: impl FnOnce(PsciError)) -> ! {
-    denied(psci::cpu_off());
-    park(base)
-}
-
-/// Sleeps for good, MMU off, in one page that is known.
-pub fn park(base: u64) -> ! {
+/// Sleeps for good, MMU off, in this image; its last store is the word that it has parked.
+pub fn park(base: u64, last: LastWord<'_>) -> ! {
     regs::mask_all();
     let address = layout::physical(layout::park_idmap(), base) as usize;
-    // SAFETY: `park_idmap` in head.S takes nothing and does not return; it runs at its physical
+    // SAFETY: `park_idmap` in head.S takes these two and does not return; it runs at its physical
     // address, which is mapped executable there.
-    let park: extern "C" fn() -> ! = unsafe { mem::transmute(address) };
-    park()
+    let park: extern "C" fn(*mut u64, u64) -> ! = unsafe { mem::transmute(address) };
+    park(last.word.as_ptr(), last.value)
 }

@@ -5,7 +5,7 @@ use crate::config;
 /// Where the image is linked (`KERNEL_BASE` in the linker script).
 pub const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
 
-/// Where `head.S` maps the 4 MiB around the device tree, read-only.
+/// Where the 2 or 4 MiB around the device tree are mapped, read-only.
 pub const DTB_WINDOW: u64 = KERNEL_BASE + config::IMAGE_SPAN;
 
 macro_rules! symbols {
@@ -27,9 +27,7 @@ symbols! {
     image_start = _image_start;
     /// First byte after the image, bss and stacks included.
     image_end = _image_end;
-    /// Code that also runs at its physical address.
-    idmap_start = _idmap_start;
-    /// Its end.
+    /// End of the code that also runs at its physical address; it begins with the image.
     idmap_end = _idmap_end;
     /// The boot CPU's stack guard page.
     boot_guard = _boot_guard;
@@ -37,6 +35,8 @@ symbols! {
     boot_exception_guard = _boot_exception_guard;
     /// Level 0 table behind KERNEL_BASE.
     ttbr1 = _ttbr1_l0;
+    /// Level 2 table behind KERNEL_BASE: the image, then the device tree.
+    ttbr1_l2 = _ttbr1_l2;
     /// Where secondaries enter.
     secondary_entry = _secondary_entry;
     /// Code that leaves this kernel.

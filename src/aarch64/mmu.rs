@@ -18,8 +18,9 @@ use super::layout;
 use crate::config::PAGE;
 use crate::memory::Range;
 
-/// Level 0 to 3 tables for RAM in blocks, a dozen devices, and the stacks of 512 CPUs in pages.
-const POOL_PAGES: usize = 96;
+/// Level 0 to 3 tables for RAM in blocks, a dozen devices, the stacks of 512 CPUs in pages, and
+/// some 60 ranges of RAM or reservations with edges inside a block.
+const POOL_PAGES: usize = 192;
 
 const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
@@ -82,6 +83,18 @@ impl Translation<El1Attributes> for ImagePages {
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
         let virt = pa.0 as u64 - self.base + layout::KERNEL_BASE;
         NonNull::new(virt as *mut _).expect("the pool has an address")
+    }
+}
+
+/// Maps the 2 MiB behind those that `head.S` has mapped of the device tree. Only if the tree
+/// reaches into them: what else lies there may not even be memory.
+pub fn extend_dtb_window() {
+    let table = layout::ttbr1_l2() as *mut u64;
+    // SAFETY: the table is ours; entry 1 is the device tree's, entry 2 has never been valid.
+    unsafe {
+        let first = table.add(1).read_volatile();
+        table.add(2).write_volatile(first + (2 << 20));
+        asm!("dsb ishst", "isb");
     }
 }
 

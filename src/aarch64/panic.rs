@@ -5,14 +5,16 @@
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 
 use super::exceptions::{Frame, this_cpu};
 use super::{board, psci, regs, uart};
 use crate::report::PREFIX;
 
-/// Set by the CPU that reports; a second one keeps quiet.
-static REPORTING: AtomicBool = AtomicBool::new(false);
+/// MPIDR_EL1 of the CPU that reports, 0 if none does; a second one keeps quiet. (Bit 31 is RES1.)
+static REPORTING: AtomicU64 = AtomicU64::new(0);
 
 struct Raw;
 
@@ -50,8 +52,13 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 /// Says what happened, where and on which CPU, and turns the machine off.
 pub fn report(what: &dyn fmt::Display, place: &dyn fmt::Display, frame: Option<&Frame>) -> ! {
     regs::mask_all();
-    if REPORTING.swap(true, Ordering::Relaxed) {
-        sleep();
+    let me = MPIDR_EL1.get();
+    match REPORTING.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => {}
+        Err(other) if other == me => {
+            psci::system_off(); // the report itself faulted: enough has been said
+        }
+        Err(_) => sleep(),
     }
     // Writing to the UART can't fail.
     let _ = write_report(what, place, frame);

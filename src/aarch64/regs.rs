@@ -57,6 +57,12 @@ pub fn irq_enable() {
     unsafe { asm!("msr daifclr, #2") };
 }
 
+/// Lets SErrors in: an error that is not heard of here would hit the next kernel.
+pub fn serror_enable() {
+    // SAFETY: the vectors report an SError.
+    unsafe { asm!("msr daifclr, #4") };
+}
+
 /// Masks every exception that can be masked.
 pub fn mask_all() {
     // SAFETY: as for `irq_save`.

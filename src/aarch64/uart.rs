@@ -78,11 +78,12 @@ pub fn quiesce() {
 /// Takes every byte that has come in.
 pub fn receive(mut take: impl FnMut(u8)) {
     let Some(mut uart) = uart() else { return };
+    // Before the FIFO is emptied: a byte that comes in between interrupts again.
+    uart.clear_interrupts(Interrupts::RXI | Interrupts::RTI);
     while !uart.is_rx_fifo_empty() {
         // A byte with a line error is dropped: the editor would only show garbage.
         if let Ok(Some(byte)) = uart.read_word() {
             take(byte);
         }
     }
-    uart.clear_interrupts(Interrupts::RXI | Interrupts::RTI);
 }

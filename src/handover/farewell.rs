@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::HandoverError;
-use crate::config::MAX_SCRIPT;
+use crate::config::{MAX_CPUS, MAX_SCRIPT};
+use crate::cpu::CpuMask;
 use crate::hotplug::Spans;
 use crate::options::TeardownMode;
 use crate::sync::words::{Relaxed, Word};
@@ -40,6 +41,8 @@ pub struct Farewell {
     pub teardown_total: u64,
     /// Where in a series of jumps this is.
     pub cycle: CycleCount,
+    /// CPUs that firmware does not let go: parked for good in memory that the tree reserves.
+    pub parked: CpuMask,
     /// Console commands that the successor goes on with.
     pub script: String,
     /// Who says farewell.
@@ -48,7 +51,7 @@ pub struct Farewell {
     pub to: String,
 }
 
-const NUMBERS: usize = 14;
+const NUMBERS: usize = 12 + MAX_CPUS / 64;
 
 impl Farewell {
     /// Words that a farewell takes at most.
@@ -69,7 +72,7 @@ impl Farewell {
 
     fn numbers(&self) -> [u64; NUMBERS] {
         let s = &self.spans;
-        [
+        let single = [
             u64::from(self.generation),
             self.exec_at,
             self.bytes_copied,
@@ -82,9 +85,9 @@ impl Farewell {
             self.teardown_total,
             u64::from(self.cycle.done),
             u64::from(self.cycle.asked),
-            0,
-            0,
-        ]
+        ];
+        let parked = self.parked.words();
+        core::array::from_fn(|i| if i < 12 { single[i] } else { parked[i - 12] })
     }
 
     pub(super) fn read(words: &[Word]) -> Result<Self, HandoverError> {
@@ -107,6 +110,7 @@ impl Farewell {
             spans,
             teardown_total: n[9],
             cycle: CycleCount { done: n[10] as u32, asked: n[11] as u32 },
+            parked: CpuMask::from_words(core::array::from_fn(|i| n[12 + i])),
             script,
             from,
             to,

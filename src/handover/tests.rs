@@ -21,6 +21,7 @@ fn farewell(script: &str) -> Farewell {
         spans: Spans { online_down: 1, stop: 2, off: 3, dead: 4 },
         teardown_total: 10,
         cycle: CycleCount { done: 3, asked: 5 },
+        parked: [CpuId(2), CpuId(511)].into_iter().collect(),
         script: script.into(),
         from: "baton 0.1.0".into(),
         to: "/baton.Image".into(),
@@ -60,11 +61,11 @@ fn every_stray_write_to_the_page_is_noticed() {
     area.format();
     area.prepare(&farewell("mem"));
     area.seal(5);
-    for at in 0..PAGE_WORDS {
-        let old = memory[at].load(Relaxed);
-        memory[at].store(old ^ 0x100, Relaxed);
+    for (at, word) in memory[..PAGE_WORDS].iter().enumerate() {
+        let old = word.load(Relaxed);
+        word.store(old ^ 0x100, Relaxed);
         assert!(area.take().is_err(), "word {at}");
-        memory[at].store(old, Relaxed);
+        word.store(old, Relaxed);
     }
     assert!(area.take().is_ok());
 }

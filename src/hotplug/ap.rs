@@ -11,7 +11,7 @@ use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
 use crate::sync::Ticket;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::trace::{Dir, Mark};
 
 /// What the CPU has to do after [`Hotplug::secondary`].
@@ -21,6 +21,21 @@ pub enum Next {
     Off,
     /// Call [`Hotplug::off_denied`] and park, as if CPU_OFF had been denied.
     Park,
+}
+
+/// A store that a CPU makes last of all, with release ordering.
+pub struct LastWord<'a> {
+    /// Where.
+    pub word: &'a AtomicU64,
+    /// What.
+    pub value: u64,
+}
+
+impl LastWord<'_> {
+    /// Makes the store, for a machine on which nothing special has to follow.
+    pub fn say(self) {
+        self.word.store(self.value, Ordering::Release);
+    }
 }
 
 struct Ap<'a> {
@@ -42,9 +57,12 @@ impl Hotplug {
     }
 
     /// CPU_OFF returned, on this CPU: it parks for good.
-    pub fn off_denied(&self, m: &dyn Machine, cpu: CpuId, start: u32) {
+    ///
+    /// The mark is for the machine to set, as this CPU's last access to memory: who sees it may
+    /// give away everything that the CPU has run on.
+    pub fn off_denied(&self, m: &dyn Machine, cpu: CpuId, start: u32) -> LastWord<'_> {
         self.trace_mark(m, cpu, Mark::Quarantined, Dir::Down);
-        self.cell(cpu).local(start).set(Mark::Quarantined);
+        self.cell(cpu).local(start).last_word(Mark::Quarantined)
     }
 }
 

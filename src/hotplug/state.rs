@@ -6,6 +6,7 @@
 //! OFF in firmware.
 
 use super::StepFailure;
+use super::ap::LastWord;
 use crate::machine::PsciError;
 use crate::sync::Ticket;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -163,7 +164,7 @@ pub struct Local<'a> {
     start: u32,
 }
 
-impl Local<'_> {
+impl<'a> Local<'a> {
     /// One mark further on the way up.
     ///
     /// # Errors
@@ -186,6 +187,11 @@ impl Local<'_> {
     /// A mark on the way down, or back at ONLINE when the teardown was called off.
     pub fn set(&self, mark: Mark) {
         self.cell.word.store(pack(self.start, mark), Ordering::Release);
+    }
+
+    /// The store that [`Local::set`] would make, for somebody else to make.
+    pub fn last_word(&self, mark: Mark) -> LastWord<'a> {
+        LastWord { word: &self.cell.word, value: pack(self.start, mark) }
     }
 
     /// What the boot CPU wants.

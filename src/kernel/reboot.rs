@@ -5,12 +5,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Kernel, Level, NAME, Next};
-use crate::cpu::CpuMask;
+use crate::cpu::{CpuId, CpuMask};
 use crate::handover::{CycleCount, Farewell};
 use crate::hotplug::TeardownOutcome;
 use crate::kexec::script;
+use crate::machine::Affinity;
 use crate::options::TeardownMode;
-use crate::trace::{Dir, Phase};
+use crate::trace::{Dir, Mark, Phase};
 
 impl Kernel {
     /// Leaves for the loaded kernel. Returns what the machine has to do, or, if anything refuses
@@ -22,6 +23,7 @@ impl Kernel {
         let exec_at = self.board.now();
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
+        self.no_strays()?;
         let online = self.hotplug.online();
         // Take the CPUs down. Still reversible: they can be started again.
         let outcome = self.hotplug.tear_down(self.board, &online, mode);
@@ -54,15 +56,42 @@ impl Kernel {
             spans: Default::default(),
             teardown_total: 0,
             cycle,
+            parked: self.parked,
             script,
             from: NAME.into(),
             to: loaded.name.clone(),
         })
     }
 
+    /// No CPU that is neither up nor OFF: one that was given up may still come, and would run in
+    /// memory that is the next kernel's by then. The parked ones are known and stay where they are.
+    fn no_strays(&self) -> Result<(), String> {
+        let topology = self.hotplug.topology();
+        let stray = |cpu: &CpuId| {
+            !matches!(self.hotplug.mark(*cpu), Mark::Online | Mark::TeardownCpu)
+                && self.hotplug.mark(*cpu) != Mark::Quarantined
+                && !self.parked.contains(*cpu)
+                && self.board.affinity_info(*cpu) != Ok(Affinity::Off)
+        };
+        let named: Vec<String> = topology
+            .cpus()
+            .filter(stray)
+            .map(|cpu| format!("cpu {cpu} at {} is not OFF", self.hotplug.mark(cpu)))
+            .collect();
+        if named.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "kexec refused: {}; try `cpu online` for it, or `reset`; nothing was changed",
+            named.join("; ")
+        ))
+    }
+
     /// All OFF, or parked where the next kernel is told to keep away from.
     fn accept(&mut self, outcome: &TeardownOutcome, online: &CpuMask) -> Result<(), String> {
-        let parked = outcome.quarantined();
+        let topology = self.hotplug.topology();
+        let quarantined = |&cpu: &CpuId| self.hotplug.mark(cpu) == Mark::Quarantined;
+        let parked: CpuMask = topology.cpus().filter(quarantined).collect();
         let refused = if outcome.clean() {
             if parked.is_empty() {
                 return Ok(());
@@ -70,6 +99,7 @@ impl Kernel {
             let range = self.board.park_range();
             match self.reserve_quarantine(&[range]) {
                 Ok(()) => {
+                    parked.iter().for_each(|cpu| self.parked.insert(cpu));
                     let text = format!("CPUs {} are parked at {range}", parked.ranges());
                     self.say(Level::Warning, &text);
                     return Ok(());
@@ -93,6 +123,7 @@ impl Kernel {
 
     fn note(&self, farewell: &mut Farewell, outcome: &TeardownOutcome) {
         farewell.cpus = outcome.off.len() as u32;
+        farewell.parked = self.parked;
         farewell.spans = outcome.spans;
         farewell.teardown_total = outcome.total;
     }

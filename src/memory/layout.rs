@@ -51,7 +51,7 @@ pub fn lay_out(
         result.is_ok()
     };
     let cpus = description.topology.len();
-    let enough = |r: &Range| r.size() >= handover::bytes_for(cpus);
+    let enough = |r: &Range| r.start.is_multiple_of(PAGE) && r.size() >= handover::bytes_for(cpus);
     let inherited = description.handover.filter(enough);
     let inherited = inherited.filter(|&r| optional(&mut map, r, Owner::Trace));
     for reserved in &description.reserved {

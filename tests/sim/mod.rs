@@ -116,7 +116,7 @@ impl Sim {
         self.life(id, STACK, move |sim, cpu| {
             let next = sim.hp.secondary(cpu, id, start);
             if next == Next::Park || !cpu.cpu_off() {
-                sim.hp.off_denied(cpu, id, start);
+                sim.hp.off_denied(cpu, id, start).say();
                 cpu.park();
             }
         })

@@ -16,7 +16,8 @@ pub struct Record {
     /// Where the record is with the MMU on.
     own: AtomicU64,
     cpu: AtomicU64,
-    /// Generation of the kernel << 32 | number of the start.
+    /// Number of the start. The generation needs no word: no kernel jumps while a CPU of it may
+    /// still come.
     token: AtomicU64,
 }
 

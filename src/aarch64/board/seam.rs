@@ -50,6 +50,7 @@ impl Clock for Board {
 impl Power for Board {
     fn cpu_on(&self, cpu: CpuId) -> Result<(), PsciError> {
         let mpidr = self.topology.mpidr(cpu).ok_or(PsciError::InvalidParameters)?;
+        regs::dsb_ishst(); // what was stored for the CPU is there before it is
         let record = layout::physical(address_of(&self.records[cpu.index()]), self.base);
         psci::cpu_on(mpidr, layout::physical(layout::secondary_entry(), self.base), record)
     }
@@ -224,8 +225,8 @@ impl Facts for Board {
     }
 
     fn park_range(&self) -> Range {
-        let physical = |symbol| layout::physical(symbol, self.base);
-        Range::new(physical(layout::idmap_start()) & !(PAGE - 1), physical(layout::idmap_end()))
+        // The code, and the page tables that it needs until its MMU is off.
+        Range::new(self.base, layout::physical(layout::image_end(), self.base))
     }
 
     fn crash(&self, kind: CrashKind) {

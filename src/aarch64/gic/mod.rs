@@ -10,6 +10,7 @@ mod v2;
 mod v3;
 
 use super::percpu::PerCpu;
+use super::regs;
 use crate::cpu::{CpuMask, Mpidr};
 use crate::hotplug::StepError;
 use crate::platform;
@@ -20,16 +21,25 @@ pub use redistributor::Redistributors;
 pub const KICK: u32 = 0;
 
 /// Priority of kicks; lower numbers win.
-const KICK_PRIORITY: u8 = 0x40;
+const KICK_PRIORITY: u8 = 0x20;
 /// Priority of everything else.
 const PRIORITY: u8 = 0xa0;
 /// Lets everything through.
 const MASK_NONE: u8 = 0xf0;
-/// Lets only kicks through.
-const MASK_ALL_BUT_KICKS: u8 = 0x80;
+/// Lets only kicks through, whether or not the mask and the priorities are seen shifted by one bit
+/// (two security states, IHI 0069 4.8.1).
+const MASK_ALL_BUT_KICKS: u8 = 0xa0;
 
 /// First interrupt number that means "none" (IHI 0069 2.2).
 const SPECIAL: u32 = 1020;
+
+/// Interrupts masked: a handler may take the driver's lock as well.
+fn unshared<R>(body: impl FnOnce() -> R) -> R {
+    let daif = regs::irq_save();
+    let result = body();
+    regs::irq_restore(daif);
+    result
+}
 
 /// The interrupt controller of this machine.
 pub enum Gic {
@@ -104,12 +114,12 @@ impl Gic {
 
     /// Routes a shared interrupt to a CPU and reads the route back.
     pub fn route(&self, intid: u32, to: &PerCpu, mpidr: Mpidr) -> Result<(), StepError> {
-        each!(self, g => g.route(intid, to, mpidr))
+        unshared(|| each!(self, g => g.route(intid, to, mpidr)))
     }
 
     /// Enables or disables a shared interrupt.
     pub fn enable_shared(&self, intid: u32, on: bool) {
-        each!(self, g => g.enable_shared(intid, on));
+        unshared(|| each!(self, g => g.enable_shared(intid, on)));
     }
 
     /// Takes the pending interrupt of highest priority, runs `handle` with its number, and ends

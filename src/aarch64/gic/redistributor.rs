@@ -137,6 +137,9 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
     f.icenabler0.set(!0);
     patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAwake)?;
     f.waker.modify(WAKER::PROCESSOR_SLEEP::SET);
+    if !f.waker.is_set(WAKER::PROCESSOR_SLEEP) {
+        return Ok(()); // firmware's or the hypervisor's business: the register ignores writes
+    }
     patiently(|| f.waker.is_set(WAKER::CHILDREN_ASLEEP))
         .then_some(())
         .ok_or(StepError::RedistributorAwake)

@@ -35,7 +35,7 @@ register_structs! {
 pub struct Gic2 {
     distributor: u64,
     cpu_interface: u64,
-    /// Only the boot CPU programs shared interrupts; the lock is for the compiler.
+    /// The boot CPU programs shared interrupts, and a CPU that leaves as the console's target.
     driver: Mutex<Gic>,
 }
 
@@ -123,6 +123,7 @@ impl Gic2 {
             if intid >= SPECIAL {
                 return;
             }
+            regs::dsb_sy(); // the handler sees what was stored before the interrupt was sent
             handle(intid);
             interface.eoi(ack);
         }

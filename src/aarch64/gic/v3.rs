@@ -36,7 +36,7 @@ const RWP: u32 = 1 << 31;
 /// A GICv3.
 pub struct Gic3 {
     distributor: u64,
-    /// Only the boot CPU programs shared interrupts; the lock is for the compiler.
+    /// The boot CPU programs shared interrupts, and a CPU that leaves as the console's target.
     driver: Mutex<Gic>,
 }
 
@@ -68,8 +68,12 @@ impl Gic3 {
     }
 
     pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
+        if cpu.redistributor == 0 {
+            return Err(StepError::NoRedistributor);
+        }
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::CLEAR);
         regs::isb();
+        regs::dsb_sy(); // the interface is off before the redistributor hears of sleep
         redistributor::sleep(cpu.redistributor)
     }
 

@@ -1,0 +1,111 @@
+//! Initrds: packed, several, missing and broken ones.
+
+use anyhow::Result;
+use baton_qemu::cpio::{Archive, gzip};
+use libtest_mimic::Trial;
+
+use crate::check::{has, same};
+use crate::vm::{Vm, cpus, image, test};
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("initrd", "gzip_is_unpacked", packed),
+        test("initrd", "archives_follow_each_other", several),
+        test("initrd", "none_at_all", none),
+        test("initrd", "none_after_a_kexec", none_after_kexec),
+        broken("cut_short", "the archive is cut short", |whole| whole[..whole.len() / 2].to_vec()),
+        broken("no_archive", "no newc cpio entry", |_| b"just a text, no archive\n".repeat(9)),
+        broken("damaged_header", "no hexadecimal number", |whole| changed(whole, 20)),
+        broken("xz", "give a plain or gzip newc cpio", |_| b"\xfd7zXZ\0 and so on".to_vec()),
+        broken("gzip_with_wrong_crc", "the gzip CRC does not match", |whole| {
+            let packed = gzip(whole).unwrap_or_default();
+            changed(&packed, packed.len() - 8)
+        }),
+        broken("gzip_cut_short", "the gzip data ends early", |whole| {
+            let packed = gzip(whole).unwrap_or_default();
+            packed[..packed.len() / 2].to_vec()
+        }),
+        broken("gzip_of_no_archive", "unpacked initrd at byte 0", |_| {
+            gzip(&b"text\n".repeat(50)).unwrap_or_default()
+        }),
+    ]
+}
+
+/// An initrd that cannot be read: every command that needs it says so, and nothing changes.
+fn broken(name: &str, wanted: &'static str, spoil: fn(&[u8]) -> Vec<u8>) -> Trial {
+    test("initrd", format!("broken_{name}"), move || {
+        let mut vm = cpus(2)?.initrd(&spoil(&archive(&["baton.Image"])?))?.boot()?;
+        for command in ["files", "kexec load /baton.Image", "cycle 1"] {
+            has(&vm.refused(command)?, &["initrd", wanted])?;
+        }
+        nothing_loaded(&mut vm)?;
+        vm.power_off()
+    })
+}
+
+fn nothing_loaded(vm: &mut Vm) -> Result<()> {
+    same("kexec status", vm.run("kexec status")?, ["no kernel is loaded"])?;
+    has(&vm.refused("kexec exec")?, &["no kernel is loaded", "kexec load"])?;
+    vm.expect_marks(2, &[])
+}
+
+fn archive(names: &[&str]) -> Result<Vec<u8>> {
+    let (image, mut archive) = (image()?, Archive::default());
+    for name in names {
+        archive.add(name, &image)?;
+    }
+    archive.finish()
+}
+
+fn changed(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 0x15;
+    bytes
+}
+
+fn listed(vm: &mut Vm, names: &[&str]) -> Result<()> {
+    let size = image()?.len();
+    let lines = vm.run("files")?;
+    let wanted: Vec<String> = names.iter().map(|name| format!("{size:>12}  {name}")).collect();
+    same("files", &lines[..lines.len().min(names.len())], &wanted[..])?;
+    has(&lines[lines.len() - 1], &["initrd at 0x"])
+}
+
+fn packed() -> Result<()> {
+    let mut vm = cpus(2)?.gzip().boot()?;
+    listed(&mut vm, &["baton.Image"])?;
+    vm.run("kexec load baton.Image")?;
+    let (_, hello) = vm.jump("kexec exec", 1)?;
+    same("CPUs online", hello.online, 2)?;
+    listed(&mut vm, &["baton.Image"])
+}
+
+fn several() -> Result<()> {
+    let mut initrd = archive(&["b"])?;
+    initrd.resize(initrd.len().next_multiple_of(512), 0);
+    initrd.extend(gzip(&archive(&["dir/a"])?)?);
+    let mut vm = cpus(2)?.initrd(&initrd)?.boot()?;
+    listed(&mut vm, &["b", "dir/a"])?;
+    has(&vm.run("kexec load /dir/a")?.join("\n"), &["/dir/a, entry 0x"])
+}
+
+fn none() -> Result<()> {
+    let mut vm = cpus(2)?.initrd(&[])?.boot()?;
+    without(&mut vm)
+}
+
+fn none_after_kexec() -> Result<()> {
+    let mut vm = cpus(2)?.boot()?;
+    let lines = vm.run("kexec load baton.Image --initrd none")?;
+    same("parts", lines.iter().filter(|line| line.starts_with("initrd")).count(), 0)?;
+    vm.jump("kexec exec", 1)?;
+    without(&mut vm)
+}
+
+fn without(vm: &mut Vm) -> Result<()> {
+    for command in ["files", "kexec load /baton.Image", "cycle 3"] {
+        has(&vm.refused(command)?, &["there is no initrd", "boot with -initrd"])?;
+    }
+    nothing_loaded(vm)?;
+    vm.power_off()
+}

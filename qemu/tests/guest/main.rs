@@ -1,0 +1,40 @@
+//! Boots the real image under QEMU and holds it to what it promises, one machine per test.
+//!
+//! `BATON_IMAGE` names the image; without it, it is `target/baton.Image`. Every name starts with
+//! `real-guest::`, so that tests without QEMU can be run alone. Two machines run at a time unless
+//! `--test-threads` says otherwise.
+
+mod boot;
+mod check;
+mod cycles;
+mod errors;
+mod faults;
+mod hotplug;
+mod initrd;
+mod kexec;
+mod options;
+mod quarantine;
+mod steps;
+mod trees;
+mod vm;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let families = [
+        boot::tests(),
+        options::tests(),
+        initrd::tests(),
+        hotplug::tests(),
+        steps::tests(),
+        quarantine::tests(),
+        kexec::tests(),
+        cycles::tests(),
+        errors::tests(),
+        faults::tests(),
+        trees::tests(),
+    ];
+    libtest_mimic::run(&arguments, families.into_iter().flatten().collect()).exit();
+}
