@@ -215,7 +215,9 @@ impl Kernel {
             Ok((farewell, jump_at)) => {
                 self.report_jump(&farewell, jump_at);
                 self.report_cycle(&farewell);
-                farewell.script
+                // What this kernel was given on purpose comes before what is left of the last one's.
+                let own = self.options.run.as_deref().filter(|run| !run.trim().is_empty());
+                own.map_or(farewell.script.clone(), |own| format!("{own}; {}", farewell.script))
             }
             Err(why) => {
                 if let Some(why) = why {

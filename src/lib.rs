@@ -1,4 +1,92 @@
 //! baton: an aarch64 kernel that hands a many-core machine from one kernel to the next, fast.
+//!
+//! # Layers
+//!
+//! Logic is what decides; it has no `unsafe`, never blocks but through the seam, and compiles for
+//! the host. `aarch64` is what does; it compiles only for bare metal. Between them stand the traits
+//! of [`machine`], and the host tests implement the same traits on a simulated machine. The
+//! compiler keeps it so: every logic module is `forbid(unsafe_code)`, `aarch64` does not exist on
+//! the host, so logic that named it would not build there. Only `aarch64` may use `unsafe`; what
+//! other modules need of raw memory comes through the seam as slices of bytes or atomic words.
+//!
+//! Logic never calls what does not return. [`kernel::primary`] and [`hotplug::Hotplug::secondary`]
+//! return what the machine has to do next, and `aarch64` does it: that makes the whole way down
+//! testable.
+//!
+//! # Modules
+//!
+//! Arrows, from who uses to what is used: `aarch64 → kernel, machine`; `kernel ↔ shell → hotplug,
+//! kexec, options`; `kernel → handover, platform, fdt, memory, report`; `hotplug → machine, sync,
+//! trace, cpu`; `handover → trace`; `kexec → memory`; `platform → fdt, cpu, memory`; `machine →`
+//! the types that cross it. `config` and `report` know nobody; all may use `config` and `cpu`.
+//!
+//! - `aarch64`: entry, vectors, page tables, PSCI, GIC, timer, UART, jump. No policy.
+//! - [`machine`]: the seam. Each method says who may call it, when, and what holds then.
+//! - [`kernel`]: boot order and reboot order, each a flat list; messages and records; loading. Owns
+//!   the state of the boot CPU's console side; the point of no return is one line in it.
+//! - [`hotplug`]: a cell per CPU, the table of steps, bring-up and teardown serially and at once,
+//!   failures on purpose. Run by all CPUs; the boot CPU controls.
+//! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes.
+//! - [`handover`]: the region that crosses the jump: a sealed page of facts and two banks of rings.
+//! - [`trace`]: events of two words, and the ring of one CPU.
+//! - [`sync`]: hand-shakes between CPUs, and the atomics that loom can replace.
+//! - [`platform`]: what this machine is, read once from the device tree into one description.
+//! - [`fdt`]: checked reading of trees from anywhere, and the tree for the next kernel.
+//! - [`memory`]: ranges, and the map that says whose each is.
+//! - [`cpu`]: logical numbers, affinities, sets. A `CpuId` and an `Mpidr` are different types,
+//!   converted only by the topology; the boot CPU may have any number.
+//! - [`options`]: the command line. What is unknown or malformed costs a warning.
+//! - [`shell`]: the console: line editing, the table of commands, what they do.
+//! - [`report`]: records for programs, shared with the host tool.
+//! - [`config`]: limits and deadlines, tied together by const assertions.
+//!
+//! # Concurrency
+//!
+//! The boot CPU runs one operation at a time. CPUs share only what follows; everything else belongs
+//! to one CPU, or is written before the CPUs that read it are started.
+//!
+//! **The cell's word** ([`hotplug::state`]) holds a CPU's mark and the number of its start. On the
+//! way up the CPU advances it by compare-and-swap, and the boot CPU gives it up by
+//! compare-and-swap: exactly one wins, and the loser learns it from the failed exchange. A CPU that
+//! comes after it was given up finds another mark or another start, and turns itself off. On the
+//! way down only the CPU moves the word, until firmware says OFF and the boot CPU takes it over.
+//!
+//! **The cell's request** is the other direction: the boot CPU stores what it wants (release) and
+//! kicks; the CPU reads it when it wakes (acquire). A kick stays pending, so nothing between the
+//! last look and the sleep is lost. A request carries the ticket of its operation.
+//!
+//! **The latch** ([`sync::Latch`]) counts down one operation in one word: operation number and
+//! arrivals to come. Arriving is acquire-release, so whoever sees zero sees all that every arriver
+//! did. The last one alone kicks the boot CPU: an operation costs one wake-up per CPU and one of
+//! the boot CPU. A straggler's ticket is of another operation and counts for nothing.
+//!
+//! **Claims** (fanout only) are one word again: operation and next index. Each CPU that is alive
+//! takes indices by compare-and-swap and issues those CPU_ONs; opening is a release, so a claimer
+//! sees each record and each KICKED mark. A late helper finds a closed word.
+//!
+//! **The standstill** (serial teardown only) is a second latch. While a CPU runs its dying steps,
+//! all others have arrived there with interrupts filtered and wait; the leaving CPU waits for the
+//! latch itself before it starts to die. The others go on when their request changes.
+//!
+//! **Survivors** are frozen by the boot CPU before it asks the first CPU to leave; that request
+//! publishes them. A [`hotplug::Target`] comes only from there, so a migration to a CPU that leaves
+//! too can't be written down.
+//!
+//! **A trace ring** has one owner: its CPU while that is on, the boot CPU while it is off. Words are
+//! relaxed; what makes them visible is the hand-shake by which the reader learned that the owner
+//! is quiet (the latch, or OFF from firmware).
+//!
+//! **The handover's seal** orders kernels, not CPUs. After the point of no return the boot CPU, the
+//! last one on, stores the time of the jump and a checksum over the page. The next kernel takes the
+//! page only under a valid seal and breaks it, so that no farewell is read twice. Rings of the two
+//! banks alternate by generation: what is read is never what is being written.
+//!
+//! **The last word** of a CPU that firmware does not let go is its QUARANTINED mark, stored by
+//! assembly after everything else: who sees it may give away all that the CPU has run on, except
+//! the memory it is parked in.
+//!
+//! loom checks cell, request, latch, claims and standstill in every interleaving. The simulated
+//! machine runs whole operations under seeds, with a referee; QEMU runs the real image.
 #![no_std]
 #![deny(unsafe_code)]
 

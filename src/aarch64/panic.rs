@@ -54,7 +54,7 @@ pub fn report(what: &dyn fmt::Display, place: &dyn fmt::Display, frame: Option<&
     regs::mask_all();
     let me = MPIDR_EL1.get();
     match REPORTING.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => {}
+        Ok(_) => uart::silence(),
         Err(other) if other == me => {
             psci::system_off(); // the report itself faulted: enough has been said
         }

@@ -2,7 +2,7 @@
 //! are left alone, as an SBSA UART asks.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arm_pl011_uart::{Interrupts, PL011Registers, Uart, UniqueMmioPointer};
 use spin::Mutex;
@@ -17,6 +17,14 @@ static BASE: AtomicU64 = AtomicU64::new(0);
 
 /// One writer at a time; taken with interrupts masked. Innermost of all locks.
 static WRITER: Mutex<()> = Mutex::new(());
+
+/// Set when a panic is being reported: from then on only the report is written.
+static SILENCED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps every ordinary writer off the line, also one that is in the middle of its text.
+pub fn silence() {
+    SILENCED.store(true, Ordering::Relaxed);
+}
 
 /// Uses the PL011 at `base`, which is mapped as device.
 pub fn set_base(base: u64) {
@@ -38,15 +46,19 @@ pub fn write(text: &str) {
     let daif = regs::irq_save();
     {
         let _writer = WRITER.lock();
-        write_unlocked(text);
+        write_while(text, || !SILENCED.load(Ordering::Relaxed));
     }
     regs::irq_restore(daif);
 }
 
 /// Writes text whoever holds the lock. For a panic.
 pub fn write_unlocked(text: &str) {
+    write_while(text, || true);
+}
+
+fn write_while(text: &str, go_on: impl Fn() -> bool) {
     let Some(mut uart) = uart() else { return };
-    for byte in text.bytes() {
+    for byte in text.bytes().take_while(|_| go_on()) {
         if byte == b'\n' {
             put(&mut uart, b'\r');
         }

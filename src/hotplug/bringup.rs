@@ -116,6 +116,7 @@ impl Run<'_> {
         }
         let result = self.hp.section_up(self.m, cpu, Section::Prepare, &self.survivors);
         if let Err(failure) = result {
+            cell.remote().note_failure(failure);
             self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::Step(failure) });
         }
         result.is_ok()

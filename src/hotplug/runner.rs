@@ -4,7 +4,7 @@ use super::steps::{self, Context, Section, Step};
 use super::{Hotplug, StepError, StepFailure, Survivors};
 use crate::cpu::CpuId;
 use crate::machine::Machine;
-use crate::trace::{Dir, Edge, StepId, What};
+use crate::trace::{Dir, Edge, Event, StepId, What};
 
 impl Hotplug {
     /// Runs a section upwards. On failure what was done is undone before this returns.
@@ -15,7 +15,7 @@ impl Hotplug {
         section: Section,
         survivors: &Survivors,
     ) -> Result<(), StepFailure> {
-        let context = Context { machine: m, cpu, survivors };
+        let context = Context::new(m, cpu, survivors);
         for (id, step) in steps::of(section) {
             if let Err(failure) = self.run(&context, id, step, Dir::Up) {
                 self.undo(&context, section, |done| done < id, Dir::Down);
@@ -33,7 +33,7 @@ impl Hotplug {
         section: Section,
         survivors: &Survivors,
     ) -> Result<(), StepFailure> {
-        let context = Context { machine: m, cpu, survivors };
+        let context = Context::new(m, cpu, survivors);
         for (id, step) in steps::of(section).rev() {
             if let Err(failure) = self.run(&context, id, step, Dir::Down) {
                 self.undo(&context, section, |undone| undone > id, Dir::Up);
@@ -51,7 +51,7 @@ impl Hotplug {
         section: Section,
         survivors: &Survivors,
     ) -> Result<(), StepFailure> {
-        let context = Context { machine: m, cpu, survivors };
+        let context = Context::new(m, cpu, survivors);
         let mut first = Ok(());
         for (id, step) in steps::of(section).rev() {
             first = first.and(self.run(&context, id, step, Dir::Down));
@@ -78,6 +78,8 @@ impl Hotplug {
         }
     }
 
+    /// One step. Of two steps in a row one counter read is the end of the first and the begin of
+    /// the second: nothing lies between them.
     fn run(
         &self,
         context: &Context<'_>,
@@ -86,11 +88,20 @@ impl Hotplug {
         dir: Dir,
     ) -> Result<(), StepFailure> {
         let (m, cpu) = (context.machine, context.cpu);
-        self.trace(m, cpu, What::Step(id), dir, Edge::Begin);
+        let event = |at, edge| Event {
+            at,
+            cpu,
+            generation: self.generation,
+            dir,
+            edge,
+            what: What::Step(id),
+        };
+        m.record(event(context.now.get(), Edge::Begin));
         let act = if dir == Dir::Up { step.up } else { step.down };
         let result =
             if self.faults.hit(id, cpu, dir) { Err(StepError::Injected) } else { act(context) };
-        self.trace(m, cpu, What::Step(id), dir, Edge::End);
+        context.now.set(m.now());
+        m.record(event(context.now.get(), Edge::End));
         result.map_err(|error| StepFailure { step: id, dir, error })
     }
 }

@@ -229,6 +229,11 @@ pub struct Remote<'a> {
 }
 
 impl Remote<'_> {
+    /// Keeps why a prepare step failed, until the next start.
+    pub fn note_failure(&self, failure: StepFailure) {
+        self.cell.failure.store(failure.to_word(), Ordering::Release);
+    }
+
     /// Begins a new start: forgets what the last one left and says KICKED. Returns its number.
     /// The CPU is off.
     pub fn begin_start(&self, ticket: Ticket) -> u32 {

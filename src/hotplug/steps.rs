@@ -1,5 +1,7 @@
 //! The table of steps, in the order in which a CPU comes up. Going down it is walked backwards.
 
+use core::cell::Cell;
+
 use super::{StepError, Survivors};
 use crate::cpu::CpuId;
 use crate::machine::Machine;
@@ -35,6 +37,15 @@ pub struct Context<'a> {
     pub cpu: CpuId,
     /// Who stays. On the way up: all that are online.
     pub survivors: &'a Survivors,
+    /// The last counter read.
+    pub(super) now: Cell<u64>,
+}
+
+impl<'a> Context<'a> {
+    /// For the steps of one CPU that are run in a row from now on.
+    pub(super) fn new(machine: &'a dyn Machine, cpu: CpuId, survivors: &'a Survivors) -> Self {
+        Self { machine, cpu, survivors, now: Cell::new(machine.now()) }
+    }
 }
 
 /// One step.

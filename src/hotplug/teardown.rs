@@ -101,7 +101,7 @@ impl Run<'_> {
         }
         // Nobody stands still: those that stay are not touched by those that leave, since every
         // migration target was frozen beforehand.
-        let stopped = self.stop(leaving, Ticket::NONE);
+        let stopped = self.stopping(|run| run.stop(leaving, Ticket::NONE));
         self.off(&stopped);
         self.clean_up();
     }
@@ -153,15 +153,20 @@ impl Run<'_> {
     pub(super) fn stop(&mut self, leaving: &CpuMask, standstill: Ticket) -> CpuMask {
         let ticket = self.hp.latch.open(leaving.len());
         leaving.iter().for_each(|cpu| self.hp.cell(cpu).remote().stop_after(standstill));
-        let (all, ticks) = self.hp.phase(self.m, Phase::Stop, Dir::Down, || {
-            self.ask(leaving, Request::Stop(ticket));
-            self.wait(ticket)
-        });
-        self.spans.stop += ticks;
+        self.ask(leaving, Request::Stop(ticket));
+        let all = self.wait(ticket);
         let behind = |&cpu: &CpuId| self.hp.cell(cpu).request() == Request::Stop(ticket);
         let behind: CpuMask = leaving.iter().filter(|c| !all && behind(c)).collect();
         self.name_missing(&behind);
         leaving.and_not(&behind)
+    }
+
+    /// Runs `body` as the phase in which CPUs are stopped.
+    pub(super) fn stopping<R>(&mut self, body: impl FnOnce(&mut Self) -> R) -> R {
+        let (hp, m) = (self.hp, self.m);
+        let (result, ticks) = hp.phase(m, Phase::Stop, Dir::Down, || body(self));
+        self.spans.stop += ticks;
+        result
     }
 
     pub(super) fn name_missing(&mut self, cpus: &CpuMask) {

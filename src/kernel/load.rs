@@ -57,7 +57,11 @@ impl Kernel {
         }
         let room = (tree.len() + bootargs.len() + TREE_SLACK).min(MAX_DTB);
         let mut plan = kexec::plan(&request, &map, room).map_err(|e| e.to_string())?;
-        let next = self.next_tree(&tree, bootargs, plan.initrd, &[])?;
+        let next =
+            self.next_tree(&tree, bootargs, plan.initrd, &[]).map_err(|why| match &ask.dtb {
+                Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
+                None => why,
+            })?;
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut map).map_err(|e| e.to_string())?;
         let contents = |what| match what {

@@ -64,27 +64,29 @@ impl Kernel {
     }
 
     /// No CPU that is neither up nor OFF: one that was given up may still come, and would run in
-    /// memory that is the next kernel's by then. The parked ones are known and stay where they are.
+    /// memory that is the next kernel's by then.
     fn no_strays(&self) -> Result<(), String> {
+        let up = |cpu: &CpuId| matches!(self.hotplug.mark(*cpu), Mark::Online | Mark::TeardownCpu);
+        let named = self.not_off(|cpu| !up(cpu));
+        if named.is_empty() {
+            return Ok(());
+        }
+        Err(format!("kexec refused: {named}; try `cpu online` for it, or `reset`"))
+    }
+
+    /// Names those of some CPUs that firmware does not say are OFF. The parked ones are known and
+    /// stay where they are.
+    fn not_off(&self, which: impl Fn(&CpuId) -> bool) -> String {
         let topology = self.hotplug.topology();
-        let stray = |cpu: &CpuId| {
-            !matches!(self.hotplug.mark(*cpu), Mark::Online | Mark::TeardownCpu)
+        let on = |cpu: &CpuId| {
+            *cpu != topology.boot()
                 && self.hotplug.mark(*cpu) != Mark::Quarantined
                 && !self.parked.contains(*cpu)
                 && self.board.affinity_info(*cpu) != Ok(Affinity::Off)
         };
-        let named: Vec<String> = topology
-            .cpus()
-            .filter(stray)
-            .map(|cpu| format!("cpu {cpu} at {} is not OFF", self.hotplug.mark(cpu)))
-            .collect();
-        if named.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "kexec refused: {}; try `cpu online` for it, or `reset`; nothing was changed",
-            named.join("; ")
-        ))
+        let name = |cpu| format!("cpu {cpu} at {} is not OFF", self.hotplug.mark(cpu));
+        let named: Vec<String> = topology.cpus().filter(which).filter(on).map(name).collect();
+        named.join("; ")
     }
 
     /// All OFF, or parked where the next kernel is told to keep away from.
@@ -92,7 +94,13 @@ impl Kernel {
         let topology = self.hotplug.topology();
         let quarantined = |&cpu: &CpuId| self.hotplug.mark(cpu) == Mark::Quarantined;
         let parked: CpuMask = topology.cpus().filter(quarantined).collect();
-        let refused = if outcome.clean() {
+        let clean = |&cpu: &CpuId| {
+            matches!(self.hotplug.mark(cpu), Mark::Offline | Mark::Dead | Mark::Quarantined)
+        };
+        let left = self.not_off(|cpu| !clean(cpu));
+        let refused = if !left.is_empty() && outcome.clean() {
+            left
+        } else if outcome.clean() {
             if parked.is_empty() {
                 return Ok(());
             }

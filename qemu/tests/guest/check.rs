@@ -28,7 +28,11 @@ pub fn arrival(bringup: &Bringup, hello: &Hello, generation: u32) -> Result<()> 
     same("at", bringup.at.as_str(), "boot")?;
     same("CPUs online", hello.online, bringup.online + 1)?;
     ensure!(bringup.cpus < hello.cpus, "{} of {} CPUs were kicked", bringup.cpus, hello.cpus);
-    ensure!(hello.base % (2 << 20) == 0, "base {:#x} is not a multiple of 2 MiB", hello.base);
+    ensure!(
+        hello.base.is_multiple_of(2 << 20),
+        "base {:#x} is not a multiple of 2 MiB",
+        hello.base
+    );
     ensure!(hello.counter_hz > 0 && hello.free_bytes > 0, "{hello:?}");
     counts(bringup)
 }

@@ -20,9 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("cycles", "80_cpus_on_one_thread", || {
             run(cpus(80)?.one_thread(), 80, &[("parallel", 3), ("serial", 1)])
         }),
-        test("cycles", "el2_gicv3", || {
-            run(cpus(4)?.el2(), 4, &[("parallel", 2), ("serial", 2)])
-        }),
+        test("cycles", "el2_gicv3", || run(cpus(4)?.el2(), 4, &[("parallel", 2), ("serial", 2)])),
         test("cycles", "el2_gicv2", || {
             run(cpus(4)?.el2().gic2(), 4, &[("parallel", 2), ("serial", 2)])
         }),

@@ -5,7 +5,7 @@ use baton::report::{Bringup, Record};
 use libtest_mimic::Trial;
 
 use crate::check::{has, left, same};
-use crate::vm::{Setup, SOON, Vm, cpus, test};
+use crate::vm::{SOON, Setup, Vm, cpus, test};
 
 const PARKED: u32 = 2;
 const CPUS: u32 = 4;

@@ -24,7 +24,7 @@ pub fn tests() -> Vec<Trial> {
         test("steps", "online_fails_up", || up(&ONLINE, "AP_IDLE_DEAD")),
         test("steps", "online_fails_down_and_is_refused", down_refused),
         test("steps", "starting_fails_down_and_the_cpu_goes", || down_goes(&STARTING)),
-        test("steps", "prepare_fails_down_and_the_cpu_goes", || down_goes(&PREPARE)),
+        test("steps", "prepare_fails_down_and_the_cpu_goes", prepare_down),
         test("steps", "online_fails_down_and_kexec_is_refused", kexec_refused),
         test("steps", "failing_on_all_cpus_is_named_for_each", everybody),
         test("steps", "wrong_words_are_refused", words),
@@ -36,8 +36,7 @@ fn table() -> Result<()> {
     let mut vm = cpus(1)?.boot()?;
     let lines = vm.run("hotplug")?;
     let wanted: Vec<&str> = PREPARE.into_iter().chain(STARTING).chain(ONLINE).collect();
-    let names: Vec<&str> =
-        lines.iter().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    let names: Vec<&str> = lines.iter().filter_map(|line| line.split_whitespace().nth(2)).collect();
     same("steps", &names[1..=wanted.len()], &wanted[..])
 }
 
@@ -90,7 +89,7 @@ fn down_refused() -> Result<()> {
     Ok(())
 }
 
-/// Past the point where it could be refused: the CPU goes, and its failure is kept for the user.
+/// Past the point where it could be refused: the CPU goes, and comes back when it is asked to.
 fn down_goes(steps: &[&str]) -> Result<()> {
     let mut vm = cpus(CPUS)?.boot()?;
     for step in steps {
@@ -99,12 +98,27 @@ fn down_goes(steps: &[&str]) -> Result<()> {
             let record = vm.record(&format!("cpu offline all --teardown {mode}"))?;
             left(&record, CPUS - 1, mode)?;
             vm.expect_marks(CPUS, &[1, 2, 3].map(|cpu| (cpu, "OFFLINE")))?;
+            let why = format!("step {step} down: injected failure");
+            has(&vm.run("cpus")?[VICTIM as usize + 1], &[&why])?;
             came(&vm.record("cpu online all")?, CPUS - 1)?;
             // Used up: what is injected next would find it otherwise.
             same("the failure was met", vm.run("soak 1")?.len(), 1)?;
         }
     }
     Ok(())
+}
+
+/// Its clean-up fails once: the CPU stays DEAD until the next operation has cleaned up.
+fn prepare_down() -> Result<()> {
+    let mut vm = cpus(CPUS)?.boot()?;
+    for (mode, mark) in [("parallel", "DEAD"), ("serial", "OFFLINE")] {
+        vm.run(&format!("set fail {}:{VICTIM}:down", PREPARE[0]))?;
+        left(&vm.record(&format!("cpu offline all --teardown {mode}"))?, CPUS - 1, mode)?;
+        vm.expect_marks(CPUS, &[(1, "OFFLINE"), (VICTIM, mark), (3, "OFFLINE")])?;
+        came(&vm.record("cpu online all")?, CPUS - 1)?;
+        vm.expect_marks(CPUS, &[])?;
+    }
+    free_of_trouble(&mut vm)
 }
 
 fn kexec_refused() -> Result<()> {

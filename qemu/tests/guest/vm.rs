@@ -114,6 +114,12 @@ impl Setup {
         self.argument("-dtb", "whole.dtb", bytes)
     }
 
+    /// More arguments for QEMU.
+    pub fn qemu(mut self, arguments: &[&str]) -> Self {
+        self.options.extra.extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
     fn argument(mut self, option: &str, name: &str, bytes: &[u8]) -> Result<Self> {
         let path = self.write(name, bytes)?;
         self.options.extra.extend([option.into(), path.display().to_string()]);
@@ -188,7 +194,8 @@ impl Vm {
 
     /// Waits for a panic and for the machine to turn itself off.
     pub fn panic(&mut self) -> Result<Panic> {
-        let Record::Panic(panic) = self.guest.wait_record(|r| matches!(r, Record::Panic(_)), SOON)?
+        let Record::Panic(panic) =
+            self.guest.wait_record(|r| matches!(r, Record::Panic(_)), SOON)?
         else {
             bail!("no panic")
         };

@@ -164,7 +164,10 @@ impl Kernel {
                 }
                 self.board.crash_on(cpu, kind);
                 let text = "the CPU was told to crash, and its report should have come";
-                self.board.wait(Some(self.board.now() + self.board.hz()));
+                let end = self.board.now() + self.board.hz();
+                while self.board.now() < end {
+                    self.board.wait(Some(end));
+                }
                 self.say(Level::Warning, text);
             }
             _ => self.board.crash(kind),
