@@ -45,7 +45,7 @@ BAREOUT = target/$(TARGET)/release
 GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2)
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench image floor tool lint fuzz clean test-host test-loom test-guest
+.PHONY: help run test bench image floor tool lint lint-tools fuzz clean test-host test-loom test-guest
 
 help:
 	@echo "make run     boot baton on CPUS CPUs, kexec it CYCLES times serially and in parallel, report"
@@ -97,11 +97,19 @@ test-guest: image floor
 	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) \
 	  $(CARGO) test --locked -p baton-qemu --test guest
 
-lint: $(SYSROOT_STAMP)
+lint: $(SYSROOT_STAMP) lint-tools
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
 	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -- -D warnings
 	@$(CARGO) test --locked --quiet -p baton-qemu --test licences
+
+# Debian's compiler comes without them.
+lint-tools:
+ifeq ($(KTC),system)
+ifeq ($(and $(wildcard /usr/bin/cargo-fmt),$(wildcard /usr/bin/cargo-clippy)),)
+	$(call apt_install,rustfmt-web rust-web-clippy)
+endif
+endif
 
 fuzz: $(SYSROOT_STAMP)
 	@PROPTEST_CASES=$$(( $${FUZZ_SECONDS:-60} * 2000 )) $(CARGO) test --locked --release --workspace --exclude floor -- mutat random garbage broken

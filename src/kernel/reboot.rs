@@ -24,6 +24,8 @@ impl Kernel {
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
         self.no_strays()?;
+        let checked = self.board.now();
+        self.hotplug.record_phase(self.board, Phase::Preflight, Dir::Down, exec_at, checked);
         let online = self.hotplug.online();
         // Take the CPUs down. Still reversible: they can be started again.
         let outcome = self.hotplug.tear_down(self.board, &online, mode);

@@ -137,8 +137,6 @@ named! {
         DeadWork = "dead",
         /// Interrupts and timers quiet, handover closed.
         Quiesce = "quiesce",
-        /// From the last counter read of the old kernel to the first of the new one.
-        Jump = "jump",
     }
 }
 

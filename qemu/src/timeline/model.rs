@@ -137,7 +137,7 @@ impl Timeline {
         let first = self.phases.iter().find(|bar| bar.begin >= entry);
         let first = first.map_or(self.end, |bar| bar.begin);
         for (name, begin, end) in [("jump", jump, entry), ("boot", entry, first)] {
-            if !self.phases.iter().any(|bar| bar.name == name) {
+            if begin < end && !self.phases.iter().any(|bar| bar.name == name) {
                 let (name, dir) = (name.to_string(), "up".to_string());
                 self.phases.push(Bar { name, dir, begin, end });
             }

@@ -12,7 +12,7 @@ use crate::options::{BringupPolicy, TeardownMode};
 use crate::shell::command::{Cycle, KexecLoad};
 
 /// What `cycle` loads if it is not told.
-const DEFAULT_IMAGE: &str = "/baton.Image";
+const DEFAULT_IMAGE: &str = "baton.Image";
 
 impl Kernel {
     pub(super) fn files(&self) -> Outcome {

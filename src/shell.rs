@@ -1,6 +1,6 @@
 //! The console: what is typed becomes a [`Command`](command::Command), and `exec` carries it out.
 //!
-//! - [`line`]: bytes of the UART become lines; echo, editing, [`history`], completion.
+//! - [`mod@line`]: bytes of the UART become lines; echo, editing, [`history`], completion.
 //! - [`parse`]: lines become commands, or an error that says what to type instead.
 //! - [`command`]: the commands as values.
 //! - [`help`]: the one table of commands; the parser takes its names and options from it, so that
