@@ -118,7 +118,7 @@ fn cycles(
 ) -> Result<(), Outcome> {
     let asked = args.cycles;
     progress.step(format!("{mode} kexec 1 of {asked}"));
-    guest.send(&format!("cycle {asked} --teardown {mode}"))?;
+    guest.send(&format!("cycle {asked} --teardown {mode} --bringup {mode}"))?;
     loop {
         let wanted = |r: &Record| matches!(r, Record::Cycle(_) | Record::Error(_));
         match guest.wait_for(&format!("cycle record, {mode}"), wanted, args.limits.silence())? {

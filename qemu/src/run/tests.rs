@@ -22,8 +22,8 @@ fn scene(change: impl Fn(&str, String) -> String) -> Scene {
     // The stand-in gives the same answer each time: it holds the traces of both kexecs.
     let timeline = [script.timeline(2, "serial"), script.timeline(4, "parallel")].concat();
     let answers = [
-        ("cycle 2 --teardown serial", cycles(0, "serial")),
-        ("cycle 2 --teardown parallel", cycles(2, "parallel")),
+        ("cycle 2 --teardown serial --bringup serial", cycles(0, "serial")),
+        ("cycle 2 --teardown parallel --bringup parallel", cycles(2, "parallel")),
         ("timeline --json", fake::print(&timeline)),
         ("poweroff", change("poweroff", "EXIT".into())),
     ];
