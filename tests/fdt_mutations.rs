@@ -63,6 +63,11 @@ struct Outcomes {
     both: usize,
 }
 
+/// As many as for a property: `PROPTEST_CASES`, if that is set.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(6000)
+}
+
 /// Runs `cases` mutations; `anywhere` or in property values alone.
 fn mutate(cases: u32, anywhere: bool) -> Outcomes {
     let seeds: Vec<_> = seeds().into_iter().map(|t| (value_bytes(&t), t)).collect();
@@ -93,13 +98,13 @@ fn mutate(cases: u32, anywhere: bool) -> Outcomes {
 
 #[test]
 fn mutations_anywhere_never_panic() {
-    let outcomes = mutate(6000, true);
+    let outcomes = mutate(cases(), true);
     assert!(outcomes.refused > 1000 && outcomes.both > 100, "{outcomes:?}");
 }
 
 #[test]
 fn mutations_of_values_never_panic() {
-    let outcomes = mutate(6000, false);
+    let outcomes = mutate(cases(), false);
     assert!(outcomes.only_edited > 500 && outcomes.both > 500, "{outcomes:?}");
 }
 

@@ -183,6 +183,7 @@ pub static TABLE: [Entry; 20] = [
         summary: "changes a setting; without arguments: shows them",
         items: &[
             argument("loglevel N", "messages up to this level are printed, 0 to 7"),
+            argument("timeout MS", "how long a phase may take before the missing CPUs are named"),
             argument(
                 "fail STEP[:CPU][:up|down][:TIMES]",
                 "makes a hotplug step fail on purpose, once if TIMES is not given;\n\
