@@ -13,6 +13,7 @@ pub use entry_record::{Record, record_offset};
 
 use super::gic::{Gic, KICK};
 use super::percpu::PerCpu;
+use super::regs::Features;
 use super::{percpu, timer, uart};
 use crate::config::PAGE;
 use crate::cpu::{CpuId, CpuMask, Topology};
@@ -44,6 +45,8 @@ pub struct Board {
     pub(super) psci_version: (u32, u32),
     pub(super) entry_level: u32,
     pub(super) base: u64,
+    /// What the boot CPU has.
+    pub(super) features: Features,
     /// TTBR0 and TTBR1.
     pub(super) tables: (u64, u64),
     /// Received bytes: written in the interrupt handler of one CPU, read by the boot CPU.
@@ -112,6 +115,7 @@ impl Board {
             psci_version,
             entry_level,
             base,
+            features: Features::here(),
             tables,
             input: Mutex::new(heapless::Deque::new()),
             crash: (AtomicU64::new(NOBODY), AtomicU8::new(0)),

@@ -107,6 +107,36 @@ pub fn dcache_line() -> u64 {
     4 << (ctr >> 16 & 0xf)
 }
 
+/// What every CPU must have as the boot CPU has it, from its identification registers (Arm ARM
+/// D19.2): the 4 KiB granule, GIC system registers, and the range of physical addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Features {
+    granule_4k: u64,
+    gic: u64,
+    physical_range: u64,
+}
+
+impl Features {
+    /// Those of the CPU that runs.
+    pub fn here() -> Self {
+        let (mmfr0, pfr0): (u64, u64);
+        // SAFETY: reads constant registers.
+        unsafe {
+            asm!("mrs {0}, id_aa64mmfr0_el1", "mrs {1}, id_aa64pfr0_el1",
+                out(reg) mmfr0, out(reg) pfr0);
+        }
+        let field = |register: u64, shift: u32| register >> shift & 0xf;
+        Self { granule_4k: field(mmfr0, 28), gic: field(pfr0, 24), physical_range: field(mmfr0, 0) }
+    }
+
+    /// True if a kernel that was set up on a CPU with `other` runs on one with these.
+    pub fn suffice_for(&self, other: &Self) -> bool {
+        self.granule_4k == other.granule_4k
+            && self.gic == other.gic
+            && self.physical_range >= other.physical_range
+    }
+}
+
 /// A random number of the CPU, if it has FEAT_RNG and one is ready.
 pub fn random() -> Option<u64> {
     let isar0: u64;

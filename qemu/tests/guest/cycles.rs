@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub fn tests() -> Vec<Trial> {
     vec![
         test("cycles", "50_parallel_8_cpus", || run(cpus(8)?, 8, &[("parallel", 50)])),
-        test("cycles", "10_serial_8_cpus", || run(cpus(8)?, 8, &[("serial", 10)])),
+        test("cycles", "50_serial_8_cpus", || run(cpus(8)?, 8, &[("serial", 50)])),
         test("cycles", "80_cpus", || run(cpus(80)?, 80, &[("parallel", 3), ("serial", 3)])),
         test("cycles", "80_cpus_on_one_thread", || {
             run(cpus(80)?.one_thread(), 80, &[("parallel", 3), ("serial", 1)])

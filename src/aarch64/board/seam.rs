@@ -103,6 +103,9 @@ impl Local for Board {
         if me.cpu != self.topology.boot() && me.entry_level() != u64::from(self.entry_level) {
             return Err(StepError::WrongLevel);
         }
+        if !regs::Features::here().suffice_for(&self.features) {
+            return Err(StepError::MissingFeature);
+        }
         Ok(())
     }
 
