@@ -216,33 +216,36 @@ impl Hotplug {
     }
 
     /// Looks for `done` in pauses that double, for what nobody can kick us about; true if done.
-    fn poll(&self, m: &dyn Machine, deadline: u64, mut done: impl FnMut() -> bool) -> bool {
-        let mut pause = FIRST_PAUSE_US;
-        loop {
-            if done() {
-                return true;
-            }
-            let now = m.now();
-            if now >= deadline {
-                return false;
-            }
-            m.wait(Some(deadline.min(now + m.ticks_from_us(pause))));
-            pause = (pause * 2).min(LONGEST_PAUSE_US);
-        }
+    fn poll(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
+        look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
     }
 
-    /// Sleeps until `done` or the deadline; true if done.
-    fn wait_until(&self, m: &dyn Machine, deadline: u64, mut done: impl FnMut() -> bool) -> bool {
-        loop {
-            if done() {
-                return true;
-            }
-            let now = m.now();
-            if now >= deadline {
-                return false;
-            }
-            // A CPU whose GIC is down can't kick us: look again now and then.
-            m.wait(Some(deadline.min(now + m.ticks_from_ms(LOOK_AGAIN_MS))));
+    /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't kick us, so
+    /// it looks again now and then.
+    fn wait_until(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
+        let pause = LOOK_AGAIN_MS * 1000;
+        look_until(m, deadline, pause, pause, done)
+    }
+}
+
+/// Sleeps between looks for `done`, `pause` microseconds at most, doubling up to `longest`; true if
+/// done before the deadline.
+fn look_until(
+    m: &dyn Machine,
+    deadline: u64,
+    mut pause: u64,
+    longest: u64,
+    mut done: impl FnMut() -> bool,
+) -> bool {
+    loop {
+        if done() {
+            return true;
         }
+        let now = m.now();
+        if now >= deadline {
+            return false;
+        }
+        m.wait(Some(deadline.min(now + m.ticks_from_us(pause))));
+        pause = (pause * 2).min(longest);
     }
 }
