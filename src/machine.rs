@@ -3,6 +3,9 @@
 //!
 //! Every method says who may call it and when. "Boot CPU" is the CPU that controls hotplug.
 
+pub mod irq;
+pub mod pmu;
+
 use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};

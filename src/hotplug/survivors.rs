@@ -7,7 +7,10 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The CPUs that stay while others leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Survivors(CpuMask);
+pub struct Survivors {
+    stay: CpuMask,
+    leaving: CpuMask,
+}
 
 /// A CPU that is known to stay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,20 +19,38 @@ pub struct Target(CpuId);
 impl Survivors {
     /// Those of `online` that are not leaving.
     pub fn freeze(online: &CpuMask, leaving: &CpuMask) -> Self {
-        Self(online.and_not(leaving))
+        Self { stay: online.and_not(leaving), leaving: *leaving }
     }
 
     /// `preferred` if it stays, else the lowest CPU that does; `None` if nobody stays.
     pub fn target(&self, preferred: CpuId) -> Option<Target> {
-        if self.0.contains(preferred) {
-            return Some(Target(preferred));
-        }
-        self.0.iter().next().map(Target)
+        self.stays(preferred).or_else(|| self.stay.iter().next().map(Target))
+    }
+
+    /// This CPU, if it stays.
+    pub fn stays(&self, cpu: CpuId) -> Option<Target> {
+        self.stay.contains(cpu).then_some(Target(cpu))
+    }
+
+    /// The lowest CPU of `among` that stays.
+    pub fn one_of(&self, among: &CpuMask) -> Option<Target> {
+        self.stay.and(among).iter().next().map(Target)
+    }
+
+    /// This CPU, if it is not leaving. For one that says of itself that it is up and came after the
+    /// freeze: it stays until the operation is over, because the next one begins only then.
+    pub fn newcomer(&self, cpu: CpuId) -> Option<Target> {
+        (!self.leaving.contains(cpu)).then_some(Target(cpu))
     }
 
     /// The set.
     pub fn mask(&self) -> &CpuMask {
-        &self.0
+        &self.stay
+    }
+
+    /// Those that leave.
+    pub fn leaving(&self) -> &CpuMask {
+        &self.leaving
     }
 }
 
@@ -41,11 +62,29 @@ impl Target {
 }
 
 /// Where the boot CPU lays the survivors down for the leaving CPUs to read.
-pub(super) struct Frozen([AtomicU64; MAX_CPUS / 64]);
+#[derive(Default)]
+pub(super) struct Frozen {
+    stay: Words,
+    leaving: Words,
+}
 
-impl Default for Frozen {
+struct Words([AtomicU64; MAX_CPUS / 64]);
+
+impl Default for Words {
     fn default() -> Self {
         Self(core::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Words {
+    fn set(&self, mask: &CpuMask) {
+        for (word, value) in self.0.iter().zip(mask.words()) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self) -> CpuMask {
+        CpuMask::from_words(core::array::from_fn(|i| self.0[i].load(Ordering::Relaxed)))
     }
 }
 
@@ -53,14 +92,13 @@ impl Frozen {
     /// Lays them down. Boot CPU, before it asks the first CPU to leave; relaxed, because that
     /// request is what publishes them.
     pub(super) fn set(&self, survivors: &Survivors) {
-        for (word, value) in self.0.iter().zip(survivors.0.words()) {
-            word.store(value, Ordering::Relaxed);
-        }
+        self.stay.set(&survivors.stay);
+        self.leaving.set(&survivors.leaving);
     }
 
     /// What was laid down, for a CPU that was asked to leave.
     pub(super) fn get(&self) -> Survivors {
-        Survivors(CpuMask::from_words(core::array::from_fn(|i| self.0[i].load(Ordering::Relaxed))))
+        Survivors { stay: self.stay.get(), leaving: self.leaving.get() }
     }
 }
 
@@ -75,5 +113,11 @@ mod tests {
         assert_eq!(s.target(CpuId(3)).map(Target::cpu), Some(CpuId(3)));
         assert_eq!(s.target(CpuId(2)).map(Target::cpu), Some(CpuId(1)));
         assert_eq!(Survivors::freeze(&leaving, &leaving).target(CpuId(0)), None);
+        assert_eq!((s.stays(CpuId(2)), s.newcomer(CpuId(2))), (None, None));
+        assert_eq!(s.stays(CpuId(7)), None, "it is not up yet");
+        assert_eq!(s.newcomer(CpuId(7)).map(Target::cpu), Some(CpuId(7)));
+        let cluster = CpuMask::from_iter([CpuId(2), CpuId(3)]);
+        assert_eq!(s.one_of(&cluster).map(Target::cpu), Some(CpuId(3)));
+        assert_eq!(s.one_of(&leaving), None, "nobody of them stays: a normal answer");
     }
 }

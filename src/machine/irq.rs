@@ -1,0 +1,66 @@
+//! Shared peripheral interrupts, as the distributor sees them.
+
+use crate::cpu::CpuId;
+use crate::hotplug::{StepError, Target};
+
+/// Where one interrupt is to go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Interrupt number of the architecture (an SPI has 32 and more).
+    pub intid: u32,
+    /// The CPU that is to take it.
+    pub to: Target,
+    /// Enabled afterwards, or masked: what arrives while it is masked stays pending.
+    pub enable: bool,
+}
+
+/// A route that did not read back as written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RouteError {
+    /// Which interrupt.
+    pub intid: u32,
+    /// Where it goes now, if that is a CPU of this machine.
+    pub is: Option<CpuId>,
+}
+
+impl From<RouteError> for StepError {
+    fn from(_: RouteError) -> Self {
+        Self::RouteRejected
+    }
+}
+
+/// Shared interrupts.
+pub trait Interrupts {
+    /// Applies all routes in one pass: every one of them disabled, one wait until the distributor
+    /// has taken that, routed, read back, enabled again where asked. What arrives in between stays
+    /// pending. Boot CPU, or a leaving CPU for an interrupt that only it may move. Never from a
+    /// handler.
+    ///
+    /// # Errors
+    /// The first route that did not take; all others are applied, and that one is enabled where it
+    /// was.
+    fn apply(&self, routes: &[Route]) -> Result<(), RouteError>;
+
+    /// The CPU that the distributor routes an interrupt to, read from the hardware; `None` if that
+    /// is no CPU of this machine.
+    fn route_of(&self, intid: u32) -> Option<CpuId>;
+
+    /// Enables or masks one interrupt, and waits until that holds. Any CPU, not from a handler of
+    /// another interrupt.
+    fn enable(&self, intid: u32, on: bool);
+
+    /// Makes an interrupt pending, as its line would. Any CPU.
+    fn pend(&self, intid: u32);
+
+    /// True if the distributor has it as pending.
+    fn pending(&self, intid: u32) -> bool;
+
+    /// Redistributors on which an earlier kernel left LPIs enabled. They can't be turned off
+    /// safely, so they are kept, and the memory of their tables stays reserved (IHI 0069 5.1).
+    fn lpis_left_on(&self) -> usize;
+
+    /// Leaves nothing that could interrupt the next kernel: this CPU's interface and timer off, the
+    /// distributor off, devices silent. Boot CPU, last act before the jump. Can't fail: what does
+    /// not settle in time is left as it is.
+    fn quiesce(&self);
+}
