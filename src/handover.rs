@@ -21,7 +21,7 @@ use crate::trace::{Ring, ring_words};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"batonho1");
 /// Changes with the layout of the page, of an event, or with the table of steps.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 
 /// Words of the page of facts.
 const PAGE_WORDS: usize = (PAGE / 8) as usize;

@@ -20,6 +20,7 @@ mod claims;
 mod error;
 pub mod fault;
 mod outcome;
+mod rendezvous;
 mod runner;
 mod serial;
 pub mod state;
@@ -37,11 +38,12 @@ pub use survivors::{Survivors, Target};
 use crate::config;
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::machine::Machine;
-use crate::sync::Latch;
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Latch, StopMachine};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, What};
 use claims::Claims;
 use fault::Faults;
+use runner::Runner;
 use state::CpuCell;
 use steps::Section;
 
@@ -59,12 +61,12 @@ pub struct Hotplug {
     generation: u32,
     cells: Box<[CpuCell]>,
     latch: Latch,
-    /// Second latch for the CPUs that only stand still while another one is stopped.
-    standstill: Latch,
+    /// Leaving together.
+    stop: StopMachine,
+    /// When the last CPU had assembled for it, ticks.
+    assembled_at: AtomicU64,
     /// Who kicks whom, under the fanout policy.
     claims: Claims,
-    /// The CPU that the others stand still for.
-    stopping: AtomicU32,
     survivors: Frozen,
     timeout_ms: AtomicU64,
     /// Failures on purpose.
@@ -81,9 +83,9 @@ impl Hotplug {
             generation,
             cells,
             latch: Latch::default(),
-            standstill: Latch::default(),
+            stop: StopMachine::default(),
+            assembled_at: AtomicU64::new(0),
             claims: Claims::default(),
-            stopping: AtomicU32::new(0),
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
             faults: Faults::default(),
@@ -143,8 +145,9 @@ impl Hotplug {
     /// The step that failed; those before it are undone.
     pub fn boot_cpu_up(&self, m: &dyn Machine) -> Result<(), StepFailure> {
         let (boot, survivors) = (self.topology.boot(), self.everybody_stays());
-        self.section_up(m, boot, Section::Starting, &survivors)?;
-        self.section_up(m, boot, Section::Online, &survivors)?;
+        let runner = Runner::one(self, m, boot, &survivors);
+        runner.up(Section::Starting)?;
+        runner.up(Section::Online)?;
         self.cell(boot).online_since(m.now());
         Ok(())
     }
@@ -157,6 +160,16 @@ impl Hotplug {
     /// Changes [`Self::timeout_ms`]. Boot CPU only.
     pub fn set_timeout_ms(&self, ms: u64) {
         self.timeout_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// When the last CPU had assembled for the stop_machine that runs.
+    fn assembled_at(&self) -> u64 {
+        self.assembled_at.load(Ordering::Relaxed)
+    }
+
+    /// The last CPU has assembled. Relaxed: published by its next acknowledgement.
+    fn note_assembled(&self, now: u64) {
+        self.assembled_at.store(now, Ordering::Relaxed);
     }
 
     pub(crate) fn cell(&self, cpu: CpuId) -> &CpuCell {

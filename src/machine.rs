@@ -12,6 +12,7 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::{StepError, Target};
 use crate::memory::Range;
 use crate::shell::command::CrashKind;
+use crate::sync::atomic::AtomicU64;
 use crate::sync::words::Word;
 use crate::trace::Event;
 
@@ -116,6 +117,12 @@ pub trait Clock {
     /// return early. Nothing that happened between the caller's last look and the sleep is lost: a
     /// kick stays pending and ends the sleep at once. Any CPU, in ordinary context.
     fn wait(&self, deadline: Option<u64>);
+
+    /// Gives way for a moment: to another CPU that shares this one's hardware thread, or until
+    /// `word` no longer holds `seen`, or until an interrupt, whatever comes first; 1 ms at the
+    /// latest, and perhaps at once. For the few looks before a [`Clock::wait`], where what is
+    /// waited for is likely to be there sooner than a kick could be. Any CPU.
+    fn look_again(&self, word: &AtomicU64, seen: u64);
 
     /// Ticks in `ms` milliseconds.
     fn ticks_from_ms(&self, ms: u64) -> u64 {

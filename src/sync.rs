@@ -3,6 +3,7 @@
 //! Atomics come from here, so that a build with `--cfg loom` replaces them by loom's.
 
 mod latch;
+mod stop;
 pub mod words;
 
 /// Atomic types: the core's, or loom's under `--cfg loom`.
@@ -15,3 +16,4 @@ pub mod atomic {
 }
 
 pub use latch::{Latch, Ticket};
+pub use stop::{Acked, StopMachine, StopState};

@@ -88,8 +88,13 @@ impl Script {
     pub fn teardown(&self, generation: u32, at: &str, mode: &str) -> Record {
         let total_ns = self.total(mode);
         let part = total_ns / 10;
-        let phases =
-            Phases { online_down_ns: part * 5, stop_ns: part * 2, off_ns: part, dead_ns: part };
+        let phases = Phases {
+            migrate_ns: part,
+            online_down_ns: part * 4,
+            stop_ns: part * 2,
+            off_ns: part,
+            dead_ns: part,
+        };
         let (at, mode, cpus) = (at.into(), mode.into(), self.cpus - 1);
         Record::Teardown(Teardown { generation, at, cpus, mode, stuck: vec![], phases, total_ns })
     }
@@ -173,7 +178,9 @@ impl Script {
         at = phase(out, "preflight", "down", at, 10_000, old);
         let rounds = if mode == "serial" { u64::from(self.cpus - 1) } else { 1 };
         for _ in 0..rounds {
-            for (name, share) in [("online-down", 5), ("stop", 2), ("off", 1), ("dead", 2)] {
+            for (name, share) in
+                [("migrate", 1), ("online-down", 4), ("stop", 2), ("off", 1), ("dead", 2)]
+            {
                 at = phase(out, name, "down", at, total / rounds * share / 10, old);
             }
         }

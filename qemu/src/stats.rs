@@ -46,6 +46,7 @@ type Figure = fn(&Jump) -> u64;
 
 /// Every phase of a kexec, in the order of the table.
 const PHASES: &[(&str, &str, Figure)] = &[
+    ("teardown", "migrate", |jump| jump.teardown.phases.migrate_ns),
     ("teardown", "online-down", |jump| jump.teardown.phases.online_down_ns),
     ("teardown", "stop", |jump| jump.teardown.phases.stop_ns),
     ("teardown", "off", |jump| jump.teardown.phases.off_ns),

@@ -2,6 +2,7 @@
 //! functions, and the values that `head.S` writes.
 
 use core::arch::asm;
+use core::sync::atomic::AtomicU64;
 
 /// Attribute 0: device nGnRE. Attribute 1: normal, write-back, read and write allocate.
 pub const MAIR_VALUE: u64 = 0x04 | 0xff << 8;
@@ -73,6 +74,21 @@ pub fn mask_all() {
 pub fn wfi() {
     // SAFETY: WFI only waits.
     unsafe { asm!("dsb sy", "wfi") };
+}
+
+/// Waits for an event, unless the word has changed already; a change of it is an event.
+pub fn wait_for_change(word: &AtomicU64, seen: u64) {
+    // SAFETY: an exclusive load sets the monitor, and WFE only waits.
+    unsafe {
+        asm!(
+            "ldxr {now}, [{word}]",
+            "cmp {now}, {seen}",
+            "b.ne 2f",
+            "wfe",
+            "2:",
+            now = out(reg) _, word = in(reg) word.as_ptr(), seen = in(reg) seen,
+        );
+    }
 }
 
 /// Makes all stores before it visible to all CPUs before any access or system register write after.

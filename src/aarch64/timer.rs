@@ -1,7 +1,8 @@
 //! The generic counter and this CPU's virtual timer.
 
 use aarch64_cpu::registers::{
-    CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, ReadWriteable, Readable, Writeable,
+    CNTFRQ_EL0, CNTKCTL_EL1, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, ReadWriteable, Readable,
+    Writeable,
 };
 
 use super::regs;
@@ -27,6 +28,13 @@ pub fn arm(deadline: u64) {
 /// Turns the timer off.
 pub fn disarm() {
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::CLEAR + CNTV_CTL_EL0::IMASK::SET);
+    regs::isb();
+}
+
+/// Lets an event end every WFE of this CPU after a millisecond at most (Arm ARM D11.2.4).
+pub fn start_event_stream() {
+    let bit = (hz() / 1000).max(2).ilog2() - 1;
+    CNTKCTL_EL1.modify(CNTKCTL_EL1::EVNTI.val(u64::from(bit.min(15))) + CNTKCTL_EL1::EVNTEN::SET);
     regs::isb();
 }
 

@@ -13,8 +13,11 @@ pub struct CpuMask([u64; WORDS]);
 
 impl CpuMask {
     /// The empty set.
+    pub const EMPTY: Self = Self([0; WORDS]);
+
+    /// The empty set.
     pub const fn new() -> Self {
-        Self([0; WORDS])
+        Self::EMPTY
     }
 
     /// From its words, CPU 0 in bit 0 of the first.

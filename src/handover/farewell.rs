@@ -51,7 +51,10 @@ pub struct Farewell {
     pub to: String,
 }
 
-const NUMBERS: usize = 12 + MAX_CPUS / 64;
+/// Words before the mask of parked CPUs.
+const SINGLE: usize = 13;
+
+const NUMBERS: usize = SINGLE + MAX_CPUS / 64;
 
 impl Farewell {
     /// Words that a farewell takes at most.
@@ -85,9 +88,10 @@ impl Farewell {
             self.teardown_total,
             u64::from(self.cycle.done),
             u64::from(self.cycle.asked),
+            s.migrate,
         ];
         let parked = self.parked.words();
-        core::array::from_fn(|i| if i < 12 { single[i] } else { parked[i - 12] })
+        core::array::from_fn(|i| if i < SINGLE { single[i] } else { parked[i - SINGLE] })
     }
 
     pub(super) fn read(words: &[Word]) -> Result<Self, HandoverError> {
@@ -99,7 +103,7 @@ impl Farewell {
             Ok(text)
         };
         let (script, from, to) = (text(MAX_SCRIPT)?, text(MAX_NAME)?, text(MAX_NAME)?);
-        let spans = Spans { online_down: n[5], stop: n[6], off: n[7], dead: n[8] };
+        let spans = Spans { migrate: n[12], online_down: n[5], stop: n[6], off: n[7], dead: n[8] };
         let teardown = if n[3] == 1 { TeardownMode::Parallel } else { TeardownMode::Serial };
         Ok(Self {
             generation: n[0] as u32,
@@ -110,7 +114,7 @@ impl Farewell {
             spans,
             teardown_total: n[9],
             cycle: CycleCount { done: n[10] as u32, asked: n[11] as u32 },
-            parked: CpuMask::from_words(core::array::from_fn(|i| n[12 + i])),
+            parked: CpuMask::from_words(core::array::from_fn(|i| n[SINGLE + i])),
             script,
             from,
             to,

@@ -5,13 +5,14 @@
 //! loop; and on the way out every step undone, so that CPU_OFF is the only thing left to do.
 
 use super::fault;
+use super::runner::Runner;
 use super::state::{Local, Request};
 use super::steps::Section;
 use super::{Hotplug, StepFailure};
-use crate::cpu::{CpuId, CpuMask};
+use crate::cpu::CpuId;
 use crate::machine::Machine;
-use crate::sync::Ticket;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark};
 
 /// What the CPU has to do after [`Hotplug::secondary`].
@@ -102,7 +103,8 @@ impl Ap<'_> {
         } else {
             // Given up: it goes whatever its steps say.
             let survivors = self.hp.survivors.get();
-            let _ = self.hp.section_down_all(self.m, self.cpu, Section::Online, &survivors);
+            let runner = Runner::one(self.hp, self.m, self.cpu, &survivors);
+            let _ = runner.down_all(Section::Online);
             self.dying();
         }
         up
@@ -128,11 +130,7 @@ impl Ap<'_> {
     fn leave(&self, ticket: Ticket) {
         // It may be at TEARDOWN_CPU already, from an operation that got no further.
         if self.hp.mark(self.cpu) == Mark::Online {
-            let survivors = self.hp.survivors.get();
-            match self.hp.section_down(self.m, self.cpu, Section::Online, &survivors) {
-                Ok(()) => self.set(Mark::TeardownCpu),
-                Err(failure) => self.local.fail(failure),
-            }
+            self.undo_online();
         }
         self.local.served(Request::Leave(ticket));
         self.arrive(ticket);
@@ -149,49 +147,72 @@ impl Ap<'_> {
         self.arrive(ticket);
     }
 
-    /// Interrupts off until the boot CPU has another request. The last to stand still wakes the
-    /// CPU that waits for this.
+    /// Takes part while another CPU is stopped, interrupts off until that is done.
     fn stand_still(&self, ticket: Ticket) {
-        self.m.interrupts(false);
-        self.local.stands_still(ticket);
-        if self.hp.standstill.arrive(ticket) {
-            // Relaxed: written before the request that brought us here.
-            let stopping = CpuId(self.hp.stopping.load(Ordering::Relaxed) as u16);
-            self.m.kick(&CpuMask::from_iter([stopping]));
+        if self.pass(ticket, StopState::Prepare) == StopState::DisableIrq {
+            self.m.interrupts(false);
+            if self.pass(ticket, StopState::DisableIrq) == StopState::Run {
+                self.pass(ticket, StopState::Run);
+            }
+            self.m.interrupts(true);
         }
-        while self.local.request() == Request::StandStill(ticket) {
-            self.m.wait(None);
-        }
-        self.m.interrupts(true);
+        self.local.served(Request::StandStill(ticket));
     }
 
-    /// The last thing said while kicks still work; then the dying steps. False if the teardown was
-    /// called off before.
+    /// Out of all steps, together with the others. False if it stays: one of its own steps refused,
+    /// or the whole was called off.
     fn stop(&self, ticket: Ticket) -> bool {
-        self.m.interrupts(false);
-        let others = self.local.standstill();
-        self.hp.standstill.arrive(others);
-        while !self.hp.standstill.complete(others) {
-            if self.local.request() != Request::Stop(ticket) {
-                return false;
+        let runs = if self.is_ready_to_stop() {
+            self.pass(ticket, StopState::Prepare) == StopState::DisableIrq && {
+                self.m.interrupts(false);
+                self.pass(ticket, StopState::DisableIrq) == StopState::Run
             }
-            self.m.wait(None);
-        }
-        // Served or called off, never both: from here on it goes.
-        if !self.local.served(Request::Stop(ticket)) {
+        } else {
+            self.local.acks(ticket, StopState::Prepare);
+            let acked = self.hp.stop.refuse(ticket);
+            self.hp.after_ack(self.m, acked);
+            false
+        };
+        if !runs {
+            self.local.served(Request::Stop(ticket));
             return false;
         }
-        self.arrive(ticket);
         self.dying();
         self.set(Mark::ApIdleDead);
+        // No kick to sleepers: the GIC is down. Who waits for the end of it looks for itself.
+        self.hp.stop.ack(ticket, StopState::Run);
         true
+    }
+
+    /// Undoes the online steps, unless that is done.
+    fn is_ready_to_stop(&self) -> bool {
+        if self.hp.mark(self.cpu) == Mark::TeardownCpu {
+            return true;
+        }
+        self.undo_online()
+    }
+
+    fn undo_online(&self) -> bool {
+        let survivors = self.hp.survivors.get();
+        let runner = Runner::one(self.hp, self.m, self.cpu, &survivors);
+        match runner.down(Section::Online) {
+            Ok(()) => self.set(Mark::TeardownCpu),
+            Err(failure) => self.local.fail(failure),
+        }
+        self.local.failure().is_none()
+    }
+
+    /// Acknowledges a state; returns the one that follows.
+    fn pass(&self, ticket: Ticket, state: StopState) -> StopState {
+        self.local.acks(ticket, state);
+        self.hp.pass(self.m, self.cpu, ticket, state)
     }
 
     fn dying(&self) {
         let survivors = self.hp.survivors.get();
-        if let Err(failure) =
-            self.hp.section_down_all(self.m, self.cpu, Section::Starting, &survivors)
-            && self.hp.cell(self.cpu).failure().is_none()
+        let runner = Runner::one(self.hp, self.m, self.cpu, &survivors);
+        if let Err(failure) = runner.down_all(Section::Starting)
+            && self.local.failure().is_none()
         {
             self.local.fail(failure);
         }
@@ -215,7 +236,7 @@ impl Ap<'_> {
     }
 
     fn section_up(&self, section: Section) -> Result<(), StepFailure> {
-        self.hp.section_up(self.m, self.cpu, section, &self.hp.survivors.get())
+        Runner::one(self.hp, self.m, self.cpu, &self.hp.survivors.get()).up(section)
     }
 
     fn advance(&self, from: Mark, to: Mark) -> bool {

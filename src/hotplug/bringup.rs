@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::runner::Runner;
 use super::steps::Section;
 use super::{BringupOutcome, Failure, Hotplug, StepFailure, Survivors, Why, fault};
 use crate::cpu::{CpuId, CpuMask};
@@ -41,6 +42,7 @@ impl Hotplug {
             BringupPolicy::Parallel => run.together(&asked, false),
             BringupPolicy::Fanout => run.together(&asked, true),
         }
+        run.share(&asked);
         run.outcome(&asked)
     }
 
@@ -69,22 +71,25 @@ impl Hotplug {
         }
     }
 
-    /// Undoes the prepare section of a CPU that is off: OFFLINE, or DEAD if a step failed, and then
+    /// Undoes the prepare section of CPUs that are off: OFFLINE, or DEAD if a step failed, and then
     /// the next start tries again first.
+    ///
+    /// # Errors
+    /// A step that failed, and one of the CPUs that it is about.
     pub(super) fn clean_up_dead(
         &self,
         m: &dyn Machine,
-        cpu: CpuId,
+        dead: &CpuMask,
         survivors: &Survivors,
-    ) -> Result<(), StepFailure> {
-        let result = self.section_down_all(m, cpu, Section::Prepare, survivors);
-        if result.is_ok() {
+    ) -> Result<(), (CpuId, StepFailure)> {
+        let (result, failed) = self.unprepare(m, dead, survivors);
+        for cpu in dead.and_not(&failed).iter() {
             self.cell(cpu).remote().set_off(Mark::Offline);
             self.trace_mark(m, cpu, Mark::Offline, Dir::Down);
-        } else {
-            self.cell(cpu).remote().set_off(Mark::Dead);
         }
-        result
+        failed.iter().for_each(|cpu| self.cell(cpu).remote().set_off(Mark::Dead));
+        let about = failed.iter().next().unwrap_or(self.topology.boot());
+        result.map_err(|failure| (about, failure))
     }
 }
 
@@ -114,7 +119,7 @@ impl Run<'_> {
             self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::NotReady });
             return false;
         }
-        let result = self.hp.section_up(self.m, cpu, Section::Prepare, &self.survivors);
+        let result = Runner::one(self.hp, self.m, cpu, &self.survivors).up(Section::Prepare);
         if let Err(failure) = result {
             cell.remote().note_failure(failure);
             self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::Step(failure) });
@@ -195,7 +200,20 @@ impl Run<'_> {
     /// A failing prepare teardown leaves nothing to go back to; the failure of the bring-up itself
     /// is what the user has to know.
     fn clean_up(&self, cpu: CpuId) {
-        let _ = self.hp.clean_up_dead(self.m, cpu, &self.survivors);
+        let only = CpuMask::from_iter([cpu]);
+        let _ = self.hp.clean_up_dead(self.m, &only, &self.survivors);
+    }
+
+    /// What CPUs share comes to those that are online now.
+    fn share(&mut self, asked: &CpuMask) {
+        let came = asked.and(&self.hp.online());
+        let survivors = self.hp.everybody_stays();
+        self.hp.survivors.set(&survivors);
+        let runner = Runner::all(self.hp, self.m, &came, &survivors);
+        if let Err(failure) = runner.up(Section::Shared) {
+            let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
+            self.failed.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+        }
     }
 
     fn outcome(self, asked: &CpuMask) -> BringupOutcome {

@@ -85,6 +85,8 @@ pub struct BringupOutcome {
 /// Ticks of each phase of a teardown; in serial mode the sum over the CPUs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Spans {
+    /// Interrupts and the like moved to survivors, before the first CPU leaves.
+    pub migrate: u64,
     /// Online steps undone on the leaving CPUs.
     pub online_down: u64,
     /// Until every leaving CPU had stopped: interrupts off, nothing shared touched any more.
@@ -102,6 +104,8 @@ pub struct TeardownOutcome {
     pub off: CpuMask,
     /// CPUs that did not leave. If some step refused, `off` is empty and all are online again.
     pub stuck: Vec<Failure>,
+    /// Steps that failed where that changes nothing any more: dying steps, and work for the dead.
+    pub noted: Vec<Failure>,
     /// Where the time went.
     pub spans: Spans,
     /// From the first act to the last, ticks.

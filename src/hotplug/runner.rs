@@ -1,24 +1,56 @@
-//! Runs the steps of one section on behalf of one CPU, traced, with fault injection and rollback.
+//! Runs the steps of one section, traced, with fault injection and rollback: on behalf of one CPU,
+//! or of all CPUs of an operation.
 
-use super::steps::{self, Context, Section, Step};
+use super::steps::{self, Act, Context, Section, Step, Together};
 use super::{Hotplug, StepError, StepFailure, Survivors};
-use crate::cpu::CpuId;
+use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
 use crate::trace::{Dir, Edge, Event, StepId, What};
 
-impl Hotplug {
-    /// Runs a section upwards. On failure what was done is undone before this returns.
-    pub(super) fn section_up(
-        &self,
-        m: &dyn Machine,
+/// For whom the steps run.
+pub(super) struct Runner<'a> {
+    hp: &'a Hotplug,
+    context: Context<'a>,
+    all: Together<'a>,
+}
+
+impl<'a> Runner<'a> {
+    /// For one CPU.
+    pub(super) fn one(
+        hp: &'a Hotplug,
+        machine: &'a dyn Machine,
         cpu: CpuId,
-        section: Section,
-        survivors: &Survivors,
-    ) -> Result<(), StepFailure> {
-        let context = Context::new(m, cpu, survivors);
+        survivors: &'a Survivors,
+    ) -> Self {
+        Self::new(hp, machine, cpu, &CpuMask::EMPTY, survivors)
+    }
+
+    /// For all of `cpus`, on the boot CPU.
+    pub(super) fn all(
+        hp: &'a Hotplug,
+        machine: &'a dyn Machine,
+        cpus: &'a CpuMask,
+        survivors: &'a Survivors,
+    ) -> Self {
+        Self::new(hp, machine, hp.topology().boot(), cpus, survivors)
+    }
+
+    fn new(
+        hp: &'a Hotplug,
+        machine: &'a dyn Machine,
+        cpu: CpuId,
+        cpus: &'a CpuMask,
+        survivors: &'a Survivors,
+    ) -> Self {
+        let context = Context::new(machine, cpu, survivors);
+        Self { hp, context, all: Together { machine, cpus, survivors } }
+    }
+
+    /// Runs a section upwards. On failure what was done is undone before this returns.
+    pub(super) fn up(&self, section: Section) -> Result<(), StepFailure> {
         for (id, step) in steps::of(section) {
-            if let Err(failure) = self.run(&context, id, step, Dir::Up) {
-                self.undo(&context, section, |done| done < id, Dir::Down);
+            if let Err(failure) = self.run(id, step, Dir::Up) {
+                self.undo(section, |done| done < id, Dir::Down);
                 return Err(failure);
             }
         }
@@ -26,17 +58,10 @@ impl Hotplug {
     }
 
     /// Runs a section downwards. On failure what was undone is done again: the CPU is whole.
-    pub(super) fn section_down(
-        &self,
-        m: &dyn Machine,
-        cpu: CpuId,
-        section: Section,
-        survivors: &Survivors,
-    ) -> Result<(), StepFailure> {
-        let context = Context::new(m, cpu, survivors);
+    pub(super) fn down(&self, section: Section) -> Result<(), StepFailure> {
         for (id, step) in steps::of(section).rev() {
-            if let Err(failure) = self.run(&context, id, step, Dir::Down) {
-                self.undo(&context, section, |undone| undone > id, Dir::Up);
+            if let Err(failure) = self.run(id, step, Dir::Down) {
+                self.undo(section, |undone| undone > id, Dir::Up);
                 return Err(failure);
             }
         }
@@ -44,32 +69,19 @@ impl Hotplug {
     }
 
     /// Runs a section downwards to its end whatever fails; returns the first failure.
-    pub(super) fn section_down_all(
-        &self,
-        m: &dyn Machine,
-        cpu: CpuId,
-        section: Section,
-        survivors: &Survivors,
-    ) -> Result<(), StepFailure> {
-        let context = Context::new(m, cpu, survivors);
+    pub(super) fn down_all(&self, section: Section) -> Result<(), StepFailure> {
         let mut first = Ok(());
         for (id, step) in steps::of(section).rev() {
-            first = first.and(self.run(&context, id, step, Dir::Down));
+            first = first.and(self.run(id, step, Dir::Down));
         }
         first
     }
 
     /// A failure while undoing is traced by the step's own span and changes nothing: there is
     /// nowhere further back to go.
-    fn undo(
-        &self,
-        context: &Context<'_>,
-        section: Section,
-        which: impl Fn(StepId) -> bool,
-        dir: Dir,
-    ) {
+    fn undo(&self, section: Section, which: impl Fn(StepId) -> bool, dir: Dir) {
         let run = |(id, step): (StepId, &Step)| {
-            let _ = self.run(context, id, step, dir);
+            let _ = self.run(id, step, dir);
         };
         let chosen = steps::of(section).filter(|(id, _)| which(*id));
         match dir {
@@ -80,28 +92,66 @@ impl Hotplug {
 
     /// One step. Of two steps in a row one counter read is the end of the first and the begin of
     /// the second: nothing lies between them.
-    fn run(
-        &self,
-        context: &Context<'_>,
-        id: StepId,
-        step: &Step,
-        dir: Dir,
-    ) -> Result<(), StepFailure> {
-        let (m, cpu) = (context.machine, context.cpu);
-        let event = |at, edge| Event {
-            at,
-            cpu,
-            generation: self.generation,
-            dir,
-            edge,
-            what: What::Step(id),
+    pub(super) fn run(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepFailure> {
+        let act = step.act(dir);
+        if matches!(act, Act::Nothing) {
+            return Ok(());
+        }
+        self.trace(id, dir, Edge::Begin);
+        let result = if self.hp.faults.hit(id, self.context.cpu, dir) {
+            Err(StepError::Injected)
+        } else {
+            self.act(act)
         };
-        m.record(event(context.now.get(), Edge::Begin));
-        let act = if dir == Dir::Up { step.up } else { step.down };
-        let result =
-            if self.faults.hit(id, cpu, dir) { Err(StepError::Injected) } else { act(context) };
-        context.now.set(m.now());
-        m.record(event(context.now.get(), Edge::End));
+        self.context.now.set(self.context.machine.now());
+        self.trace(id, dir, Edge::End);
         result.map_err(|error| StepFailure { step: id, dir, error })
+    }
+
+    fn act(&self, act: Act) -> Result<(), StepError> {
+        match act {
+            Act::Nothing => Ok(()),
+            Act::Each(each) => each(&self.context),
+            Act::All(all) => all(&self.all),
+        }
+    }
+
+    fn trace(&self, id: StepId, dir: Dir, edge: Edge) {
+        let Context { machine, cpu, .. } = self.context;
+        let (at, generation) = (self.context.now.get(), self.hp.generation);
+        machine.record(Event { at, cpu, generation, dir, edge, what: What::Step(id) });
+    }
+}
+
+impl Hotplug {
+    /// Undoes the prepare section of CPUs that are off, in order: what is done for all at once once
+    /// for all, what is done for each for each. Returns the failures; a CPU without one has all of
+    /// it undone.
+    pub(super) fn unprepare(
+        &self,
+        m: &dyn Machine,
+        dead: &CpuMask,
+        survivors: &Survivors,
+    ) -> (Result<(), StepFailure>, CpuMask) {
+        let together = Runner::all(self, m, dead, survivors);
+        let (mut first, mut failed) = (Ok(()), CpuMask::new());
+        for (id, step) in steps::of(Section::Prepare).rev() {
+            if let Act::All(_) = step.down {
+                let result = together.run(id, step, Dir::Down);
+                if result.is_err() {
+                    failed = *dead;
+                }
+                first = first.and(result);
+                continue;
+            }
+            for cpu in dead.iter() {
+                let result = Runner::one(self, m, cpu, survivors).run(id, step, Dir::Down);
+                if result.is_err() {
+                    failed.insert(cpu);
+                }
+                first = first.and(result);
+            }
+        }
+        (first, failed)
     }
 }

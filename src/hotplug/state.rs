@@ -8,8 +8,8 @@
 use super::StepFailure;
 use super::ap::LastWord;
 use crate::machine::PsciError;
-use crate::sync::Ticket;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{StopState, Ticket};
 use crate::trace::Mark;
 
 /// What the boot CPU wants of a CPU that is up.
@@ -23,9 +23,10 @@ pub enum Request {
     Leave(Ticket),
     /// Redo your online steps: the teardown was called off.
     Return(Ticket),
-    /// Undo your starting steps and turn yourself off.
+    /// Undo your online steps if that is not done yet; in that stop_machine undo your starting
+    /// steps, and turn yourself off.
     Stop(Ticket),
-    /// Stand still, interrupts off, while another CPU is stopped.
+    /// Take part in that stop_machine, in which another CPU is stopped.
     StandStill(Ticket),
 }
 
@@ -63,8 +64,8 @@ pub struct CpuCell {
     /// start number << 8 | mark
     word: AtomicU64,
     request: AtomicU64,
-    /// The last standstill that it joined, or that it waits for before it stops.
-    still: AtomicU64,
+    /// The last state of a stop_machine that it acknowledged: operation << 3 | state.
+    acked: AtomicU64,
     failure: AtomicU32,
     /// What CPU_ON answered, 0 for SUCCESS.
     refusal: AtomicU32,
@@ -78,7 +79,7 @@ impl Default for CpuCell {
         Self {
             word: AtomicU64::new(Mark::Offline as u64),
             request: AtomicU64::new(0),
-            still: AtomicU64::new(0),
+            acked: AtomicU64::new(0),
             failure: AtomicU32::new(0),
             refusal: AtomicU32::new(0),
             kicked_at: AtomicU64::new(0),
@@ -205,15 +206,14 @@ impl<'a> Local<'a> {
         self.cell.request.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The standstill to wait for before stopping.
-    pub fn standstill(&self) -> Ticket {
-        // Relaxed: written before the request to stop.
-        Ticket::from_number(self.cell.still.load(Ordering::Relaxed))
+    /// Notes what it acknowledges, before it does: for who has to name the missing.
+    pub fn acks(&self, ticket: Ticket, state: StopState) {
+        self.cell.acked.store(ticket.number() << 3 | state as u64, Ordering::Release);
     }
 
-    /// Says that it stands still. Published by its arrival.
-    pub fn stands_still(&self, ticket: Ticket) {
-        self.cell.still.store(ticket.number(), Ordering::Release);
+    /// Why its last step failed, if one did.
+    pub fn failure(&self) -> Option<StepFailure> {
+        self.cell.failure()
     }
 
     /// Says which step failed. Published by the next mark or arrival.
@@ -294,16 +294,10 @@ impl Remote<'_> {
             .map_err(mark_of)
     }
 
-    /// True if it joined this standstill.
-    pub fn stood_still(&self, ticket: Ticket) -> bool {
-        self.cell.still.load(Ordering::Acquire) == ticket.number()
-    }
-
-    /// Names the standstill that the CPU has to wait for before it stops; ask it to stop
-    /// afterwards.
-    pub fn stop_after(&self, standstill: Ticket) {
-        // Relaxed: published by the request.
-        self.cell.still.store(standstill.number(), Ordering::Relaxed);
+    /// True if it has acknowledged this state of a stop_machine, or a later one.
+    pub fn acked(&self, ticket: Ticket, state: StopState) -> bool {
+        let word = self.cell.acked.load(Ordering::Acquire);
+        word >> 3 == ticket.number() && word & 7 >= state as u64
     }
 
     /// Asks the CPU for something; kick it afterwards.

@@ -3,9 +3,9 @@
 use core::cell::Cell;
 
 use super::{StepError, Survivors};
-use crate::cpu::CpuId;
+use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
-use crate::trace::StepId;
+use crate::trace::{Dir, StepId};
 
 /// Where a step runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,20 +16,24 @@ pub enum Section {
     Starting,
     /// On the CPU itself, interrupts on.
     Online,
+    /// On the boot CPU, once for all CPUs of an operation: up after they are online, down before
+    /// the first of them leaves.
+    Shared,
 }
 
 impl Section {
-    /// `prepare`, `starting` or `online`.
+    /// `prepare`, `starting`, `online` or `shared`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
             Self::Starting => "starting",
             Self::Online => "online",
+            Self::Shared => "shared",
         }
     }
 }
 
-/// What a step may use.
+/// What a step may use when it acts for one CPU.
 pub struct Context<'a> {
     /// The machine.
     pub machine: &'a dyn Machine,
@@ -48,6 +52,28 @@ impl<'a> Context<'a> {
     }
 }
 
+/// What a step may use when it acts for all CPUs of an operation.
+pub struct Together<'a> {
+    /// The machine.
+    pub machine: &'a dyn Machine,
+    /// The CPUs that come, or that leave, or that are dead.
+    pub cpus: &'a CpuMask,
+    /// Who stays. On the way up: all that are online.
+    pub survivors: &'a Survivors,
+}
+
+/// What a step does in one direction.
+#[derive(Clone, Copy)]
+pub enum Act {
+    /// Nothing: it is neither run nor timed, and can't be made to fail.
+    Nothing,
+    /// For one CPU, on the CPU that the section says.
+    Each(fn(&Context<'_>) -> Result<(), StepError>),
+    /// Once for all CPUs of the operation, on the boot CPU: in the shared section, and down in the
+    /// prepare section.
+    All(fn(&Together<'_>) -> Result<(), StepError>),
+}
+
 /// One step.
 pub struct Step {
     /// Its name, as on the console and in records.
@@ -56,12 +82,44 @@ pub struct Step {
     pub section: Section,
     /// One line for people.
     pub what: &'static str,
+    /// True if it may run on several CPUs at the same time. If not, the engine lets one CPU after
+    /// the other into this step, and into this step only.
+    pub parallel: bool,
+    /// Can the CPU leave with these survivors? Asked by the boot CPU before anything changes. What
+    /// it says must hold until the CPU has left: only the boot CPU changes it.
+    pub check: Option<Check>,
     /// Towards ONLINE.
-    pub up: fn(&Context<'_>) -> Result<(), StepError>,
+    pub up: Act,
     /// Away from it. In the prepare and starting sections a failure is reported, and the CPU goes
     /// down all the same: nothing there may be in the way of CPU_OFF.
-    pub down: fn(&Context<'_>) -> Result<(), StepError>,
+    pub down: Act,
 }
+
+impl Step {
+    /// What it does in a direction.
+    pub fn act(&self, dir: Dir) -> Act {
+        match dir {
+            Dir::Up => self.up,
+            Dir::Down => self.down,
+        }
+    }
+
+    /// True if it does anything in a direction.
+    pub fn acts(&self, dir: Dir) -> bool {
+        !matches!(self.act(dir), Act::Nothing)
+    }
+}
+
+/// A step that every CPU does for itself, and that can always be undone.
+const EACH: Step = Step {
+    name: "",
+    section: Section::Online,
+    what: "",
+    parallel: true,
+    check: None,
+    up: Act::Nothing,
+    down: Act::Nothing,
+};
 
 /// All steps.
 pub static STEPS: [Step; 7] = [
@@ -69,68 +127,74 @@ pub static STEPS: [Step; 7] = [
         name: "percpu:prepare",
         section: Section::Prepare,
         what: "stacks and per-CPU area",
-        up: |c| c.machine.prepare(c.cpu),
-        down: |c| {
+        up: Act::Each(|c| c.machine.prepare(c.cpu)),
+        down: Act::Each(|c| {
             c.machine.release(c.cpu);
             Ok(())
-        },
+        }),
+        ..EACH
     },
     Step {
         name: "cpu:check",
         section: Section::Starting,
-        what: "affinity, exception level and features are as described",
-        up: |c| c.machine.check(),
-        down: |_| Ok(()),
+        what: "the CPU is what the description says",
+        up: Act::Each(|c| c.machine.check()),
+        ..EACH
     },
     Step {
         name: "gic:starting",
         section: Section::Starting,
         what: "GIC redistributor and CPU interface",
-        up: |c| c.machine.gic_up(),
-        down: |c| c.machine.gic_down(),
+        up: Act::Each(|c| c.machine.gic_up()),
+        down: Act::Each(|c| c.machine.gic_down()),
+        ..EACH
     },
     Step {
         name: "timer:starting",
         section: Section::Starting,
         what: "virtual timer and its interrupt",
-        up: |c| {
+        up: Act::Each(|c| {
             c.machine.timer_up();
             Ok(())
-        },
-        down: |c| {
+        }),
+        down: Act::Each(|c| {
             c.machine.timer_down();
             Ok(())
-        },
+        }),
+        ..EACH
     },
     Step {
         name: "ipi:starting",
         section: Section::Starting,
         what: "inter-processor interrupt",
-        up: |c| {
+        up: Act::Each(|c| {
             c.machine.ipi_up();
             Ok(())
-        },
-        down: |_| Ok(()), // kicks must get through until the CPU interface goes, in gic:starting
+        }),
+        // Down: kicks must get through until the CPU interface goes, in gic:starting.
+        ..EACH
     },
     Step {
         name: "work:online",
         section: Section::Online,
         what: "the CPU takes interrupts and per-CPU work",
-        up: |c| {
+        up: Act::Each(|c| {
             c.machine.interrupts(true);
             Ok(())
-        },
-        down: |c| {
+        }),
+        down: Act::Each(|c| {
             c.machine.interrupts(false);
             Ok(())
-        },
+        }),
+        ..EACH
     },
     Step {
         name: "console:online",
         section: Section::Online,
         what: "the console's interrupt goes to a CPU that stays",
-        up: |_| Ok(()), // where it goes is the user's choice: a CPU that comes takes nothing over
-        down: console_down,
+        // Up: where it goes is the user's choice; a CPU that comes takes nothing over.
+        down: Act::Each(console_down),
+        ..EACH
     },
 ];
 
@@ -153,9 +217,23 @@ pub fn name(step: StepId) -> &'static str {
     }
 }
 
+/// The step itself; `None` for a point of fault injection.
+pub fn get(step: StepId) -> Option<&'static Step> {
+    STEPS.get(step.0 as usize)
+}
+
 /// The step with a name.
 pub fn by_name(name: &str) -> Option<StepId> {
     STEPS.iter().position(|s| s.name == name).map(|i| StepId(i as u8))
+}
+
+/// What a step is asked before its CPU leaves.
+pub type Check = fn(&Context<'_>) -> Result<(), StepError>;
+
+/// The steps that want to be asked before a CPU leaves, in order of down.
+pub(super) fn checks() -> impl Iterator<Item = (StepId, Check)> {
+    let all = STEPS.iter().enumerate().rev();
+    all.filter_map(|(i, s)| s.check.map(|check| (StepId(i as u8), check)))
 }
 
 /// The steps of a section, in order of up.

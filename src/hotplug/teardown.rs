@@ -1,13 +1,15 @@
-//! Taking CPUs down, all at once: online steps, one stop, one sweep, one clean-up.
+//! Taking CPUs down, all at once: checks, shared steps, one stop_machine, one sweep, one clean-up.
 
 use alloc::vec::Vec;
 
+use super::runner::Runner;
 use super::state::Request;
-use super::{Failure, Hotplug, Spans, Survivors, TeardownOutcome, Why};
+use super::steps::{self, Section};
+use super::{Failure, Hotplug, Spans, StepFailure, Survivors, TeardownOutcome, Why};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::{Affinity, Machine};
 use crate::options::TeardownMode;
-use crate::sync::Ticket;
+use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase};
 
 /// One teardown while it runs.
@@ -17,6 +19,7 @@ pub(super) struct Run<'a> {
     pub(super) survivors: Survivors,
     pub(super) spans: Spans,
     pub(super) stuck: Vec<Failure>,
+    noted: Vec<Failure>,
     pub(super) off: CpuMask,
 }
 
@@ -39,23 +42,24 @@ impl Hotplug {
         let silent = self.await_answers(m);
         let online = self.online();
         let leaving = self.can_leave(cpus);
-        let survivors = Survivors::freeze(&online, &leaving);
-        self.survivors.set(&survivors);
         let mut run = Run {
             hp: self,
             m,
-            survivors,
+            survivors: Survivors::freeze(&online, &leaving),
             spans: Spans::default(),
             stuck: Vec::new(),
+            noted: Vec::new(),
             off: CpuMask::new(),
         };
+        run.freeze(&online, &leaving);
         match mode {
             _ if !silent.is_empty() => run.name_missing(&silent),
+            _ if run.refused(&leaving) => {}
             TeardownMode::Serial => run.one_by_one(&leaving),
             TeardownMode::Parallel => run.all_at_once(&leaving),
         }
-        let Run { spans, stuck, off, .. } = run;
-        TeardownOutcome { off, stuck, spans, total: m.now() - begin }
+        let Run { spans, stuck, noted, off, .. } = run;
+        TeardownOutcome { off, stuck, noted, spans, total: m.now() - begin }
     }
 
     /// Those of `cpus` that are ONLINE, or stayed behind at TEARDOWN_CPU in an earlier teardown.
@@ -79,55 +83,154 @@ impl Hotplug {
         self.unanswered()
     }
 
-    /// Asks AFFINITY_INFO about every CPU of `remaining` until each is DEAD or in quarantine, or
-    /// the deadline passes. Sleeps between sweeps: the CPUs need the host's cores to get there.
+    /// Asks AFFINITY_INFO about every CPU of `remaining` that has said its last, until each is DEAD
+    /// or in quarantine, or the deadline passes. Gives way between sweeps: the CPUs need the host's
+    /// cores to get there.
     pub(super) fn sweep(&self, m: &dyn Machine, mut remaining: CpuMask, deadline: u64) {
-        let off = |cpu: &CpuId| m.affinity_info(*cpu) == Ok(Affinity::Off);
-        let gone = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined);
         self.poll(m, deadline, || {
-            remaining.iter().filter(off).for_each(|cpu| self.dead(m, cpu));
-            remaining = remaining.iter().filter(|c| !gone(c)).collect();
+            remaining = remaining.iter().filter(|&cpu| !self.is_gone(m, cpu)).collect();
             remaining.is_empty()
         });
+    }
+
+    fn is_gone(&self, m: &dyn Machine, cpu: CpuId) -> bool {
+        match self.mark(cpu) {
+            Mark::Dead | Mark::Quarantined => true,
+            // Firmware may say OFF of a CPU that is still to come, but not of one on its way down.
+            Mark::TeardownCpu => false,
+            _ if m.affinity_info(cpu) == Ok(Affinity::Off) => {
+                self.dead(m, cpu);
+                true
+            }
+            _ => false,
+        }
     }
 }
 
 impl Run<'_> {
-    fn all_at_once(&mut self, leaving: &CpuMask) {
-        if !self.leave_online(leaving) {
-            let silent = self.silent();
-            self.call_off(leaving, &silent);
-            return;
-        }
-        // Nobody stands still: those that stay are not touched by those that leave, since every
-        // migration target was frozen beforehand.
-        let stopped = self.stopping(|run| run.stop(leaving, Ticket::NONE));
-        self.off(&stopped);
-        self.clean_up();
+    /// Lays down who stays. No operation is under way.
+    pub(super) fn freeze(&mut self, online: &CpuMask, leaving: &CpuMask) {
+        self.survivors = Survivors::freeze(online, leaving);
+        self.hp.survivors.set(&self.survivors);
     }
 
-    /// Online steps of all down at once. False if one refused or did not answer.
-    pub(super) fn leave_online(&mut self, leaving: &CpuMask) -> bool {
-        leaving.iter().for_each(|cpu| self.hp.cell(cpu).remote().clear_failure());
-        let ticket = self.hp.latch.open(leaving.len());
-        let (_, ticks) = self.hp.phase(self.m, Phase::OnlineDown, Dir::Down, || {
-            self.ask(leaving, Request::Leave(ticket));
-            self.wait(ticket)
+    /// Asks every step about every CPU; names what refuses. Nothing has changed yet.
+    fn refused(&mut self, leaving: &CpuMask) -> bool {
+        for (step, check) in steps::checks() {
+            for cpu in leaving.iter() {
+                let context = steps::Context::new(self.m, cpu, &self.survivors);
+                if let Err(error) = check(&context) {
+                    let why = Why::Step(StepFailure { step, dir: Dir::Down, error });
+                    self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+                }
+            }
+        }
+        !self.stuck.is_empty()
+    }
+
+    fn all_at_once(&mut self, leaving: &CpuMask) {
+        if !self.share_out(leaving) {
+            return;
+        }
+        let begin = self.m.now();
+        let ticket = self.hp.stop.open(leaving.len());
+        self.ask(leaving, Request::Stop(ticket));
+        let runs = self.await_run(ticket);
+        self.span_until_run(begin);
+        if !runs {
+            self.take_back(leaving);
+            return;
+        }
+        self.off(leaving, ticket);
+        self.clean_up(leaving);
+    }
+
+    /// Moves what CPUs share away from those that leave. False if that was refused; all is as
+    /// before then.
+    pub(super) fn share_out(&mut self, leaving: &CpuMask) -> bool {
+        let (result, ticks) = self.hp.phase(self.m, Phase::Migrate, Dir::Down, || {
+            Runner::all(self.hp, self.m, leaving, &self.survivors).down(Section::Shared)
         });
-        self.spans.online_down += ticks;
-        self.name_those_not_at(Mark::TeardownCpu, leaving)
+        self.spans.migrate += ticks;
+        if let Err(failure) = result {
+            let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
+            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+        }
+        result.is_ok()
+    }
+
+    /// Gives back what [`Self::share_out`] moved. The survivors are all that are online again.
+    pub(super) fn share_again(&mut self, leaving: &CpuMask) {
+        let back = leaving.and(&self.hp.online());
+        let survivors = self.hp.everybody_stays();
+        // What fails here stays with the survivors, where it works as well.
+        let _ = Runner::all(self.hp, self.m, &back, &survivors).up(Section::Shared);
+    }
+
+    /// Waits until the stop_machine runs; false if it was called off, by a refusal or now.
+    pub(super) fn await_run(&mut self, ticket: Ticket) -> bool {
+        let (hp, m) = (self.hp, self.m);
+        let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
+        for state in [StopState::Prepare, StopState::DisableIrq] {
+            hp.oversee(m, ticket, state, deadline);
+        }
+        let hung = hp.stop.call_off(ticket);
+        if let Some(state) = hung {
+            hp.wake_sleepers(m);
+            self.name_those_before(ticket, state);
+        }
+        matches!(hp.stop.state(ticket), StopState::Run | StopState::Exit)
+    }
+
+    /// Names those that have not acknowledged a state that hung.
+    fn name_those_before(&mut self, ticket: Ticket, state: StopState) {
+        let hp = self.hp;
+        let asked = |&cpu: &CpuId| {
+            let request = hp.cell(cpu).request();
+            request == Request::Stop(ticket) || request == Request::StandStill(ticket)
+        };
+        let late = |cpu: &CpuId| !hp.cell(*cpu).remote().acked(ticket, state);
+        let missing: CpuMask = hp.topology.cpus().filter(asked).filter(late).collect();
+        self.name_missing(&missing);
+    }
+
+    /// Splits the time into undoing the online steps and stopping, at the moment when the last CPU
+    /// had assembled.
+    fn span_until_run(&mut self, begin: u64) {
+        let end = self.m.now();
+        let assembled = self.hp.assembled_at().clamp(begin, end);
+        self.hp.record_phase(self.m, Phase::OnlineDown, Dir::Down, begin, assembled);
+        self.hp.record_phase(self.m, Phase::Stop, Dir::Down, assembled, end);
+        self.spans.online_down += assembled - begin;
+        self.spans.stop += end - assembled;
+    }
+
+    /// A stop_machine was called off: names who refused, and brings everybody back.
+    fn take_back(&mut self, leaving: &CpuMask) {
+        let silent = self.silent();
+        self.name_refusals(leaving);
+        self.call_off(leaving, &silent);
+        self.share_again(leaving);
+    }
+
+    fn name_refusals(&mut self, cpus: &CpuMask) {
+        for cpu in cpus.iter() {
+            let failure = self.hp.cell(cpu).failure();
+            let named = self.stuck.iter().any(|f| f.cpu == cpu);
+            if let (Some(failure), false) = (failure, named) {
+                let why = Why::Step(failure);
+                self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+            }
+        }
     }
 
     /// True if all are at `mark`; names those that are not and have no name yet.
-    fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
+    pub(super) fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
         let others: CpuMask = cpus.iter().filter(|&cpu| self.hp.mark(cpu) != mark).collect();
         let named = self.stuck.iter().map(|f| f.cpu).collect();
-        for cpu in others.and_not(&named).iter() {
-            let failure = self.hp.cell(cpu).failure();
-            let missing = || Why::Missing(self.m.affinity_info(cpu));
-            let why = failure.map_or_else(missing, Why::Step);
-            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
-        }
+        self.name_refusals(&others);
+        let unnamed = self.stuck.iter().map(|f| f.cpu).collect::<CpuMask>();
+        self.name_missing(&others.and_not(&named).and_not(&unnamed));
         others.is_empty()
     }
 
@@ -148,27 +251,6 @@ impl Run<'_> {
         self.name_those_not_at(Mark::Online, &present);
     }
 
-    /// Tells the leaving CPUs to stop once `standstill` is complete; returns those that did. The
-    /// others are named.
-    pub(super) fn stop(&mut self, leaving: &CpuMask, standstill: Ticket) -> CpuMask {
-        let ticket = self.hp.latch.open(leaving.len());
-        leaving.iter().for_each(|cpu| self.hp.cell(cpu).remote().stop_after(standstill));
-        self.ask(leaving, Request::Stop(ticket));
-        let all = self.wait(ticket);
-        let behind = |&cpu: &CpuId| self.hp.cell(cpu).request() == Request::Stop(ticket);
-        let behind: CpuMask = leaving.iter().filter(|c| !all && behind(c)).collect();
-        self.name_missing(&behind);
-        leaving.and_not(&behind)
-    }
-
-    /// Runs `body` as the phase in which CPUs are stopped.
-    pub(super) fn stopping<R>(&mut self, body: impl FnOnce(&mut Self) -> R) -> R {
-        let (hp, m) = (self.hp, self.m);
-        let (result, ticks) = hp.phase(m, Phase::Stop, Dir::Down, || body(self));
-        self.spans.stop += ticks;
-        result
-    }
-
     pub(super) fn name_missing(&mut self, cpus: &CpuMask) {
         for cpu in cpus.iter() {
             let why = Why::Missing(self.m.affinity_info(cpu));
@@ -176,40 +258,55 @@ impl Run<'_> {
         }
     }
 
-    /// One sweep over AFFINITY_INFO for all that stopped.
-    pub(super) fn off(&mut self, stopped: &CpuMask) {
+    /// One sweep over AFFINITY_INFO for all that were stopped.
+    pub(super) fn off(&mut self, stopped: &CpuMask, ticket: Ticket) {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
-        let (_, ticks) = hp.phase(m, Phase::Off, Dir::Down, || hp.sweep(m, *stopped, deadline));
+        let (_, ticks) = hp.phase(m, Phase::Off, Dir::Down, || {
+            hp.give_way(m, ticket, StopState::Run);
+            hp.sweep(m, *stopped, deadline);
+        });
         self.spans.off += ticks;
-        for cpu in stopped.iter() {
-            match hp.mark(cpu) {
-                Mark::Dead => self.off.insert(cpu),
-                mark @ Mark::Quarantined => {
-                    self.stuck.push(Failure { cpu, mark, why: Why::OffDenied });
-                }
-                mark => {
-                    let why = Why::StillOn(m.affinity_info(cpu));
-                    self.stuck.push(Failure { cpu, mark, why });
-                }
-            }
+        stopped.iter().for_each(|cpu| self.verdict(cpu));
+    }
+
+    fn verdict(&mut self, cpu: CpuId) {
+        let why = match self.hp.mark(cpu) {
+            Mark::Dead => None,
+            Mark::Quarantined => Some(Why::OffDenied),
+            _ => Some(Why::StillOn(self.m.affinity_info(cpu))),
+        };
+        let mark = self.hp.mark(cpu);
+        match why {
+            Some(why) => self.stuck.push(Failure { cpu, mark, why }),
+            None => self.off.insert(cpu),
+        }
+        if let Some(failure) = self.hp.cell(cpu).failure() {
+            self.noted.push(Failure { cpu, mark, why: Why::Step(failure) });
         }
     }
 
-    /// Work for the dead, in bulk.
-    pub(super) fn clean_up(&mut self) {
-        let dead: CpuMask = self.off.iter().filter(|&c| self.hp.mark(c) == Mark::Dead).collect();
-        let (_, ticks) = self.hp.phase(self.m, Phase::DeadWork, Dir::Down, || {
-            for cpu in dead.iter() {
-                // The CPU is off: a failing prepare teardown can't bring it back.
-                let _ = self.hp.clean_up_dead(self.m, cpu, &self.survivors);
-            }
+    /// Work for the dead of `stopped`, in bulk.
+    pub(super) fn clean_up(&mut self, stopped: &CpuMask) {
+        let dead = stopped.and(&self.off);
+        let (result, ticks) = self.hp.phase(self.m, Phase::DeadWork, Dir::Down, || {
+            self.hp.clean_up_dead(self.m, &dead, &self.survivors)
         });
         self.spans.dead += ticks;
+        // The CPUs are off: a failing prepare teardown can't bring them back.
+        if let Err((cpu, failure)) = result {
+            self.noted.push(Failure { cpu, mark: self.hp.mark(cpu), why: Why::Step(failure) });
+        }
     }
 
     pub(super) fn ask(&self, cpus: &CpuMask, request: Request) {
-        cpus.iter().for_each(|cpu| self.hp.cell(cpu).remote().ask(request));
+        for cpu in cpus.iter() {
+            let remote = self.hp.cell(cpu).remote();
+            if matches!(request, Request::Stop(_) | Request::Leave(_)) {
+                remote.clear_failure();
+            }
+            remote.ask(request);
+        }
         self.m.kick(cpus);
     }
 

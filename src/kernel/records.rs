@@ -69,6 +69,7 @@ impl Kernel {
 
     fn phases(&self, spans: &Spans) -> Phases {
         Phases {
+            migrate_ns: self.ns(spans.migrate),
             online_down_ns: self.ns(spans.online_down),
             stop_ns: self.ns(spans.stop),
             off_ns: self.ns(spans.off),

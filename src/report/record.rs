@@ -95,6 +95,9 @@ pub struct Bringup {
 /// The phases of a teardown. In serial mode each is the sum over the CPUs.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
 pub struct Phases {
+    /// Interrupts and the like moved to survivors, before the first CPU left.
+    #[serde(default)]
+    pub migrate_ns: u64,
     /// Online steps undone on the leaving CPUs.
     pub online_down_ns: u64,
     /// Until every leaving CPU had stopped: interrupts off, nothing shared touched any more.

@@ -127,6 +127,8 @@ named! {
         Sync = "sync",
         /// Checks that can still refuse a kexec.
         Preflight = "preflight",
+        /// Moving what CPUs share away from those that leave.
+        Migrate = "migrate",
         /// Waiting for the online steps of the leaving CPUs.
         OnlineDown = "online-down",
         /// Stopping the leaving CPUs.

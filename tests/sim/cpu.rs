@@ -1,6 +1,7 @@
 //! The seam, as one simulated CPU sees it.
 
 use std::sync::MutexGuard;
+use std::sync::atomic::AtomicU64;
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{StepError, Target};
@@ -112,6 +113,11 @@ impl Clock for Cpu<'_> {
         if std::mem::take(&mut me.kick_pending) {
             me.waits_ended_by_kick += 1;
         }
+    }
+
+    fn look_again(&self, _word: &AtomicU64, _seen: u64) {
+        let state = self.call(22);
+        drop(self.give_way(state));
     }
 }
 

@@ -1,21 +1,18 @@
 //! What must hold at every event, whoever wins whatever race.
 
 use baton::cpu::CpuId;
-use baton::hotplug::steps::{self, Section};
+use baton::hotplug::steps::{self, Act, Section};
 use baton::trace::{Dir, Edge, Event, Mark, Phase, StepId, What};
 
-/// The first steps of the sections that can be tried again.
-const FIRST: [u8; 2] = [0, 5];
-
-/// The last step of the table.
-const LAST: u8 = steps::STEPS.len() as u8 - 1;
+const STEPS: usize = steps::STEPS.len();
 
 /// What has been seen of one CPU.
 #[derive(Clone)]
 struct Seen {
     mark: Mark,
-    /// How many steps of the table are done.
-    done: u8,
+    /// Which steps are done. One that failed counts as it was meant, until the next event of this
+    /// CPU shows that it failed.
+    done: [bool; STEPS],
     last: Option<(StepId, Dir)>,
     open: Option<(StepId, Dir)>,
     dying: bool,
@@ -33,10 +30,12 @@ pub struct Rules {
 
 impl Rules {
     pub fn new(n: usize, boot: CpuId) -> Self {
-        let seen = Seen { mark: Mark::Offline, done: 0, last: None, open: None, dying: false };
+        let done = [false; STEPS];
+        let seen = Seen { mark: Mark::Offline, done, last: None, open: None, dying: false };
         let mut seen = vec![seen; n];
+        let boot = &mut seen[boot.index()];
         // The boot CPU comes prepared.
-        seen[boot.index()].done = 1;
+        steps::of(Section::Prepare).for_each(|(id, _)| boot.done[usize::from(id.0)] = true);
         Self { seen, serial: false, phase: None, marks: Vec::new() }
     }
 
@@ -63,8 +62,11 @@ impl Rules {
         let seen = &mut self.seen[cpu.index()];
         assert!(legal(seen.mark, to), "cpu {cpu}: {} -> {to}", seen.mark);
         assert_eq!(seen.open, None, "cpu {cpu} reaches {to} in the middle of a step");
-        let done = done_at(to);
-        assert!(done.contains(&seen.done), "cpu {cpu} reaches {to} with {} steps done", seen.done);
+        if let Some(done) = done_at(to) {
+            let section = |i: usize| steps::STEPS[i].section;
+            let fits = |&i: &usize| if section(i) <= done { seen.set(i) } else { seen.clear(i) };
+            assert!((0..STEPS).all(|i| fits(&i)), "cpu {cpu} reaches {to} with {:?}", seen.done);
+        }
         if to == Mark::ApIdleDead {
             seen.dying = false;
         }
@@ -75,15 +77,20 @@ impl Rules {
     fn see_step(&mut self, cpu: CpuId, step: StepId, dir: Dir, edge: Edge) {
         let seen = &mut self.seen[cpu.index()];
         if edge == Edge::End {
+            if !each(step.0.into(), dir) {
+                return;
+            }
             assert_eq!(seen.open.take(), Some((step, dir)), "cpu {cpu}: the end of another step");
             return;
         }
         assert_eq!(seen.open, None, "cpu {cpu}: a step in a step");
-        let before = seen.last.replace((step, dir));
-        seen.open = Some((step, dir));
-        seen.done = next(seen.done, before, step, dir).unwrap_or_else(|| {
-            panic!("cpu {cpu}: step {} {dir:?} with {} done", step.0, seen.done)
+        if !each(step.0.into(), dir) {
+            return; // once for all: no business of the CPU that runs it
+        }
+        seen.begin(step, dir).unwrap_or_else(|| {
+            panic!("cpu {cpu}: step {} {dir:?} with {:?}, last {:?}", step.0, seen.done, seen.last)
         });
+        seen.open = Some((step, dir));
         let starting = steps::STEPS[step.0 as usize].section == Section::Starting;
         if dir == Dir::Down && starting && seen.mark == Mark::TeardownCpu {
             seen.dying = true;
@@ -100,38 +107,50 @@ impl Rules {
     }
 }
 
-/// How many steps are done after this one begins; `None` if it is not its turn. A step that failed
-/// on the way up is not undone, one that failed on the way down need not be redone.
-fn next(done: u8, before: Option<(StepId, Dir)>, step: StepId, dir: Dir) -> Option<u8> {
-    let id = step.0;
-    match dir {
-        Dir::Up if done == id => Some(id + 1),
-        Dir::Up if done + 1 == id && before == Some((StepId(done), Dir::Down)) => Some(id + 1),
-        Dir::Down if done == id + 1 => Some(id),
-        // The first or the last step of a section failed, which leaves nothing to undo, and is
-        // tried again.
-        Dir::Up if FIRST.contains(&id) && done == id + 1 && before == Some((step, dir)) => {
-            Some(done)
+/// True if the step does something for each CPU in this direction.
+fn each(i: usize, dir: Dir) -> bool {
+    matches!(steps::STEPS[i].act(dir), Act::Each(_))
+}
+
+impl Seen {
+    /// True if the step may count as done: it is, or needs nothing for it, or failed to be undone.
+    fn set(&self, i: usize) -> bool {
+        self.done[i] || !each(i, Dir::Up) || self.last == Some((StepId(i as u8), Dir::Down))
+    }
+
+    /// True if the step may count as undone.
+    fn clear(&self, i: usize) -> bool {
+        !self.done[i] || !each(i, Dir::Down) || self.last == Some((StepId(i as u8), Dir::Up))
+    }
+
+    /// A step begins; `None` if it is not its turn.
+    fn begin(&mut self, step: StepId, dir: Dir) -> Option<()> {
+        let id = usize::from(step.0);
+        let ours = if dir == Dir::Up { self.clear(id) } else { self.set(id) };
+        // What failed may be tried again.
+        let again = self.last == Some((step, dir));
+        let below = (0..id).all(|i| self.set(i));
+        let above = (id + 1..STEPS).all(|i| self.clear(i));
+        if !(below && above && (ours || again)) {
+            return None;
         }
-        Dir::Down if id == 0 && done == 0 && before == Some((step, dir)) => Some(0),
-        Dir::Down if id == LAST && done == id && before == Some((step, dir)) => Some(id),
-        Dir::Down if done == id + 2 && before == Some((StepId(id + 1), Dir::Up)) => Some(id),
-        _ => None,
+        self.done[..id].fill(true);
+        self.done[id] = dir == Dir::Up;
+        self.done[id + 1..].fill(false);
+        self.last = Some((step, dir));
+        Some(())
     }
 }
 
-/// How many steps can be done at a mark; one more where the last one failed.
-fn done_at(mark: Mark) -> std::ops::RangeInclusive<u8> {
-    match mark {
-        Mark::Offline => 0..=1,
-        Mark::Kicked | Mark::Alive | Mark::ApOffline => 1..=1,
-        Mark::ApOnline => 5..=5,
-        // A failing last step down leaves the count one short.
-        Mark::Online => 6..=7,
-        Mark::TeardownCpu => 5..=5,
-        Mark::ShouldDie => 0..=7,
-        Mark::ApIdleDead | Mark::Dead | Mark::Quarantined => 1..=2,
-    }
+/// Up to which section steps are done at a mark.
+fn done_at(mark: Mark) -> Option<Section> {
+    Some(match mark {
+        Mark::Kicked | Mark::Alive | Mark::ApOffline => Section::Prepare,
+        Mark::ApOnline | Mark::TeardownCpu => Section::Starting,
+        Mark::Online => Section::Online,
+        Mark::ApIdleDead | Mark::Dead | Mark::Quarantined => Section::Prepare,
+        Mark::Offline | Mark::ShouldDie => return None,
+    })
 }
 
 /// The state diagram, as a CPU's ring shows it. Being given up is not recorded: the CPU just ends.

@@ -9,6 +9,7 @@ const STEPS: &[&str] = &[
 /// Phases of the boot CPU, in their order.
 const PHASES: &[(&str, &str)] = &[
     ("preflight", "#8c8c8c"),
+    ("migrate", "#8a5bb8"),
     ("online-down", "#2f6db5"),
     ("stop", "#c2571a"),
     ("off", "#b3354b"),

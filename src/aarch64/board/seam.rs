@@ -1,6 +1,6 @@
 //! The machine as the seam shows it.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Board, NOBODY, crash};
 use crate::aarch64::gic::KICK;
@@ -44,6 +44,11 @@ impl Clock for Board {
         if deadline.is_some() {
             timer::disarm();
         }
+    }
+
+    /// The monitor on the word makes its change an event; the event stream bounds the sleep.
+    fn look_again(&self, word: &AtomicU64, seen: u64) {
+        regs::wait_for_change(word, seen);
     }
 }
 
@@ -119,6 +124,7 @@ impl Local for Board {
 
     fn timer_up(&self) {
         timer::disarm();
+        timer::start_event_stream();
         self.gic.enable_private(self.me(), self.timer_ppi, true);
     }
 

@@ -9,6 +9,7 @@ use crate::hotplug::{Hotplug, fault, steps};
 use crate::kernel::Level;
 use crate::options::{BringupPolicy, FailSpec, MAX_LOGLEVEL, TeardownMode, number};
 use crate::shell::command::{Cpus, CrashKind, Setting};
+use crate::trace::Dir;
 
 /// Makes a step fail as asked for.
 ///
@@ -17,6 +18,12 @@ use crate::shell::command::{Cpus, CrashKind, Setting};
 pub fn inject(hotplug: &Hotplug, spec: &FailSpec) -> Result<(), String> {
     let step = fault::point(&spec.step)
         .ok_or_else(|| format!("{}: no such step; `hotplug` lists them", spec.step))?;
+    let idle = |dir| steps::get(step).is_some_and(|s| !s.acts(dir));
+    let in_vain = spec.dir.map_or(idle(Dir::Up) && idle(Dir::Down), idle);
+    if in_vain {
+        let dir = spec.dir.map_or("", Dir::name);
+        return Err(format!("{} {dir}: nothing is done there that could fail", spec.step));
+    }
     hotplug
         .faults
         .inject(step, spec.cpu, spec.dir, spec.times)

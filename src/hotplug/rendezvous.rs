@@ -1,0 +1,97 @@
+//! Waiting for each other in a stop_machine: a few looks first, then sleep.
+//!
+//! The looks matter where CPUs share a hardware thread, as in a guest: giving way lets the others
+//! arrive, and what would have cost each of them a second wake-up costs it nothing.
+
+use super::{Hotplug, LOOK_AGAIN_MS};
+use crate::cpu::CpuId;
+use crate::machine::Machine;
+use crate::sync::{Acked, StopState, Ticket};
+
+/// Looks before a CPU sleeps.
+const LOOKS: usize = 4;
+
+impl Hotplug {
+    /// Acknowledges a state on behalf of `cpu`, which runs this; returns the one that follows.
+    pub(super) fn pass(
+        &self,
+        m: &dyn Machine,
+        cpu: CpuId,
+        ticket: Ticket,
+        state: StopState,
+    ) -> StopState {
+        let acked = self.stop.ack(ticket, state);
+        self.after_ack(m, acked);
+        match acked {
+            Acked::Advanced(next) => next,
+            Acked::Over => StopState::CalledOff,
+            Acked::Waiting => {
+                self.await_change(m, cpu, ticket, state);
+                self.stop.state(ticket)
+            }
+        }
+    }
+
+    /// Kicks those that sleep for the change that an acknowledgement has made. The last CPU to
+    /// assemble notes when that was.
+    pub(super) fn after_ack(&self, m: &dyn Machine, acked: Acked) {
+        let Acked::Advanced(to) = acked else { return };
+        if to == StopState::DisableIrq {
+            self.note_assembled(m.now());
+        }
+        self.wake_sleepers(m);
+    }
+
+    pub(super) fn wake_sleepers(&self, m: &dyn Machine) {
+        let sleepers = self.stop.sleepers();
+        if !sleepers.is_empty() {
+            m.kick(&sleepers);
+        }
+    }
+
+    /// Sleeps until the state is not `state` any more. Whoever changes it kicks the sleepers.
+    fn await_change(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket, state: StopState) {
+        if self.give_way(m, ticket, state) {
+            return;
+        }
+        loop {
+            self.stop.falls_asleep(cpu);
+            if self.stop.state(ticket) != state {
+                return;
+            }
+            m.wait(None);
+        }
+    }
+
+    /// Sleeps until the state is not `state` any more, or the deadline passes. Boot CPU. Now and
+    /// then it kicks the sleepers itself: the CPU whose duty that was may be lost.
+    pub(super) fn oversee(&self, m: &dyn Machine, ticket: Ticket, state: StopState, deadline: u64) {
+        if self.give_way(m, ticket, state) {
+            return;
+        }
+        loop {
+            self.stop.falls_asleep(self.topology.boot());
+            let now = m.now();
+            if self.stop.state(ticket) != state || now >= deadline {
+                return;
+            }
+            let look_again = now + m.ticks_from_ms(LOOK_AGAIN_MS);
+            m.wait(Some(look_again.min(deadline)));
+            if m.now() >= look_again {
+                self.wake_sleepers(m);
+            }
+        }
+    }
+
+    /// Lets the others go on for a few looks; true if the state is not `state` any more.
+    pub(super) fn give_way(&self, m: &dyn Machine, ticket: Ticket, state: StopState) -> bool {
+        for _ in 0..LOOKS {
+            if self.stop.state(ticket) != state {
+                return true;
+            }
+            let (word, seen) = self.stop.watch(ticket, state);
+            m.look_again(word, seen);
+        }
+        self.stop.state(ticket) != state
+    }
+}

@@ -1,0 +1,373 @@
+//! stop_machine: CPUs go through PREPARE, DISABLE_IRQ, RUN and EXIT together. Nobody is in a state
+//! before all have left the one before it.
+//!
+//! Each CPU that takes part acknowledges each state; the last one to do so advances it, as in
+//! Linux's multi_cpu_stop. A CPU that has to wait looks a few times, then sleeps: it enters itself
+//! among the sleepers, and whoever advances the state is told whom to kick. The controlling CPU
+//! can call the whole off, but not once it runs.
+
+use super::Ticket;
+use super::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::config::MAX_CPUS;
+use crate::cpu::{CpuId, CpuMask};
+
+/// What all that take part are at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum StopState {
+    /// They assemble, interrupts on.
+    Prepare = 1,
+    /// All are here: each turns its interrupts off.
+    DisableIrq,
+    /// All have: those that are to be stopped run their dying steps.
+    Run,
+    /// All of it is done.
+    Exit,
+    /// It did not come to [`StopState::Run`]: back to work.
+    CalledOff,
+}
+
+impl StopState {
+    fn from_bits(bits: u64) -> Self {
+        match bits {
+            1 => Self::Prepare,
+            2 => Self::DisableIrq,
+            3 => Self::Run,
+            4 => Self::Exit,
+            _ => Self::CalledOff,
+        }
+    }
+
+    fn next(self) -> Self {
+        Self::from_bits(self as u64 + 1)
+    }
+}
+
+/// What an acknowledgement led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acked {
+    /// Others are still to come.
+    Waiting,
+    /// It was the last: the state is another one. Kick the sleepers.
+    Advanced(StopState),
+    /// This operation is over, or was called off meanwhile.
+    Over,
+}
+
+const STATE_BITS: u32 = 3;
+const COUNT_BITS: u32 = 16;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
+const REFUSED: u64 = 1 << COUNT_BITS;
+const COUNT_SHIFT: u32 = COUNT_BITS + 1;
+
+/// One stop_machine at a time.
+#[repr(align(128))]
+pub struct StopMachine {
+    /// operation << 3 | state. Written when the state changes, and only then: who sleeps on this
+    /// word is not disturbed by the others' arrivals.
+    state: AtomicU64,
+    asleep: [AtomicU64; MAX_CPUS / 64],
+    count: Count,
+}
+
+/// On a line of its own.
+#[repr(align(128))]
+struct Count {
+    /// (operation << 3 | state) << 17 | refused << 16 | acknowledgements to come
+    word: AtomicU64,
+    parties: AtomicU32,
+}
+
+impl Default for StopMachine {
+    fn default() -> Self {
+        Self {
+            state: AtomicU64::new(StopState::Exit as u64),
+            asleep: core::array::from_fn(|_| AtomicU64::new(0)),
+            count: Count { word: AtomicU64::new(0), parties: AtomicU32::new(0) },
+        }
+    }
+}
+
+fn pack(ticket: Ticket, state: StopState) -> u64 {
+    ticket.number() << STATE_BITS | state as u64
+}
+
+/// The state after this one, given what the count says of refusals.
+fn successor(state: StopState, word: u64) -> StopState {
+    if word & REFUSED != 0 { StopState::CalledOff } else { state.next() }
+}
+
+impl StopMachine {
+    /// Starts the next operation, with so many CPUs. Controlling CPU only; what they need is
+    /// published by the request that carries the ticket.
+    pub fn open(&self, parties: usize) -> Ticket {
+        let before = self.state.load(Ordering::Relaxed) >> STATE_BITS;
+        let ticket = Ticket::from_number(before + 1);
+        self.count.parties.store(parties as u32, Ordering::Relaxed);
+        // Swaps: a straggler of an earlier operation may be at the words.
+        let count = pack(ticket, StopState::Prepare) << COUNT_SHIFT | parties as u64;
+        self.count.word.swap(count, Ordering::AcqRel);
+        self.state.swap(pack(ticket, StopState::Prepare), Ordering::AcqRel);
+        ticket
+    }
+
+    /// The state of an operation; one that is not the current one any more is called off.
+    pub fn state(&self, ticket: Ticket) -> StopState {
+        let word = self.state.load(Ordering::Acquire);
+        if word >> STATE_BITS != ticket.number() {
+            return StopState::CalledOff;
+        }
+        StopState::from_bits(word & ((1 << STATE_BITS) - 1))
+    }
+
+    /// The word that changes when the state does, and what it holds in this state.
+    pub fn watch(&self, ticket: Ticket, state: StopState) -> (&AtomicU64, u64) {
+        (&self.state, pack(ticket, state))
+    }
+
+    /// Acknowledges a state, once per CPU and state.
+    pub fn ack(&self, ticket: Ticket, state: StopState) -> Acked {
+        self.arrive(ticket, state, 0)
+    }
+
+    /// Acknowledges PREPARE for a CPU that can't take part: when all have come, it is called off.
+    pub fn refuse(&self, ticket: Ticket) -> Acked {
+        self.arrive(ticket, StopState::Prepare, REFUSED)
+    }
+
+    fn arrive(&self, ticket: Ticket, state: StopState, refused: u64) -> Acked {
+        let ours = pack(ticket, state);
+        // AcqRel: the last one to arrive sees what all did before they arrived. It lays down the
+        // count of the next state in the same exchange: a later one could hit the next operation.
+        let before = self.count.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
+            let counts = word >> COUNT_SHIFT == ours && word & COUNT != 0;
+            counts.then(|| self.after(ticket, state, word | refused))
+        });
+        match before {
+            Err(_) => Acked::Over,
+            Ok(word) if word & COUNT != 1 => Acked::Waiting,
+            Ok(word) => {
+                let to = successor(state, word | refused);
+                if self.change(ticket, state, to) { Acked::Advanced(to) } else { Acked::Over }
+            }
+        }
+    }
+
+    /// The count after one more arrival.
+    fn after(&self, ticket: Ticket, state: StopState, word: u64) -> u64 {
+        let next = successor(state, word);
+        if word & COUNT != 1 || next >= StopState::Exit {
+            return word - 1;
+        }
+        pack(ticket, next) << COUNT_SHIFT | u64::from(self.count.parties.load(Ordering::Relaxed))
+    }
+
+    fn change(&self, ticket: Ticket, from: StopState, to: StopState) -> bool {
+        let (old, new) = (pack(ticket, from), pack(ticket, to));
+        self.state.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Calls an operation off, unless it runs already or was called off before; returns the state
+    /// that it did not get out of. Controlling CPU only.
+    pub fn call_off(&self, ticket: Ticket) -> Option<StopState> {
+        let early = [StopState::Prepare, StopState::DisableIrq];
+        early.into_iter().find(|&from| self.change(ticket, from, StopState::CalledOff))
+    }
+
+    /// Ends RUN although not all have acknowledged it: who waits for the end goes on. Controlling
+    /// CPU only.
+    pub fn finish(&self, ticket: Ticket) {
+        self.change(ticket, StopState::Run, StopState::Exit);
+    }
+
+    /// Enters a CPU among the sleepers. It has to look at the state once more afterwards: a change
+    /// before that does not kick it.
+    pub fn falls_asleep(&self, cpu: CpuId) {
+        // AcqRel, with the swap in `sleepers`: either that sees this bit, or this sees the change.
+        self.asleep[cpu.index() / 64].fetch_or(1 << (cpu.index() % 64), Ordering::AcqRel);
+    }
+
+    /// Those to be kicked after a change, each once.
+    pub fn sleepers(&self) -> CpuMask {
+        CpuMask::from_words(core::array::from_fn(|i| self.asleep[i].swap(0, Ordering::AcqRel)))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::StopState::*;
+    use super::*;
+
+    #[test]
+    fn nobody_is_ahead_of_the_others() {
+        let stop = StopMachine::default();
+        let ticket = stop.open(2);
+        for (state, next) in [(Prepare, DisableIrq), (DisableIrq, Run), (Run, Exit)] {
+            assert_eq!(stop.ack(ticket, state), Acked::Waiting);
+            assert_eq!(stop.state(ticket), state);
+            assert_eq!(stop.ack(ticket, state), Acked::Advanced(next));
+            assert_eq!(stop.state(ticket), next);
+        }
+    }
+
+    #[test]
+    fn one_refusal_calls_it_off_when_all_have_come() {
+        let stop = StopMachine::default();
+        let ticket = stop.open(2);
+        assert_eq!((stop.refuse(ticket), stop.state(ticket)), (Acked::Waiting, Prepare));
+        assert_eq!(stop.ack(ticket, Prepare), Acked::Advanced(CalledOff));
+        let next = stop.open(1);
+        assert_eq!(stop.ack(ticket, Prepare), Acked::Over, "of the operation before");
+        assert_eq!(stop.ack(next, Prepare), Acked::Advanced(DisableIrq));
+    }
+
+    #[test]
+    fn what_runs_is_not_called_off() {
+        let stop = StopMachine::default();
+        let early = stop.open(1);
+        assert_eq!(stop.call_off(early), Some(Prepare));
+        assert_eq!((stop.ack(early, Prepare), stop.state(early)), (Acked::Over, CalledOff));
+        let late = stop.open(1);
+        stop.ack(late, Prepare);
+        stop.ack(late, DisableIrq);
+        assert_eq!((stop.call_off(late), stop.state(late)), (None, Run));
+        stop.finish(late);
+        assert_eq!((stop.state(late), stop.ack(late, Run)), (Exit, Acked::Over));
+    }
+
+    #[test]
+    fn sleepers_are_kicked_once() {
+        let stop = StopMachine::default();
+        stop.falls_asleep(CpuId(3));
+        stop.falls_asleep(CpuId(511));
+        assert_eq!(stop.sleepers(), CpuMask::from_iter([CpuId(3), CpuId(511)]));
+        assert!(stop.sleepers().is_empty());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicU64;
+    use loom::thread;
+
+    use super::*;
+
+    /// Two CPUs that wait for each other have too many interleavings to try all of them.
+    fn bounded() -> loom::model::Builder {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder
+    }
+
+    /// Waits as a CPU does: looks, falls asleep, looks again; a kick has to come if it sleeps.
+    fn wait_past(stop: &StopMachine, kicks: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
+        while stop.state(ticket) == s {
+            stop.falls_asleep(cpu);
+            if stop.state(ticket) != s {
+                return;
+            }
+            while kicks.load(Ordering::Acquire) & 1 << cpu.0 == 0 {
+                thread::yield_now();
+            }
+            kicks.fetch_and(!(1 << cpu.0), Ordering::AcqRel);
+        }
+    }
+
+    fn kick(stop: &StopMachine, kicks: &AtomicU64) {
+        let words = stop.sleepers().words();
+        kicks.fetch_or(words[0], Ordering::AcqRel);
+    }
+
+    fn pass(stop: &StopMachine, kicks: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
+        match stop.ack(ticket, s) {
+            Acked::Advanced(_) => kick(stop, kicks),
+            Acked::Waiting => wait_past(stop, kicks, cpu, ticket, s),
+            Acked::Over => {}
+        }
+    }
+
+    /// When one runs its dying steps, the other has its interrupts off; no sleeper is forgotten.
+    #[test]
+    fn loom_all_interrupts_are_off_before_anybody_runs() {
+        bounded().check(|| {
+            let shared = Arc::new((
+                StopMachine::default(),
+                AtomicU64::new(0),
+                [AtomicU64::new(0), AtomicU64::new(0)],
+            ));
+            let ticket = shared.0.open(2);
+            let cpus: [_; 2] = core::array::from_fn(|i| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let (stop, kicks, off) = &*shared;
+                    let cpu = CpuId(i as u16);
+                    pass(stop, kicks, cpu, ticket, StopState::Prepare);
+                    off[i].store(1, Ordering::Relaxed);
+                    pass(stop, kicks, cpu, ticket, StopState::DisableIrq);
+                    assert_eq!(stop.state(ticket), StopState::Run);
+                    assert_eq!(off[1 - i].load(Ordering::Relaxed), 1);
+                })
+            });
+            cpus.into_iter().for_each(|t| t.join().unwrap());
+        });
+    }
+
+    /// The controlling CPU calls it off while the last one arrives: exactly one of both holds, for
+    /// everybody.
+    #[test]
+    fn loom_called_off_or_run_but_not_both() {
+        loom::model(|| {
+            let stop = Arc::new(StopMachine::default());
+            let ticket = stop.open(1);
+            stop.ack(ticket, StopState::Prepare);
+            let cpu = thread::spawn({
+                let stop = stop.clone();
+                move || stop.ack(ticket, StopState::DisableIrq)
+            });
+            let off = stop.call_off(ticket).is_some();
+            let ran = cpu.join().unwrap() == Acked::Advanced(StopState::Run);
+            assert!(off != ran, "off {off}, ran {ran}");
+            let state = if off { StopState::CalledOff } else { StopState::Run };
+            assert_eq!(stop.state(ticket), state);
+        });
+    }
+
+    /// The last one to arrive is overtaken by the end of its operation and the begin of the next.
+    #[test]
+    fn loom_an_overtaken_last_arrival_does_not_count() {
+        loom::model(|| {
+            let stop = Arc::new(StopMachine::default());
+            let old = stop.open(1);
+            let last = thread::spawn({
+                let stop = stop.clone();
+                move || stop.ack(old, StopState::Prepare)
+            });
+            stop.call_off(old);
+            let new = stop.open(2);
+            last.join().unwrap();
+            assert_eq!(stop.state(new), StopState::Prepare);
+            assert_eq!(stop.ack(new, StopState::Prepare), Acked::Waiting);
+            assert_eq!(stop.ack(new, StopState::Prepare), Acked::Advanced(StopState::DisableIrq));
+        });
+    }
+
+    /// A straggler of an operation that was called off does not count in the next one.
+    #[test]
+    fn loom_a_straggler_does_not_count() {
+        loom::model(|| {
+            let stop = Arc::new(StopMachine::default());
+            let old = stop.open(2);
+            let straggler = thread::spawn({
+                let stop = stop.clone();
+                move || (stop.ack(old, StopState::Prepare), stop.refuse(old))
+            });
+            stop.call_off(old);
+            let new = stop.open(1);
+            assert_eq!(stop.state(new), StopState::Prepare);
+            straggler.join().unwrap();
+            assert_eq!(stop.state(new), StopState::Prepare);
+            assert_eq!(stop.ack(new, StopState::Prepare), Acked::Advanced(StopState::DisableIrq));
+        });
+    }
+}
