@@ -124,4 +124,8 @@ pub mod shell;
 #[forbid(unsafe_code)]
 pub mod sync;
 #[forbid(unsafe_code)]
+pub mod timer;
+#[forbid(unsafe_code)]
 pub mod trace;
+#[forbid(unsafe_code)]
+pub mod work;

@@ -3,6 +3,8 @@
 //!
 //! Every method says who may call it and when. "Boot CPU" is the CPU that controls hotplug.
 
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod irq;
 pub mod pmu;
 

@@ -1,0 +1,207 @@
+//! Timers of each CPU: something to be done on it at a time of the generic counter.
+//!
+//! A CPU's work loop runs those that are due and sleeps until the next one. When the CPU has left,
+//! its timers move to a survivor, in bulk and after it is confirmed OFF: leaving costs the CPU
+//! nothing, and a departure that is called off has nothing to restore. They keep their deadlines.
+//!
+//! Each timer runs once, or is cancelled: whoever takes it out of the queue does the one or the
+//! other, and it is taken out under the queue's lock. It runs outside of it, so it may add timers.
+//!
+//! Locks: those of the queues (see [`queues`]), in ordinary context only.
+//!
+//! [`queues`]: crate::sync::queues
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::Target;
+use crate::machine::Machine;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::queues::Queues;
+
+/// Stands for "none" in the word that holds the earliest deadline.
+const NONE: u64 = u64::MAX;
+
+/// Deadline, then order of adding over all CPUs: no two are the same.
+type Key = (u64, u64);
+
+/// What a timer does, on the CPU that it is on by then.
+pub type Action = Box<dyn FnOnce(&Fired<'_>) + Send>;
+
+/// What a timer learns when it fires.
+pub struct Fired<'a> {
+    /// The CPU that it runs on.
+    pub cpu: CpuId,
+    /// The machine.
+    pub machine: &'a dyn Machine,
+    /// When the CPU looked, ticks: not before the deadline.
+    pub now: u64,
+    /// When it was to fire, ticks.
+    pub deadline: u64,
+}
+
+/// Names one timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimerId {
+    cpu: CpuId,
+    key: Key,
+    /// [`Timers::moves`] when it was added.
+    moves: u64,
+}
+
+/// A timer that was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "the CPU has to be kicked if it sleeps longer than until the new deadline"]
+pub struct Added {
+    /// Its name.
+    pub id: TimerId,
+    /// Whose it is: the CPU asked for, or the one that has taken over from it.
+    pub cpu: CpuId,
+    /// It is that CPU's next one: kick the CPU, so that it re-arms.
+    pub earliest: bool,
+}
+
+/// On a cache line of its own.
+#[repr(align(64))]
+struct Earliest(AtomicU64);
+
+/// The timers of all CPUs.
+pub struct Timers {
+    queues: Queues<BTreeMap<Key, Action>>,
+    /// Of each CPU, so that a look costs one load. Stored under the queue's lock. Relaxed: what is
+    /// in the queue is read under the lock, and who adds an earlier one kicks.
+    earliest: Box<[Earliest]>,
+    sequence: AtomicU64,
+    /// How often timers of a dead CPU have moved.
+    moves: AtomicU64,
+}
+
+impl Timers {
+    /// For CPUs `0..cpus`; what is meant for a CPU that has never come up goes to `boot`.
+    pub fn new(cpus: usize, boot: CpuId) -> Self {
+        Self {
+            queues: Queues::new(cpus, boot),
+            earliest: (0..cpus).map(|_| Earliest(AtomicU64::new(NONE))).collect(),
+            sequence: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+        }
+    }
+
+    /// A CPU comes up: it has timers of its own from now on.
+    pub fn open(&self, cpu: CpuId) {
+        self.queues.open(cpu);
+    }
+
+    /// Adds a timer to a CPU, `deadline` in ticks of the counter; one in the past fires at the next
+    /// look. Any CPU, ordinary context. The caller kicks [`Added::cpu`] if it is another CPU and
+    /// [`Added::earliest`] says so.
+    pub fn add(&self, cpu: CpuId, deadline: u64, action: Action) -> Added {
+        // Relaxed: only tells timers apart, in order on each CPU that adds.
+        let key = (deadline, self.sequence.fetch_add(1, Ordering::Relaxed));
+        self.queues.open_one(cpu, |cpu, queue| {
+            queue.insert(key, action);
+            self.note(cpu, queue);
+            let earliest = queue.first_key_value().is_some_and(|(&first, _)| first == key);
+            // Under the lock: whoever moves this timer counts after this look.
+            let moves = self.moves.load(Ordering::Relaxed);
+            Added { id: TimerId { cpu, key, moves }, cpu, earliest }
+        })
+    }
+
+    /// Takes a timer back. True: it will never run. False: it has run, is about to, or was
+    /// cancelled before. Any CPU, ordinary context.
+    pub fn cancel(&self, id: TimerId) -> bool {
+        let (mut moves, mut found) = (id.moves, self.remove(id.cpu, id.key));
+        while found.is_none() {
+            // A timer that moves while we look from queue to queue can be behind us all the time.
+            // It is counted before its old queue is unlocked: the same count before and after
+            // means that it was in none. Acquire: a count seen here makes the move visible.
+            let before = core::mem::replace(&mut moves, self.moves.load(Ordering::Acquire));
+            if before == moves {
+                return false;
+            }
+            found = self.queues.cpus().find_map(|cpu| self.remove(cpu, id.key));
+        }
+        true
+    }
+
+    /// When this CPU's next timer is due, ticks. Any CPU; exact on the CPU itself after a kick.
+    pub fn next(&self, cpu: CpuId) -> Option<u64> {
+        let at = self.earliest.get(cpu.index())?.0.load(Ordering::Relaxed);
+        (at != NONE).then_some(at)
+    }
+
+    /// Runs what is due, in order of deadlines. On the CPU itself, in ordinary context. Timers that
+    /// are added meanwhile wait for the next look, so this ends. Returns how many ran.
+    pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) -> usize {
+        let Some(next) = self.next(cpu) else { return 0 };
+        let now = m.now();
+        if next > now {
+            return 0;
+        }
+        let until = self.sequence.load(Ordering::Relaxed);
+        let mut ran = 0;
+        while let Some((deadline, action)) = self.take_due(cpu, now, until) {
+            action(&Fired { cpu, machine: m, now, deadline });
+            ran += 1;
+        }
+        ran
+    }
+
+    /// Moves the timers of CPUs that are confirmed OFF to one that stays, and all that is meant for
+    /// them from now on. Deadlines stay. Boot CPU, which kicks the target if any have moved.
+    /// Returns how many.
+    pub fn pull(&self, dead: &CpuMask, to: Target) -> usize {
+        self.queues.close(dead, to, |cpu, from, target| {
+            let count = from.len();
+            if count > 0 {
+                target.append(from);
+                self.note(cpu, from);
+                self.note(to.cpu(), target);
+                // Release, and under both locks: see `cancel`.
+                self.moves.fetch_add(1, Ordering::Release);
+            }
+            count
+        })
+    }
+
+    /// How many timers a CPU has.
+    pub fn len(&self, cpu: CpuId) -> usize {
+        self.queues.with(cpu, |queue| queue.len())
+    }
+
+    /// True if a CPU has none.
+    pub fn is_empty(&self, cpu: CpuId) -> bool {
+        self.len(cpu) == 0
+    }
+
+    /// The first that is due at `now` and was added before the timer number `until`.
+    fn take_due(&self, cpu: CpuId, now: u64, until: u64) -> Option<(u64, Action)> {
+        self.queues.with(cpu, |queue| {
+            let due = queue.range(..=(now, u64::MAX)).map(|(&key, _)| key);
+            let key = { due }.find(|&(_, sequence)| sequence < until)?;
+            let action = queue.remove(&key);
+            self.note(cpu, queue);
+            action.map(|action| (key.0, action))
+        })
+    }
+
+    fn remove(&self, cpu: CpuId, key: Key) -> Option<Action> {
+        self.queues.with(cpu, |queue| {
+            let action = queue.remove(&key)?;
+            self.note(cpu, queue);
+            Some(action)
+        })
+    }
+
+    fn note(&self, cpu: CpuId, queue: &BTreeMap<Key, Action>) {
+        let first = queue.first_key_value().map_or(NONE, |(&(deadline, _), _)| deadline);
+        self.earliest[cpu.index()].0.store(first, Ordering::Relaxed);
+    }
+}
