@@ -6,6 +6,7 @@ mod latch;
 pub mod lock;
 pub mod queues;
 mod stop;
+pub mod turn;
 pub mod words;
 
 /// Atomic types: the core's, or loom's under `--cfg loom`.
