@@ -1,0 +1,138 @@
+//! What is to run after a grace period: a list per CPU.
+//!
+//! Callbacks go through a CPU's list in batches, in the order in which they came: queued while a
+//! batch waits, they belong to the next one. A batch notes the counters of the CPUs that may be
+//! reading, and later passes of the work loop look whether all have moved. So nobody ever sleeps
+//! for callbacks, and nobody is kicked for them.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem::take;
+
+use super::eqs::Snapshot;
+use super::{PerCpu, Rcu, add};
+use crate::cpu::{CpuId, CpuMask};
+use crate::machine::Clock;
+use crate::sync::atomic::Ordering;
+
+/// What [`Rcu::call`] takes.
+pub(super) type Callback = Box<dyn FnOnce() + Send>;
+
+/// Longest and shortest time after which a CPU with callbacks looks again.
+const LOOK_AGAIN_US: (u64, u64) = (50, 10_000);
+
+/// The callbacks of one CPU.
+#[derive(Default)]
+pub(super) struct List {
+    /// Queued since the batch that waits was closed.
+    next: Vec<Callback>,
+    /// They wait for the CPUs of the snapshot.
+    waiting: Vec<Callback>,
+    snapshot: Snapshot,
+    /// When the snapshot was taken, ticks.
+    since: u64,
+    /// A batch is being run: none other may overtake it.
+    running: bool,
+}
+
+impl List {
+    pub(super) fn push(&mut self, callback: Callback) {
+        self.next.push(callback);
+    }
+
+    pub(super) fn append(&mut self, callbacks: &mut Vec<Callback>) {
+        self.next.append(callbacks);
+    }
+
+    /// All of them, oldest first. Its CPU is off.
+    pub(super) fn take_all(&mut self) -> Vec<Callback> {
+        let mut all = take(&mut self.waiting);
+        all.append(&mut self.next);
+        *self = Self::default();
+        all
+    }
+
+    /// When the batch that waits was closed.
+    pub(super) fn since(&self) -> Option<u64> {
+        (!self.waiting.is_empty()).then_some(self.since)
+    }
+
+    /// Who keeps the batch waiting.
+    pub(super) fn laggards(&mut self, cpus: &[PerCpu]) -> CpuMask {
+        self.snapshot.passed(cpus);
+        self.snapshot.laggards()
+    }
+
+    /// Takes what may run now, and lets the next batch wait if there is one.
+    fn advance(&mut self, cpus: &[PerCpu], me: CpuId, now: u64) -> Vec<Callback> {
+        if self.running || !self.snapshot.passed(cpus) {
+            return Vec::new();
+        }
+        let mut ready = take(&mut self.waiting);
+        if !self.next.is_empty() {
+            self.waiting = take(&mut self.next);
+            self.since = now;
+            self.snapshot.take(cpus, me);
+        }
+        if self.snapshot.laggards().is_empty() {
+            ready.append(&mut self.waiting);
+        }
+        self.running = !ready.is_empty();
+        ready
+    }
+}
+
+impl Rcu {
+    /// Runs `callback` after every read side that is open now is closed: on the calling CPU, from
+    /// its work loop, or on the CPU that takes over what it left behind. Ordinary context only.
+    pub fn call(&self, cpu: CpuId, callback: Box<dyn FnOnce() + Send>) {
+        let own = self.own(cpu);
+        let mut list = own.list.lock();
+        own.pending.fetch_add(1, Ordering::Relaxed);
+        list.push(callback);
+    }
+
+    /// Runs the callbacks of this CPU whose grace period is over, and lets the next ones wait for
+    /// theirs; how many have run. From the CPU's work loop: it is a quiescent state. Costs one load
+    /// when nothing waits. With a read side open, or from a callback, it does nothing.
+    pub fn run_ready<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> usize {
+        let own = self.own(cpu);
+        // Relaxed: what this CPU queued it sees, and for what others did it is kicked.
+        if own.pending.load(Ordering::Relaxed) == 0 || own.eqs.reading() {
+            return 0;
+        }
+        own.eqs.quiescent();
+        let ready = own.list.lock().advance(&self.cpus, cpu, m.now());
+        let count = ready.len();
+        if count == 0 {
+            return 0;
+        }
+        for callback in ready {
+            callback();
+            // Release: who sees it gone sees what it did.
+            own.pending.fetch_sub(1, Ordering::Release);
+        }
+        own.list.lock().running = false;
+        add(&self.totals.batches, 1);
+        add(&self.totals.run, count);
+        count
+    }
+
+    /// True if callbacks wait on this CPU, so that it should look again before long.
+    pub fn needs(&self, cpu: CpuId) -> bool {
+        self.pending(cpu) != 0
+    }
+
+    /// When this CPU should look again, ticks; `None` if nothing waits. The longer they have
+    /// waited, the later.
+    pub fn next_wake<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> Option<u64> {
+        if !self.needs(cpu) {
+            return None;
+        }
+        let now = m.now();
+        let since = self.own(cpu).list.lock().since().unwrap_or(now);
+        let (shortest, longest) = LOOK_AGAIN_US;
+        let (shortest, longest) = (m.ticks_from_us(shortest), m.ticks_from_us(longest));
+        Some(now + now.saturating_sub(since).clamp(shortest, longest))
+    }
+}

@@ -1,0 +1,302 @@
+//! In every interleaving. The payload is poisoned by an access that loom does not allow beside, or
+//! unordered with, any other: a reader that could still be at it fails the test.
+
+extern crate std;
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::*;
+use crate::hotplug::{Survivors, Target};
+use crate::machine::{Clock, Ipi};
+
+const LIVE: u64 = 0x11fe;
+const ME: CpuId = CpuId(0);
+const ONE: CpuId = CpuId(1);
+const TWO: CpuId = CpuId(2);
+
+struct Payload(AtomicU64);
+
+impl Payload {
+    fn new() -> Box<Self> {
+        Box::new(Self(AtomicU64::new(LIVE)))
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.0.with_mut(|word| *word = 0xdead);
+    }
+}
+
+/// Time stands still: no wait ever ends for its deadline.
+struct Loom;
+
+impl Clock for Loom {
+    fn now(&self) -> u64 {
+        0
+    }
+
+    fn hz(&self) -> u64 {
+        1_000_000
+    }
+
+    fn wait(&self, _: Option<u64>) {
+        thread::yield_now();
+    }
+}
+
+impl Ipi for Loom {
+    fn kick(&self, _: &CpuMask) {}
+}
+
+struct World {
+    rcu: Rcu,
+    cell: RcuCell<Payload>,
+    /// What each test needs.
+    flag: AtomicU64,
+    runs: AtomicU64,
+}
+
+/// With CPUs `0..n` up.
+fn world(n: usize) -> Arc<World> {
+    let (flag, runs) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (rcu, cell) = (Rcu::new(n), RcuCell::new(Payload::new()));
+    CpuMask::first(n).iter().for_each(|cpu| rcu.cpu_starting(cpu));
+    Arc::new(World { rcu, cell, flag, runs })
+}
+
+fn target(cpu: CpuId) -> Target {
+    Survivors::freeze(&CpuMask::from_iter([cpu]), &CpuMask::new()).target(cpu).unwrap()
+}
+
+impl World {
+    fn read(&self, cpu: CpuId) {
+        let guard = self.rcu.read(cpu);
+        assert_eq!(self.cell.read(&guard).0.load(Ordering::Relaxed), LIVE);
+    }
+
+    fn replace_and_free(&self, how: How) {
+        let old = self.cell.replace(Payload::new());
+        drop(self.rcu.free_after(&Loom, ME, how, 1, old).unwrap());
+    }
+
+    /// The work loop of a CPU until `done`.
+    fn work(&self, cpu: CpuId, mut done: impl FnMut() -> bool) {
+        loop {
+            self.rcu.run_ready(&Loom, cpu);
+            if done() {
+                break;
+            }
+            self.rcu.idle_enter(cpu);
+            thread::yield_now();
+            self.rcu.idle_exit(cpu);
+        }
+    }
+
+    fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+}
+
+/// A callback that counts itself.
+fn counted(world: &Arc<World>) -> Box<dyn FnOnce() + Send> {
+    let world = world.clone();
+    Box::new(move || {
+        world.runs.fetch_add(1, Ordering::Relaxed);
+    })
+}
+
+/// `other` on another CPU while the boot CPU replaces the value and frees the old one.
+fn against_synchronize(n: usize, before: fn(&Rcu), other: fn(&World)) {
+    loom::model(move || {
+        let world = world(n);
+        before(&world.rcu);
+        let reader = thread::spawn({
+            let world = world.clone();
+            move || other(&world)
+        });
+        world.replace_and_free(How::Normal);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_a_reader_never_sees_a_freed_value() {
+    against_synchronize(
+        2,
+        |_| (),
+        |world| {
+            world.read(ONE);
+            world.rcu.quiescent(ONE);
+            world.read(ONE);
+            world.rcu.idle_enter(ONE);
+        },
+    );
+}
+
+#[test]
+fn loom_a_cpu_that_wakes_never_reads_a_freed_value() {
+    against_synchronize(
+        2,
+        |rcu| rcu.idle_enter(ONE),
+        |world| {
+            world.rcu.idle_exit(ONE);
+            world.read(ONE);
+            world.rcu.idle_enter(ONE);
+        },
+    );
+}
+
+#[test]
+fn loom_an_interrupt_of_an_idle_cpu_never_reads_a_freed_value() {
+    against_synchronize(
+        2,
+        |rcu| rcu.idle_enter(ONE),
+        |world| {
+            for _ in 0..2 {
+                let was_idle = world.rcu.irq_enter(ONE);
+                world.read(ONE);
+                world.rcu.irq_exit(ONE, was_idle);
+            }
+        },
+    );
+}
+
+#[test]
+fn loom_the_last_read_side_of_a_dying_cpu_is_waited_for() {
+    against_synchronize(
+        2,
+        |_| (),
+        |world| {
+            world.read(ONE);
+            world.rcu.cpu_dying(ONE);
+        },
+    );
+}
+
+#[test]
+fn loom_the_first_read_side_of_a_starting_cpu_finds_the_new_value() {
+    against_synchronize(
+        2,
+        |rcu| rcu.cpu_dying(ONE),
+        |world| {
+            world.rcu.cpu_starting(ONE);
+            world.read(ONE);
+            world.rcu.cpu_dying(ONE);
+        },
+    );
+}
+
+/// Two CPUs wait for a grace period at once, and free what each other reads.
+#[test]
+fn loom_two_waiters_do_not_wait_for_each_other() {
+    against_synchronize(
+        2,
+        |_| (),
+        |world| {
+            world.read(ONE);
+            let old = world.cell.replace(Payload::new());
+            drop(world.rcu.free_after(&Loom, ONE, How::Normal, 1, old).unwrap());
+            world.rcu.cpu_dying(ONE);
+        },
+    );
+}
+
+/// The second value is retired while the first one's period is under way.
+#[test]
+fn loom_callbacks_run_after_the_readers_that_they_follow() {
+    loom::model(|| {
+        let world = world(2);
+        let reader = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.read(ONE);
+                world.rcu.quiescent(ONE);
+                world.read(ONE);
+                world.rcu.idle_enter(ONE);
+            }
+        });
+        for _ in 0..2 {
+            world.rcu.free_later(ME, world.cell.replace(Payload::new()));
+            world.rcu.run_ready(&Loom, ME);
+        }
+        world.work(ME, || !world.rcu.needs(ME));
+        reader.join().unwrap();
+    });
+}
+
+/// A CPU retires a value and leaves while another reads; the boot CPU takes over what it left.
+#[test]
+fn loom_what_a_dying_cpu_left_runs_once_and_after_its_readers() {
+    loom::model(|| {
+        let world = world(3);
+        let dying = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.rcu.free_later(ONE, world.cell.replace(Payload::new()));
+                world.rcu.call(ONE, counted(&world));
+                world.rcu.run_ready(&Loom, ONE);
+                world.rcu.cpu_dying(ONE);
+                world.flag.store(1, Ordering::Release); // CPU_OFF
+            }
+        });
+        let reader = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.read(TWO);
+                world.rcu.idle_enter(TWO);
+            }
+        });
+        world.work(ME, || world.flag.load(Ordering::Acquire) == 1);
+        world.rcu.splice(&CpuMask::from_iter([ONE]), target(ME));
+        world.work(ME, || !world.rcu.needs(ME));
+        assert_eq!(world.runs(), 1);
+        assert!(!world.rcu.needs(ONE));
+        dying.join().unwrap();
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_a_barrier_sees_what_the_callbacks_of_another_cpu_did() {
+    loom::model(|| {
+        let world = world(2);
+        world.rcu.call(ONE, counted(&world));
+        let other = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.work(ONE, || !world.rcu.needs(ONE));
+                world.rcu.cpu_dying(ONE);
+                world.flag.store(1, Ordering::Release); // CPU_OFF
+            }
+        });
+        world.rcu.barrier(&Loom, ME, 1).unwrap();
+        assert_eq!(world.runs(), 1);
+        other.join().unwrap();
+        // A marker that came after its last look.
+        world.rcu.splice(&CpuMask::from_iter([ONE]), target(ME));
+    });
+}
+
+/// Callbacks move from a dead CPU to one that the barrier has passed already.
+#[test]
+fn loom_a_barrier_misses_no_callback_that_moves() {
+    loom::model(|| {
+        let world = world(3);
+        world.rcu.call(TWO, counted(&world));
+        world.rcu.cpu_dying(TWO);
+        let survivor = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.rcu.splice(&CpuMask::from_iter([TWO]), target(ONE));
+                world.work(ONE, || world.flag.load(Ordering::Acquire) == 1);
+                world.rcu.cpu_dying(ONE);
+            }
+        });
+        world.rcu.barrier(&Loom, ME, 1).unwrap();
+        assert_eq!(world.runs(), 1);
+        world.flag.store(1, Ordering::Release);
+        survivor.join().unwrap();
+    });
+}

@@ -1,0 +1,97 @@
+//! Waiting for a grace period.
+
+use super::{Rcu, Stall, add};
+use crate::cpu::{CpuId, CpuMask};
+use crate::machine::{Clock, Ipi};
+
+/// First pause between two looks; doubles up to [`LONGEST_PAUSE_US`].
+const FIRST_PAUSE_US: u64 = 20;
+const LONGEST_PAUSE_US: u64 = 1000;
+
+/// How to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// Leaves the other CPUs alone.
+    Normal,
+    /// Kicks, at each look, those that are not idle and have not moved, so that one that sleeps
+    /// without being idle comes round at once.
+    Expedited,
+}
+
+impl Rcu {
+    /// Waits until every read side that is open now, on any CPU, is closed. The calling CPU sleeps
+    /// between its looks, idle itself, so that two that wait don't wait for each other. Allocates
+    /// nothing unless several wait at once.
+    ///
+    /// # Errors
+    /// Who is still reading at `deadline` (ticks). The calling CPU itself, at once, if it has a
+    /// read side open.
+    pub fn synchronize<M: Clock + Ipi + ?Sized>(
+        &self,
+        m: &M,
+        me: CpuId,
+        how: How,
+        deadline: u64,
+    ) -> Result<(), Stall> {
+        self.refuse_readers(me)?;
+        // Or two CPUs that do little else could each find the other asleep, and never move.
+        self.quiescent(me);
+        let mut snapshot = self.spare.lock().take().unwrap_or_default();
+        snapshot.take(&self.cpus, me);
+        let passed = self.wait(m, me, deadline, || {
+            let passed = snapshot.passed(&self.cpus);
+            if !passed && how == How::Expedited {
+                m.kick(&snapshot.laggards());
+            }
+            passed
+        });
+        let laggards = snapshot.laggards();
+        *self.spare.lock() = Some(snapshot);
+        if !passed {
+            return Err(self.stall(laggards));
+        }
+        add(&self.totals.synchronized, 1);
+        add(&self.totals.expedited, usize::from(how == How::Expedited));
+        Ok(())
+    }
+
+    /// A CPU that reads would wait for itself.
+    pub(super) fn refuse_readers(&self, me: CpuId) -> Result<(), Stall> {
+        if self.own(me).eqs.reading() {
+            return Err(self.stall(CpuMask::from_iter([me])));
+        }
+        Ok(())
+    }
+
+    /// Sleeps between looks for `done`, in pauses that double; true if done before the deadline.
+    pub(super) fn wait<M: Clock + ?Sized>(
+        &self,
+        m: &M,
+        me: CpuId,
+        deadline: u64,
+        mut done: impl FnMut() -> bool,
+    ) -> bool {
+        let mut pause = FIRST_PAUSE_US;
+        loop {
+            if done() {
+                return true;
+            }
+            let now = m.now();
+            if now >= deadline {
+                return false;
+            }
+            self.sleep(m, me, deadline.min(now + m.ticks_from_us(pause)));
+            pause = (pause * 2).min(LONGEST_PAUSE_US);
+        }
+    }
+
+    /// Sleeps as idle. A CPU that does not take part (yet) stays out.
+    fn sleep<M: Clock + ?Sized>(&self, m: &M, me: CpuId, until: u64) {
+        let eqs = &self.own(me).eqs;
+        let entered = eqs.enter_idle();
+        m.wait(Some(until));
+        if entered {
+            eqs.leave_idle();
+        }
+    }
+}
