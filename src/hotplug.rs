@@ -25,6 +25,7 @@ mod runner;
 mod serial;
 pub mod state;
 pub mod steps;
+mod subsystems;
 mod survivors;
 pub mod teardown;
 
@@ -32,6 +33,7 @@ use alloc::boxed::Box;
 
 pub use error::{StepError, StepFailure};
 pub use outcome::{BringupOutcome, Failure, Spans, TeardownOutcome, Why};
+pub use subsystems::Subsystems;
 use survivors::Frozen;
 pub use survivors::{Survivors, Target};
 
@@ -71,6 +73,8 @@ pub struct Hotplug {
     timeout_ms: AtomicU64,
     /// Failures on purpose.
     pub faults: Faults,
+    /// What the steps act on.
+    pub parts: Subsystems,
 }
 
 impl Hotplug {
@@ -78,6 +82,7 @@ impl Hotplug {
     pub fn new(topology: Topology, generation: u32) -> Self {
         let cells: Box<[CpuCell]> = topology.cpus().map(|_| CpuCell::default()).collect();
         cells[topology.boot().index()].set_online();
+        let parts = Subsystems::new(&topology);
         Self {
             topology,
             generation,
@@ -89,6 +94,7 @@ impl Hotplug {
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
             faults: Faults::default(),
+            parts,
         }
     }
 
@@ -230,35 +236,36 @@ impl Hotplug {
 
     /// Looks for `done` in pauses that double, for what nobody can kick us about; true if done.
     fn poll(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
-        look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
+        self.look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
     }
 
     /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't kick us, so
     /// it looks again now and then.
     fn wait_until(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
         let pause = LOOK_AGAIN_MS * 1000;
-        look_until(m, deadline, pause, pause, done)
+        self.look_until(m, deadline, pause, pause, done)
     }
-}
 
-/// Sleeps between looks for `done`, `pause` microseconds at most, doubling up to `longest`; true if
-/// done before the deadline.
-fn look_until(
-    m: &dyn Machine,
-    deadline: u64,
-    mut pause: u64,
-    longest: u64,
-    mut done: impl FnMut() -> bool,
-) -> bool {
-    loop {
-        if done() {
-            return true;
+    /// Sleeps between looks for `done`, `pause` microseconds at most, doubling up to `longest`; true
+    /// if done before the deadline. Boot CPU.
+    fn look_until(
+        &self,
+        m: &dyn Machine,
+        deadline: u64,
+        mut pause: u64,
+        longest: u64,
+        mut done: impl FnMut() -> bool,
+    ) -> bool {
+        loop {
+            if done() {
+                return true;
+            }
+            let now = m.now();
+            if now >= deadline {
+                return false;
+            }
+            self.idle(m, self.topology.boot(), Some(deadline.min(now + m.ticks_from_us(pause))));
+            pause = (pause * 2).min(longest);
         }
-        let now = m.now();
-        if now >= deadline {
-            return false;
-        }
-        m.wait(Some(deadline.min(now + m.ticks_from_us(pause))));
-        pause = (pause * 2).min(longest);
     }
 }

@@ -124,7 +124,9 @@ pub trait Clock {
     /// `word` no longer holds `seen`, or until an interrupt, whatever comes first; 1 ms at the
     /// latest, and perhaps at once. For the few looks before a [`Clock::wait`], where what is
     /// waited for is likely to be there sooner than a kick could be. Any CPU.
-    fn look_again(&self, word: &AtomicU64, seen: u64);
+    fn look_again(&self, word: &AtomicU64, seen: u64) {
+        let _ = (word, seen);
+    }
 
     /// Ticks in `ms` milliseconds.
     fn ticks_from_ms(&self, ms: u64) -> u64 {

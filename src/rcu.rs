@@ -136,9 +136,10 @@ impl Rcu {
     }
 
     /// This CPU is about to sleep. Only from ordinary context with no read side open: if one is, it
-    /// goes on counting as reading.
-    pub fn idle_enter(&self, cpu: CpuId) {
-        self.own(cpu).eqs.enter_idle();
+    /// goes on counting as reading. True if the CPU is to say [`Self::idle_exit`] when it has
+    /// slept; false if it does not take part.
+    pub fn idle_enter(&self, cpu: CpuId) -> bool {
+        self.own(cpu).eqs.enter_idle()
     }
 
     /// This CPU has slept.

@@ -130,7 +130,10 @@ fn an_injected_denial_parks_a_cpu_whose_bring_up_failed() {
     seeds(0..50, |seed| {
         Sim::new(4, seed).run(|sim, m| {
             let bad = sim.ap(1);
-            sim.hp.faults.inject(StepId(2), Some(bad), Some(Dir::Up), 1).unwrap();
+            sim.hp
+                .faults
+                .inject(steps::by_name("gic:starting").unwrap(), Some(bad), Some(Dir::Up), 1)
+                .unwrap();
             sim.hp.faults.inject(fault::OFF, Some(bad), None, 1).unwrap();
             let outcome = sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
             assert_eq!((outcome.failed.len(), sim.hp.mark(bad)), (1, Mark::Quarantined));

@@ -114,7 +114,7 @@ impl Ap<'_> {
     fn work(&self) {
         loop {
             match self.local.request() {
-                Request::Stay | Request::Come(_) => self.m.wait(None),
+                Request::Stay | Request::Come(_) => self.hp.breathe(self.m, self.cpu),
                 Request::Leave(ticket) => self.leave(ticket),
                 Request::Return(ticket) => self.come_back(ticket),
                 Request::StandStill(ticket) => self.stand_still(ticket),

@@ -29,12 +29,14 @@ pub enum StepError {
     MissingFeature,
     /// An interrupt's route did not read back as written.
     RouteRejected,
+    /// Work is queued that can run on no other CPU.
+    PinnedWork,
     /// A code that this kernel does not know.
     Unknown,
 }
 
 impl StepError {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Injected,
         Self::NoMemory,
         Self::NotPrepared,
@@ -45,6 +47,7 @@ impl StepError {
         Self::WrongLevel,
         Self::MissingFeature,
         Self::RouteRejected,
+        Self::PinnedWork,
         Self::Unknown,
     ];
 
@@ -66,6 +69,7 @@ impl fmt::Display for StepError {
             Self::WrongLevel => "it came in at another exception level than the boot CPU",
             Self::MissingFeature => "it lacks a feature that the boot CPU has",
             Self::RouteRejected => "an interrupt's route did not take",
+            Self::PinnedWork => "work waits that can run on no other CPU",
             Self::Unknown => "unknown error",
         })
     }

@@ -59,7 +59,7 @@ impl Hotplug {
             if self.stop.state(ticket) != state {
                 return;
             }
-            m.wait(None);
+            self.idle(m, cpu, None);
         }
     }
 
@@ -76,7 +76,7 @@ impl Hotplug {
                 return;
             }
             let look_again = now + m.ticks_from_ms(LOOK_AGAIN_MS);
-            m.wait(Some(look_again.min(deadline)));
+            self.idle(m, self.topology.boot(), Some(look_again.min(deadline)));
             if m.now() >= look_again {
                 self.wake_sleepers(m);
             }

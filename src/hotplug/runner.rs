@@ -42,8 +42,8 @@ impl<'a> Runner<'a> {
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
     ) -> Self {
-        let context = Context::new(machine, cpu, survivors);
-        Self { hp, context, all: Together { machine, cpus, survivors } }
+        let context = Context::new(machine, &hp.parts, cpu, survivors);
+        Self { hp, context, all: Together { machine, cpus, survivors, parts: &hp.parts } }
     }
 
     /// Runs a section upwards. On failure what was done is undone before this returns.

@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use super::{StepError, Survivors};
+use super::{StepError, Subsystems, Survivors, Target};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
 use crate::trace::{Dir, StepId};
@@ -41,14 +41,21 @@ pub struct Context<'a> {
     pub cpu: CpuId,
     /// Who stays. On the way up: all that are online.
     pub survivors: &'a Survivors,
+    /// The subsystems.
+    pub parts: &'a Subsystems,
     /// The last counter read.
     pub(super) now: Cell<u64>,
 }
 
 impl<'a> Context<'a> {
     /// For the steps of one CPU that are run in a row from now on.
-    pub(super) fn new(machine: &'a dyn Machine, cpu: CpuId, survivors: &'a Survivors) -> Self {
-        Self { machine, cpu, survivors, now: Cell::new(machine.now()) }
+    pub(super) fn new(
+        machine: &'a dyn Machine,
+        parts: &'a Subsystems,
+        cpu: CpuId,
+        survivors: &'a Survivors,
+    ) -> Self {
+        Self { machine, cpu, survivors, parts, now: Cell::new(machine.now()) }
     }
 }
 
@@ -60,6 +67,8 @@ pub struct Together<'a> {
     pub cpus: &'a CpuMask,
     /// Who stays. On the way up: all that are online.
     pub survivors: &'a Survivors,
+    /// The subsystems.
+    pub parts: &'a Subsystems,
 }
 
 /// What a step does in one direction.
@@ -122,7 +131,7 @@ const EACH: Step = Step {
 };
 
 /// All steps.
-pub static STEPS: [Step; 7] = [
+pub static STEPS: [Step; 11] = [
     Step {
         name: "percpu:prepare",
         section: Section::Prepare,
@@ -135,10 +144,66 @@ pub static STEPS: [Step; 7] = [
         ..EACH
     },
     Step {
+        name: "timers:prepare",
+        section: Section::Prepare,
+        what: "per-CPU timers; those of the dead move to a survivor",
+        up: Act::Each(|c| {
+            c.parts.timers.open(c.cpu);
+            Ok(())
+        }),
+        down: Act::All(|t| {
+            inherit(t, |to| t.parts.timers.pull(t.cpus, to));
+            Ok(())
+        }),
+        ..EACH
+    },
+    Step {
+        name: "work:prepare",
+        section: Section::Prepare,
+        what: "per-CPU work; that of the dead moves to a survivor",
+        check: Some(|c| match c.parts.work.pinned(c.cpu) {
+            true => Err(StepError::PinnedWork),
+            false => Ok(()),
+        }),
+        up: Act::Each(|c| {
+            c.parts.work.open(c.cpu);
+            Ok(())
+        }),
+        down: Act::All(|t| {
+            inherit(t, |to| t.parts.work.pull(t.cpus, to));
+            Ok(())
+        }),
+        ..EACH
+    },
+    Step {
+        name: "rcu:prepare",
+        section: Section::Prepare,
+        what: "RCU callbacks; those of the dead move to a survivor",
+        down: Act::All(|t| {
+            inherit(t, |to| t.parts.rcu.splice(t.cpus, to));
+            Ok(())
+        }),
+        ..EACH
+    },
+    Step {
         name: "cpu:check",
         section: Section::Starting,
         what: "the CPU is what the description says",
         up: Act::Each(|c| c.machine.check()),
+        ..EACH
+    },
+    Step {
+        name: "rcu:starting",
+        section: Section::Starting,
+        what: "grace periods wait for the CPU",
+        up: Act::Each(|c| {
+            c.parts.rcu.cpu_starting(c.cpu);
+            Ok(())
+        }),
+        down: Act::Each(|c| {
+            c.parts.rcu.cpu_dying(c.cpu);
+            Ok(())
+        }),
         ..EACH
     },
     Step {
@@ -197,6 +262,16 @@ pub static STEPS: [Step; 7] = [
         ..EACH
     },
 ];
+
+/// Gives what the dead have left to the lowest CPU that stays, which looks at it if there is any.
+fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
+    let heir = t.survivors.mask().iter().next().and_then(|cpu| t.survivors.stays(cpu));
+    if let Some(to) = heir
+        && take(to) > 0
+    {
+        t.machine.kick(&CpuMask::from_iter([to.cpu()]));
+    }
+}
 
 fn console_down(c: &Context<'_>) -> Result<(), StepError> {
     if c.machine.console_target() != Some(c.cpu) {
@@ -260,7 +335,7 @@ mod tests {
         let mut down: std::vec::Vec<_> = of(Section::Starting).rev().map(|(id, _)| id).collect();
         down.reverse();
         assert_eq!(up, down);
-        assert_eq!(up.len(), 4);
+        assert_eq!(up.len(), 5);
     }
 
     extern crate std;

@@ -118,7 +118,7 @@ impl Run<'_> {
     fn refused(&mut self, leaving: &CpuMask) -> bool {
         for (step, check) in steps::checks() {
             for cpu in leaving.iter() {
-                let context = steps::Context::new(self.m, cpu, &self.survivors);
+                let context = steps::Context::new(self.m, &self.hp.parts, cpu, &self.survivors);
                 if let Err(error) = check(&context) {
                     let why = Why::Step(StepFailure { step, dir: Dir::Down, error });
                     self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });

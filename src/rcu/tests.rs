@@ -116,7 +116,7 @@ fn a_long_reader_delays_eighty_cpus_by_one_period() {
 #[test]
 fn a_stall_names_who_reads_at_the_deadline() {
     let rcu = up(8);
-    cpus(&[2, 3, 5, 6, 7]).iter().for_each(|cpu| rcu.idle_enter(cpu));
+    cpus(&[2, 3, 5, 6, 7]).iter().for_each(|cpu| assert!(rcu.idle_enter(cpu)));
     let guard = rcu.read(CpuId(4));
     rcu.idle_enter(CpuId(4)); // does not count while it reads
     let m = Bench::new(|_| rcu.quiescent(CpuId(1)));

@@ -42,8 +42,9 @@ impl Kernel {
                     self.print(&alloc::format!("{}{line}", super::line::PROMPT));
                     line
                 }
-                None => read_line(board, &mut editor),
+                None => self.read_line(&mut editor),
             };
+            self.hotplug.run_due(board, self.hotplug.topology().boot());
             if let Some(next) = self.run(&line) {
                 return next;
             }
@@ -90,6 +91,21 @@ impl Kernel {
         }
     }
 
+    /// Does what a CPU does that has nothing else to do, until a line has been typed.
+    fn read_line(&self, editor: &mut Editor<'_>) -> String {
+        let board = self.board;
+        let mut out = Out(board);
+        editor.prompt(&mut out);
+        loop {
+            while let Some(byte) = board.get() {
+                if let Some(line) = editor.feed(byte, &mut out) {
+                    return line;
+                }
+            }
+            self.hotplug.breathe(board, self.hotplug.topology().boot());
+        }
+    }
+
     fn help(&self, name: Option<&str>) -> Outcome {
         let mut out = Out(self.board);
         // Writing to the console can't fail.
@@ -98,19 +114,5 @@ impl Kernel {
             Some(topic) => help::explain(topic, &mut out),
         };
         Ok(None)
-    }
-}
-
-/// Sleeps until a line has been typed.
-fn read_line(board: &'static dyn Board, editor: &mut Editor<'_>) -> String {
-    let mut out = Out(board);
-    editor.prompt(&mut out);
-    loop {
-        while let Some(byte) = board.get() {
-            if let Some(line) = editor.feed(byte, &mut out) {
-                return line;
-            }
-        }
-        board.wait(None);
     }
 }

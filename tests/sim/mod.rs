@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use baton::cpu::{CpuId, CpuMask, Mpidr, Topology};
 use baton::hotplug::Hotplug;
 use baton::hotplug::ap::Next;
+use baton::hotplug::state::Request;
 use baton::trace::Mark;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -246,6 +247,8 @@ impl Sim {
                 mark != Mark::Online
                     || interrupts
                     || self.state().cpu(cpu).lost
+                    // Who ended the standstill is about to kick it.
+                    || matches!(self.hp.request(cpu), Request::StandStill(_))
                     || self.state().cpu(cpu).doing != Doing::Sleeping(None),
                 "cpu {cpu} is deaf"
             );

@@ -1,0 +1,57 @@
+//! What lives on CPUs and has to leave them: the subsystems that the steps act on.
+
+use super::Hotplug;
+use crate::cpu::{CpuId, Topology};
+use crate::machine::Machine;
+use crate::rcu::Rcu;
+use crate::timer::Timers;
+use crate::work::Work;
+
+/// One of each, for all CPUs.
+pub struct Subsystems {
+    /// Grace periods and callbacks.
+    pub rcu: Rcu,
+    /// Per-CPU timers.
+    pub timers: Timers,
+    /// Per-CPU work.
+    pub work: Work,
+}
+
+impl Subsystems {
+    /// For the CPUs of `topology`, of which the boot CPU runs.
+    pub fn new(topology: &Topology) -> Self {
+        let (cpus, boot) = (topology.len(), topology.boot());
+        Self { rcu: Rcu::new(cpus), timers: Timers::new(cpus, boot), work: Work::new(cpus, boot) }
+    }
+}
+
+impl Hotplug {
+    /// One round of a CPU that has nothing else to do: what is due, then sleep until something is.
+    /// The CPU itself, in ordinary context, no read side open.
+    pub fn breathe(&self, m: &dyn Machine, cpu: CpuId) {
+        self.run_due(m, cpu);
+        let parts = &self.parts;
+        if parts.work.is_empty(cpu) {
+            let deadlines = [parts.timers.next(cpu), parts.rcu.next_wake(m, cpu)];
+            self.idle(m, cpu, deadlines.into_iter().flatten().min());
+        }
+    }
+
+    /// Timers, work and callbacks of a CPU that are due. The CPU itself, in ordinary context.
+    pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) {
+        let parts = &self.parts;
+        parts.timers.run_due(m, cpu);
+        parts.work.run(m, cpu);
+        parts.rcu.run_ready(m, cpu);
+    }
+
+    /// [`wait`](crate::machine::Clock::wait), and nobody waits for this CPU's read sides meanwhile.
+    /// The CPU itself, in ordinary context, no read side open.
+    pub fn idle(&self, m: &dyn Machine, cpu: CpuId, deadline: Option<u64>) {
+        let entered = self.parts.rcu.idle_enter(cpu);
+        m.wait(deadline);
+        if entered {
+            self.parts.rcu.idle_exit(cpu);
+        }
+    }
+}
