@@ -6,8 +6,9 @@
 //! the host. `aarch64` is what does; it compiles only for bare metal. Between them stand the traits
 //! of [`machine`], and the host tests implement the same traits on a simulated machine. The
 //! compiler keeps it so: every logic module is `forbid(unsafe_code)`, `aarch64` does not exist on
-//! the host, so logic that named it would not build there. Only `aarch64` may use `unsafe`; what
-//! other modules need of raw memory comes through the seam as slices of bytes or atomic words.
+//! the host, so logic that named it would not build there. Only `aarch64` may use `unsafe`, and one
+//! file of [`rcu`]: the cell whose old value outlives its replacement. What other modules need of
+//! raw memory comes through the seam as slices of bytes or atomic words.
 //!
 //! Logic never calls what does not return. [`kernel::primary`] and [`hotplug::Hotplug::secondary`]
 //! return what the machine has to do next, and `aarch64` does it: that makes the whole way down
@@ -30,6 +31,7 @@
 //! - [`handover`]: the region that crosses the jump: a sealed page of facts and two banks of rings.
 //! - [`trace`]: events of two words, and the ring of one CPU.
 //! - [`sync`]: hand-shakes between CPUs, and the atomics that loom can replace.
+//! - [`rcu`]: grace periods, what waits for them, and values that are read without a lock.
 //! - [`platform`]: what this machine is, read once from the device tree into one description.
 //! - [`fdt`]: checked reading of trees from anywhere, and the tree for the next kernel.
 //! - [`memory`]: ranges, and the map that says whose each is.
@@ -72,6 +74,13 @@
 //! publishes them. A [`hotplug::Target`] comes only from there, so a migration to a CPU that leaves
 //! too can't be written down.
 //!
+//! **RCU** ([`rcu`]): one counter per CPU, odd while the CPU may be reading. The CPU moves it by
+//! acquire-release read-modify-writes where it goes idle, wakes, comes round its work loop or dies;
+//! who begins a grace period looks by a read-modify-write too, so that of the two one comes first:
+//! it sees the reader and waits until the counter has moved, or the reader sees what was published.
+//! Callbacks stay on their CPU under its lock, and move only after OFF, those of all dead CPUs at
+//! once under one more lock (taken first), which a barrier holds while it sets its markers.
+//!
 //! **A trace ring** has one owner: its CPU while that is on, the boot CPU while it is off. Words are
 //! relaxed; what makes them visible is the hand-shake by which the reader learned that the owner
 //! is quiet (the latch, or OFF from firmware).
@@ -85,7 +94,8 @@
 //! assembly after everything else: who sees it may give away all that the CPU has run on, except
 //! the memory it is parked in.
 //!
-//! loom checks cell, request, latch, claims and standstill in every interleaving. The simulated
+//! loom checks cell, request, latch, claims, standstill and RCU, in every interleaving or, where
+//! that takes too long, up to a number of preemptions that the test names. The simulated
 //! machine runs whole operations under seeds, with a referee; QEMU runs the real image.
 #![no_std]
 #![deny(unsafe_code)]

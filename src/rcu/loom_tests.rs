@@ -108,7 +108,7 @@ fn counted(world: &Arc<World>) -> Box<dyn FnOnce() + Send> {
 }
 
 /// All interleavings of up to three switches of threads that could have gone on: with all of them,
-/// the tests of three CPUs take hours.
+/// these tests take hours.
 fn bounded(test: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
@@ -116,24 +116,25 @@ fn bounded(test: impl Fn() + Sync + Send + 'static) {
 }
 
 /// `other` on another CPU while the boot CPU replaces the value and frees the old one.
-fn against_synchronize(n: usize, before: fn(&Rcu), other: fn(&World)) {
-    loom::model(move || {
-        let world = world(n);
-        before(&world.rcu);
-        let reader = thread::spawn({
-            let world = world.clone();
-            move || other(&world)
-        });
-        world.replace_and_free(How::Normal);
-        world.rcu.idle_enter(ME); // it sleeps until the other is done
-        reader.join().unwrap();
+fn against_synchronize(before: fn(&Rcu), other: fn(&World)) {
+    loom::model(move || synchronize_beside(before, other));
+}
+
+fn synchronize_beside(before: fn(&Rcu), other: fn(&World)) {
+    let world = world(2);
+    before(&world.rcu);
+    let reader = thread::spawn({
+        let world = world.clone();
+        move || other(&world)
     });
+    world.replace_and_free(How::Normal);
+    world.rcu.idle_enter(ME); // it sleeps until the other is done
+    reader.join().unwrap();
 }
 
 #[test]
 fn loom_a_reader_never_sees_a_freed_value() {
     against_synchronize(
-        2,
         |_| (),
         |world| {
             world.read(ONE);
@@ -147,7 +148,6 @@ fn loom_a_reader_never_sees_a_freed_value() {
 #[test]
 fn loom_a_cpu_that_wakes_never_reads_a_freed_value() {
     against_synchronize(
-        2,
         |rcu| rcu.idle_enter(ONE),
         |world| {
             world.rcu.idle_exit(ONE);
@@ -160,7 +160,6 @@ fn loom_a_cpu_that_wakes_never_reads_a_freed_value() {
 #[test]
 fn loom_an_interrupt_of_an_idle_cpu_never_reads_a_freed_value() {
     against_synchronize(
-        2,
         |rcu| rcu.idle_enter(ONE),
         |world| {
             for _ in 0..2 {
@@ -175,7 +174,6 @@ fn loom_an_interrupt_of_an_idle_cpu_never_reads_a_freed_value() {
 #[test]
 fn loom_the_last_read_side_of_a_dying_cpu_is_waited_for() {
     against_synchronize(
-        2,
         |_| (),
         |world| {
             world.read(ONE);
@@ -187,7 +185,6 @@ fn loom_the_last_read_side_of_a_dying_cpu_is_waited_for() {
 #[test]
 fn loom_the_first_read_side_of_a_starting_cpu_finds_the_new_value() {
     against_synchronize(
-        2,
         |rcu| rcu.cpu_dying(ONE),
         |world| {
             world.rcu.cpu_starting(ONE);
@@ -200,16 +197,13 @@ fn loom_the_first_read_side_of_a_starting_cpu_finds_the_new_value() {
 /// Two CPUs wait for a grace period at once, and free what each other reads.
 #[test]
 fn loom_two_waiters_do_not_wait_for_each_other() {
-    against_synchronize(
-        2,
-        |_| (),
-        |world| {
-            world.read(ONE);
-            let old = world.cell.replace(Payload::new());
-            drop(world.rcu.free_after(&Loom, ONE, How::Normal, 1, old).unwrap());
-            world.rcu.cpu_dying(ONE);
-        },
-    );
+    let other = |world: &World| {
+        world.read(ONE);
+        let old = world.cell.replace(Payload::new());
+        drop(world.rcu.free_after(&Loom, ONE, How::Normal, 1, old).unwrap());
+        world.rcu.cpu_dying(ONE);
+    };
+    bounded(move || synchronize_beside(|_| (), other));
 }
 
 /// The second value is retired while the first one's period is under way.
@@ -278,6 +272,7 @@ fn loom_a_barrier_sees_what_the_callbacks_of_another_cpu_did() {
                 world.flag.store(1, Ordering::Release); // CPU_OFF
             }
         });
+        world.rcu.quiescent(ME); // the callback may be over before the barrier begins
         world.rcu.barrier(&Loom, ME, 1).unwrap();
         assert_eq!(world.runs(), 1);
         other.join().unwrap();
