@@ -18,7 +18,9 @@ pub mod ap;
 pub mod bringup;
 mod claims;
 mod error;
+mod exclusive;
 pub mod fault;
+mod observers;
 mod outcome;
 mod rendezvous;
 mod runner;
@@ -32,6 +34,7 @@ pub mod teardown;
 use alloc::boxed::Box;
 
 pub use error::{StepError, StepFailure};
+pub use observers::{Observer, ObserverId};
 pub use outcome::{BringupOutcome, Failure, Spans, TeardownOutcome, Why};
 pub use subsystems::Subsystems;
 use survivors::Frozen;
@@ -44,7 +47,9 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, What};
 use claims::Claims;
+use exclusive::Exclusive;
 use fault::Faults;
+use observers::Observers;
 use runner::Runner;
 use state::CpuCell;
 use steps::Section;
@@ -71,6 +76,10 @@ pub struct Hotplug {
     claims: Claims,
     survivors: Frozen,
     timeout_ms: AtomicU64,
+    /// Steps that run on one CPU at a time.
+    exclusive: Exclusive,
+    /// Who is told of marks, and the view of who is online.
+    observers: Observers,
     /// Failures on purpose.
     pub faults: Faults,
     /// What the steps act on.
@@ -82,7 +91,7 @@ impl Hotplug {
     pub fn new(topology: Topology, generation: u32) -> Self {
         let cells: Box<[CpuCell]> = topology.cpus().map(|_| CpuCell::default()).collect();
         cells[topology.boot().index()].set_online();
-        let parts = Subsystems::new(&topology);
+        let (parts, observers) = (Subsystems::new(&topology), Observers::new(topology.boot()));
         Self {
             topology,
             generation,
@@ -93,6 +102,8 @@ impl Hotplug {
             claims: Claims::default(),
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
+            exclusive: Exclusive::default(),
+            observers,
             faults: Faults::default(),
             parts,
         }
@@ -232,6 +243,7 @@ impl Hotplug {
     fn dead(&self, m: &dyn Machine, cpu: CpuId) {
         self.cell(cpu).remote().set_off(Mark::Dead);
         self.trace_mark(m, cpu, Mark::Dead, Dir::Down);
+        self.tell(self.topology.boot(), cpu, Mark::Dead);
     }
 
     /// Looks for `done` in pauses that double, for what nobody can kick us about; true if done.

@@ -90,7 +90,8 @@ impl Script {
         let part = total_ns / 10;
         let phases = Phases {
             migrate_ns: part,
-            online_down_ns: part * 4,
+            online_down_ns: part * 3,
+            grace_ns: part,
             stop_ns: part * 2,
             off_ns: part,
             dead_ns: part,
@@ -178,9 +179,14 @@ impl Script {
         at = phase(out, "preflight", "down", at, 10_000, old);
         let rounds = if mode == "serial" { u64::from(self.cpus - 1) } else { 1 };
         for _ in 0..rounds {
-            for (name, share) in
-                [("migrate", 1), ("online-down", 4), ("stop", 2), ("off", 1), ("dead", 2)]
-            {
+            for (name, share) in [
+                ("migrate", 1),
+                ("online-down", 3),
+                ("grace", 1),
+                ("stop", 2),
+                ("off", 1),
+                ("dead", 2),
+            ] {
                 at = phase(out, name, "down", at, total / rounds * share / 10, old);
             }
         }

@@ -48,6 +48,7 @@ type Figure = fn(&Jump) -> u64;
 const PHASES: &[(&str, &str, Figure)] = &[
     ("teardown", "migrate", |jump| jump.teardown.phases.migrate_ns),
     ("teardown", "online-down", |jump| jump.teardown.phases.online_down_ns),
+    ("teardown", "grace", |jump| jump.teardown.phases.grace_ns),
     ("teardown", "stop", |jump| jump.teardown.phases.stop_ns),
     ("teardown", "off", |jump| jump.teardown.phases.off_ns),
     ("teardown", "dead", |jump| jump.teardown.phases.dead_ns),

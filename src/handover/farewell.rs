@@ -52,7 +52,7 @@ pub struct Farewell {
 }
 
 /// Words before the mask of parked CPUs.
-const SINGLE: usize = 13;
+const SINGLE: usize = 14;
 
 const NUMBERS: usize = SINGLE + MAX_CPUS / 64;
 
@@ -89,6 +89,7 @@ impl Farewell {
             u64::from(self.cycle.done),
             u64::from(self.cycle.asked),
             s.migrate,
+            s.grace,
         ];
         let parked = self.parked.words();
         core::array::from_fn(|i| if i < SINGLE { single[i] } else { parked[i - SINGLE] })
@@ -103,7 +104,14 @@ impl Farewell {
             Ok(text)
         };
         let (script, from, to) = (text(MAX_SCRIPT)?, text(MAX_NAME)?, text(MAX_NAME)?);
-        let spans = Spans { migrate: n[12], online_down: n[5], stop: n[6], off: n[7], dead: n[8] };
+        let spans = Spans {
+            migrate: n[12],
+            online_down: n[5],
+            grace: n[13],
+            stop: n[6],
+            off: n[7],
+            dead: n[8],
+        };
         let teardown = if n[3] == 1 { TeardownMode::Parallel } else { TeardownMode::Serial };
         Ok(Self {
             generation: n[0] as u32,

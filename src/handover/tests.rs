@@ -18,7 +18,7 @@ fn farewell(script: &str) -> Farewell {
         bytes_copied: 0,
         teardown: TeardownMode::Parallel,
         cpus: 79,
-        spans: Spans { migrate: 5, online_down: 1, stop: 2, off: 3, dead: 4 },
+        spans: Spans { migrate: 5, grace: 6, online_down: 1, stop: 2, off: 3, dead: 4 },
         teardown_total: 10,
         cycle: CycleCount { done: 3, asked: 5 },
         parked: [CpuId(2), CpuId(511)].into_iter().collect(),

@@ -243,6 +243,9 @@ impl Ap<'_> {
         let moved = self.local.advance(from, to, self.m.now()).is_ok();
         if moved {
             self.hp.trace_mark(self.m, self.cpu, to, Dir::Up);
+            if to == Mark::Online {
+                self.hp.tell(self.cpu, self.cpu, to);
+            }
         }
         moved
     }
@@ -251,6 +254,9 @@ impl Ap<'_> {
         let dir = if mark == Mark::Online { Dir::Up } else { Dir::Down };
         self.hp.trace_mark(self.m, self.cpu, mark, dir);
         self.local.set(mark);
+        if mark != Mark::ApIdleDead {
+            self.hp.tell(self.cpu, self.cpu, mark);
+        }
     }
 
     fn arrive(&self, ticket: Ticket) {

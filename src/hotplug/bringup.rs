@@ -72,7 +72,8 @@ impl Hotplug {
     }
 
     /// Undoes the prepare section of CPUs that are off: OFFLINE, or DEAD if a step failed, and then
-    /// the next start tries again first.
+    /// the next start tries again first. What is
+    /// done for all at once is done for all that are `gone`: the dead and the parked.
     ///
     /// # Errors
     /// A step that failed, and one of the CPUs that it is about.
@@ -80,12 +81,14 @@ impl Hotplug {
         &self,
         m: &dyn Machine,
         dead: &CpuMask,
+        gone: &CpuMask,
         survivors: &Survivors,
     ) -> Result<(), (CpuId, StepFailure)> {
-        let (result, failed) = self.unprepare(m, dead, survivors);
+        let (result, failed) = self.unprepare(m, dead, gone, survivors);
         for cpu in dead.and_not(&failed).iter() {
             self.cell(cpu).remote().set_off(Mark::Offline);
             self.trace_mark(m, cpu, Mark::Offline, Dir::Down);
+            self.tell(self.topology.boot(), cpu, Mark::Offline);
         }
         failed.iter().for_each(|cpu| self.cell(cpu).remote().set_off(Mark::Dead));
         let about = failed.iter().next().unwrap_or(self.topology.boot());
@@ -201,7 +204,7 @@ impl Run<'_> {
     /// is what the user has to know.
     fn clean_up(&self, cpu: CpuId) {
         let only = CpuMask::from_iter([cpu]);
-        let _ = self.hp.clean_up_dead(self.m, &only, &self.survivors);
+        let _ = self.hp.clean_up_dead(self.m, &only, &only, &self.survivors);
     }
 
     /// What CPUs share comes to those that are online now.
@@ -209,6 +212,7 @@ impl Run<'_> {
         let came = asked.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();
         self.hp.survivors.set(&survivors);
+        self.hp.publish_view(*survivors.mask());
         let runner = Runner::all(self.hp, self.m, &came, &survivors);
         if let Err(failure) = runner.up(Section::Shared) {
             let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));

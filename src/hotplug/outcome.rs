@@ -24,6 +24,8 @@ pub enum Why {
     StillOn(Result<Affinity, PsciError>),
     /// Firmware denied CPU_OFF; it is parked.
     OffDenied,
+    /// It kept a grace period from ending.
+    Reading,
 }
 
 impl fmt::Display for Why {
@@ -36,6 +38,7 @@ impl fmt::Display for Why {
             Self::Step(failure) => failure.fmt(f),
             Self::NotReady => f.write_str("it is not at a mark where this can begin"),
             Self::StillOn(info) => write!(f, "AFFINITY_INFO still says {}", show(info)),
+            Self::Reading => f.write_str("a read side that does not end holds up a grace period"),
             Self::OffDenied => f.write_str("CPU_OFF: DENIED; parked"),
         }
     }
@@ -89,6 +92,8 @@ pub struct Spans {
     pub migrate: u64,
     /// Online steps undone on the leaving CPUs.
     pub online_down: u64,
+    /// Waiting for readers.
+    pub grace: u64,
     /// Until every leaving CPU had stopped: interrupts off, nothing shared touched any more.
     pub stop: u64,
     /// Dying steps and CPU_OFF, until AFFINITY_INFO said OFF for all.

@@ -94,9 +94,20 @@ impl<'a> Runner<'a> {
     /// the second: nothing lies between them.
     pub(super) fn run(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepFailure> {
         let act = step.act(dir);
-        if matches!(act, Act::Nothing) {
-            return Ok(());
+        match act {
+            Act::Nothing => Ok(()),
+            Act::Each(_) if self.hp.is_exclusive(id, step) => {
+                let Context { machine, cpu, .. } = self.context;
+                self.hp.in_turn(machine, cpu, (id, step), || {
+                    self.context.now.set(machine.now());
+                    self.timed(id, act, dir)
+                })
+            }
+            _ => self.timed(id, act, dir),
         }
+    }
+
+    fn timed(&self, id: StepId, act: Act, dir: Dir) -> Result<(), StepFailure> {
         self.trace(id, dir, Edge::Begin);
         let result = if self.hp.faults.hit(id, self.context.cpu, dir) {
             Err(StepError::Injected)
@@ -131,9 +142,10 @@ impl Hotplug {
         &self,
         m: &dyn Machine,
         dead: &CpuMask,
+        gone: &CpuMask,
         survivors: &Survivors,
     ) -> (Result<(), StepFailure>, CpuMask) {
-        let together = Runner::all(self, m, dead, survivors);
+        let together = Runner::all(self, m, gone, survivors);
         let (mut first, mut failed) = (Ok(()), CpuMask::new());
         for (id, step) in steps::of(Section::Prepare).rev() {
             if let Act::All(_) = step.down {

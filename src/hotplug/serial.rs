@@ -7,6 +7,7 @@ use super::Why;
 use super::state::Request;
 use super::teardown::Run;
 use crate::cpu::{CpuId, CpuMask};
+use crate::rcu::How;
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase};
 
@@ -27,21 +28,26 @@ impl Run<'_> {
             return false;
         }
         if !self.leave_online(&only) {
-            let silent = self.silent();
-            self.call_off(&only, &silent);
-            self.share_again(&only);
-            return false;
+            return self.stays(&only);
         }
-        let Some(ticket) = self.stop_among_others(cpu) else {
-            let silent = self.silent();
-            self.call_off(&only, &silent);
-            self.share_again(&only);
-            return false;
-        };
+        if let Err(stall) = self.grace(How::Normal) {
+            let readers = self.readers(&stall);
+            self.stuck.extend(readers);
+            return self.stays(&only);
+        }
+        let Some(ticket) = self.stop_among_others(cpu) else { return self.stays(&only) };
         self.off(&only, ticket);
         self.clean_up(&only);
         // A parked CPU is out of the way: it can't keep the others from leaving.
         self.stuck.iter().all(|failure| failure.why == Why::OffDenied)
+    }
+
+    /// Back to where it was.
+    fn stays(&mut self, only: &CpuMask) -> bool {
+        let silent = self.silent();
+        self.call_off(only, &silent);
+        self.share_again(only);
+        false
     }
 
     /// Online steps of one CPU down. False if one refused or it did not answer.

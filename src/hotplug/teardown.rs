@@ -9,6 +9,7 @@ use super::{Failure, Hotplug, Spans, StepFailure, Survivors, TeardownOutcome, Wh
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::{Affinity, Machine};
 use crate::options::TeardownMode;
+use crate::rcu::{How, Stall};
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase};
 
@@ -93,6 +94,11 @@ impl Hotplug {
         });
     }
 
+    /// True if a CPU runs nothing of ours any more: what it had left can be taken over.
+    fn is_out(&self, cpu: CpuId) -> bool {
+        matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined)
+    }
+
     fn is_gone(&self, m: &dyn Machine, cpu: CpuId) -> bool {
         match self.mark(cpu) {
             Mark::Dead | Mark::Quarantined => true,
@@ -112,6 +118,7 @@ impl Run<'_> {
     pub(super) fn freeze(&mut self, online: &CpuMask, leaving: &CpuMask) {
         self.survivors = Survivors::freeze(online, leaving);
         self.hp.survivors.set(&self.survivors);
+        self.hp.publish_view(*self.survivors.mask());
     }
 
     /// Asks every step about every CPU; names what refuses. Nothing has changed yet.
@@ -142,6 +149,10 @@ impl Run<'_> {
             return;
         }
         self.off(leaving, ticket);
+        // One grace period for all of them, whatever their number.
+        if let Err(stall) = self.grace(How::Expedited) {
+            self.noted.extend(self.readers(&stall));
+        }
         self.clean_up(leaving);
     }
 
@@ -163,6 +174,7 @@ impl Run<'_> {
     pub(super) fn share_again(&mut self, leaving: &CpuMask) {
         let back = leaving.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();
+        self.hp.publish_view(*survivors.mask());
         // What fails here stays with the survivors, where it works as well.
         let _ = Runner::all(self.hp, self.m, &back, &survivors).up(Section::Shared);
     }
@@ -270,6 +282,23 @@ impl Run<'_> {
         stopped.iter().for_each(|cpu| self.verdict(cpu));
     }
 
+    /// Waits for everybody who may still act on who was online before.
+    pub(super) fn grace(&mut self, how: How) -> Result<(), Stall> {
+        let (hp, m) = (self.hp, self.m);
+        let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
+        let (result, ticks) = hp.phase(m, Phase::Grace, Dir::Down, || {
+            hp.parts.rcu.synchronize(m, hp.topology.boot(), how, deadline)
+        });
+        self.spans.grace += ticks;
+        result
+    }
+
+    /// Names those who held up a grace period.
+    pub(super) fn readers(&self, stall: &Stall) -> Vec<Failure> {
+        let name = |cpu| Failure { cpu, mark: self.hp.mark(cpu), why: Why::Reading };
+        stall.cpus.iter().map(name).collect()
+    }
+
     fn verdict(&mut self, cpu: CpuId) {
         let why = match self.hp.mark(cpu) {
             Mark::Dead => None,
@@ -289,8 +318,9 @@ impl Run<'_> {
     /// Work for the dead of `stopped`, in bulk.
     pub(super) fn clean_up(&mut self, stopped: &CpuMask) {
         let dead = stopped.and(&self.off);
+        let gone: CpuMask = stopped.iter().filter(|&cpu| self.hp.is_out(cpu)).collect();
         let (result, ticks) = self.hp.phase(self.m, Phase::DeadWork, Dir::Down, || {
-            self.hp.clean_up_dead(self.m, &dead, &self.survivors)
+            self.hp.clean_up_dead(self.m, &dead, &gone, &self.survivors)
         });
         self.spans.dead += ticks;
         // The CPUs are off: a failing prepare teardown can't bring them back.

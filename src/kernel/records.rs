@@ -71,6 +71,7 @@ impl Kernel {
         Phases {
             migrate_ns: self.ns(spans.migrate),
             online_down_ns: self.ns(spans.online_down),
+            grace_ns: self.ns(spans.grace),
             stop_ns: self.ns(spans.stop),
             off_ns: self.ns(spans.off),
             dead_ns: self.ns(spans.dead),

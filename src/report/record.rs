@@ -100,6 +100,9 @@ pub struct Phases {
     pub migrate_ns: u64,
     /// Online steps undone on the leaving CPUs.
     pub online_down_ns: u64,
+    /// Waiting for readers: a grace period for each CPU in serial mode, one for all in parallel.
+    #[serde(default)]
+    pub grace_ns: u64,
     /// Until every leaving CPU had stopped: interrupts off, nothing shared touched any more.
     pub stop_ns: u64,
     /// Dying steps and CPU_OFF, until AFFINITY_INFO said OFF for all.

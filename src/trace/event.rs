@@ -131,6 +131,8 @@ named! {
         Migrate = "migrate",
         /// Waiting for the online steps of the leaving CPUs.
         OnlineDown = "online-down",
+        /// Waiting for readers.
+        Grace = "grace",
         /// Stopping the leaving CPUs.
         Stop = "stop",
         /// Sweeping AFFINITY_INFO until all are OFF.

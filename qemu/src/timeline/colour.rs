@@ -11,6 +11,7 @@ const PHASES: &[(&str, &str)] = &[
     ("preflight", "#8c8c8c"),
     ("migrate", "#8a5bb8"),
     ("online-down", "#2f6db5"),
+    ("grace", "#3d8b6e"),
     ("stop", "#c2571a"),
     ("off", "#b3354b"),
     ("dead", "#7a4fa3"),

@@ -10,7 +10,7 @@ const LINE: f64 = 18.0;
 const HEAD: f64 = 52.0;
 
 /// Phases that a serial teardown goes through for each CPU.
-const ROUNDS: [&str; 5] = ["migrate", "online-down", "stop", "off", "dead"];
+const ROUNDS: [&str; 6] = ["migrate", "online-down", "grace", "stop", "off", "dead"];
 
 struct Entry {
     look: Look,

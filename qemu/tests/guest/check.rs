@@ -71,8 +71,12 @@ pub fn left(record: &Record, cpus: u32, mode: &str) -> Result<()> {
 /// The phases of a teardown lie inside it.
 pub fn phases(teardown: &Teardown) -> Result<()> {
     let parts = &teardown.phases;
-    let sum =
-        parts.migrate_ns + parts.online_down_ns + parts.stop_ns + parts.off_ns + parts.dead_ns;
+    let sum = parts.migrate_ns
+        + parts.online_down_ns
+        + parts.grace_ns
+        + parts.stop_ns
+        + parts.off_ns
+        + parts.dead_ns;
     ensure!(sum <= teardown.total_ns + ROUNDING_NS, "phases take {sum} ns: {teardown:?}");
     ensure!(teardown.cpus == 0 || parts.off_ns > 0, "no time to turn off: {teardown:?}");
     Ok(())

@@ -1,0 +1,84 @@
+//! Steps that may run on one CPU at a time: each has a turn, and the others sleep until it is
+//! theirs. All other steps go on at the same time.
+
+use super::Hotplug;
+use super::steps::{self, STEPS, Section, Step};
+use crate::cpu::{CpuId, CpuMask};
+use crate::machine::Machine;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::turn::Turn;
+use crate::trace::StepId;
+
+const _: () = assert!(STEPS.len() <= 64);
+
+/// One turn for each step, and which steps were made exclusive on the console.
+pub(super) struct Exclusive {
+    turns: [Turn; STEPS.len()],
+    /// Bit i: step i. Relaxed: the boot CPU changes it between operations, and the next request
+    /// publishes it.
+    on_purpose: AtomicU64,
+}
+
+impl Default for Exclusive {
+    fn default() -> Self {
+        let turns = core::array::from_fn(|_| Turn::default());
+        Self { turns, on_purpose: AtomicU64::new(0) }
+    }
+}
+
+impl Hotplug {
+    /// Makes a step run on one CPU at a time although it need not, or takes that back; to see what
+    /// it costs. Boot CPU, between operations.
+    pub fn set_exclusive(&self, step: StepId, on: bool) {
+        let bit = 1 << step.0;
+        if on {
+            self.exclusive.on_purpose.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.exclusive.on_purpose.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// True if a step runs on one CPU at a time.
+    pub fn is_exclusive(&self, id: StepId, step: &Step) -> bool {
+        !step.parallel || self.exclusive.on_purpose.load(Ordering::Relaxed) >> id.0 & 1 == 1
+    }
+
+    /// Names of the steps that run on one CPU at a time.
+    pub fn exclusive_steps(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let all = STEPS.iter().enumerate().map(|(i, s)| (StepId(i as u8), s));
+        all.filter(|(id, step)| self.is_exclusive(*id, step)).map(|(id, _)| steps::name(id))
+    }
+
+    /// Runs `body` when it is this CPU's turn for the step. Waits as long as the holder needs: the
+    /// operation's deadline is the boot CPU's, which names who has not come.
+    pub(super) fn in_turn<R>(
+        &self,
+        m: &dyn Machine,
+        cpu: CpuId,
+        (id, step): (StepId, &Step),
+        body: impl FnOnce() -> R,
+    ) -> R {
+        let turn = &self.exclusive.turns[usize::from(id.0)];
+        if !turn.take(cpu) {
+            let kicks = step.section == Section::Online;
+            self.await_turn(m, cpu, turn, kicks);
+        }
+        let result = body();
+        if let Some(next) = turn.release(cpu) {
+            m.kick(&CpuMask::from_iter([next]));
+        }
+        result
+    }
+
+    /// In the starting section the GIC may be down, and nobody can kick or be kicked.
+    fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, kicks: bool) {
+        let nothing = AtomicU64::new(0);
+        while !turn.mine(cpu) {
+            if kicks {
+                self.idle(m, cpu, None);
+            } else {
+                m.look_again(&nothing, 0);
+            }
+        }
+    }
+}

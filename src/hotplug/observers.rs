@@ -1,0 +1,93 @@
+//! Who else wants to know: the online view and the observers of marks, both read under RCU.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Hotplug;
+use crate::cpu::{CpuId, CpuMask};
+use crate::rcu::{RcuCell, ReadGuard};
+use crate::sync::Lock;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::trace::Mark;
+
+/// Told of a CPU's mark, by the CPU that sets it: the CPU itself at ONLINE and TEARDOWN_CPU, the
+/// boot CPU at DEAD and OFFLINE. Ordinary context, under a read side: it must not wait.
+pub type Observer = Arc<dyn Fn(CpuId, Mark) + Send + Sync>;
+
+/// Names an observer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObserverId(usize);
+
+type List = Vec<(ObserverId, Observer)>;
+
+/// What is replaced as a whole and read by everybody.
+pub(super) struct Observers {
+    online: RcuCell<CpuMask>,
+    list: RcuCell<List>,
+    /// How many there are, so that nobody opens a read side for none. Relaxed: the list itself is
+    /// published by the cell.
+    count: AtomicUsize,
+    /// Held by who makes a new list out of the old one. Taken before any queue's lock.
+    writing: Lock<usize>,
+}
+
+impl Observers {
+    pub(super) fn new(boot: CpuId) -> Self {
+        Self {
+            online: RcuCell::new(Box::new(CpuMask::from_iter([boot]))),
+            list: RcuCell::new(Box::default()),
+            count: AtomicUsize::new(0),
+            writing: Lock::new(0),
+        }
+    }
+}
+
+impl Hotplug {
+    /// The CPUs that are online and stay, as the boot CPU last published them: before the first CPU
+    /// of a set leaves, and after the last one has come. One value for all that read it at the same
+    /// time, however many CPUs are on their way.
+    pub fn online_view<'a>(&'a self, guard: &'a ReadGuard<'_>) -> &'a CpuMask {
+        self.observers.online.read(guard)
+    }
+
+    /// Publishes the view. Boot CPU.
+    pub(super) fn publish_view(&self, online: CpuMask) {
+        let old = self.observers.online.replace(Box::new(online));
+        self.parts.rcu.free_later(self.topology.boot(), old);
+    }
+
+    /// Adds an observer. `me` is the calling CPU.
+    pub fn observe(&self, me: CpuId, observer: Observer) -> ObserverId {
+        let mut next = self.observers.writing.lock();
+        *next += 1;
+        let id = ObserverId(*next);
+        self.change_list(me, |list| list.push((id, observer)));
+        id
+    }
+
+    /// Takes an observer out. It may still be told of marks that are set at this moment.
+    pub fn forget(&self, me: CpuId, id: ObserverId) {
+        let _writing = self.observers.writing.lock();
+        self.change_list(me, |list| list.retain(|(other, _)| *other != id));
+    }
+
+    fn change_list(&self, me: CpuId, change: impl FnOnce(&mut List)) {
+        let observers = &self.observers;
+        let guard = self.parts.rcu.read(me);
+        let mut list = Box::new(observers.list.read(&guard).clone());
+        drop(guard);
+        change(&mut list);
+        observers.count.store(list.len(), Ordering::Relaxed);
+        self.parts.rcu.free_later(me, observers.list.replace(list));
+    }
+
+    /// Tells the observers. `me` is the calling CPU.
+    pub(super) fn tell(&self, me: CpuId, cpu: CpuId, mark: Mark) {
+        if self.observers.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let guard = self.parts.rcu.read(me);
+        self.observers.list.read(&guard).iter().for_each(|(_, observer)| observer(cpu, mark));
+    }
+}
