@@ -5,6 +5,7 @@
 //! memory that makes no sense is left out, a CPU that cannot be started is left out.
 
 mod chosen;
+mod cluster;
 mod console;
 mod cpus;
 mod description;
@@ -21,6 +22,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use cluster::{Cluster, MAX_CLUSTER_CPUS};
 pub use description::{
     Conduit, Console, Description, Gic, Psci, PsciVersion, Reserved, Timer, Uart,
 };
@@ -44,13 +46,20 @@ pub fn describe(dtb: &[u8], boot: Mpidr) -> Result<Description, PlatformError> {
     let memory = memory::ram(&tree, &mut warnings)?;
     let (controller, gic) = gic::gic(&roles, &mut warnings)?;
     let chosen = chosen::chosen(&tree, &memory, &mut warnings);
+    let reserved = reserved::reserved(&tree, &mut warnings)?;
+    let topology = cpus::topology(&tree, boot, &mut warnings)?;
+    let psci = psci::psci(&roles)?;
+    let timer = timer::timer(&roles, controller, &mut warnings)?;
+    let console = console::console(&tree, &roles, controller, &mut warnings);
+    let uart = console.as_ref();
     Ok(Description {
         model: model(&tree),
-        reserved: reserved::reserved(&tree, &mut warnings)?,
-        topology: cpus::topology(&tree, boot, &mut warnings)?,
-        psci: psci::psci(&roles)?,
-        timer: timer::timer(&roles, controller, &mut warnings)?,
-        console: console::console(&tree, &roles, controller, &mut warnings),
+        reserved,
+        clusters: cluster::clusters(&tree, &roles, controller, &topology, uart, &mut warnings),
+        topology,
+        psci,
+        timer,
+        console,
         bootargs: chosen.bootargs,
         initrd: chosen.initrd,
         handover: chosen.handover,

@@ -1,13 +1,13 @@
 //! The CPUs (devicetree specification v0.4, section 3.8; Linux
 //! `Documentation/devicetree/bindings/arm/cpus.yaml`).
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::{PlatformError, Warnings, warn};
 use crate::config::MAX_CPUS;
-use crate::cpu::{Mpidr, Topology};
+use crate::cpu::{CpuId, Mpidr, Topology};
 use crate::fdt::{Node, Tree, reg};
 
 /// The CPUs that PSCI can start, in the order of the tree, and the one that runs.
@@ -29,6 +29,14 @@ pub(super) fn topology(
         warn(warnings, "/cpus", format!("{} CPUs, {MAX_CPUS} are used", cpus.len()));
     }
     Ok(Topology::new(&cpus, boot)?)
+}
+
+/// The phandles of all CPU nodes; `None` for a CPU that is not used.
+pub(super) fn by_phandle(tree: &Tree<'_>, topology: &Topology) -> BTreeMap<u32, Option<CpuId>> {
+    let nodes = tree.find("/cpus").into_iter().flat_map(Node::children);
+    let nodes = nodes.filter(|n| n.base_name() == "cpu" || n.string("device_type") == Some("cpu"));
+    let number = |node| topology.cpu(mpidr(node).ok()?).filter(|_| is_cpu(node));
+    nodes.filter_map(|node| Some((node.u32("phandle")?, number(node)))).collect()
 }
 
 fn is_cpu(node: Node<'_>) -> bool {

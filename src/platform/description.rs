@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::Cluster;
 use crate::cpu::Topology;
 use crate::memory::Range;
 
@@ -18,6 +19,8 @@ pub struct Description {
     pub reserved: Vec<Reserved>,
     /// The CPUs that can be started, and the one that runs.
     pub topology: Topology,
+    /// The clusters that have performance monitors, in the order of the tree.
+    pub clusters: Vec<Cluster>,
     /// How firmware starts and stops CPUs.
     pub psci: Psci,
     /// The interrupt controller.

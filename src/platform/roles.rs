@@ -1,5 +1,7 @@
 //! Which node is what, found in one pass over the tree.
 
+use alloc::vec::Vec;
+
 use crate::fdt::{Node, Tree};
 
 /// `compatible` strings of GICv2 and its kin with the same registers.
@@ -16,13 +18,16 @@ const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer"];
 pub(super) const PL011: &str = "arm,pl011";
 pub(super) const SBSA: &str = "arm,sbsa-uart";
 
-/// The first node of each kind that may be used.
+const DSU_PMU: &str = "arm,dsu-pmu";
+
+/// The first node of each kind that may be used, and all clusters.
 #[derive(Default)]
 pub(super) struct Roles<'t> {
     pub gic: Option<Node<'t>>,
     pub psci: Option<Node<'t>>,
     pub timer: Option<Node<'t>>,
     pub uart: Option<Node<'t>>,
+    pub clusters: Vec<Node<'t>>,
 }
 
 impl<'t> Roles<'t> {
@@ -37,7 +42,9 @@ impl<'t> Roles<'t> {
     }
 
     fn note(&mut self, node: Node<'t>, compatible: &str) {
-        if let Some(role) = self.role_of(compatible)
+        if compatible == DSU_PMU && node.is_available() {
+            self.clusters.push(node);
+        } else if let Some(role) = self.role_of(compatible)
             && role.is_none()
             && node.is_available()
         {

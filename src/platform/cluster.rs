@@ -1,0 +1,112 @@
+//! Clusters with a DynamIQ shared unit and its performance monitors (Linux
+//! `Documentation/devicetree/bindings/perf/arm,dsu-pmu.yaml`).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::interrupts::intids;
+use super::roles::Roles;
+use super::{Console, Warnings, cpus, warn};
+use crate::cpu::{CpuId, CpuMask, Topology};
+use crate::fdt::{Node, Tree};
+
+/// CPUs that one unit can have (Arm DSU TRM, section "Cluster configurations").
+pub const MAX_CLUSTER_CPUS: usize = 8;
+
+/// Interrupts that the distributor can route one by one (IHI 0069 2.2).
+const SPIS: core::ops::Range<u32> = 32..1020;
+
+/// CPUs that share a unit with performance monitors, reached by system registers of these CPUs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cluster {
+    /// Its CPUs, one to [`MAX_CLUSTER_CPUS`]; no CPU is in two clusters.
+    pub cpus: CpuMask,
+    /// The shared interrupt that tells of an overflow; no two clusters have the same.
+    pub intid: u32,
+    /// The node's name.
+    pub name: String,
+}
+
+/// The clusters that can be used, in the order of the tree.
+pub(super) fn clusters(
+    tree: &Tree<'_>,
+    roles: &Roles<'_>,
+    gic: Node<'_>,
+    topology: &Topology,
+    console: Option<&Console>,
+    warnings: &mut Warnings,
+) -> Vec<Cluster> {
+    if roles.clusters.is_empty() {
+        return Vec::new();
+    }
+    let mut taken =
+        Taken { cpus: CpuMask::new(), intids: console.and_then(|c| c.intid).into_iter().collect() };
+    let cpus = cpus::by_phandle(tree, topology);
+    let mut clusters = Vec::new();
+    for &node in &roles.clusters {
+        match cluster(node, gic, &cpus, &mut taken) {
+            Ok(cluster) => clusters.push(cluster),
+            Err(why) => warn(warnings, &node.path(), format!("left out: {why}")),
+        }
+    }
+    clusters
+}
+
+/// What clusters further up in the tree have.
+struct Taken {
+    cpus: CpuMask,
+    intids: BTreeSet<u32>,
+}
+
+fn cluster(
+    node: Node<'_>,
+    gic: Node<'_>,
+    cpus: &BTreeMap<u32, Option<CpuId>>,
+    taken: &mut Taken,
+) -> Result<Cluster, String> {
+    let intid = intid(node, gic)?;
+    let members = members(node, cpus)?;
+    if let Some(twice) = members.and(&taken.cpus).iter().next() {
+        return Err(format!("CPU {twice} is in another cluster too"));
+    }
+    if !taken.intids.insert(intid) {
+        return Err(format!("interrupt {intid} is used by another node too"));
+    }
+    members.iter().for_each(|cpu| taken.cpus.insert(cpu));
+    Ok(Cluster { cpus: members, intid, name: node.name() })
+}
+
+fn intid(node: Node<'_>, gic: Node<'_>) -> Result<u32, String> {
+    match intids(node, gic).as_slice() {
+        [] => Err("it has no interrupt".into()),
+        [Some(intid)] if SPIS.contains(intid) => Ok(*intid),
+        [_] => Err("its interrupt is no shared interrupt of the GIC".into()),
+        more => Err(format!("it has {} interrupts, not one", more.len())),
+    }
+}
+
+/// The CPUs that a node lists, without those that this machine does not use.
+fn members(node: Node<'_>, cpus: &BTreeMap<u32, Option<CpuId>>) -> Result<CpuMask, String> {
+    let list = node.property("cpus").unwrap_or_default();
+    let (cells, rest) = list.as_chunks::<4>();
+    if cells.is_empty() || !rest.is_empty() {
+        return Err(format!("cpus has {} bytes, which is no list of phandles", list.len()));
+    }
+    if cells.len() > MAX_CLUSTER_CPUS {
+        return Err(format!("it has {} CPUs, more than {MAX_CLUSTER_CPUS}", cells.len()));
+    }
+    let mut members = CpuMask::new();
+    for phandle in cells.iter().map(|cell| u32::from_be_bytes(*cell)) {
+        let Some(&cpu) = cpus.get(&phandle) else {
+            return Err(format!("phandle {phandle:#x} in cpus is no CPU's"));
+        };
+        let Some(cpu) = cpu else { continue };
+        if members.contains(cpu) {
+            return Err(format!("CPU {cpu} is listed twice"));
+        }
+        members.insert(cpu);
+    }
+    if members.is_empty() { Err("none of its CPUs can be used".into()) } else { Ok(members) }
+}
