@@ -11,6 +11,7 @@ GIC    ?= 3
 EL2    ?= 0
 ACCEL  ?= tcg
 APPEND ?=
+DTS    ?=
 FUZZ_CASES ?= 20000
 
 # Installs Debian packages, as root or through sudo; without apt, names what is missing.
@@ -43,7 +44,7 @@ IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
-GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2)
+GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
 .PHONY: help run test bench image floor tool lint lint-tools fuzz clean test-host test-loom test-guest
@@ -58,6 +59,7 @@ help:
 	@echo "make clean   remove everything that was built"
 	@echo
 	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|kvm APPEND='...'"
+	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
 	@echo "Examples:  make run CPUS=80 ACCEL=tcg-single      make bench CPUS=80"
 	@echo "The host tool does more: target/debug/baton --help"
 

@@ -193,8 +193,12 @@ impl Kernel {
     fn introduce(&mut self) {
         let d = &self.boot.description;
         let (major, minor) = self.board.psci_version();
+        let clusters = match d.clusters.len() {
+            0 => String::new(),
+            count => format!(" in {count} clusters"),
+        };
         let text = format!(
-            "{NAME}, generation {}: {}, {} of {} CPUs, EL{}, PSCI {major}.{minor}, GICv{}, image at {:#x}",
+            "{NAME}, generation {}: {}, {} of {} CPUs{clusters}, EL{}, PSCI {major}.{minor}, GICv{}, image at {:#x}",
             self.hotplug.generation(),
             d.model,
             self.hotplug.online().len(),

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::machine::Options;
-use crate::{files, launch};
+use crate::{dts, files, launch};
 
 /// Boots the image with its console on the terminal and waits until QEMU ends.
 ///
@@ -18,6 +18,7 @@ pub fn boot(options: &Options) -> Result<()> {
     let initrd = directory.path().join("initrd.cpio");
     std::fs::write(&initrd, files::initrd(options)?)?;
     eprintln!("{}; leave QEMU with Ctrl-A x, or type poweroff", launch::version(&options.qemu)?);
+    let options = dts::applied(options, directory.path())?;
     let mut command = Command::new(&options.qemu);
     command.args(options.arguments(Some(&initrd))).arg("-nographic");
     // It stays in our process group, or it could not read the terminal. SIGTERM, not SIGKILL: QEMU

@@ -143,7 +143,8 @@ pub fn spawn(command: &mut Command, name: &str) -> Result<Child> {
     command.spawn().with_context(|| missing(name))
 }
 
-fn missing(qemu: &str) -> String {
+/// The error text when QEMU cannot be run.
+pub fn missing(qemu: &str) -> String {
     format!("cannot run {qemu}; install QEMU (Debian: qemu-system-arm) or name it with --qemu")
 }
 

@@ -11,6 +11,7 @@ pub mod collect;
 pub mod console;
 pub mod cpio;
 pub mod draw;
+pub mod dts;
 #[cfg(test)]
 mod fake;
 pub mod files;

@@ -68,6 +68,9 @@ pub struct Options {
     /// GIC architecture version
     #[arg(long, value_enum, default_value = "3")]
     pub gic: Gic,
+    /// A device tree source to merge into QEMU's own tree, such as dts/dsu-2.dts
+    #[arg(long, value_name = "PATH")]
+    pub dts: Option<PathBuf>,
     /// Enter at EL2 (PSCI by SMC) instead of EL1 (PSCI by HVC)
     #[arg(long)]
     pub el2: bool,
@@ -99,6 +102,7 @@ impl Options {
             cpus: CPUS,
             mem: "1G".into(),
             gic: Gic::V3,
+            dts: None,
             el2: false,
             accel: Accel::Tcg,
             append: String::new(),
@@ -112,7 +116,7 @@ impl Options {
     /// Checks what can be checked before QEMU starts.
     ///
     /// # Errors
-    /// More CPUs than the GIC allows, or no image at the path.
+    /// More CPUs than the GIC allows, or no image or source at its path.
     pub fn check(&self) -> Result<()> {
         let (name, most) = match self.gic {
             Gic::V2 => ("GICv2", GICV2_CPUS),
@@ -125,10 +129,14 @@ impl Options {
         );
         let image = self.image.display();
         ensure!(self.image.is_file(), "no image at {image}; make it with `make image`");
+        if let Some(source) = &self.dts {
+            ensure!(source.is_file(), "no device tree source at {}; see dts/", source.display());
+        }
         Ok(())
     }
 
-    /// QEMU's arguments, without the ones that say where the console goes.
+    /// QEMU's arguments, without the ones that say where the console goes and without the device
+    /// tree: see [`crate::dts::applied`].
     pub fn arguments(&self, initrd: Option<&Path>) -> Vec<String> {
         let (accel, cpu) = self.accel.qemu();
         let gic = if self.gic == Gic::V2 { 2 } else { 3 };

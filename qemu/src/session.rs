@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::console::{Console, Heard};
 use crate::launch::{Qemu, interrupted};
-use crate::{Options, Outcome, files};
+use crate::{Options, Outcome, dts, files};
 
 /// How long the rest of a panic may take once its first line is there.
 const PANIC_GRACE: Duration = Duration::from_secs(2);
@@ -41,7 +41,8 @@ impl Guest {
     /// Boots the image with an initrd that holds the image itself and the options' files.
     ///
     /// # Errors
-    /// The options are wrong, a file cannot be read, or QEMU cannot be started.
+    /// The options are wrong, a file cannot be read, dtc refuses the device tree source, or QEMU
+    /// cannot be started.
     pub fn start(options: &Options) -> Result<Self> {
         Self::start_logged(options, None)
     }
@@ -56,7 +57,8 @@ impl Guest {
         let initrd = directory.path().join("initrd.cpio");
         std::fs::write(&initrd, files::initrd(options)?).context("cannot write the initrd")?;
         let log = log.map(|path| create(&path)).transpose()?;
-        let (qemu, pipes) = Qemu::start(options, Some(&initrd))?;
+        let options = dts::applied(options, directory.path())?;
+        let (qemu, pipes) = Qemu::start(&options, Some(&initrd))?;
         let console = Console::new(pipes, log);
         let (records, panic_text, deadline) = (Vec::new(), None, None);
         Ok(Self { qemu, console, records, panic_text, deadline, _directory: directory })

@@ -6,6 +6,7 @@
 
 mod boot;
 mod check;
+mod clusters;
 mod cycles;
 mod errors;
 mod faults;
@@ -35,6 +36,7 @@ fn main() {
         errors::tests(),
         faults::tests(),
         trees::tests(),
+        clusters::tests(),
     ];
     libtest_mimic::run(&arguments, families.into_iter().flatten().collect()).exit();
 }

@@ -114,6 +114,13 @@ impl Setup {
         self.argument("-dtb", "whole.dtb", bytes)
     }
 
+    /// A source of ours merged into QEMU's own tree.
+    pub fn dts(mut self, name: &str) -> Self {
+        self.options.dts =
+            Some(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../dts")).join(name));
+        self
+    }
+
     /// More arguments for QEMU.
     pub fn qemu(mut self, arguments: &[&str]) -> Self {
         self.options.extra.extend(arguments.iter().map(ToString::to_string));
