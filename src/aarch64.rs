@@ -8,11 +8,13 @@
 //! | `layout.rs` | every symbol of the linker script |
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
 //! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs` | one driver each |
+//! | `dsu.rs` | performance monitors of a cluster, and their emulation |
 //! | `percpu.rs` | what belongs to one CPU, found through TPIDR_EL1 |
 //! | `board.rs` | the machine: all of these behind the seam |
 
 mod board;
 mod cache;
+mod dsu;
 mod entry;
 mod exceptions;
 mod gic;

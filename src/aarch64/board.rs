@@ -2,6 +2,7 @@
 
 mod crash;
 mod entry_record;
+mod pmu;
 mod seam;
 
 use alloc::boxed::Box;
@@ -10,6 +11,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use spin::{Mutex, Once};
 
 pub use entry_record::{Record, record_offset};
+pub use pmu::emulate;
 
 use super::gic::{Gic, KICK};
 use super::percpu::PerCpu;
@@ -139,6 +141,7 @@ impl Board {
             self.crash_if_told(me.cpu);
         } else if intid == self.timer_ppi {
             timer::silence();
+            self.overflow_due(me);
             me.kick();
         } else if self.console.as_ref().and_then(|c| c.intid) == Some(intid) {
             self.console_interrupt(me);

@@ -10,7 +10,7 @@ use super::board::{self, Board, Record, record_offset};
 use super::gic::{Gic, Redistributors};
 use super::mmu::{self, Kind, Tables};
 use super::percpu::PerCpu;
-use super::{heap, jump, layout, percpu, psci, ram, regs, timer, uart};
+use super::{dsu, heap, jump, layout, percpu, psci, ram, regs, timer, uart};
 use crate::config::{MAX_DTB, PAGE, STACK_BYTES};
 use crate::cpu::Mpidr;
 use crate::fdt;
@@ -100,6 +100,7 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
         base,
         (tables.root(), layout::physical(layout::ttbr1(), base)),
     ));
+    dsu::set_up(&description.clusters, description.topology.len());
     percpu::set_current(&board.areas[description.topology.boot().index()]);
     regs::serror_enable();
     regs::irq_enable();

@@ -5,12 +5,14 @@ use core::fmt;
 
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 
-use super::{board, panic, percpu};
+use super::{board, layout, panic, percpu};
+use crate::machine::pmu::instruction::Access;
 
 global_asm!(
     include_str!("vectors.S"),
     exception_rust = sym exception_rust,
     irq_rust = sym irq_rust,
+    synchronous_rust = sym synchronous_rust,
 );
 
 /// What `vectors.S` saves; the order is its.
@@ -24,10 +26,46 @@ pub struct Frame {
     far: u64,
 }
 
+/// Exception classes of ESR_EL1 (Arm ARM D19.2.37).
+const UNDEFINED: u64 = 0x00;
+/// MSR, MRS or system instruction that is trapped.
+const TRAPPED_REGISTER: u64 = 0x18;
+
 const _: () = assert!(size_of::<Frame>() == 36 * 8);
 
 extern "C" fn irq_rust() {
     board::interrupt();
+}
+
+/// An access to a cluster's performance monitors on a core without them is emulated; everything
+/// else is the end.
+extern "C" fn synchronous_rust(frame: &mut Frame, vector: u64) {
+    if emulated(frame).is_none() {
+        exception_rust(frame, vector)
+    }
+}
+
+/// Carries out the instruction at which the exception was taken, and goes on to the next one.
+fn emulated(frame: &mut Frame) -> Option<()> {
+    let class = frame.esr >> 26 & 0x3f;
+    if class != UNDEFINED && class != TRAPPED_REGISTER {
+        return None;
+    }
+    let access = Access::decode(instruction(frame.elr)?)?;
+    let general = frame.x.get_mut(usize::from(access.general)); // none is XZR
+    let value = board::emulate(access, general.as_deref().copied().unwrap_or(0))?;
+    if let Some(general) = general.filter(|_| !access.write) {
+        *general = value;
+    }
+    frame.elr += 4;
+    Some(())
+}
+
+/// An instruction of this kernel that has been fetched.
+fn instruction(at: u64) -> Option<u32> {
+    let inside = (layout::image_start()..layout::image_end()).contains(&at);
+    // SAFETY: it lies in the image, and what could be fetched can be read: code is mapped readable.
+    (inside && at % 4 == 0).then(|| unsafe { (at as *const u32).read_volatile() })
 }
 
 extern "C" fn exception_rust(frame: &Frame, vector: u64) -> ! {

@@ -122,6 +122,11 @@ impl Gic {
         unshared(|| each!(self, g => g.enable_shared(intid, on)));
     }
 
+    /// Makes a shared interrupt pending, or not, as its line would. One store: needs no lock.
+    pub fn set_pending(&self, intid: u32, on: bool) {
+        each!(self, g => g.set_pending(intid, on));
+    }
+
     /// Takes the pending interrupt of highest priority, runs `handle` with its number, and ends
     /// it; until there is none.
     pub fn serve(&self, handle: impl FnMut(u32)) {

@@ -38,18 +38,28 @@
     b       {exception_rust}
     .endm
 
+// Goes back if the access that raised it was emulated.
+    .macro  synchronous kind
+    .balign 128
+    save
+    mov     x0, sp
+    mov     x1, #\kind
+    bl      {synchronous_rust}
+    b       restore
+    .endm
+
     .section .text.vectors, "ax"
     .balign 2048
     .global vectors
 vectors:
-    report  0                           // current EL, SP_EL0: synchronous
+    synchronous 0                       // current EL, SP_EL0
     .balign 128                         // current EL, SP_EL0: IRQ
     save
     bl      {irq_rust}
     b       restore
     report  2                           // FIQ
     report  3                           // SError
-    report  4                           // current EL, SP_ELx: an exception inside a handler
+    synchronous 4                       // current EL, SP_ELx: an exception inside a handler
     report  5
     report  6
     report  7

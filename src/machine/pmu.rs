@@ -1,5 +1,7 @@
 //! The DSU's performance monitors: system registers of a cluster (Arm DSU TRM, chapter "PMU").
 
+pub mod instruction;
+
 /// A CLUSTERPM* system register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PmuReg {

@@ -31,6 +31,7 @@ impl Clock for Board {
     /// detour through the vectors.
     fn wait(&self, deadline: Option<u64>) {
         let me = self.me();
+        let deadline = self.earliest(me, deadline);
         if let Some(deadline) = deadline {
             timer::arm(deadline);
         }
@@ -132,6 +133,7 @@ impl Local for Board {
     /// [`Local::gic_down`] disables all that there are.
     fn timer_down(&self) {
         timer::disarm();
+        self.hand_over_overflows();
     }
 
     fn ipi_up(&self) {

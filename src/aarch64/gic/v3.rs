@@ -20,7 +20,7 @@ register_structs! {
         (0x0004 => typer: ReadOnly<u32>),
         (0x0008 => _r0),
         (0x0180 => icenabler: [ReadWrite<u32>; 32]),
-        (0x0200 => _r1),
+        (0x0200 => ispendr: [ReadWrite<u32>; 32]),
         (0x0280 => icpendr: [ReadWrite<u32>; 32]),
         (0x0300 => _r2),
         (0x0380 => icactiver: [ReadWrite<u32>; 32]),
@@ -117,6 +117,12 @@ impl Gic3 {
     pub fn enable_shared(&self, intid: u32, on: bool) {
         self.driver.lock().set_irq_enable(spi(intid), on);
         self.settle();
+    }
+
+    pub fn set_pending(&self, intid: u32, on: bool) {
+        let d = self.registers();
+        let words = if on { &d.ispendr } else { &d.icpendr };
+        words[intid as usize / 32 % 32].set(1 << (intid % 32));
     }
 
     pub fn serve(&self, mut handle: impl FnMut(u32)) {
