@@ -129,6 +129,8 @@ pub mod options;
 pub mod platform;
 pub mod rcu; // all but its cell forbid it themselves
 #[forbid(unsafe_code)]
+pub mod pmu;
+#[forbid(unsafe_code)]
 pub mod report;
 #[forbid(unsafe_code)]
 pub mod shell;

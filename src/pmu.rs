@@ -1,0 +1,284 @@
+//! The driver of the DSU's performance monitors: one instance per cluster of CPUs (device tree
+//! binding `arm,dsu-pmu`; Arm DSU TRM, chapter "PMU").
+//!
+//! - `owner`: which CPU of the cluster answers for it. One word; leaving, arriving and taking over
+//!   are each one read-modify-write of it, and a next owner is a [`Target`](crate::hotplug::Target).
+//! - `counters`: open events, totals of 64 bits, and the registers.
+//! - `gate`: one at a time at the registers, and nobody waits: who finds the gate held leaves a
+//!   reason, and the holder acts on it before it goes. So a leaving CPU never waits for another,
+//!   an interrupt handler never for the code that it interrupts, and nothing is masked.
+//! - `mail`: requests from CPUs outside the cluster, where the registers can't be reached.
+//! - [`model`]: the registers as a value, for cores without a DSU and for tests.
+//!
+//! The registers belong to the cluster, not to its owner: when a CPU takes over from another, the
+//! counters just go on. They stop when the last owner finds nobody to pass the cluster to, which on
+//! a machine with two CPUs a cluster is what happens to all clusters but one at a kexec. Totals
+//! stay, and the next CPU that comes goes on from them.
+//!
+//! The overflow interrupt may be taken by any CPU of the cluster, owner or not: it is routed like
+//! every shared interrupt, with the cluster's CPUs as those that may take it.
+//!
+//! Lock order: the gate is innermost; nothing is locked, allocated or waited for inside.
+
+mod cluster;
+mod counters;
+mod error;
+pub mod events;
+mod gate;
+mod mail;
+pub mod model;
+mod owner;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::Survivors;
+use crate::machine::pmu::ClusterPmu;
+use crate::platform;
+use cluster::Cluster;
+pub use error::PmuError;
+pub use mail::Request;
+use mail::{Answer, Posted, Refusal};
+pub use owner::Left;
+
+/// The PMUs of all clusters.
+pub struct Pmu {
+    clusters: Box<[Cluster]>,
+    /// By CPU: its cluster and its index there.
+    places: Box<[Option<Place>]>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    cluster: u16,
+    index: u8,
+}
+
+/// A cluster, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterInfo {
+    /// Its number on the console.
+    pub number: usize,
+    /// Name of its node.
+    pub name: String,
+    /// Its CPUs.
+    pub cpus: CpuMask,
+    /// Those that are online.
+    pub present: CpuMask,
+    /// The one that answers for it; `None` if no CPU of the cluster is online.
+    pub owner: Option<CpuId>,
+    /// Its overflow interrupt.
+    pub intid: u32,
+    /// True if its registers are emulated.
+    pub emulated: bool,
+    /// Event counters beside that for cycles; `None` as long as no CPU of it has been online.
+    pub counters: Option<u32>,
+    /// Events below 0x40 that it can count, one bit each.
+    pub has: u64,
+    /// False while it is stopped: totals stand still.
+    pub counting: bool,
+    /// Overflows that were added to a total.
+    pub overflows: u64,
+    /// What is being counted.
+    pub events: Vec<EventInfo>,
+}
+
+/// An event that is being counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EventInfo {
+    /// Its number.
+    pub event: u16,
+    /// Its name, if it has one here.
+    pub name: Option<&'static str>,
+    /// Its total when it was last looked at; [`Request::Read`] makes that now.
+    pub total: u64,
+}
+
+impl Pmu {
+    /// For the clusters of the description, none of which owns a CPU yet. A CPU that is named twice
+    /// belongs to the first that names it; of a cluster the first 16 CPUs count.
+    pub fn new(clusters: &[platform::Cluster]) -> Self {
+        let clusters: Box<[Cluster]> = clusters.iter().map(Cluster::new).collect();
+        let last = clusters.iter().flat_map(|c| c.cpus()).map(|cpu| cpu.index() + 1).max();
+        let mut places: Box<[Option<Place>]> = (0..last.unwrap_or(0)).map(|_| None).collect();
+        for (number, cluster) in clusters.iter().enumerate() {
+            for (index, cpu) in cluster.cpus().iter().enumerate() {
+                places[cpu.index()]
+                    .get_or_insert(Place { cluster: number as u16, index: index as u8 });
+            }
+        }
+        Self { clusters, places }
+    }
+
+    /// How many clusters there are.
+    pub fn clusters(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// The cluster that a CPU belongs to.
+    pub fn cluster_of(&self, cpu: CpuId) -> Option<usize> {
+        self.places.get(cpu.index())?.map(|place| usize::from(place.cluster))
+    }
+
+    /// The CPU that answers for a cluster.
+    pub fn owner(&self, cluster: usize) -> Option<CpuId> {
+        self.clusters.get(cluster)?.owner()
+    }
+
+    /// The calling CPU comes online. True if it owns its cluster now, and the events that are open
+    /// there count. Changes nothing for a CPU that is there already, but fills a vacancy: so it may
+    /// be called again after an operation that was called off.
+    pub fn cpu_online(&self, m: &dyn ClusterPmu, cpu: CpuId) -> bool {
+        self.place(cpu).is_some_and(|(cluster, index)| cluster.arrive(m, index))
+    }
+
+    /// The calling CPU leaves. Never waits; for all but an owner one read-modify-write. The
+    /// counters of a cluster that nobody takes over are stopped by this CPU, or by another one of
+    /// the cluster that is at them and does it before it can leave itself.
+    pub fn cpu_leaving(&self, m: &dyn ClusterPmu, cpu: CpuId, survivors: &Survivors) -> Left {
+        let place = self.place(cpu);
+        place.map_or(Left::Bystander, |(cluster, index)| cluster.leave(m, index, survivors))
+    }
+
+    /// A CPU is gone for good without having left: it is off or parked, and its cluster's counts
+    /// since the last look are lost if it was the last. The boot CPU, when that is established.
+    pub fn forget(&self, cpu: CpuId, survivors: &Survivors) -> Left {
+        let place = self.place(cpu);
+        place.map_or(Left::Bystander, |(cluster, index)| cluster.forget(index, survivors))
+    }
+
+    /// The overflow interrupt of a cluster, taken by `cpu`, in its handler. False if that CPU does
+    /// not belong to the cluster: it can't reach the registers, and the line stays up.
+    pub fn overflow(&self, m: &dyn ClusterPmu, cluster: usize, cpu: CpuId) -> bool {
+        if self.cluster_of(cpu) != Some(cluster) {
+            return false;
+        }
+        self.clusters[cluster].overflow(m);
+        true
+    }
+
+    /// Carries out a request that waits for the calling CPU's cluster; one load if there is none.
+    /// Online CPUs, in ordinary context, when they were kicked.
+    pub fn serve(&self, m: &dyn ClusterPmu, cpu: CpuId) {
+        if let Some((cluster, _)) = self.place(cpu) {
+            cluster.serve(m);
+        }
+    }
+
+    /// Asks a cluster, from any CPU in ordinary context; returns the total of the event, 0 for
+    /// [`Request::Read`]. While the answer is not there, `pause` is called with the owner: it makes
+    /// that CPU call [`Pmu::serve`], sleeps a little, and says false when the deadline has passed.
+    ///
+    /// # Errors
+    /// The request makes no sense there, or nobody answers; nothing is changed, but in the case
+    /// that [`PmuError::Silent`] names.
+    pub fn ask(
+        &self,
+        m: &dyn ClusterPmu,
+        me: CpuId,
+        cluster: usize,
+        request: Request,
+        pause: &mut dyn FnMut(CpuId) -> bool,
+    ) -> Result<u64, PmuError> {
+        let no_cluster = PmuError::NoCluster { asked: cluster, clusters: self.clusters() };
+        let unit = self.clusters.get(cluster).ok_or(no_cluster)?;
+        if matches!(request, Request::Open(events::CHAIN)) {
+            return Err(PmuError::Chain);
+        }
+        self.stopped(cluster)?;
+        let posted = unit.mail.post(request).ok_or(PmuError::Busy { cluster })?;
+        let answer = self.wait(m, me, cluster, posted, pause)?;
+        answer
+            .map(|place| answered(unit, request, place))
+            .map_err(|no| refused(no, cluster, unit, request))
+    }
+
+    /// What is known of all clusters.
+    pub fn info(&self) -> Vec<ClusterInfo> {
+        self.clusters.iter().enumerate().map(|(number, cluster)| cluster.info(number)).collect()
+    }
+
+    fn place(&self, cpu: CpuId) -> Option<(&Cluster, u32)> {
+        let place = (*self.places.get(cpu.index())?)?;
+        Some((self.clusters.get(usize::from(place.cluster))?, u32::from(place.index)))
+    }
+
+    fn stopped(&self, cluster: usize) -> Result<CpuId, PmuError> {
+        let unit = &self.clusters[cluster];
+        let cpus = unit.cpus().iter().copied().collect();
+        unit.owner().ok_or(PmuError::Stopped { cluster, cpus })
+    }
+
+    fn wait(
+        &self,
+        m: &dyn ClusterPmu,
+        me: CpuId,
+        cluster: usize,
+        posted: Posted,
+        pause: &mut dyn FnMut(CpuId) -> bool,
+    ) -> Result<Answer, PmuError> {
+        let mail = &self.clusters[cluster].mail;
+        loop {
+            if self.cluster_of(me) == Some(cluster) {
+                self.serve(m, me);
+            }
+            if let Some(answer) = mail.collect(posted) {
+                return Ok(answer);
+            }
+            let missing = match self.stopped(cluster) {
+                Ok(owner) if pause(owner) => continue,
+                Ok(owner) => PmuError::Silent { cluster, owner, begun: false },
+                Err(stopped) => stopped,
+            };
+            return self.give_up(cluster, posted, missing);
+        }
+    }
+
+    /// Nobody answers: takes the request back, unless the answer has come at the last moment.
+    fn give_up(
+        &self,
+        cluster: usize,
+        posted: Posted,
+        missing: PmuError,
+    ) -> Result<Answer, PmuError> {
+        let mail = &self.clusters[cluster].mail;
+        if let Some(answer) = mail.collect(posted) {
+            return Ok(answer);
+        }
+        match (mail.withdraw(posted), missing) {
+            (false, PmuError::Silent { owner, .. }) => {
+                Err(PmuError::Silent { cluster, owner, begun: true })
+            }
+            (_, missing) => Err(missing),
+        }
+    }
+}
+
+fn answered(unit: &Cluster, request: Request, place: u8) -> u64 {
+    match request {
+        Request::Read => 0,
+        Request::Open(_) | Request::Close(_) => unit.counters.total(place),
+    }
+}
+
+fn refused(refusal: Refusal, cluster: usize, unit: &Cluster, request: Request) -> PmuError {
+    let (Request::Open(event) | Request::Close(event)) = request else {
+        return PmuError::Busy { cluster }; // a read is never refused
+    };
+    match refusal {
+        Refusal::NoEvent => PmuError::NoEvent { cluster, event, has: unit.counters.has() },
+        Refusal::Full => {
+            PmuError::Full { cluster, counters: unit.counters.size().unwrap_or_default() }
+        }
+        Refusal::AlreadyOpen => PmuError::AlreadyOpen { cluster, event },
+        Refusal::NotOpen => PmuError::NotOpen { cluster, event },
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -1,0 +1,161 @@
+//! One cluster: its owner, its counters, and the gate between those who want something of them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::counters::Counters;
+use super::events;
+use super::gate::{Gate, Reason};
+use super::mail::{Mail, Request};
+use super::owner::{Arrival, CPUS, Left, Owner};
+use super::{ClusterInfo, EventInfo};
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::{Survivors, Target};
+use crate::machine::pmu::{ClusterPmu, PmuReg};
+use crate::platform;
+
+/// On cache lines of its own: the CPUs of other clusters leave at the same time.
+#[repr(align(128))]
+pub(super) struct Cluster {
+    owner: Owner,
+    gate: Gate,
+    pub(super) mail: Mail,
+    pub(super) counters: Counters,
+    /// By index.
+    cpus: Vec<CpuId>,
+    intid: u32,
+    name: String,
+}
+
+impl Cluster {
+    pub(super) fn new(cluster: &platform::Cluster) -> Self {
+        Self {
+            owner: Owner::default(),
+            gate: Gate::default(),
+            mail: Mail::default(),
+            counters: Counters::default(),
+            cpus: cluster.cpus.iter().take(CPUS).collect(),
+            intid: cluster.intid,
+            name: cluster.name.clone(),
+        }
+    }
+
+    pub(super) fn cpus(&self) -> &[CpuId] {
+        &self.cpus
+    }
+
+    pub(super) fn owner(&self) -> Option<CpuId> {
+        self.owner.get().and_then(|index| self.cpus.get(index as usize).copied())
+    }
+
+    /// The CPU with this index comes. True if it is the owner now.
+    pub(super) fn arrive(&self, m: &dyn ClusterPmu, index: u32) -> bool {
+        let reason = match self.owner.arrive(index) {
+            Arrival::Joined => return false,
+            Arrival::Took => Reason::OWNER,
+            Arrival::TookLost => Reason::ANEW,
+        };
+        self.settle(m, reason);
+        true
+    }
+
+    /// The CPU with this index goes.
+    pub(super) fn leave(&self, m: &dyn ClusterPmu, index: u32, survivors: &Survivors) -> Left {
+        let left = self.owner.leave(index, &|i| self.stays(i, survivors));
+        if left == Left::Vacant {
+            self.settle(m, Reason::OWNER);
+        }
+        left
+    }
+
+    /// The CPU with this index is gone without having left.
+    pub(super) fn forget(&self, index: u32, survivors: &Survivors) -> Left {
+        self.owner.forget(index, &|i| self.stays(i, survivors))
+    }
+
+    /// Handles overflows, in an interrupt handler of a CPU of the cluster.
+    pub(super) fn overflow(&self, m: &dyn ClusterPmu) {
+        if self.settle(m, Reason::OVERFLOW) {
+            return;
+        }
+        // The holder may be what this handler interrupts, and the line is a level: it must drop
+        // before the handler returns. This register needs no gate: it clears what is written as
+        // ones and nothing else. The second entry comes after it, so whoever acts on it, the holder
+        // or this CPU, turns the interrupts on again.
+        m.pmu_write(PmuReg::InterruptsOff, u64::from(u32::MAX));
+        self.settle(m, Reason::HUSHED);
+    }
+
+    /// Carries out a request that waits, if there is one. On a CPU of the cluster.
+    pub(super) fn serve(&self, m: &dyn ClusterPmu) {
+        if self.mail.waiting() {
+            self.settle(m, Reason::MAIL);
+        }
+    }
+
+    /// Sees to it that the registers agree with the owner, overflows are counted and mail is
+    /// answered: by this CPU, or (false) by the one that is inside.
+    fn settle(&self, m: &dyn ClusterPmu, reason: Reason) -> bool {
+        self.gate.enter(reason, |reason| self.act(m, reason))
+    }
+
+    fn act(&self, m: &dyn ClusterPmu, reason: Reason) {
+        let counters = &self.counters;
+        if reason.has(Reason::ANEW) {
+            counters.lost();
+        }
+        match (self.owner.get().is_some(), counters.running()) {
+            (true, false) => counters.start(m),
+            (false, true) => counters.stop(m),
+            (true, true) => self.go_on(m, reason),
+            (false, false) => return,
+        }
+        if counters.running() {
+            self.mail.serve(|request| match request {
+                Request::Open(event) => counters.open(m, event),
+                Request::Close(event) => counters.close(m, event),
+                Request::Read => {
+                    counters.fold(m);
+                    Ok(0)
+                }
+            });
+        }
+    }
+
+    fn go_on(&self, m: &dyn ClusterPmu, reason: Reason) {
+        if reason.has(Reason::OVERFLOW) || reason.has(Reason::HUSHED) {
+            self.counters.fold(m);
+        }
+        if reason.has(Reason::HUSHED) {
+            self.counters.rearm(m);
+        }
+    }
+
+    fn stays(&self, index: u32, survivors: &Survivors) -> Option<Target> {
+        let cpu = *self.cpus.get(index as usize)?;
+        survivors.stays(cpu).or_else(|| survivors.newcomer(cpu))
+    }
+
+    pub(super) fn info(&self, number: usize) -> ClusterInfo {
+        let at = |mask: u32| {
+            let present = move |(i, _): &(usize, &CpuId)| mask >> i & 1 == 1;
+            self.cpus.iter().enumerate().filter(present).map(|(_, &cpu)| cpu).collect::<CpuMask>()
+        };
+        let counters = &self.counters;
+        let event = |(event, total)| EventInfo { event, name: events::name(event), total };
+        ClusterInfo {
+            number,
+            name: self.name.clone(),
+            cpus: self.cpus.iter().copied().collect(),
+            present: at(self.owner.present()),
+            owner: self.owner(),
+            intid: self.intid,
+            emulated: counters.emulated(),
+            counters: counters.size(),
+            has: counters.has(),
+            counting: counters.running(),
+            overflows: counters.overflows(),
+            events: counters.events().map(event).collect(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A lock that nobody waits for: who finds it held leaves word, and the holder acts on it.
+
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+const HELD: u32 = 1;
+
+/// Why somebody comes to the gate, one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reason(u32);
+
+impl Reason {
+    /// The owner changed.
+    pub(super) const OWNER: Self = Self(1 << 1);
+    /// The owner changed, and what the registers hold is not what was left there.
+    pub(super) const ANEW: Self = Self(1 << 2);
+    /// A counter overflowed.
+    pub(super) const OVERFLOW: Self = Self(1 << 3);
+    /// The overflow interrupts were turned off, since the holder could not be waited for.
+    pub(super) const HUSHED: Self = Self(1 << 4);
+    /// There is mail.
+    pub(super) const MAIL: Self = Self(1 << 5);
+
+    /// True if any reason of `other` is among these.
+    pub(super) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// The gate to the registers of one cluster and to the counters kept for them. Holder and reasons
+/// are one word, so a reason is either left before the holder goes, and then it is acted upon, or
+/// finds the gate free. Holders finish in whatever context they are: an interrupt handler that
+/// finds its own CPU's ordinary code inside leaves its reason and returns.
+pub(super) struct Gate(AtomicU32);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(AtomicU32::new(0))
+    }
+}
+
+impl Gate {
+    /// Runs `act` with the reason, and again with those that others leave meanwhile. False if
+    /// somebody is inside, who then acts on it.
+    pub(super) fn enter(&self, reason: Reason, mut act: impl FnMut(Reason)) -> bool {
+        // AcqRel, here and below: the holder sees all that was done before a reason was left, and
+        // the next holder all that this one did.
+        if self.0.fetch_or(HELD | reason.0, Ordering::AcqRel) & HELD != 0 {
+            return false;
+        }
+        loop {
+            act(Reason(self.0.swap(HELD, Ordering::AcqRel) & !HELD));
+            if self.0.compare_exchange(HELD, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return true;
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_it_held_leaves_word_and_goes() {
+        let (gate, mut rounds) = (Gate::default(), alloc::vec::Vec::new());
+        assert!(gate.enter(Reason::OWNER, |reason| {
+            if rounds.is_empty() {
+                let inside = |_| panic!("two inside");
+                assert!(!gate.enter(Reason::OVERFLOW, inside) && !gate.enter(Reason::MAIL, inside));
+            }
+            rounds.push(reason);
+        }));
+        assert_eq!(rounds, [Reason::OWNER, Reason(Reason::OVERFLOW.0 | Reason::MAIL.0)]);
+        assert!(gate.enter(Reason::MAIL, |reason| assert_eq!(reason, Reason::MAIL)));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    struct Shared {
+        gate: Gate,
+        inside: AtomicU32,
+        posted: [AtomicU32; 3],
+        served: [AtomicU32; 3],
+    }
+
+    const REASONS: [Reason; 3] = [Reason::OWNER, Reason::OVERFLOW, Reason::MAIL];
+
+    fn come(shared: &Shared, i: usize) {
+        shared.posted[i].store(1, Ordering::Relaxed);
+        shared.gate.enter(REASONS[i], |reasons| {
+            // Plain loads and stores: wrong if two are inside, or if one does not see the last.
+            assert_eq!(shared.inside.load(Ordering::Relaxed), 0, "two inside");
+            shared.inside.store(1, Ordering::Relaxed);
+            for j in (0..3).filter(|&j| reasons.has(REASONS[j])) {
+                assert_eq!(shared.posted[j].load(Ordering::Relaxed), 1, "not seen");
+                let served = shared.served[j].load(Ordering::Relaxed);
+                shared.served[j].store(served + 1, Ordering::Relaxed);
+            }
+            shared.inside.store(0, Ordering::Relaxed);
+        });
+    }
+
+    /// Three come: one inside at a time, each reason acted upon once, after what led to it.
+    #[test]
+    fn loom_no_reason_is_lost_and_nobody_waits() {
+        loom::model(|| {
+            let zero = || core::array::from_fn(|_| AtomicU32::new(0));
+            let shared = Arc::new(Shared {
+                gate: Gate::default(),
+                inside: AtomicU32::new(0),
+                posted: zero(),
+                served: zero(),
+            });
+            let others: [_; 2] = [1, 2].map(|i| {
+                let shared = shared.clone();
+                thread::spawn(move || come(&shared, i))
+            });
+            come(&shared, 0);
+            others.into_iter().for_each(|t| t.join().unwrap());
+            let served = shared.served.each_ref().map(|s| s.load(Ordering::Relaxed));
+            assert_eq!(served, [1, 1, 1]);
+        });
+    }
+}
