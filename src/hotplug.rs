@@ -43,6 +43,7 @@ pub use survivors::{Survivors, Target};
 use crate::config;
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::machine::Machine;
+use crate::platform::Cluster;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, What};
@@ -88,10 +89,11 @@ pub struct Hotplug {
 
 impl Hotplug {
     /// For the CPUs of `topology`; the boot CPU is ONLINE, all others OFFLINE.
-    pub fn new(topology: Topology, generation: u32) -> Self {
+    pub fn new(topology: Topology, clusters: &[Cluster], generation: u32) -> Self {
         let cells: Box<[CpuCell]> = topology.cpus().map(|_| CpuCell::default()).collect();
         cells[topology.boot().index()].set_online();
-        let (parts, observers) = (Subsystems::new(&topology), Observers::new(topology.boot()));
+        let (parts, observers) =
+            (Subsystems::new(&topology, clusters), Observers::new(topology.boot()));
         Self {
             topology,
             generation,

@@ -107,7 +107,11 @@ pub fn primary(
     let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
     let parked = farewell.as_ref().map_or(CpuMask::new(), |(f, _)| f.parked);
     area.clear_rings(generation);
-    let hotplug = publish(Hotplug::new(boot.description.topology.clone(), generation));
+    let hotplug = publish(Hotplug::new(
+        boot.description.topology.clone(),
+        &boot.description.clusters,
+        generation,
+    ));
     let log = Log::new(options.loglevel);
     let script = VecDeque::new();
     let mut kernel = Kernel {

@@ -127,9 +127,9 @@ pub mod memory;
 pub mod options;
 #[forbid(unsafe_code)]
 pub mod platform;
-pub mod rcu; // all but its cell forbid it themselves
 #[forbid(unsafe_code)]
 pub mod pmu;
+pub mod rcu; // all but its cell forbid it themselves
 #[forbid(unsafe_code)]
 pub mod report;
 #[forbid(unsafe_code)]

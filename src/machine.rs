@@ -8,6 +8,8 @@ pub(crate) mod fake;
 pub mod irq;
 pub mod pmu;
 
+use pmu::ClusterPmu;
+
 use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};
@@ -290,9 +292,15 @@ pub trait Recorder {
 }
 
 /// All of it.
-pub trait Machine: Clock + Power + Ipi + Bringup + Local + Interrupts + Recorder + Sync {}
+pub trait Machine:
+    Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
+{
+}
 
-impl<T: Clock + Power + Ipi + Bringup + Local + Interrupts + Recorder + Sync> Machine for T {}
+impl<T> Machine for T where
+    T: Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
+{
+}
 
 /// What the kernel on the boot CPU runs on: the machine, its memory and its console.
 pub trait Board: Machine + Memory + Terminal + Facts {}

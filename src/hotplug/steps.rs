@@ -131,7 +131,7 @@ const EACH: Step = Step {
 };
 
 /// All steps.
-pub static STEPS: [Step; 11] = [
+pub static STEPS: [Step; 12] = [
     Step {
         name: "percpu:prepare",
         section: Section::Prepare,
@@ -249,6 +249,20 @@ pub static STEPS: [Step; 11] = [
         }),
         down: Act::Each(|c| {
             c.machine.interrupts(false);
+            Ok(())
+        }),
+        ..EACH
+    },
+    Step {
+        name: "pmu:online",
+        section: Section::Online,
+        what: "performance monitors of the cluster; their owner hands over, or stops them",
+        up: Act::Each(|c| {
+            c.parts.pmu.cpu_online(c.machine, c.cpu);
+            Ok(())
+        }),
+        down: Act::Each(|c| {
+            c.parts.pmu.cpu_leaving(c.machine, c.cpu, c.survivors);
             Ok(())
         }),
         ..EACH

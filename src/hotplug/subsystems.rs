@@ -3,6 +3,8 @@
 use super::Hotplug;
 use crate::cpu::{CpuId, Topology};
 use crate::machine::Machine;
+use crate::platform::Cluster;
+use crate::pmu::Pmu;
 use crate::rcu::Rcu;
 use crate::timer::Timers;
 use crate::work::Work;
@@ -15,13 +17,20 @@ pub struct Subsystems {
     pub timers: Timers,
     /// Per-CPU work.
     pub work: Work,
+    /// Performance monitors of the clusters.
+    pub pmu: Pmu,
 }
 
 impl Subsystems {
-    /// For the CPUs of `topology`, of which the boot CPU runs.
-    pub fn new(topology: &Topology) -> Self {
+    /// For the CPUs of `topology`, of which the boot CPU runs, and their clusters.
+    pub fn new(topology: &Topology, clusters: &[Cluster]) -> Self {
         let (cpus, boot) = (topology.len(), topology.boot());
-        Self { rcu: Rcu::new(cpus), timers: Timers::new(cpus, boot), work: Work::new(cpus, boot) }
+        Self {
+            rcu: Rcu::new(cpus),
+            timers: Timers::new(cpus, boot),
+            work: Work::new(cpus, boot),
+            pmu: Pmu::new(clusters),
+        }
     }
 }
 
@@ -37,12 +46,13 @@ impl Hotplug {
         }
     }
 
-    /// Timers, work and callbacks of a CPU that are due. The CPU itself, in ordinary context.
+    /// Timers, work, callbacks and requests to the cluster of a CPU that are due. The CPU itself, in ordinary context.
     pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) {
         let parts = &self.parts;
         parts.timers.run_due(m, cpu);
         parts.work.run(m, cpu);
         parts.rcu.run_ready(m, cpu);
+        parts.pmu.serve(m, cpu);
     }
 
     /// [`wait`](crate::machine::Clock::wait), and nobody waits for this CPU's read sides meanwhile.

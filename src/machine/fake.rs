@@ -94,6 +94,18 @@ impl Interrupts for Fake {
     fn quiesce(&self) {}
 }
 
+impl ClusterPmu for Fake {
+    fn pmu_read(&self, _: pmu::PmuReg) -> u64 {
+        0
+    }
+
+    fn pmu_write(&self, _: pmu::PmuReg, _: u64) {}
+
+    fn pmu_emulated(&self) -> bool {
+        true
+    }
+}
+
 impl Recorder for Fake {
     fn record(&self, _: Event) {}
 }

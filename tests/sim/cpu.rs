@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{StepError, Target};
+use baton::machine::pmu::{ClusterPmu, PmuReg};
 use baton::machine::{
     Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power as Firmware, PsciError, Recorder,
 };
@@ -271,6 +272,24 @@ impl Interrupts for Cpu<'_> {
         assert_eq!(others, 1, "quiesced while other CPUs are on");
         let me = state.cpu(self.id);
         (me.gic, me.ipi, me.timer, me.interrupts) = (false, false, false, false);
+    }
+}
+
+impl ClusterPmu for Cpu<'_> {
+    fn pmu_read(&self, register: PmuReg) -> u64 {
+        let mut state = self.call(23);
+        let now = state.now;
+        state.cluster(self.id).read(register, now)
+    }
+
+    fn pmu_write(&self, register: PmuReg, value: u64) {
+        let mut state = self.call(24);
+        let now = state.now;
+        state.cluster(self.id).write(register, value, now);
+    }
+
+    fn pmu_emulated(&self) -> bool {
+        true
     }
 }
 

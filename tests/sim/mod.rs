@@ -21,6 +21,7 @@ use baton::cpu::{CpuId, CpuMask, Mpidr, Topology};
 use baton::hotplug::Hotplug;
 use baton::hotplug::ap::Next;
 use baton::hotplug::state::Request;
+use baton::platform::Cluster;
 use baton::trace::Mark;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -55,8 +56,9 @@ impl Sim {
         let boot = Random::new(seed ^ 0xb007).below(n as u64);
         let mpidrs: Vec<_> = (0..n as u64).map(|i| Mpidr::from_register(i << 8)).collect();
         let topology = Topology::new(&mpidrs, mpidrs[boot as usize]).unwrap();
-        let state = State::new(n, topology.boot(), seed);
-        let hp = Hotplug::new(topology, 1);
+        let clusters = clusters(n, seed);
+        let state = State::new(n, topology.boot(), seed, &clusters);
+        let hp = Hotplug::new(topology, &clusters, 1);
         hp.set_timeout_ms(TIMEOUT_MS);
         Arc::new(Self { hp, state: Mutex::new(state) })
     }
@@ -256,6 +258,21 @@ impl Sim {
         let console = self.console();
         assert!(console.is_none_or(|c| self.hp.mark(c) == Mark::Online), "console: {console:?}");
     }
+}
+
+/// Clusters of two, four or eight, or of any size, as the seed says; the last CPUs have none.
+fn clusters(n: usize, seed: u64) -> Vec<Cluster> {
+    let mut random = Random::new(seed ^ 0xd5);
+    let size = random.pick(&[2, 2, 4, 8, 0]);
+    let (mut clusters, mut at) = (Vec::new(), 0);
+    while at < n - n % 3 {
+        let size = if size == 0 { 1 + random.below(8) as usize } else { size };
+        let cpus = (at..n.min(at + size)).map(|i| CpuId(i as u16)).collect();
+        let intid = 176 + clusters.len() as u32;
+        clusters.push(Cluster { cpus, intid, name: format!("dsu-pmu-{}", clusters.len()) });
+        at += size;
+    }
+    clusters
 }
 
 /// Those of `all` at the given places.

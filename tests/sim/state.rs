@@ -3,8 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use baton::cpu::CpuId;
+use baton::cpu::{CpuId, CpuMask};
 use baton::machine::Affinity;
+use baton::platform::Cluster;
+use baton::pmu::model::ClusterModel;
 
 use super::faults::Faults;
 use super::random::Random;
@@ -106,6 +108,8 @@ pub struct State {
     pub cpus: Vec<CpuState>,
     pub boot: CpuId,
     pub console: Option<CpuId>,
+    /// The registers of each cluster.
+    pub clusters: Vec<(CpuMask, ClusterModel)>,
     pub rules: Rules,
     /// Mixes everything that any CPU asked of the machine, in order and with its time.
     pub trace: u64,
@@ -117,7 +121,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(n: usize, boot: CpuId, seed: u64) -> Self {
+    pub fn new(n: usize, boot: CpuId, seed: u64, clusters: &[Cluster]) -> Self {
         let mut random = Random::new(seed);
         let mut cpus: Vec<_> = (0..n).map(|_| CpuState::new()).collect();
         let first = &mut cpus[boot.index()];
@@ -129,6 +133,7 @@ impl State {
             cpus,
             boot,
             console: Some(boot),
+            clusters: clusters.iter().map(|c| (c.cpus, ClusterModel::default())).collect(),
             rules: Rules::new(n, boot),
             trace: seed,
             switch,
@@ -167,6 +172,12 @@ impl State {
         if let Some(at) = until {
             self.schedule(at, Timed::Wake, cpu);
         }
+    }
+
+    /// The registers of this CPU's cluster.
+    pub fn cluster(&mut self, cpu: CpuId) -> &mut ClusterModel {
+        let mut own = self.clusters.iter_mut().filter(|(cpus, _)| cpus.contains(cpu));
+        &mut own.next().unwrap_or_else(|| panic!("cpu {cpu} has no cluster")).1
     }
 
     pub fn make_ready(&mut self, cpu: CpuId) {
