@@ -24,6 +24,13 @@ pub const EXCEPTION_STACK_BYTES: u64 = 16 << 10;
 /// How long a phase of a bring-up or teardown may take before the missing CPUs are named.
 pub const TIMEOUT_MS: u64 = 30_000;
 
+/// Places for virtio devices that are looked at: what QEMU's `virt` has.
+pub const MAX_VIRTIO: usize = 32;
+
+/// How long requests in flight may take to come back before the jump, and then the reset of their
+/// device.
+pub const DEVICE_DRAIN_MS: u64 = 100;
+
 /// Longest command line that is kept (Linux's COMMAND_LINE_SIZE on arm64).
 pub const MAX_BOOTARGS: usize = 2048;
 

@@ -9,6 +9,7 @@ mod cluster;
 mod console;
 mod cpus;
 mod description;
+mod device;
 mod error;
 mod gic;
 mod interrupts;
@@ -24,7 +25,7 @@ use alloc::vec::Vec;
 
 pub use cluster::{Cluster, MAX_CLUSTER_CPUS};
 pub use description::{
-    Conduit, Console, Description, Gic, Psci, PsciVersion, Reserved, Timer, Uart,
+    Conduit, Console, Description, Device, Gic, Psci, PsciVersion, Reserved, Timer, Uart,
 };
 pub use error::PlatformError;
 
@@ -60,6 +61,8 @@ pub fn describe(dtb: &[u8], boot: Mpidr) -> Result<Description, PlatformError> {
         psci,
         timer,
         console,
+        rtc: device::rtc(&roles, controller, &memory, &mut warnings),
+        virtio: device::virtio(&roles, controller, &memory, &mut warnings),
         bootargs: chosen.bootargs,
         initrd: chosen.initrd,
         handover: chosen.handover,

@@ -8,7 +8,7 @@ use std::process::Command;
 use baton::cpu::Mpidr;
 use baton::fdt;
 use baton::memory::Range;
-use baton::platform::{self, Conduit, Console, Description, Gic, PsciVersion, Timer, Uart};
+use baton::platform::{self, Conduit, Console, Description, Device, Gic, PsciVersion, Timer, Uart};
 use fdt_support::dtb;
 
 fn describe_on(name: &str, boot: u64) -> Result<Description, String> {
@@ -33,6 +33,10 @@ const UART: Console =
     Console { base: Range::new(0x9000000, 0x9001000), intid: Some(33), uart: Uart::Pl011 };
 const TIMER: Timer = Timer { virtual_ppi: 27, physical_ppi: 30, hypervisor_ppi: Some(26) };
 
+fn device(name: &str, start: u64, size: u64, intid: u32) -> Device {
+    Device { base: Range::new(start, start + size), intid, name: name.into() }
+}
+
 #[test]
 fn qemu_virt_with_gicv3() {
     let d = good("good-virt-gicv3-4");
@@ -46,6 +50,10 @@ fn qemu_virt_with_gicv3() {
     assert_eq!((d.timer, d.console), (TIMER, Some(UART)));
     assert_eq!((d.bootargs.as_str(), d.initrd, d.handover), ("", None, None));
     assert!(d.reserved.is_empty() && d.rng_seed.is_none());
+    assert_eq!(d.rtc, Some(device("pl031@9010000", 0x9010000, 0x1000, 34)));
+    let first = device("virtio_mmio@a000000", 0xa000000, 0x200, 48);
+    let last = device("virtio_mmio@a003e00", 0xa003e00, 0x200, 79);
+    assert_eq!(d.virtio, [first, last]);
 }
 
 #[test]
@@ -230,6 +238,28 @@ fn a_console_without_driver_is_replaced_and_one_without_interrupt_is_polled() {
 }
 
 #[test]
+fn devices_that_make_no_sense_are_left_out() {
+    let d = describe_on("odd-devices", 0).unwrap();
+    assert_eq!(d.rtc, Some(device("rtc@9010000", 0x9010000, 0x1000, 34)));
+    assert_eq!(d.virtio, [device("virtio@a000000", 0xa000000, 0x200, 48)]);
+    let warnings = [
+        "/virtio@a000200: left out: it has no shared interrupt that can be used",
+        "/virtio@a000400: left out: it has no shared interrupt that can be used",
+        "/virtio@a000600: left out: reg is missing or has too few entries",
+        "/virtio@a000802: left out: 0xa000802..0xa000a02 can't hold its registers, 0x100 bytes and aligned",
+        "/virtio@a000a00: left out: 0xa000a00..0xa000a10 can't hold its registers, 0x100 bytes and aligned",
+        "/virtio@40001000: left out: 0x40001000..0x40001200 is in RAM",
+    ];
+    assert_eq!(d.warnings, warnings);
+}
+
+#[test]
+fn a_machine_without_clock_and_virtio_is_fine() {
+    let d = good("good-no-console");
+    assert_eq!((d.rtc, d.virtio.len()), (None, 0));
+}
+
+#[test]
 fn redistributor_regions_that_are_not_there_are_left_out() {
     let d = describe_on("odd-gic", 0).unwrap();
     let Gic::V3 { redistributors, .. } = &d.gic else { panic!("{:?}", d.gic) };
@@ -289,6 +319,7 @@ fn qemu_trees_of_many_cpus() {
         assert_eq!(tree.len(), 1 << 20);
         let d = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
         assert_eq!((d.topology.len(), d.warnings.len()), (cpus, 0), "{:?}", d.warnings);
+        assert_eq!((d.virtio.len(), d.rtc.as_ref().map(|rtc| rtc.intid)), (32, Some(34)));
         let Gic::V3 { redistributors, .. } = &d.gic else { panic!("{:?}", d.gic) };
         assert_eq!(redistributors.len(), if cpus > 123 { 2 } else { 1 });
         let compact = fdt::compact(&tree).unwrap();

@@ -29,6 +29,10 @@ pub struct Description {
     pub timer: Timer,
     /// The UART for the console, if there is one that has a driver.
     pub console: Option<Console>,
+    /// The real-time clock, a PL031.
+    pub rtc: Option<Device>,
+    /// Places for virtio devices, in the order of the tree; most may be empty.
+    pub virtio: Vec<Device>,
     /// Command line; empty if there is none.
     pub bootargs: String,
     /// The initrd, whole in RAM.
@@ -131,4 +135,15 @@ pub struct Console {
     pub intid: Option<u32>,
     /// Which UART it is.
     pub uart: Uart,
+}
+
+/// A device with registers and one shared interrupt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// Its registers.
+    pub base: Range,
+    /// Its interrupt, an SPI.
+    pub intid: u32,
+    /// The node's name.
+    pub name: String,
 }

@@ -19,8 +19,10 @@ pub(super) const PL011: &str = "arm,pl011";
 pub(super) const SBSA: &str = "arm,sbsa-uart";
 
 const DSU_PMU: &str = "arm,dsu-pmu";
+const PL031: &str = "arm,pl031";
+const VIRTIO: &str = "virtio,mmio";
 
-/// The first node of each kind that may be used, and all clusters.
+/// The first node of each kind that may be used; of clusters and virtio, all.
 #[derive(Default)]
 pub(super) struct Roles<'t> {
     pub gic: Option<Node<'t>>,
@@ -28,6 +30,8 @@ pub(super) struct Roles<'t> {
     pub timer: Option<Node<'t>>,
     pub uart: Option<Node<'t>>,
     pub clusters: Vec<Node<'t>>,
+    pub rtc: Option<Node<'t>>,
+    pub virtio: Vec<Node<'t>>,
 }
 
 impl<'t> Roles<'t> {
@@ -44,6 +48,8 @@ impl<'t> Roles<'t> {
     fn note(&mut self, node: Node<'t>, compatible: &str) {
         if compatible == DSU_PMU && node.is_available() {
             self.clusters.push(node);
+        } else if compatible == VIRTIO && node.is_available() {
+            self.virtio.push(node);
         } else if let Some(role) = self.role_of(compatible)
             && role.is_none()
             && node.is_available()
@@ -61,6 +67,8 @@ impl<'t> Roles<'t> {
             Some(&mut self.timer)
         } else if compatible == PL011 || compatible == SBSA {
             Some(&mut self.uart)
+        } else if compatible == PL031 {
+            Some(&mut self.rtc)
         } else {
             None
         }

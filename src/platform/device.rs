@@ -1,0 +1,74 @@
+//! Devices with registers and one shared interrupt: the PL031 real-time clock and virtio-mmio
+//! (Linux `Documentation/devicetree/bindings/rtc/arm,pl031.yaml` and `virtio/mmio.yaml`). Nothing
+//! depends on them, so one that makes no sense is left out.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::interrupts::intids;
+use super::roles::Roles;
+use super::{Device, Warnings, warn};
+use crate::config::{MAX_VIRTIO, PAGE};
+use crate::fdt::{Node, region};
+use crate::memory::Range;
+
+/// Bytes of registers up to RTCICR (Arm DDI 0224, table 3-1).
+const PL031_BYTES: u64 = 0x20;
+/// Bytes of registers without the configuration space (virtio 1.2, 4.2.2).
+const VIRTIO_BYTES: u64 = 0x100;
+
+pub(super) fn rtc(
+    roles: &Roles<'_>,
+    gic: Node<'_>,
+    memory: &[Range],
+    warnings: &mut Warnings,
+) -> Option<Device> {
+    used(roles.rtc?, gic, memory, PL031_BYTES, warnings)
+}
+
+pub(super) fn virtio(
+    roles: &Roles<'_>,
+    gic: Node<'_>,
+    memory: &[Range],
+    warnings: &mut Warnings,
+) -> Vec<Device> {
+    let found = roles.virtio.len();
+    if found > MAX_VIRTIO {
+        warn(warnings, "virtio", format!("{found} places for devices, {MAX_VIRTIO} are used"));
+    }
+    let places = roles.virtio.iter().take(MAX_VIRTIO);
+    places.filter_map(|&node| used(node, gic, memory, VIRTIO_BYTES, warnings)).collect()
+}
+
+/// The device, or a warning.
+fn used(
+    node: Node<'_>,
+    gic: Node<'_>,
+    memory: &[Range],
+    least: u64,
+    warnings: &mut Warnings,
+) -> Option<Device> {
+    let device = device(node, gic, memory, least);
+    device.map_err(|why| warn(warnings, &node.path(), format!("left out: {why}"))).ok()
+}
+
+fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result<Device, String> {
+    let base = region(node, 0).map_err(|why| why.to_string())?;
+    if base.size() < least || !base.start.is_multiple_of(4) {
+        return Err(format!("{base} can't hold its registers, {least:#x} bytes and aligned"));
+    }
+    // It is mapped in whole pages, as registers: RAM may not be.
+    let pages = base.grow_to(PAGE).ok_or_else(|| format!("{base} is no range of pages"))?;
+    if memory.iter().any(|ram| ram.overlaps(&pages)) {
+        return Err(format!("{base} is in RAM"));
+    }
+    let intid = intids(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
+    let intid = intid.ok_or("it has no shared interrupt that can be used")?;
+    Ok(Device { base, intid, name: node.name() })
+}
+
+/// True for the SPIs that every distributor has; extended ones have registers of their own.
+fn is_shared(intid: u32) -> bool {
+    (32..1020).contains(&intid)
+}
