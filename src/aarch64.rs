@@ -7,14 +7,15 @@
 //! | `jump.rs` | out of this kernel, or out of this CPU |
 //! | `layout.rs` | every symbol of the linker script |
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
-//! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs` | one driver each |
 //! | `dsu.rs` | performance monitors of a cluster, and their emulation |
+//! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs`, `rtc.rs`, `disk.rs` | one driver each |
 //! | `percpu.rs` | what belongs to one CPU, found through TPIDR_EL1 |
 //! | `board.rs` | the machine: all of these behind the seam |
 
 mod board;
 mod cache;
 mod dsu;
+mod disk;
 mod entry;
 mod exceptions;
 mod gic;
@@ -27,6 +28,7 @@ mod percpu;
 mod psci;
 mod ram;
 mod regs;
+mod rtc;
 mod timer;
 mod uart;
 

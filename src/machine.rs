@@ -3,6 +3,7 @@
 //!
 //! Every method says who may call it and when. "Boot CPU" is the CPU that controls hotplug.
 
+pub mod device;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod irq;
@@ -12,6 +13,7 @@ use pmu::ClusterPmu;
 
 use core::fmt;
 
+use self::device::Devices;
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::{StepError, Target};
 use crate::memory::Range;
@@ -303,9 +305,9 @@ impl<T> Machine for T where
 }
 
 /// What the kernel on the boot CPU runs on: the machine, its memory and its console.
-pub trait Board: Machine + Memory + Terminal + Facts {}
+pub trait Board: Machine + Memory + Terminal + Facts + Devices {}
 
-impl<T: Machine + Memory + Terminal + Facts> Board for T {}
+impl<T: Machine + Memory + Terminal + Facts + Devices> Board for T {}
 
 #[cfg(test)]
 mod tests {

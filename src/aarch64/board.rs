@@ -1,6 +1,7 @@
 //! The machine: every driver behind the seam.
 
 mod crash;
+mod device;
 mod entry_record;
 mod pmu;
 mod seam;
@@ -10,6 +11,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 
+pub use device::Held;
 pub use entry_record::{Record, record_offset};
 pub use pmu::emulate;
 
@@ -43,6 +45,7 @@ pub struct Board {
     pub(super) trace: Area<'static>,
     pub(super) console: Option<Console>,
     pub(super) console_target: AtomicU64,
+    devices: Held,
     pub(super) timer_ppi: u32,
     pub(super) psci_version: (u32, u32),
     pub(super) entry_level: u32,
@@ -97,6 +100,7 @@ impl Board {
         claims: Claims,
         trace: Area<'static>,
         console: Option<Console>,
+        devices: Held,
         timer_ppi: u32,
         psci_version: (u32, u32),
         entry_level: u32,
@@ -113,6 +117,7 @@ impl Board {
             trace,
             console,
             console_target: AtomicU64::new(NOBODY),
+            devices,
             timer_ppi,
             psci_version,
             entry_level,

@@ -6,7 +6,7 @@ use core::arch::global_asm;
 
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 
-use super::board::{self, Board, Record, record_offset};
+use super::board::{self, Board, Held, Record, record_offset};
 use super::gic::{Gic, Redistributors};
 use super::mmu::{self, Kind, Tables};
 use super::percpu::PerCpu;
@@ -94,6 +94,7 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
         claims,
         trace,
         description.console,
+        Held::new(description.rtc.clone(), description.virtio.clone(), base),
         description.timer.virtual_ppi,
         psci_version,
         entry_level,
@@ -193,6 +194,7 @@ fn map_idmap(tables: &mut Tables, base: u64) {
     tables.map(range, Kind::Code).unwrap_or_else(|why| panic!("mapping the entry code: {why}"));
 }
 
+/// The pages of all registers. Neighbours are joined: many virtio devices share a page.
 fn devices(description: &Description) -> Vec<Range> {
     let mut ranges = match &description.gic {
         platform::Gic::V2 { distributor, cpu_interface } => {
@@ -205,6 +207,16 @@ fn devices(description: &Description) -> Vec<Range> {
         }
     };
     ranges.extend(description.console.as_ref().map(|c| c.base));
+    ranges.extend(description.rtc.iter().chain(&description.virtio).map(|d| d.base));
+    ranges.iter_mut().for_each(|r| *r = r.grow_to(PAGE).unwrap_or(*r));
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, range| {
+        let joins = next.start <= range.end;
+        if joins {
+            range.end = range.end.max(next.end);
+        }
+        joins
+    });
     ranges
 }
 

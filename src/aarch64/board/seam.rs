@@ -8,6 +8,7 @@ use crate::aarch64::{cache, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::{StepError, Target};
+use crate::machine::device::Devices;
 use crate::machine::{
     Affinity, Bringup, Clock, Facts, Interrupts, Ipi, Local, Memory, Power, PsciError, Recorder,
     Terminal,
@@ -171,6 +172,8 @@ impl Interrupts for Board {
     }
 
     fn quiesce(&self) {
+        // First, while the interrupts of reads in flight still get through.
+        self.devices_quiesce();
         uart::quiesce();
         timer::disarm();
         // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.

@@ -1,0 +1,139 @@
+//! A virtio block device (crate virtio-drivers: transport and queue), read one sector at a time,
+//! many reads in flight.
+//!
+//! The crate's own block driver is not used. It asks the device for notices only at certain places
+//! of the ring, and decides whether to knock by reading the device's wish right after its own store
+//! without a full barrier between them: under an emulator that orders such a pair less strictly
+//! than the architecture a wake-up gets lost, and a read with it.
+
+mod dma;
+mod slot;
+
+use core::array;
+use core::ptr::NonNull;
+
+use virtio_drivers::device::common::Feature;
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::mmio::{MmioError, MmioTransport, VirtIOHeader};
+use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
+
+pub use dma::set_base;
+pub use slot::Verdict;
+
+use self::dma::Heap;
+use self::slot::Slot;
+use super::regs;
+use crate::machine::device::DeviceError;
+use crate::platform::Device;
+
+/// Reads in flight at most.
+const SLOTS: usize = 16;
+/// Descriptors of the queue; a read takes three.
+const QUEUE: usize = 64;
+const _: () = assert!(3 * SLOTS <= QUEUE);
+
+/// The device has one queue for requests.
+const REQUESTS: u16 = 0;
+/// Offset of the capacity, in sectors, in the configuration space (virtio 1.2, 5.2.4).
+const CAPACITY: usize = 0;
+
+/// A block device that runs. Dropped, it is reset.
+pub struct Disk {
+    // First, so that the device is reset before its queue is gone.
+    transport: MmioTransport<'static>,
+    queue: VirtQueue<Heap, QUEUE>,
+    slots: [Slot; SLOTS],
+    sectors: u64,
+    next: u64,
+}
+
+/// What sits in a place for a device; `None` if nothing does.
+pub fn look(place: &Device) -> Option<MmioTransport<'static>> {
+    let header = NonNull::new(place.base.start as *mut VirtIOHeader)?;
+    // SAFETY: registers from the device tree, mapped as device for good, as many as it says; each
+    // place is looked at once.
+    let transport = unsafe { MmioTransport::new(header, place.base.size() as usize) };
+    transport.map_err(|_: MmioError| ()).ok()
+}
+
+/// Stops a device, whoever started it. True if it ran.
+pub fn stop(transport: &mut MmioTransport<'static>) -> bool {
+    let ran = !transport.get_status().is_empty();
+    transport.set_status(DeviceStatus::empty());
+    ran
+}
+
+/// True for block devices.
+pub fn is_disk(transport: &MmioTransport<'static>) -> bool {
+    transport.device_type() == DeviceType::Block
+}
+
+impl Disk {
+    /// Starts the device (virtio 1.2, 3.1.1). `None` if it has no sectors, too short a queue, or
+    /// there is no memory; it is then left reset.
+    pub fn start(mut transport: MmioTransport<'static>) -> Option<Self> {
+        // Notices for every read, and requests in the ring itself: nothing but the version.
+        transport.begin_init(Feature::VERSION_1);
+        let half = |at| transport.read_config_space::<u32>(CAPACITY + at).ok();
+        let sectors = u64::from(half(4)?) << 32 | u64::from(half(0)?);
+        let queue = VirtQueue::new(&mut transport, REQUESTS, false, false).ok()?;
+        transport.finish_init();
+        let slots = array::from_fn(|_| Slot::new());
+        (sectors > 0).then_some(Self { transport, queue, slots, sectors, next: 0 })
+    }
+
+    /// Reads in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.slots.iter().filter(|slot| slot.token.is_some()).count() as u32
+    }
+
+    /// Starts a read of the next sector.
+    ///
+    /// # Errors
+    /// No room.
+    pub fn submit(&mut self) -> Result<(), DeviceError> {
+        let free = self.slots.iter_mut().find(|slot| slot.token.is_none());
+        let slot = free.ok_or(DeviceError::Full)?;
+        // SAFETY: no token, so nothing in flight; from `add` on nobody touches the buffers until
+        // the queue has given the token back.
+        let token = unsafe {
+            slot.fill(self.next % self.sectors);
+            let pieces = slot.pieces();
+            self.queue.add(&[pieces.header], &mut [pieces.data, pieces.status])
+        };
+        slot.token = Some(token.map_err(|_| DeviceError::Full)?);
+        self.next += 1;
+        regs::dsb_sy(); // the request is there before the device hears of it
+        self.transport.notify(REQUESTS);
+        Ok(())
+    }
+
+    /// Takes back every read that is done. The line goes down first: what comes back while this
+    /// runs raises it again.
+    pub fn take(&mut self, mut judged: impl FnMut(Verdict)) {
+        self.transport.ack_interrupt();
+        regs::dsb_sy();
+        while let Some(token) = self.queue.peek_used() {
+            // A token that nobody has given out would be at the head of the ring for ever.
+            let Some(slot) = self.slots.iter_mut().find(|s| s.token == Some(token)) else { return };
+            // SAFETY: the device has given the token back, with the buffers that it stands for.
+            let written = unsafe {
+                let pieces = slot.pieces();
+                self.queue.pop_used(token, &[pieces.header], &mut [pieces.data, pieces.status])
+            };
+            slot.token = None;
+            // SAFETY: as above.
+            judged(unsafe { slot.verdict(written.unwrap_or(0)) });
+        }
+    }
+
+    /// Begins a reset.
+    pub fn reset(&mut self) {
+        self.transport.set_status(DeviceStatus::empty());
+    }
+
+    /// True once the reset is over: from then on the device touches no memory (virtio 1.2, 2.1.2).
+    pub fn is_reset(&self) -> bool {
+        self.transport.get_status().is_empty()
+    }
+}

@@ -1,0 +1,88 @@
+//! The PL031 real-time clock (Arm DDI 0224, chapter 3): a counter of seconds, and one alarm.
+
+use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::register_structs;
+use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
+
+use super::regs;
+
+register_structs! {
+    Registers {
+        /// RTCDR: seconds.
+        (0x00 => data: ReadOnly<u32>),
+        /// RTCMR: the second of the alarm.
+        (0x04 => matches: ReadWrite<u32>),
+        /// RTCLR: sets the counter; never written, the time is others' too.
+        (0x08 => _load),
+        /// RTCCR: bit 0 starts the counter.
+        (0x0c => control: ReadWrite<u32>),
+        /// RTCIMSC: bit 0 lets the alarm interrupt.
+        (0x10 => unmask: ReadWrite<u32>),
+        /// RTCRIS: bit 0 is set when the alarm has rung, masked or not.
+        (0x14 => raw: ReadOnly<u32>),
+        /// RTCMIS: the same, unless it is masked.
+        (0x18 => masked: ReadOnly<u32>),
+        /// RTCICR: bit 0 ends the ringing.
+        (0x1c => clear: WriteOnly<u32>),
+        (0x20 => @END),
+    }
+}
+
+/// The one bit that all control registers have.
+const ALARM: u32 = 1;
+
+/// How often a second may pass between reading the clock and setting the alarm.
+const TRIES: u32 = 3;
+
+/// A PL031. One owner at a time.
+pub struct Rtc {
+    base: u64,
+}
+
+impl Rtc {
+    /// Takes over the clock at `base`, which is mapped as device for good, and ends what an earlier
+    /// kernel has left. True if that was something.
+    pub fn start(base: u64) -> (Self, bool) {
+        let clock = Self { base };
+        let registers = clock.registers();
+        let left = registers.unmask.get() & ALARM != 0;
+        clock.quiet();
+        if registers.control.get() & ALARM == 0 {
+            registers.control.set(ALARM);
+        }
+        (clock, left)
+    }
+
+    /// Rings in so many seconds. If a second passes in the middle, so that the clock is past the
+    /// alarm before that is set, a later one is set.
+    pub fn set(&self, seconds: u32) {
+        let registers = self.registers();
+        registers.unmask.set(ALARM);
+        for _ in 0..TRIES {
+            let at = registers.data.get().wrapping_add(seconds.max(1));
+            registers.matches.set(at);
+            let ahead = at.wrapping_sub(registers.data.get()) as i32 > 0;
+            if ahead || self.rings() {
+                return;
+            }
+        }
+    }
+
+    /// True if the alarm has rung and nobody has ended it.
+    pub fn rings(&self) -> bool {
+        self.registers().masked.get() & ALARM != 0
+    }
+
+    /// No alarm any more: the line is low when this returns.
+    pub fn quiet(&self) {
+        let registers = self.registers();
+        registers.unmask.set(0);
+        registers.clear.set(ALARM);
+        regs::dsb_sy(); // it has reached the clock before the interrupt is ended
+    }
+
+    fn registers(&self) -> &'static Registers {
+        // SAFETY: a PL031 from the device tree, mapped as device for good; `self` is the owner.
+        unsafe { &*(self.base as *const Registers) }
+    }
+}

@@ -1,0 +1,176 @@
+//! Devices that interrupt: the real-time clock's alarm, and a block device with reads in flight.
+//!
+//! Neither is needed for anything but to be a source of real interrupts. A machine may have none of
+//! them; then every call says so.
+
+use core::fmt;
+
+/// What a machine has, and how it was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DevicesFound {
+    /// Interrupt of the clock's alarm.
+    pub alarm: Option<u32>,
+    /// Interrupt of the block device.
+    pub disk: Option<u32>,
+    /// Devices that somebody before this kernel had left running. They are stopped now.
+    pub left_running: u32,
+}
+
+/// Why a device does not do what was asked. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceError {
+    /// The machine has no clock that has a driver.
+    NoClock,
+    /// The alarm rings at this moment, and its interrupt has not been taken.
+    Ringing,
+    /// The machine has no block device, or none that could be started.
+    NoDisk,
+    /// As many reads are in flight as fit.
+    Full,
+    /// All devices have been stopped for the jump.
+    Stopped,
+}
+
+impl fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoClock => "there is no clock: the device tree has no arm,pl031 that can be used",
+            Self::Ringing => "the alarm rings and its interrupt is not taken; try again",
+            Self::NoDisk => "there is no disk; give the machine a virtio-mmio block device",
+            Self::Full => "as many reads are in flight as fit; wait until some are back",
+            Self::Stopped => "the devices have been stopped for the jump",
+        })
+    }
+}
+
+/// What the alarm has done since this kernel started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AlarmCounts {
+    /// Alarms that were set.
+    pub set: u64,
+    /// Alarms whose interrupt was taken.
+    pub taken: u64,
+    /// Alarms that were set anew before they rang.
+    pub replaced: u64,
+    /// Alarms that were called off when the devices were stopped.
+    pub dropped: u64,
+    /// 1 while an alarm is set.
+    pub armed: u64,
+    /// Interrupts that found nothing to take.
+    pub spurious: u64,
+}
+
+impl AlarmCounts {
+    /// True if every alarm is accounted for: none lost, none taken twice.
+    pub fn balanced(&self) -> bool {
+        self.set == self.taken + self.replaced + self.dropped + self.armed
+    }
+}
+
+/// What the block device has done since this kernel started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DiskCounts {
+    /// Reads given to the device.
+    pub submitted: u64,
+    /// Reads that came back: status good, all bytes written.
+    pub completed: u64,
+    /// Of those, the ones that read only zeroes.
+    pub zeroes: u64,
+    /// Reads that came back and were not good.
+    pub failed: u64,
+    /// Reads that were still away when the devices were stopped.
+    pub dropped: u64,
+    /// Reads that are away now.
+    pub in_flight: u64,
+    /// Interrupts that brought something.
+    pub interrupts: u64,
+    /// Interrupts that found nothing to take.
+    pub spurious: u64,
+}
+
+impl DiskCounts {
+    /// True if every read is accounted for: none lost, none taken twice.
+    pub fn balanced(&self) -> bool {
+        self.submitted == self.completed + self.failed + self.dropped + self.in_flight
+    }
+}
+
+/// Both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeviceCounts {
+    /// The alarm's.
+    pub alarm: AlarmCounts,
+    /// The block device's.
+    pub disk: DiskCounts,
+}
+
+/// Devices that interrupt. Their interrupts are shared ones: who routes and enables them calls the
+/// `_taken` half from their handler. A line stays high until that has run, so an interrupt that was
+/// masked or routed elsewhere in between is not lost.
+pub trait Devices {
+    /// Stops whatever runs, and takes over the devices that have a driver. Boot CPU, once, in
+    /// ordinary context, before any other method of this trait; allocates. Not while anything is
+    /// timed: every place for a device is looked at.
+    fn devices_start(&self) -> DevicesFound;
+
+    /// Lets the alarm ring in so many seconds, 0 as 1; the clock ticks in whole ones, so it may be
+    /// up to one less. An alarm that is set already is replaced. Any CPU, in ordinary context.
+    ///
+    /// # Errors
+    /// No clock; it rings just now; devices stopped.
+    fn alarm(&self, seconds: u32) -> Result<(), DeviceError>;
+
+    /// The alarm's interrupt, handler half: lowers the line and counts. True if it did ring. Any
+    /// CPU, interrupts masked; never allocates.
+    fn alarm_taken(&self) -> bool;
+
+    /// Starts one read of a sector and returns how many are in flight now. Any CPU, in ordinary
+    /// context; never allocates.
+    ///
+    /// # Errors
+    /// No disk; no room; devices stopped.
+    fn disk_submit(&self) -> Result<u32, DeviceError>;
+
+    /// The block device's interrupt, handler half: lowers the line, takes back every read that is
+    /// done and checks it. Returns how many. Any CPU, interrupts masked; never allocates, never
+    /// frees.
+    fn disk_taken(&self) -> u32;
+
+    /// What was done so far. Any CPU, in ordinary context.
+    fn device_counts(&self) -> DeviceCounts;
+
+    /// Stops all devices for the jump, and returns the last counts: no interrupt and no access to
+    /// memory comes from one of them any more. Reads in flight get [`DEVICE_DRAIN_MS`](crate::config::DEVICE_DRAIN_MS) to come
+    /// back, whether or not their interrupt still gets through. Boot CPU, in ordinary context; never
+    /// allocates. Can't fail: what does not stop in time is left. Done once, further calls only
+    /// count.
+    fn devices_quiesce(&self) -> DeviceCounts;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_is_lost_or_taken_twice_is_noticed() {
+        let good = DiskCounts {
+            submitted: 9,
+            completed: 4,
+            failed: 1,
+            dropped: 2,
+            in_flight: 2,
+            ..DiskCounts::default()
+        };
+        assert!(good.balanced());
+        assert!(!DiskCounts { completed: 3, ..good }.balanced());
+        assert!(!DiskCounts { completed: 5, ..good }.balanced());
+    }
+
+    #[test]
+    fn an_alarm_that_is_lost_or_taken_twice_is_noticed() {
+        let good = AlarmCounts { set: 5, taken: 2, replaced: 1, dropped: 1, armed: 1, spurious: 3 };
+        assert!(good.balanced());
+        assert!(!AlarmCounts { taken: 1, ..good }.balanced());
+        assert!(!AlarmCounts { taken: 3, ..good }.balanced());
+    }
+}
