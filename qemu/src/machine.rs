@@ -83,6 +83,12 @@ pub struct Options {
     /// A file for the guest's initrd, NAME=PATH; may be repeated
     #[arg(long = "file", value_name = "NAME=PATH")]
     pub files: Vec<String>,
+    /// Leave out the disk: a virtio block device that reads zeroes and has no file behind it
+    #[arg(long)]
+    pub no_disk: bool,
+    /// How long each read from the disk takes, in microseconds
+    #[arg(long, value_name = "US", default_value_t = 0, conflicts_with = "no_disk")]
+    pub disk_latency: u64,
     /// Pack the initrd with gzip
     #[arg(long)]
     pub gzip: bool,
@@ -107,6 +113,8 @@ impl Options {
             accel: Accel::Tcg,
             append: String::new(),
             files: Vec::new(),
+            no_disk: false,
+            disk_latency: 0,
             gzip: false,
             qemu: "qemu-system-aarch64".into(),
             extra: Vec::new(),
@@ -156,6 +164,12 @@ impl Options {
         if !self.append.is_empty() {
             pair("-append", self.append.clone());
         }
+        if !self.no_disk {
+            let latency = self.disk_latency.saturating_mul(1000);
+            let null = "driver=null-co,node-name=disk,read-zeroes=on";
+            pair("-blockdev", format!("{null},latency-ns={latency}"));
+            pair("-device", "virtio-blk-device,drive=disk".into());
+        }
         line.push("-no-reboot".into());
         line.extend(self.extra.iter().cloned());
         line
@@ -184,9 +198,21 @@ mod tests {
         let wanted = "-M virt,gic-version=2,virtualization=on -accel tcg,thread=single \
                       -cpu neoverse-n1 -smp 5 -m 1G -nic none -kernel k.Image -append maxcpus=2 x \
                       -no-reboot -s";
+        options.no_disk = true;
         assert_eq!(line(&options), wanted);
         let with_initrd = options.arguments(Some(Path::new("i.cpio"))).join(" ");
         assert!(with_initrd.contains("-kernel k.Image -initrd i.cpio"));
+    }
+
+    #[test]
+    fn a_machine_has_a_disk_unless_told_otherwise() {
+        let mut options = Options::new("k.Image");
+        options.disk_latency = 20;
+        let disk = "-blockdev driver=null-co,node-name=disk,read-zeroes=on,latency-ns=20000 \
+                    -device virtio-blk-device,drive=disk";
+        assert!(line(&options).contains(disk), "{}", line(&options));
+        options.no_disk = true;
+        assert!(!line(&options).contains("disk"));
     }
 
     #[test]

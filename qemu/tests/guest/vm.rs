@@ -82,6 +82,18 @@ impl Setup {
         self
     }
 
+    /// Without the disk.
+    pub fn no_disk(mut self) -> Self {
+        self.options.no_disk = true;
+        self
+    }
+
+    /// Each read from the disk takes so many microseconds.
+    pub fn disk_latency(mut self, us: u64) -> Self {
+        self.options.disk_latency = us;
+        self
+    }
+
     pub fn memory(mut self, size: &str) -> Self {
         self.options.mem = size.into();
         self
