@@ -21,6 +21,7 @@ use crate::handover::{Area, Farewell, HandoverError};
 use crate::hotplug::{BringupOutcome, Hotplug};
 use crate::kexec::{Loaded, script};
 use crate::machine::Board;
+use crate::machine::device::DevicesFound;
 use crate::memory::layout::Claims;
 use crate::memory::{Map, Range};
 use crate::options::{self, Options};
@@ -88,6 +89,8 @@ pub struct Kernel {
     pub script: VecDeque<String>,
     /// The last bring-up.
     pub last_bringup: BringupOutcome,
+    /// Devices that interrupt.
+    pub devices: DevicesFound,
     /// CPUs that firmware did not let go, in this kernel or one before it.
     parked: CpuMask,
     area: Area<'static>,
@@ -122,6 +125,7 @@ pub fn primary(
         loaded: None,
         script,
         last_bringup: BringupOutcome::default(),
+        devices: DevicesFound::default(),
         parked,
         area,
         log,
@@ -132,6 +136,7 @@ pub fn primary(
     kernel.secondaries();
     // From here on nothing is timed, so from here on there is printing.
     kernel.introduce();
+    kernel.start_devices();
     warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));
     kernel.account_for(farewell);
     kernel.hello();
@@ -192,6 +197,15 @@ impl Kernel {
         let boot = topology.boot();
         let cpus: CpuMask = topology.cpus().filter(|&c| c != boot).take(most - 1).collect();
         self.last_bringup = self.hotplug.bring_up(self.board, &cpus, self.options.bringup);
+    }
+
+    fn start_devices(&mut self) {
+        self.devices = self.board.devices_start();
+        let left = self.devices.left_running;
+        if left > 0 {
+            let text = format!("{left} devices were left running before this kernel, now stopped");
+            self.say(Level::Warning, &text);
+        }
     }
 
     fn introduce(&mut self) {

@@ -54,6 +54,20 @@ pub enum Command {
         /// As records for programs.
         json: bool,
     },
+    /// Show the devices that interrupt, and what they did.
+    Devices,
+    /// Set the clock's alarm.
+    Alarm {
+        /// From now, at least 1.
+        seconds: u32,
+    },
+    /// Read from the disk.
+    Disk {
+        /// Sectors.
+        reads: u32,
+        /// False: return while reads are in flight.
+        wait: bool,
+    },
     /// Show the kernel's messages.
     Dmesg,
     /// Show the settings, or change one; the value is checked by the one who changes it.

@@ -2,6 +2,7 @@
 //! changed nothing.
 
 mod cpus;
+mod devices;
 mod kexec;
 mod show;
 mod timeline;
@@ -82,6 +83,9 @@ impl Kernel {
             Command::KexecExec { teardown } => self.kexec_exec(teardown),
             Command::Cycle(cycle) => self.cycle(&cycle),
             Command::Timeline { json } => self.timeline(json),
+            Command::Devices => self.list_devices(),
+            Command::Alarm { seconds } => self.alarm(seconds),
+            Command::Disk { reads, wait } => self.disk(reads, wait),
             Command::Dmesg => self.dmesg(),
             Command::Set(setting) => self.set(setting),
             Command::Soak { times, cpus } => self.soak(times, cpus),

@@ -26,7 +26,7 @@ const fn option(name: &'static str, value: &'static str, meaning: &'static str) 
 }
 
 /// All commands, in the order in which `help` lists them.
-pub static TABLE: [Entry; 20] = [
+pub static TABLE: [Entry; 23] = [
     Entry {
         name: "help",
         arguments: "[COMMAND]",
@@ -168,6 +168,33 @@ pub static TABLE: [Entry; 20] = [
         items: &[option("--json", "", "as records for programs, one on each line")],
         example: "timeline --json",
         build: build::timeline,
+    },
+    Entry {
+        name: "devices",
+        arguments: "",
+        summary: "lists the devices that interrupt, and what they did",
+        items: &[],
+        example: "devices",
+        build: |_| Ok(Command::Devices),
+    },
+    Entry {
+        name: "alarm",
+        arguments: "N",
+        summary: "lets the clock interrupt in N seconds",
+        items: &[argument("N", "seconds; up to one less, since the clock ticks in whole ones")],
+        example: "alarm 2",
+        build: build::alarm,
+    },
+    Entry {
+        name: "disk",
+        arguments: "N",
+        summary: "reads N sectors, as many at a time as the device takes",
+        items: &[
+            argument("N", "sectors; each is checked when its interrupt brings it"),
+            option("--nowait", "", "return while the last ones are in flight"),
+        ],
+        example: "disk 1000",
+        build: build::disk,
     },
     Entry {
         name: "dmesg",

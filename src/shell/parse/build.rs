@@ -89,6 +89,15 @@ pub fn timeline(args: &mut Args) -> Built {
     Ok(Command::Timeline { json: args.option("--json").is_some() })
 }
 
+pub fn alarm(args: &mut Args) -> Built {
+    Ok(Command::Alarm { seconds: need_count(args)? })
+}
+
+pub fn disk(args: &mut Args) -> Built {
+    let reads = need_count(args)?;
+    Ok(Command::Disk { reads, wait: args.option("--nowait").is_none() })
+}
+
 pub fn set(args: &mut Args) -> Built {
     let Some(word) = args.word() else { return Ok(Command::Set(None)) };
     let Some(setting) = Setting::ALL.into_iter().find(|s| s.name() == word) else {
