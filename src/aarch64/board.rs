@@ -150,7 +150,7 @@ impl Board {
             me.kick();
         } else if self.console.as_ref().and_then(|c| c.intid) == Some(intid) {
             self.console_interrupt(me);
-        } else {
+        } else if !self.devices.interrupt(self, intid) {
             self.silence(me, intid);
         }
     }
