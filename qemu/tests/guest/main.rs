@@ -8,6 +8,7 @@ mod boot;
 mod check;
 mod clusters;
 mod cycles;
+mod devices;
 mod errors;
 mod faults;
 mod hotplug;
@@ -33,6 +34,7 @@ fn main() {
         quarantine::tests(),
         kexec::tests(),
         cycles::tests(),
+        devices::tests(),
         errors::tests(),
         faults::tests(),
         trees::tests(),
