@@ -14,8 +14,8 @@
 
 mod board;
 mod cache;
-mod dsu;
 mod disk;
+mod dsu;
 mod entry;
 mod exceptions;
 mod gic;

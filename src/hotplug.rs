@@ -131,12 +131,6 @@ impl Hotplug {
         self.cell(cpu).failure()
     }
 
-    /// A CPU that is online, as a target for a migration that nobody's leaving asks for. No
-    /// operation is under way on the boot CPU, which asks: so nobody is leaving.
-    pub fn online_target(&self, cpu: CpuId) -> Option<Target> {
-        self.everybody_stays().target(cpu).filter(|target| target.cpu() == cpu)
-    }
-
     /// What the CPU was last asked to do, for a report of a machine that hangs.
     pub fn request(&self, cpu: CpuId) -> state::Request {
         self.cell(cpu).request()
@@ -195,9 +189,9 @@ impl Hotplug {
         &self.cells[cpu.index()]
     }
 
-    /// All that are online now stay: what holds while CPUs come up. Only one that has not answered
-    /// an earlier teardown may still be on its way.
-    fn everybody_stays(&self) -> Survivors {
+    /// All that are online now stay: what holds while CPUs come up, and while no operation is under
+    /// way. Only one that has not answered an earlier teardown may still be on its way. Boot CPU.
+    pub fn everybody_stays(&self) -> Survivors {
         Survivors::freeze(&self.online(), &self.unanswered())
     }
 

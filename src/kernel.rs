@@ -3,6 +3,7 @@
 //! Nothing here returns to the machine but through [`Next`]: what the machine has to do is a value,
 //! so all of it can be run on a host.
 
+mod irqs;
 mod load;
 mod log;
 mod reboot;
@@ -135,8 +136,8 @@ pub fn primary(
     kernel.trace_boot();
     kernel.secondaries();
     // From here on nothing is timed, so from here on there is printing.
-    kernel.introduce();
     kernel.start_devices();
+    kernel.introduce();
     warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));
     kernel.account_for(farewell);
     kernel.hello();
@@ -175,10 +176,7 @@ impl Kernel {
         if let Err(failure) = self.hotplug.boot_cpu_up(self.board) {
             self.boot.warnings.push(format!("boot CPU: {failure}"));
         }
-        let boot = self.hotplug.online_target(self.hotplug.topology().boot());
-        if let Some(Err(why)) = boot.map(|boot| self.board.route_console(boot)) {
-            self.boot.warnings.push(format!("console: {why}"));
-        }
+        self.console();
     }
 
     /// What was timed before there was a ring to record it in.
@@ -197,15 +195,6 @@ impl Kernel {
         let boot = topology.boot();
         let cpus: CpuMask = topology.cpus().filter(|&c| c != boot).take(most - 1).collect();
         self.last_bringup = self.hotplug.bring_up(self.board, &cpus, self.options.bringup);
-    }
-
-    fn start_devices(&mut self) {
-        self.devices = self.board.devices_start();
-        let left = self.devices.left_running;
-        if left > 0 {
-            let text = format!("{left} devices were left running before this kernel, now stopped");
-            self.say(Level::Warning, &text);
-        }
     }
 
     fn introduce(&mut self) {
@@ -228,6 +217,7 @@ impl Kernel {
         let noted: Vec<String> = d.warnings.iter().chain(&self.boot.warnings).cloned().collect();
         self.say(Level::Info, &text);
         noted.iter().for_each(|w| self.say(Level::Warning, w));
+        self.lpis();
         self.report_bringup("boot", self.options.bringup, &self.last_bringup.clone());
     }
 

@@ -27,6 +27,7 @@
 //!   the state of the boot CPU's console side; the point of no return is one line in it.
 //! - [`hotplug`]: a cell per CPU, the table of steps, bring-up and teardown serially and at once,
 //!   failures on purpose. Run by all CPUs; the boot CPU controls.
+//! - [`irq`]: shared interrupts: descriptors, actions, and one plan for all that leave together.
 //! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes.
 //! - [`handover`]: the region that crosses the jump: a sealed page of facts and two banks of rings.
 //! - [`trace`]: events of two words, and the ring of one CPU.
@@ -115,6 +116,8 @@ pub mod fdt;
 pub mod handover;
 #[forbid(unsafe_code)]
 pub mod hotplug;
+#[forbid(unsafe_code)]
+pub mod irq;
 #[forbid(unsafe_code)]
 pub mod kernel;
 #[forbid(unsafe_code)]

@@ -15,12 +15,13 @@ use core::fmt;
 
 use self::device::Devices;
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::{StepError, Target};
+use crate::hotplug::StepError;
 use crate::memory::Range;
 use crate::shell::command::CrashKind;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::words::Word;
 use crate::trace::Event;
+pub use irq::{Interrupts, Route, RouteError};
 
 /// What PSCI answers when it does not answer SUCCESS (DEN0022, table 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -220,23 +221,6 @@ pub trait Local {
     fn interrupts(&self, all: bool);
 }
 
-/// Shared interrupts.
-pub trait Interrupts {
-    /// The CPU that takes the console's interrupt, if the machine has such a console.
-    fn console_target(&self) -> Option<CpuId>;
-
-    /// Routes the console's interrupt. A leaving CPU can only name a survivor: see [`Target`].
-    ///
-    /// # Errors
-    /// The route did not take.
-    fn route_console(&self, target: Target) -> Result<(), StepError>;
-
-    /// Leaves nothing that could interrupt the next kernel: this CPU's interface and timer off, the
-    /// distributor off, the console silent. Boot CPU, last act before the jump. Can't fail: what
-    /// does not settle in time is left as it is.
-    fn quiesce(&self);
-}
-
 /// Physical memory that the map says is whose. Boot CPU only.
 pub trait Memory {
     /// What is in the range. The caller is its owner by the map, and writes nothing to it as long
@@ -263,6 +247,13 @@ pub trait Terminal {
 
     /// The next byte that was typed.
     fn get(&self) -> Option<u8>;
+
+    /// Lets received bytes interrupt. Boot CPU, once the console's interrupt has an action.
+    fn listen(&self);
+
+    /// Takes what the line has received and wakes the boot CPU, which reads it with
+    /// [`Terminal::get`]; false if there was nothing. The console's interrupt handler, any CPU.
+    fn take_input(&self) -> bool;
 }
 
 /// What the machine is made of beyond the description.

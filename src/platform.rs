@@ -13,6 +13,7 @@ mod device;
 mod error;
 mod gic;
 mod interrupts;
+mod lpi;
 mod memory;
 mod psci;
 mod reserved;
@@ -28,6 +29,7 @@ pub use description::{
     Conduit, Console, Description, Device, Gic, Psci, PsciVersion, Reserved, Timer, Uart,
 };
 pub use error::PlatformError;
+pub use lpi::{LPI_TABLES, LpiTables, lpi_tables};
 
 use crate::cpu::Mpidr;
 use crate::fdt::Tree;

@@ -47,7 +47,7 @@ fn cycles(n: usize, count: u64, seed: u64) {
         for _ in 0..count {
             let (cpus, policy) = (subset(sim, &mut random), random.pick(&POLICIES));
             assert_eq!(up(sim, m, &cpus, policy), []);
-            sim.set_console(sim.hp.online().iter().last());
+            sim.set_console(m, sim.hp.online().iter().last().unwrap());
             let (cpus, mode) = (subset(sim, &mut random), random.pick(&MODES));
             assert_eq!(down(sim, m, &cpus, mode), []);
             sim.truth();
@@ -84,7 +84,7 @@ fn break_something(sim: &Sim, cpu: CpuId, random: &mut Random) {
         }
         6 => sim.faults(cpu, |f| f.steps.push((Act::GicUp, StepError::RedistributorAsleep))),
         7 => sim.faults(cpu, |f| f.steps.push((Act::GicDown, StepError::RedistributorAwake))),
-        8 => sim.faults(cpu, |f| f.steps.push((Act::RouteConsole, StepError::RouteRejected))),
+        8 => sim.faults(cpu, |f| f.steps.push((Act::Route, StepError::RouteRejected))),
         9 => sim.slow(cpu, 1 << random.below(16)),
         10 => {
             let marks = [Mark::Alive, Mark::ApOnline, Mark::Online, Mark::TeardownCpu];
@@ -129,7 +129,7 @@ fn chaos(n: usize, rounds: u64, seed: u64) {
                 break_something(sim, cpu, &mut random);
             }
             for _ in 0..3 {
-                sim.set_console(sim.hp.online().iter().last());
+                sim.set_console(m, sim.hp.online().iter().last().unwrap());
                 if random.one_in(2) {
                     let cpus = subset(sim, &mut random);
                     up(sim, m, &cpus, random.pick(&POLICIES));

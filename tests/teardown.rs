@@ -43,13 +43,13 @@ fn everybody_goes_in_either_mode() {
         for (n, rounds) in [(1, 5), (2, 300), (8, 300), (80, 20), (512, 2)] {
             seeds(0..rounds, |seed| {
                 Sim::new(n, seed).run(move |sim, m| {
-                    sim.set_console(Some(CpuId((seed % n as u64) as u16)));
                     up(sim, m);
+                    assert!(sim.set_console(m, CpuId((seed % n as u64) as u16)));
                     let outcome = down(sim, m, &sim.aps(), mode);
                     assert_eq!((outcome.off, &outcome.stuck), (sim.aps(), &vec![]));
                     let s = outcome.spans;
                     assert!(s.online_down + s.stop + s.off + s.dead <= outcome.total);
-                    assert_eq!(sim.console(), Some(sim.boot()));
+                    assert_eq!(sim.console(), sim.boot());
                 });
             });
         }
@@ -76,30 +76,36 @@ fn some_go_and_the_others_do_not_notice() {
             Sim::new(16, seed).run(move |sim, m| {
                 up(sim, m);
                 let go: CpuMask = CpuMask::first(16).iter().filter(|c| c.0 % 3 == 1).collect();
-                sim.set_console(go.iter().next());
                 let go = go.and(&sim.aps());
+                let wanted = go.iter().next().unwrap();
+                assert!(sim.set_console(m, wanted));
                 let outcome = down(sim, m, &go, mode);
                 assert_eq!((outcome.off, outcome.stuck), (go, vec![]));
                 assert_eq!(sim.hp.online(), CpuMask::first(16).and_not(&go));
                 let back = sim.hp.bring_up(m, &go, BringupPolicy::Fanout);
                 assert_eq!(back.online, go);
+                assert_eq!(sim.console(), wanted, "it is back where it was wanted");
                 sim.truth();
             });
         });
     }
 }
 
-/// One CPU's step refuses: parallel, all stay; serial, all from it on.
-fn a_refusal(cause: impl Fn(&Sim, CpuId) + Copy + 'static, expected: StepFailure) {
+/// One CPU's step refuses: parallel, all stay; serial, all from it on. `cause` says who is named.
+fn a_refusal(
+    which: fn(u64) -> usize,
+    cause: impl Fn(&Sim, &Cpu<'_>, CpuId) -> CpuId + Copy + 'static,
+    expected: StepFailure,
+) {
     for mode in MODES {
         seeds(0..200, |seed| {
             Sim::new(8, seed).run(move |sim, m| {
                 up(sim, m);
-                let bad = sim.ap(seed as usize % 7);
-                cause(sim, bad);
+                let bad = sim.ap(which(seed));
+                let named = cause(sim, m, bad);
                 let outcome = down(sim, m, &sim.aps(), mode);
                 let why = Why::Step(expected);
-                assert_eq!(outcome.stuck, [Failure { cpu: bad, mark: Mark::Online, why }]);
+                assert_eq!(outcome.stuck, [Failure { cpu: named, mark: Mark::Online, why }]);
                 let before: CpuMask = sim.aps().iter().filter(|c| c.0 < bad.0).collect();
                 let gone = if mode == TeardownMode::Serial { before } else { CpuMask::new() };
                 assert_eq!(outcome.off, gone);
@@ -114,36 +120,39 @@ fn a_refusal(cause: impl Fn(&Sim, CpuId) + Copy + 'static, expected: StepFailure
 
 #[test]
 fn an_injected_refusal_calls_everybody_back() {
-    for name in ["work:online", "console:online"] {
-        let step = steps::by_name(name).unwrap();
-        let cause = move |sim: &Sim, cpu| {
-            sim.hp.faults.inject(step, Some(cpu), Some(Dir::Down), 1).unwrap();
-        };
-        a_refusal(cause, StepFailure { step, dir: Dir::Down, error: StepError::Injected });
-    }
+    let step = steps::by_name("work:online").unwrap();
+    let cause = move |sim: &Sim, _: &Cpu<'_>, cpu| {
+        sim.hp.faults.inject(step, Some(cpu), Some(Dir::Down), 1).unwrap();
+        cpu
+    };
+    let failure = StepFailure { step, dir: Dir::Down, error: StepError::Injected };
+    a_refusal(|seed| seed as usize % 7, cause, failure);
 }
 
+/// The step is one for all, so the boot CPU is named; the interrupt stays where it is.
 #[test]
-fn a_route_that_does_not_take_calls_everybody_back() {
-    let step = steps::by_name("console:online").unwrap();
+fn a_route_that_does_not_take_keeps_everybody() {
+    let step = steps::by_name("irq:shared").unwrap();
     let error = StepError::RouteRejected;
-    let cause = move |sim: &Sim, cpu| {
-        sim.set_console(Some(cpu));
-        sim.faults(cpu, |f| f.steps.push((Act::RouteConsole, error)));
+    let cause = move |sim: &Sim, m: &Cpu<'_>, cpu| {
+        assert!(sim.set_console(m, cpu));
+        sim.faults(sim.boot(), |f| f.steps.push((Act::Route, error)));
+        sim.boot()
     };
-    a_refusal(cause, StepFailure { step, dir: Dir::Down, error });
+    // The last one: when it leaves, the boot CPU is the only one to go to, in either mode.
+    a_refusal(|_| 6, cause, StepFailure { step, dir: Dir::Down, error });
 }
 
 /// A CPU whose way back fails is named too, and a later teardown takes it along.
 #[test]
 fn a_cpu_that_cannot_come_back_is_named_and_can_still_leave() {
-    let [work, console] = ["work:online", "console:online"].map(|n| steps::by_name(n).unwrap());
+    let work = steps::by_name("work:online").unwrap();
     for mode in MODES {
         seeds(0..100, |seed| {
             Sim::new(4, seed).run(move |sim, m| {
                 up(sim, m);
                 let (bad, worse) = (sim.ap(0), sim.ap(2));
-                sim.hp.faults.inject(console, Some(bad), Some(Dir::Down), 1).unwrap();
+                sim.hp.faults.inject(work, Some(bad), Some(Dir::Down), 1).unwrap();
                 sim.hp.faults.inject(work, Some(worse), Some(Dir::Up), 1).unwrap();
                 let outcome = down(sim, m, &sim.aps(), TeardownMode::Parallel);
                 assert_eq!(outcome.stuck.iter().map(|f| f.cpu).collect::<Vec<_>>(), [bad, worse]);

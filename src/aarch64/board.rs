@@ -3,6 +3,7 @@
 mod crash;
 mod device;
 mod entry_record;
+mod irq;
 mod pmu;
 mod seam;
 
@@ -25,14 +26,13 @@ use crate::handover::Area;
 use crate::hotplug::Hotplug;
 use crate::memory::Range;
 use crate::memory::layout::Claims;
-use crate::platform::Console;
 use crate::shell::command::CrashKind;
 use crate::trace::Mark;
 
 /// Bytes that can wait between the interrupt that received them and the shell.
 const INPUT: usize = 1024;
 
-/// No CPU takes the console's interrupt.
+/// No CPU is to crash.
 const NOBODY: u64 = u64::MAX;
 
 /// The machine.
@@ -43,9 +43,8 @@ pub struct Board {
     pub(super) records: Box<[Record]>,
     pub(super) claims: Claims,
     pub(super) trace: Area<'static>,
-    pub(super) console: Option<Console>,
-    pub(super) console_target: AtomicU64,
     devices: Held,
+    pub(super) lpis_left_on: usize,
     pub(super) timer_ppi: u32,
     pub(super) psci_version: (u32, u32),
     pub(super) entry_level: u32,
@@ -99,8 +98,8 @@ impl Board {
         areas: Box<[PerCpu]>,
         claims: Claims,
         trace: Area<'static>,
-        console: Option<Console>,
         devices: Held,
+        lpis_left_on: usize,
         timer_ppi: u32,
         psci_version: (u32, u32),
         entry_level: u32,
@@ -115,9 +114,8 @@ impl Board {
             records,
             claims,
             trace,
-            console,
-            console_target: AtomicU64::new(NOBODY),
             devices,
+            lpis_left_on,
             timer_ppi,
             psci_version,
             entry_level,
@@ -142,15 +140,15 @@ impl Board {
     pub(super) fn interrupt(&self, intid: u32) {
         let me = self.me();
         if intid == KICK {
+            me.count_kick();
             me.kick();
             self.crash_if_told(me.cpu);
         } else if intid == self.timer_ppi {
             timer::silence();
+            me.count_timer();
             self.overflow_due(me);
             me.kick();
-        } else if self.console.as_ref().and_then(|c| c.intid) == Some(intid) {
-            self.console_interrupt(me);
-        } else if !self.devices.interrupt(self, intid) {
+        } else if !dispatch(me.cpu, intid) {
             self.silence(me, intid);
         }
     }
@@ -164,19 +162,23 @@ impl Board {
         }
     }
 
-    fn console_interrupt(&self, me: &PerCpu) {
+    /// Takes what the console has received, and wakes the boot CPU; false if there was nothing.
+    fn receive(&self) -> bool {
+        let mut any = false;
         let mut input = self.input.lock();
         // A byte that finds no room is dropped, as a UART without a driver would drop it.
         uart::receive(|byte| {
+            any = true;
             let _ = input.push_back(byte);
         });
         drop(input);
-        let boot = self.topology.boot();
+        let (me, boot) = (self.me(), self.topology.boot());
         if me.cpu == boot {
             me.kick();
         } else {
             self.send_kick(&CpuMask::from_iter([boot]));
         }
+        any
     }
 
     fn crash_if_told(&self, cpu: CpuId) {
@@ -187,6 +189,12 @@ impl Board {
             }
         }
     }
+}
+
+/// Runs the action of a shared interrupt; false if it has none.
+fn dispatch(cpu: CpuId, intid: u32) -> bool {
+    let Some((board, hotplug)) = shared() else { return false };
+    hotplug.parts.irqs.handle(&hotplug.parts.rcu, board, cpu, intid)
 }
 
 /// Called by the IRQ vector.

@@ -73,17 +73,30 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
     let rust_at = timer::now();
     let (tree, dtb_range) = tree(dtb);
     let described = platform::describe(tree, this_mpidr());
-    let description = described.unwrap_or_else(|why| refuse(&why, tree, base));
+    let mut description = described.unwrap_or_else(|why| refuse(&why, tree, base));
     let tree_at = timer::now();
     let image = Range::new(base, base + (layout::image_end() - layout::image_start()));
-    let (map, claims, warnings) =
-        lay_out(&description, image, dtb_range).unwrap_or_else(|why| refuse(&why, tree, base));
-    let tables = map_everything(&description, &claims, image, base);
+    let layout = |description: &Description| {
+        let laid_out = lay_out(description, image, dtb_range);
+        let laid_out = laid_out.unwrap_or_else(|why| refuse(&why, tree, base));
+        let tables = map_everything(description, &laid_out.1, image, base);
+        (laid_out, tables)
+    };
+    let ((mut map, mut claims, mut warnings), mut tables) = layout(&description);
+    let frames = Redistributors::of_machine(&description.gic);
+    let left_on = frames.as_ref().map_or(0, |f| f.lpis_left_on.len());
+    if left_on > 0 {
+        // What the redistributors write is seen only now, and nothing has been written to the
+        // memory that was claimed: it can be laid out again around them.
+        let kept = frames.as_ref().map(|f| f.lpi_tables(&description.gic)).unwrap_or_default();
+        description.reserved.extend(kept);
+        ((map, claims, warnings), tables) = layout(&description);
+    }
     heap::grow(claims.heap);
     let memory_at = timer::now();
     psci::set_conduit(description.psci.conduit);
     let psci_version = psci::version().unwrap_or((0, 2));
-    let (gic, areas) = interrupt_controller(&description);
+    let (gic, areas) = interrupt_controller(&description, frames);
     let topology = &description.topology;
     let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
         .expect("the layout asked handover::bytes_for");
@@ -93,8 +106,8 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
         areas,
         claims,
         trace,
-        description.console,
         Held::new(description.rtc.clone(), description.virtio.clone(), base),
+        left_on,
         description.timer.virtual_ppi,
         psci_version,
         entry_level,
@@ -220,13 +233,10 @@ fn devices(description: &Description) -> Vec<Range> {
     ranges
 }
 
-fn interrupt_controller(description: &Description) -> (Gic, Box<[PerCpu]>) {
-    let frames = match &description.gic {
-        platform::Gic::V3 { redistributors, stride, .. } => {
-            Some(Redistributors::find(redistributors, *stride))
-        }
-        platform::Gic::V2 { .. } => None,
-    };
+fn interrupt_controller(
+    description: &Description,
+    frames: Option<Redistributors>,
+) -> (Gic, Box<[PerCpu]>) {
     let topology = &description.topology;
     let frame = |cpu| topology.mpidr(cpu).and_then(|m| frames.as_ref()?.of(m)).unwrap_or(0);
     let areas = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();

@@ -1,19 +1,21 @@
 //! The interrupt controller, version 3 (system registers) or 2, behind one set of calls.
 //!
-//! Crate arm-gic-driver initialises the distributor, acknowledges, and programs single
-//! interrupts. What it lacks is here: finding redistributors in several regions, putting one to
-//! sleep, a bounded and word-wise set-up of a CPU's private interrupts, SGIs to any affinity, and
-//! leaving the distributor quiet.
+//! Crate arm-gic-driver initialises the distributor and acknowledges. What it lacks is here:
+//! finding redistributors in several regions, putting one to sleep, a bounded and word-wise set-up
+//! of a CPU's private interrupts, SGIs to any affinity, routing many interrupts in one pass, and
+//! leaving the distributor quiet. Nothing here needs a lock: every register that more than one CPU
+//! writes is one store for one interrupt, or sets or clears the bits that are written.
 
 mod redistributor;
 mod v2;
 mod v3;
 
 use super::percpu::PerCpu;
-use super::regs;
-use crate::cpu::{CpuMask, Mpidr};
+use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
+use crate::machine::Route;
 use crate::platform;
+use tock_registers::interfaces::Readable;
 
 pub use redistributor::Redistributors;
 
@@ -33,12 +35,14 @@ const MASK_ALL_BUT_KICKS: u8 = 0xa0;
 /// First interrupt number that means "none" (IHI 0069 2.2).
 const SPECIAL: u32 = 1020;
 
-/// Interrupts masked: a handler may take the driver's lock as well.
-fn unshared<R>(body: impl FnOnce() -> R) -> R {
-    let daif = regs::irq_save();
-    let result = body();
-    regs::irq_restore(daif);
-    result
+/// Where the bit of a shared interrupt is.
+fn place(intid: u32) -> (usize, u32) {
+    (intid as usize / 32 % 32, 1 << (intid % 32))
+}
+
+/// Words of shared interrupts that a distributor has, from GICD_TYPER; the first word is the CPU's.
+fn shared_words(typer: u32) -> core::ops::Range<usize> {
+    1..((typer & 0x1f) as usize + 1).min(32)
 }
 
 /// The interrupt controller of this machine.
@@ -112,14 +116,38 @@ impl Gic {
         }
     }
 
-    /// Routes a shared interrupt to a CPU and reads the route back.
-    pub fn route(&self, intid: u32, to: &PerCpu, mpidr: Mpidr) -> Result<(), StepError> {
-        unshared(|| each!(self, g => g.route(intid, to, mpidr)))
+    /// How routes name a CPU.
+    pub fn destination(&self, cpu: &PerCpu, mpidr: Mpidr) -> u64 {
+        match self {
+            Self::V3(_) => v3::destination(mpidr),
+            Self::V2(_) => u64::from(cpu.gicv2_target()),
+        }
+    }
+
+    /// Disables, routes and enables shared interrupts in one pass; the error is the first whose
+    /// route reads back otherwise, and what it reads.
+    pub fn apply(
+        &self,
+        routes: &[Route],
+        destination: &dyn Fn(CpuId) -> u64,
+    ) -> Result<(), (u32, u64)> {
+        each!(self, g => g.apply(routes, destination))
+    }
+
+    /// What the route of a shared interrupt reads.
+    pub fn route_of(&self, intid: u32) -> u64 {
+        each!(self, g => g.route_of(intid))
     }
 
     /// Enables or disables a shared interrupt.
     pub fn enable_shared(&self, intid: u32, on: bool) {
-        unshared(|| each!(self, g => g.enable_shared(intid, on)));
+        each!(self, g => g.enable_shared(intid, on));
+    }
+
+    /// True if a shared interrupt is pending.
+    pub fn pending(&self, intid: u32) -> bool {
+        let (word, bit) = place(intid);
+        each!(self, g => g.registers().ispendr[word].get() & bit != 0)
     }
 
     /// Makes a shared interrupt pending, or not, as its line would. One store: needs no lock.
@@ -133,8 +161,9 @@ impl Gic {
         each!(self, g => g.serve(handle));
     }
 
-    /// Turns the distributor off: nothing enabled, pending or active. At the jump.
-    pub fn quiesce(&self) {
-        each!(self, g => g.quiesce());
+    /// Turns this CPU's part and the distributor off: nothing enabled, pending or active. At the
+    /// jump, on the last CPU. What does not settle in time is left as it is.
+    pub fn quiesce(&self, cpu: &PerCpu) {
+        each!(self, g => g.quiesce(cpu));
     }
 }

@@ -8,6 +8,7 @@
 use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use aarch64_paging::MapError;
 use aarch64_paging::Mapping;
@@ -54,23 +55,25 @@ impl Kind {
 #[repr(C, align(4096))]
 struct Pool(UnsafeCell<[[u8; PAGE as usize]; POOL_PAGES]>);
 
-// SAFETY: each page is handed out once, to the one `Tables`.
+// SAFETY: each page is handed out once.
 unsafe impl Sync for Pool {}
 
 static POOL: Pool = Pool(UnsafeCell::new([[0; PAGE as usize]; POOL_PAGES]));
 
+/// Pages of the pool that are in use. None ever comes back, so no two tables share one.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
 /// Takes tables from the pool in the image, which is mapped from the first moment on.
 struct ImagePages {
     base: u64,
-    next: usize,
 }
 
 impl Translation<El1Attributes> for ImagePages {
     fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
-        assert!(self.next < POOL_PAGES, "page table pool is used up: too many separate ranges");
+        let next = TAKEN.fetch_add(1, Ordering::Relaxed);
+        assert!(next < POOL_PAGES, "page table pool is used up: too many separate ranges");
         // SAFETY: in bounds, and handed out for the first time.
-        let page = unsafe { POOL.0.get().cast::<[u8; PAGE as usize]>().add(self.next) };
-        self.next += 1;
+        let page = unsafe { POOL.0.get().cast::<[u8; PAGE as usize]>().add(next) };
         let physical = layout::physical(page as u64, self.base);
         let table = NonNull::new(page.cast()).expect("the pool has an address");
         (table, PhysicalAddress(physical as usize))
@@ -104,9 +107,9 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Empty tables, for an image at physical address `base`. Once per kernel.
+    /// Empty tables, for an image at physical address `base`.
     pub fn new(base: u64) -> Self {
-        let pages = ImagePages { base, next: 0 };
+        let pages = ImagePages { base };
         let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Lower);
         Self { mapping }
     }

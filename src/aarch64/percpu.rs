@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
 
 use crate::cpu::CpuId;
+use crate::machine::irq::Private;
 
 /// One CPU's area. Two cache lines of its own.
 #[repr(C, align(128))]
@@ -19,6 +20,9 @@ pub struct PerCpu {
     kicked: AtomicBool,
     /// Its bit in a GICv2 target list, 0 until it is up.
     gicv2_target: AtomicU64,
+    /// Kicks and timer interrupts taken; only its owner writes.
+    kicks: AtomicU64,
+    timer: AtomicU64,
 }
 
 impl PerCpu {
@@ -30,6 +34,8 @@ impl PerCpu {
             entry_level: AtomicU64::new(0),
             kicked: AtomicBool::new(false),
             gicv2_target: AtomicU64::new(0),
+            kicks: AtomicU64::new(0),
+            timer: AtomicU64::new(0),
         }
     }
 
@@ -57,6 +63,22 @@ impl PerCpu {
     /// Takes a kick.
     pub fn take_kick(&self) -> bool {
         self.kicked.swap(false, Ordering::Relaxed)
+    }
+
+    /// Counts a kick. From the interrupt handler of this CPU only.
+    pub fn count_kick(&self) {
+        self.kicks.store(self.kicks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Counts a timer interrupt. From the interrupt handler of this CPU only.
+    pub fn count_timer(&self) {
+        self.timer.store(self.timer.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// What it has counted, in all its lives.
+    pub fn taken(&self) -> Private {
+        let [kicks, timer] = [&self.kicks, &self.timer].map(|n| n.load(Ordering::Relaxed));
+        Private { kicks, timer }
     }
 
     /// Its bit in a GICv2 target list.

@@ -115,6 +115,21 @@ pub fn write_icc_sgi1r(value: u64) {
     unsafe { asm!("msr S3_0_C12_C11_5, {0}", in(reg) value) };
 }
 
+/// ICC_AP1Rn_EL1 = 0 (IHI 0069 12.2.5): no priority of group 1 is active. How many of these
+/// registers there are follows from the number of priority bits.
+pub fn clear_active_priorities(priority_bits: u32) {
+    // SAFETY: the CPU is in no interrupt handler, so no priority can be active on purpose.
+    unsafe {
+        if priority_bits >= 7 {
+            asm!("msr S3_0_C12_C9_3, xzr", "msr S3_0_C12_C9_2, xzr");
+        }
+        if priority_bits >= 6 {
+            asm!("msr S3_0_C12_C9_1, xzr");
+        }
+        asm!("msr S3_0_C12_C9_0, xzr");
+    }
+}
+
 /// Bytes of the smallest data cache line (CTR_EL0.DminLine).
 pub fn dcache_line() -> u64 {
     let ctr: u64;

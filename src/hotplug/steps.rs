@@ -268,11 +268,11 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "console:online",
-        section: Section::Online,
-        what: "the console's interrupt goes to a CPU that stays",
-        // Up: where it goes is the user's choice; a CPU that comes takes nothing over.
-        down: Act::Each(console_down),
+        name: "irq:shared",
+        section: Section::Shared,
+        what: "shared interrupts go to CPUs that stay",
+        up: Act::All(irqs_up),
+        down: Act::All(irqs_down),
         ..EACH
     },
 ];
@@ -287,14 +287,13 @@ fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
     }
 }
 
-fn console_down(c: &Context<'_>) -> Result<(), StepError> {
-    if c.machine.console_target() != Some(c.cpu) {
-        return Ok(());
-    }
-    match c.survivors.target(c.cpu) {
-        Some(target) => c.machine.route_console(target),
-        None => Ok(()),
-    }
+fn irqs_up(t: &Together<'_>) -> Result<(), StepError> {
+    Ok(t.parts.irqs.restore(t.machine, t.survivors)?)
+}
+
+fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
+    let plan = t.parts.irqs.plan(t.survivors)?;
+    Ok(t.parts.irqs.apply(t.machine, &plan)?)
 }
 
 /// The name of a step, or of a point of fault injection.

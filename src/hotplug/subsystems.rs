@@ -2,6 +2,7 @@
 
 use super::Hotplug;
 use crate::cpu::{CpuId, Topology};
+use crate::irq::Irqs;
 use crate::machine::Machine;
 use crate::platform::Cluster;
 use crate::pmu::Pmu;
@@ -19,6 +20,8 @@ pub struct Subsystems {
     pub work: Work,
     /// Performance monitors of the clusters.
     pub pmu: Pmu,
+    /// Shared interrupts.
+    pub irqs: Irqs,
 }
 
 impl Subsystems {
@@ -30,6 +33,7 @@ impl Subsystems {
             timers: Timers::new(cpus, boot),
             work: Work::new(cpus, boot),
             pmu: Pmu::new(clusters),
+            irqs: Irqs::default(),
         }
     }
 }

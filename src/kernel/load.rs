@@ -12,6 +12,7 @@ use crate::config::MAX_DTB;
 use crate::fdt::edit::{self, Changes, QUARANTINE};
 use crate::kexec::{self, Files, Granules, InitrdChoice, Kind, Loaded, Plan, Request, What};
 use crate::memory::{Owner, Range};
+use crate::platform::{LPI_TABLES, Reserved};
 use crate::shell::command::{Initrd, KexecLoad};
 
 /// Room that the next kernel's own editing may need on top of the current tree.
@@ -105,9 +106,10 @@ impl Kernel {
         initrd: Option<Range>,
         quarantine: &[Range],
     ) -> Result<Vec<u8>, String> {
-        // A CPU that was parked, by us or by a kernel before us, stays where it is for good.
-        let inherited = self.boot.description.reserved.iter();
-        let inherited = inherited.filter(|r| r.name.contains(QUARANTINE)).map(|r| r.range);
+        // A CPU that was parked, by us or by a kernel before us, stays where it is for good, and so
+        // do tables that redistributors write to.
+        let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
+        let inherited = self.boot.description.reserved.iter().filter(kept).map(|r| r.range);
         let quarantine: Vec<Range> = inherited.chain(quarantine.iter().copied()).collect();
         let changes = Changes {
             bootargs,

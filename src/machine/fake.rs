@@ -32,6 +32,8 @@ impl Clock for Fake {
     fn wait(&self, deadline: Option<u64>) {
         deadline.into_iter().for_each(|at| self.set(at.max(self.now())));
     }
+
+    fn look_again(&self, _: &crate::sync::atomic::AtomicU64, _: u64) {}
 }
 
 impl Power for Fake {
@@ -83,12 +85,28 @@ impl Local for Fake {
 }
 
 impl Interrupts for Fake {
-    fn console_target(&self) -> Option<CpuId> {
+    fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
+        routes.first().map_or(Ok(()), |r| Err(RouteError { intid: r.intid, is: None }))
+    }
+
+    fn route_of(&self, _: u32) -> Option<CpuId> {
         None
     }
 
-    fn route_console(&self, _: Target) -> Result<(), StepError> {
-        Err(StepError::RouteRejected)
+    fn enable(&self, _: u32, _: bool) {}
+
+    fn pend(&self, _: u32) {}
+
+    fn pending(&self, _: u32) -> bool {
+        false
+    }
+
+    fn private_taken(&self) -> irq::Private {
+        irq::Private::default()
+    }
+
+    fn lpis_left_on(&self) -> usize {
+        0
     }
 
     fn quiesce(&self) {}

@@ -23,6 +23,15 @@ pub struct RouteError {
     pub is: Option<CpuId>,
 }
 
+/// Counts of the interrupts that each CPU has of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Private {
+    /// Kicks from other CPUs (SGI 0).
+    pub kicks: u64,
+    /// Deadlines of the virtual timer.
+    pub timer: u64,
+}
+
 impl From<RouteError> for StepError {
     fn from(_: RouteError) -> Self {
         Self::RouteRejected
@@ -54,6 +63,10 @@ pub trait Interrupts {
 
     /// True if the distributor has it as pending.
     fn pending(&self, intid: u32) -> bool;
+
+    /// How often this CPU's own interrupts were taken, over all CPUs. Any CPU; sums of counts that
+    /// go on changing.
+    fn private_taken(&self) -> Private;
 
     /// Redistributors on which an earlier kernel left LPIs enabled. They can't be turned off
     /// safely, so they are kept, and the memory of their tables stays reserved (IHI 0069 5.1).

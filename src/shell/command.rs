@@ -170,11 +170,14 @@ pub enum Setting {
     ConsoleCpu,
     /// How long a phase of a bring-up or teardown may take.
     Timeout,
+    /// Which CPUs may take an interrupt.
+    Irq,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Loglevel, Self::Fail, Self::ConsoleCpu, Self::Timeout];
+    pub const ALL: [Self; 5] =
+        [Self::Loglevel, Self::Fail, Self::ConsoleCpu, Self::Timeout, Self::Irq];
 
     /// The name on the console.
     pub const fn name(self) -> &'static str {
@@ -183,6 +186,7 @@ impl Setting {
             Self::Fail => "fail",
             Self::ConsoleCpu => "console.cpu",
             Self::Timeout => "timeout",
+            Self::Irq => "irq",
         }
     }
 }

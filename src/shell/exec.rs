@@ -3,6 +3,7 @@
 
 mod cpus;
 mod devices;
+mod irqs;
 mod kexec;
 mod show;
 mod timeline;

@@ -7,7 +7,7 @@
 mod args;
 pub(super) mod build;
 mod error;
-mod list;
+pub(super) mod list;
 mod tokens;
 
 #[cfg(all(test, not(loom)))]

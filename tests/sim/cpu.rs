@@ -4,10 +4,12 @@ use std::sync::MutexGuard;
 use std::sync::atomic::AtomicU64;
 
 use baton::cpu::{CpuId, CpuMask};
-use baton::hotplug::{StepError, Target};
+use baton::hotplug::StepError;
+use baton::machine::irq::Private;
 use baton::machine::pmu::{ClusterPmu, PmuReg};
 use baton::machine::{
     Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power as Firmware, PsciError, Recorder,
+    Route, RouteError,
 };
 use baton::trace::{Dir, Event, Mark, What};
 use corosensei::Yielder;
@@ -252,17 +254,45 @@ impl Local for Cpu<'_> {
 }
 
 impl Interrupts for Cpu<'_> {
-    fn console_target(&self) -> Option<CpuId> {
-        self.call(18).console
+    fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
+        let mut state = self.call(18);
+        self.boot_only(&state);
+        let mut first = Ok(());
+        for &Route { intid, to, enable } in routes {
+            let to = to.cpu();
+            assert_eq!(self.sim.hp.mark(to), Mark::Online, "interrupt {intid} goes to cpu {to}");
+            if state.cpu(to).faults.take(Act::Route).is_ok() {
+                state.routes.insert(intid, (to, enable));
+            } else {
+                let is = state.routes.get(&intid).map(|route| route.0);
+                first = first.and(Err(RouteError { intid, is }));
+            }
+        }
+        first
     }
 
-    fn route_console(&self, target: Target) -> Result<(), StepError> {
-        let mut state = self.fallible(19, Act::RouteConsole)?;
-        assert_ne!(target.cpu(), self.id, "the console goes to the CPU that leaves");
-        let mark = self.sim.hp.mark(target.cpu());
-        assert_eq!(mark, Mark::Online, "the console goes to cpu {}", target.cpu());
-        state.console = Some(target.cpu());
-        Ok(())
+    fn route_of(&self, intid: u32) -> Option<CpuId> {
+        self.call(19).routes.get(&intid).map(|route| route.0)
+    }
+
+    fn enable(&self, intid: u32, on: bool) {
+        if let Some(route) = self.call(22).routes.get_mut(&intid) {
+            route.1 = on;
+        }
+    }
+
+    fn pend(&self, _: u32) {}
+
+    fn pending(&self, _: u32) -> bool {
+        false
+    }
+
+    fn private_taken(&self) -> Private {
+        Private::default()
+    }
+
+    fn lpis_left_on(&self) -> usize {
+        0
     }
 
     fn quiesce(&self) {

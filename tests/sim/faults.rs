@@ -28,7 +28,8 @@ pub enum Act {
     Check,
     GicUp,
     GicDown,
-    RouteConsole,
+    /// An interrupt's route to this CPU.
+    Route,
 }
 
 /// What waits to go wrong, each thing once.

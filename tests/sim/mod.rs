@@ -21,6 +21,7 @@ use baton::cpu::{CpuId, CpuMask, Mpidr, Topology};
 use baton::hotplug::Hotplug;
 use baton::hotplug::ap::Next;
 use baton::hotplug::state::Request;
+use baton::irq::{Handled, Here, Kind, Wanted};
 use baton::platform::Cluster;
 use baton::trace::Mark;
 use corosensei::stack::DefaultStack;
@@ -40,6 +41,8 @@ pub const TIMEOUT_MS: u64 = 2_000;
 
 const STACK: usize = 64 << 10;
 const BOOT_STACK: usize = 512 << 10;
+/// The console's interrupt.
+const CONSOLE: u32 = 33;
 
 type Life = Coroutine<(), (), ()>;
 
@@ -75,6 +78,7 @@ impl Sim {
             let result = result.clone();
             move |sim, cpu| {
                 sim.hp.boot_cpu_up(cpu).unwrap();
+                sim.request_console(cpu);
                 *result.borrow_mut() = Some(body(sim, cpu));
             }
         }));
@@ -194,12 +198,29 @@ impl Sim {
         self.state().revive(cpu);
     }
 
-    pub fn set_console(&self, cpu: Option<CpuId>) {
-        self.state().console = cpu;
+    /// The console's interrupt is wanted on one CPU; false if that is refused.
+    pub fn set_console(&self, m: &Cpu<'_>, cpu: CpuId) -> bool {
+        let (irqs, wanted) = (&self.hp.parts.irqs, CpuMask::from_iter([cpu]));
+        irqs.set_affinity(m, &self.hp.everybody_stays(), CONSOLE, &wanted).is_ok()
     }
 
-    pub fn console(&self) -> Option<CpuId> {
-        self.state().console
+    /// The CPU that takes it, as the hardware has it.
+    pub fn console(&self) -> CpuId {
+        self.state().routes[&CONSOLE].0
+    }
+
+    fn request_console(&self, m: &Cpu<'_>) {
+        let online = self.hp.everybody_stays();
+        let (rcu, cpu) = (&self.hp.parts.rcu, self.boot());
+        let wanted = Wanted {
+            intid: CONSOLE,
+            name: "console".into(),
+            affinity: CpuMask::first(self.hp.topology().len()),
+            kind: Kind::Balanced,
+            action: Box::new(|_| Handled::Yes),
+        };
+        let here = Here { machine: m, cpu, rcu, online: &online };
+        self.hp.parts.irqs.request(&here, wanted).unwrap();
     }
 
     pub fn set_serial(&self, serial: bool) {
@@ -256,7 +277,8 @@ impl Sim {
             );
         }
         let console = self.console();
-        assert!(console.is_none_or(|c| self.hp.mark(c) == Mark::Online), "console: {console:?}");
+        assert_eq!(self.hp.mark(console), Mark::Online, "console: {console:?}");
+        assert_eq!(self.hp.parts.irqs.effective(CONSOLE), Some(console));
     }
 }
 

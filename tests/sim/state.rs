@@ -1,7 +1,7 @@
 //! The machine's state and its clock: who can run, who sleeps until when, what firmware is at.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::machine::Affinity;
@@ -107,9 +107,10 @@ pub struct State {
     pub now: u64,
     pub cpus: Vec<CpuState>,
     pub boot: CpuId,
-    pub console: Option<CpuId>,
     /// The registers of each cluster.
     pub clusters: Vec<(CpuMask, ClusterModel)>,
+    /// Where each shared interrupt goes, and whether it is enabled.
+    pub routes: BTreeMap<u32, (CpuId, bool)>,
     pub rules: Rules,
     /// Mixes everything that any CPU asked of the machine, in order and with its time.
     pub trace: u64,
@@ -132,8 +133,8 @@ impl State {
             now: 1_000_000,
             cpus,
             boot,
-            console: Some(boot),
             clusters: clusters.iter().map(|c| (c.cpus, ClusterModel::default())).collect(),
+            routes: BTreeMap::new(),
             rules: Rules::new(n, boot),
             trace: seed,
             switch,

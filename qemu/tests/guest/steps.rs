@@ -14,7 +14,7 @@ const CPUS: u32 = 4;
 
 const PREPARE: [&str; 1] = ["percpu:prepare"];
 const STARTING: [&str; 4] = ["cpu:check", "gic:starting", "timer:starting", "ipi:starting"];
-const ONLINE: [&str; 2] = ["work:online", "console:online"];
+const ONLINE: [&str; 1] = ["work:online"];
 
 pub fn tests() -> Vec<Trial> {
     vec![

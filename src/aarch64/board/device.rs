@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use spin::{Mutex, Once};
+use spin::Mutex;
 
 use super::Board;
 use crate::aarch64::disk::{self, Disk, Verdict};
@@ -28,7 +28,6 @@ pub struct Held {
     places: Vec<Device>,
     alarm: Mutex<Alarm>,
     disk: Mutex<Reads>,
-    found: Once<DevicesFound>,
 }
 
 /// The clock's alarm.
@@ -59,30 +58,7 @@ impl Held {
     /// Of the machine that the tree describes; nothing is touched yet. `base` is the image's.
     pub fn new(clock: Option<Device>, places: Vec<Device>, base: u64) -> Self {
         disk::set_base(base);
-        Self { clock, places, alarm: Mutex::default(), disk: Mutex::default(), found: Once::new() }
-    }
-
-    /// Whether that was an interrupt of one of these.
-    pub(super) fn interrupt(&self, board: &Board, intid: u32) -> bool {
-        let Some(found) = self.found.get() else { return false };
-        if found.alarm == Some(intid) {
-            board.alarm_taken();
-        } else if found.disk == Some(intid) {
-            board.disk_taken();
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn listen(&self, board: &Board, found: DevicesFound) {
-        self.found.call_once(|| found);
-        let boot = board.topology.boot();
-        let mpidr = board.topology.mpidr(boot).expect("it runs");
-        for intid in [found.alarm, found.disk].into_iter().flatten() {
-            let _ = board.gic.route(intid, &board.areas[boot.index()], mpidr);
-            board.gic.enable_shared(intid, true);
-        }
+        Self { clock, places, alarm: Mutex::default(), disk: Mutex::default() }
     }
 
     /// Stops whatever sits in the places for virtio devices, and starts the first disk. Counts
@@ -218,7 +194,6 @@ impl Devices for Board {
         let mut found = DevicesFound::default();
         self.devices.start_clock(&mut found);
         self.devices.start_disk(&mut found);
-        self.devices.listen(self, found);
         found
     }
 

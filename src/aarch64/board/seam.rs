@@ -2,16 +2,14 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Board, NOBODY, crash};
+use super::{Board, crash};
 use crate::aarch64::gic::KICK;
 use crate::aarch64::{cache, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::{StepError, Target};
-use crate::machine::device::Devices;
+use crate::hotplug::StepError;
 use crate::machine::{
-    Affinity, Bringup, Clock, Facts, Interrupts, Ipi, Local, Memory, Power, PsciError, Recorder,
-    Terminal,
+    Affinity, Bringup, Clock, Facts, Ipi, Local, Memory, Power, PsciError, Recorder, Terminal,
 };
 use crate::memory::Range;
 use crate::shell::command::CrashKind;
@@ -150,38 +148,6 @@ impl Local for Board {
     }
 }
 
-impl Interrupts for Board {
-    fn console_target(&self) -> Option<CpuId> {
-        let target = self.console_target.load(Ordering::Acquire);
-        (target != NOBODY).then_some(CpuId(target as u16))
-    }
-
-    /// Off, routed, on again: while it is off a level that rises stays pending.
-    fn route_console(&self, target: Target) -> Result<(), StepError> {
-        let Some(intid) = self.console.as_ref().and_then(|c| c.intid) else { return Ok(()) };
-        let cpu = target.cpu();
-        let mpidr = self.topology.mpidr(cpu).ok_or(StepError::RouteRejected)?;
-        self.gic.enable_shared(intid, false);
-        let routed = self.gic.route(intid, &self.areas[cpu.index()], mpidr);
-        if routed.is_ok() {
-            self.console_target.store(u64::from(cpu.0), Ordering::Release);
-        }
-        self.gic.enable_shared(intid, true);
-        uart::listen();
-        routed
-    }
-
-    fn quiesce(&self) {
-        // First, while the interrupts of reads in flight still get through.
-        self.devices_quiesce();
-        uart::quiesce();
-        timer::disarm();
-        // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
-        let _ = self.gic.cpu_down(self.me());
-        self.gic.quiesce();
-    }
-}
-
 impl Recorder for Board {
     fn record(&self, event: Event) {
         if let Some(ring) = self.trace.ring(event.generation, event.cpu) {
@@ -222,6 +188,14 @@ impl Terminal for Board {
         let byte = self.input.lock().pop_front();
         regs::irq_restore(daif);
         byte
+    }
+
+    fn listen(&self) {
+        uart::listen();
+    }
+
+    fn take_input(&self) -> bool {
+        self.receive()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::hotplug::StepError;
 use crate::memory::Range;
+use crate::platform::{Gic, LpiTables, Reserved, lpi_tables};
 
 register_bitfields![u32,
     CTLR [
@@ -40,6 +41,9 @@ register_structs! {
         (0x0010 => _r0),
         (0x0014 => waker: ReadWrite<u32, WAKER::Register>),
         (0x0018 => _r1),
+        (0x0070 => propbaser: ReadOnly<u64>),
+        (0x0078 => pendbaser: ReadOnly<u64>),
+        (0x0080 => _r10),
         (0x10080 => igroupr0: ReadWrite<u32>),
         (0x10084 => _r2),
         (0x10100 => isenabler0: ReadWrite<u32>),
@@ -67,13 +71,21 @@ const PATIENCE_US: u64 = 10_000;
 pub struct Redistributors {
     frames: Vec<(u64, u64)>,
     /// Frames whose LPIs an earlier kernel left enabled; we never enable them.
-    pub lpis_left_on: usize,
+    pub lpis_left_on: Vec<LpiTables>,
 }
 
 impl Redistributors {
+    /// All of a machine; `None` if it has none.
+    pub fn of_machine(gic: &Gic) -> Option<Self> {
+        match gic {
+            Gic::V3 { redistributors, stride, .. } => Some(Self::find(redistributors, *stride)),
+            Gic::V2 { .. } => None,
+        }
+    }
+
     /// Walks all regions, once: each frame tells its affinity, and the last of a region says so.
     pub fn find(regions: &[Range], stride: Option<u64>) -> Self {
-        let mut found = Self { frames: Vec::new(), lpis_left_on: 0 };
+        let mut found = Self { frames: Vec::new(), lpis_left_on: Vec::new() };
         for region in regions {
             found.walk(region, stride);
         }
@@ -87,13 +99,22 @@ impl Redistributors {
             let frame = frame(at);
             let affinity = frame.typer.read(TYPER::AFFINITY);
             self.frames.push((affinity, at));
-            self.lpis_left_on += usize::from(frame.ctlr.is_set(CTLR::ENABLE_LPIS));
+            if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
+                let (properties, pending) = (frame.propbaser.get(), frame.pendbaser.get());
+                self.lpis_left_on.push(LpiTables { properties, pending });
+            }
             if frame.typer.is_set(TYPER::LAST) {
                 return;
             }
             let own = if frame.typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
             at += stride.unwrap_or(own).max(FRAME);
         }
+    }
+
+    /// Memory that frames go on writing to, as reservations.
+    pub fn lpi_tables(&self, gic: &Gic) -> Vec<Reserved> {
+        let Gic::V3 { distributor, .. } = gic else { return Vec::new() };
+        lpi_tables(&self.lpis_left_on, super::v3::id_bits(distributor.start))
     }
 
     /// Physical address of a CPU's frame.
@@ -127,8 +148,7 @@ pub fn wake(at: u64) -> Result<(), StepError> {
     patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAsleep)
 }
 
-/// Disables every private interrupt and puts the frame to sleep. What is pending in it is cleared
-/// when it wakes.
+/// Disables every private interrupt, drops what is pending, and puts the frame to sleep.
 ///
 /// # Errors
 /// It does not go to sleep in time.
@@ -136,6 +156,7 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
     let f = frame(at);
     f.icenabler0.set(!0);
     patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAwake)?;
+    f.icpendr0.set(!0); // a kick that came too late would hit the next kernel
     f.waker.modify(WAKER::PROCESSOR_SLEEP::SET);
     if !f.waker.is_set(WAKER::PROCESSOR_SLEEP) {
         return Ok(()); // firmware's or the hypervisor's business: the register ignores writes
@@ -143,6 +164,13 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
     patiently(|| f.waker.is_set(WAKER::CHILDREN_ASLEEP))
         .then_some(())
         .ok_or(StepError::RedistributorAwake)
+}
+
+/// No private interrupt is active any more.
+pub fn end_active(at: u64) {
+    if at != 0 {
+        frame(at).icactiver0.set(!0);
+    }
 }
 
 /// Enables one private interrupt at its priority, or disables it.
@@ -161,7 +189,7 @@ pub fn enable(at: u64, intid: u32, on: bool) {
 }
 
 /// Device registers change by themselves, within microseconds: looking again is the only way.
-fn patiently(done: impl Fn() -> bool) -> bool {
+pub(super) fn patiently(done: impl Fn() -> bool) -> bool {
     if done() {
         return true;
     }

@@ -7,27 +7,43 @@ use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 use tock_registers::registers::{ReadOnly, ReadWrite};
 
-use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL};
+use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place, shared_words};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
-use crate::cpu::{CpuMask, Mpidr};
+use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::StepError;
+use crate::irq::Words;
+use crate::machine::Route;
 
 register_structs! {
-    /// What leaving the distributor and a CPU quiet needs (IHI 0048 4.3). The first word of each
-    /// array is banked: it belongs to the CPU that accesses it.
-    Distributor {
+    /// What routing, and leaving the distributor and a CPU quiet, needs (IHI 0048 4.3). The first
+    /// word of each array is banked: it belongs to the CPU that accesses it.
+    pub(super) Distributor {
         (0x0000 => ctlr: ReadWrite<u32>),
         (0x0004 => typer: ReadOnly<u32>),
         (0x0008 => _r0),
         (0x0100 => isenabler: [ReadWrite<u32>; 32]),
         (0x0180 => icenabler: [ReadWrite<u32>; 32]),
-        (0x0200 => ispendr: [ReadWrite<u32>; 32]),
+        (0x0200 => pub(super) ispendr: [ReadWrite<u32>; 32]),
         (0x0280 => icpendr: [ReadWrite<u32>; 32]),
-        (0x0300 => _r2),
+        (0x0300 => _r1),
         (0x0380 => icactiver: [ReadWrite<u32>; 32]),
         (0x0400 => ipriorityr: [ReadWrite<u32>; 8]),
-        (0x0420 => @END),
+        (0x0420 => _r2),
+        (0x0800 => itargetsr: [ReadWrite<u8>; 1020]),
+        (0x0bfc => _r3),
+        (0x0f10 => cpendsgir: [ReadWrite<u32>; 4]),
+        (0x0f20 => @END),
+    }
+}
+
+register_structs! {
+    /// The same of the CPU interface (IHI 0048 4.4).
+    Interface {
+        (0x0000 => ctlr: ReadWrite<u32>),
+        (0x0004 => _r0),
+        (0x00d0 => apr: [ReadWrite<u32>; 4]),
+        (0x00e0 => @END),
     }
 }
 
@@ -35,7 +51,7 @@ register_structs! {
 pub struct Gic2 {
     distributor: u64,
     cpu_interface: u64,
-    /// The boot CPU programs shared interrupts, and a CPU that leaves as the console's target.
+    /// For the distributor's start, once.
     driver: Mutex<Gic>,
 }
 
@@ -53,10 +69,10 @@ impl Gic2 {
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
         let mut interface = self.interface();
         let d = self.registers();
-        d.icenabler[0].set(!0);
-        d.icpendr[0].set(!0);
-        d.icactiver[0].set(!0);
+        self.clear_private();
         interface.init_current_cpu();
+        // A priority that an earlier kernel left active would hold everything back for good.
+        self.interface_registers().apr.iter().for_each(|active| active.set(0));
         let word = u32::from_ne_bytes([PRIORITY; 4]);
         d.ipriorityr.iter().for_each(|p| p.set(word));
         d.ipriorityr[0].set(word & !0xff | u32::from(KICK_PRIORITY) << (KICK * 8));
@@ -66,15 +82,21 @@ impl Gic2 {
     }
 
     pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
-        let d = self.registers();
-        d.icenabler[0].set(!0);
-        d.icpendr[0].set(!0);
-        d.icactiver[0].set(!0);
         self.interface().set_priority_mask(0);
-        // SAFETY: GICC_CTLR, the first register of the CPU interface, mapped as device for good.
-        unsafe { (self.cpu_interface as *mut u32).write_volatile(0) };
+        self.interface_registers().ctlr.set(0);
+        self.clear_private(); // last, so that no kick comes after it that this CPU could take
         cpu.set_gicv2_target(0);
         Ok(())
+    }
+
+    /// No private interrupt of this CPU enabled, pending or active. Pending SGIs have registers of
+    /// their own (IHI 0048 4.3.16).
+    fn clear_private(&self) {
+        let d = self.registers();
+        d.icenabler[0].set(!0);
+        d.cpendsgir.iter().for_each(|sgis| sgis.set(!0));
+        d.icpendr[0].set(!0);
+        d.icactiver[0].set(!0);
     }
 
     pub fn enable_private(&self, _cpu: &PerCpu, intid: u32, on: bool) {
@@ -98,19 +120,42 @@ impl Gic2 {
         }
     }
 
-    pub fn route(&self, intid: u32, to: &PerCpu, _mpidr: Mpidr) -> Result<(), StepError> {
-        let target = to.gicv2_target();
-        if target == 0 {
-            return Ok(()); // the only CPU: routes are implicit
-        }
-        let driver = self.driver.lock();
-        driver.set_target_cpu(spi(intid), TargetList::from_raw(target));
-        let back = driver.get_target_cpu(spi(intid)).as_u8();
-        (back == target).then_some(()).ok_or(StepError::RouteRejected)
+    /// A store to a device is complete after the barrier, and the disabling takes with it: version
+    /// 2 has nothing to wait for. On a machine with one CPU routes read as 0, and so does its
+    /// destination.
+    pub fn apply(
+        &self,
+        routes: &[Route],
+        destination: &dyn Fn(CpuId) -> u64,
+    ) -> Result<(), (u32, u64)> {
+        let d = self.registers();
+        let all = Words::of(routes.iter().map(|r| r.intid));
+        all.iter().for_each(|(i, bits)| d.icenabler[i].set(bits));
+        regs::dsb_sy();
+        let target = |route: &Route| &d.itargetsr[route.intid as usize];
+        routes.iter().for_each(|route| target(route).set(destination(route.to.cpu()) as u8));
+        let differs = |route: &Route| {
+            let is = u64::from(target(route).get());
+            (is != destination(route.to.cpu())).then_some((route.intid, is))
+        };
+        let wrong = routes.iter().find_map(differs);
+        let on = Words::of(routes.iter().filter(|r| r.enable).map(|r| r.intid));
+        regs::dsb_ishst(); // what was stored for a handler is there before its interrupt is
+        on.iter().for_each(|(i, bits)| d.isenabler[i].set(bits));
+        wrong.map_or(Ok(()), Err)
+    }
+
+    pub fn route_of(&self, intid: u32) -> u64 {
+        u64::from(self.registers().itargetsr[intid as usize].get())
     }
 
     pub fn enable_shared(&self, intid: u32, on: bool) {
-        self.driver.lock().set_irq_enable(spi(intid), on);
+        let (word, bit) = place(intid);
+        let d = self.registers();
+        regs::dsb_ishst();
+        let register = if on { &d.isenabler[word] } else { &d.icenabler[word] };
+        register.set(bit);
+        regs::dsb_sy();
     }
 
     pub fn set_pending(&self, intid: u32, on: bool) {
@@ -135,23 +180,28 @@ impl Gic2 {
         }
     }
 
-    pub fn quiesce(&self) {
+    pub fn quiesce(&self, cpu: &PerCpu) {
         let d = self.registers();
         d.ctlr.set(0);
-        let words = (d.typer.get() & 0x1f) as usize + 1;
-        for i in 1..words.min(32) {
+        for i in shared_words(d.typer.get()) {
             d.icenabler[i].set(!0);
             d.icpendr[i].set(!0);
             d.icactiver[i].set(!0);
         }
+        let _ = self.cpu_down(cpu); // can't fail
         regs::dsb_sy();
+    }
+
+    fn interface_registers(&self) -> &'static Interface {
+        // SAFETY: the CPU interface's registers, mapped as device for good.
+        unsafe { &*(self.cpu_interface as *const Interface) }
     }
 
     fn interface(&self) -> CpuInterface {
         gic(self.distributor, self.cpu_interface).cpu_interface()
     }
 
-    fn registers(&self) -> &'static Distributor {
+    pub(super) fn registers(&self) -> &'static Distributor {
         // SAFETY: the distributor's registers, mapped as device for good.
         unsafe { &*(self.distributor as *const Distributor) }
     }
@@ -162,8 +212,4 @@ fn gic(distributor: u64, cpu_interface: u64) -> Gic {
     // SAFETY: both register blocks are mapped as device for good; a driver value holds addresses
     // only, and the private registers that several of them reach are banked per CPU.
     unsafe { Gic::new(d, c, None) }
-}
-
-fn spi(intid: u32) -> IntId {
-    IntId::spi(intid - 32)
 }

@@ -1,30 +1,36 @@
 //! GICv3 by system registers.
 
+use arm_gic_driver::VirtAddr;
 use arm_gic_driver::v3::{self, Gic, ICC_CTLR_EL1, ICC_IGRPEN1_EL1, ICC_PMR_EL1, ICC_SRE_EL1};
-use arm_gic_driver::{IntId, VirtAddr};
 use spin::Mutex;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::register_structs;
 use tock_registers::registers::{ReadOnly, ReadWrite};
 
-use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, redistributor};
+use super::redistributor::{self, patiently};
+use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, place, shared_words};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
-use crate::cpu::{CpuMask, Mpidr};
+use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
+use crate::irq::Words;
+use crate::machine::Route;
 
 register_structs! {
-    /// What leaving the distributor quiet needs (IHI 0069 12.9).
-    Distributor {
+    /// What routing, and leaving the distributor quiet, needs (IHI 0069 12.9).
+    pub(super) Distributor {
         (0x0000 => ctlr: ReadWrite<u32>),
         (0x0004 => typer: ReadOnly<u32>),
         (0x0008 => _r0),
+        (0x0100 => isenabler: [ReadWrite<u32>; 32]),
         (0x0180 => icenabler: [ReadWrite<u32>; 32]),
-        (0x0200 => ispendr: [ReadWrite<u32>; 32]),
+        (0x0200 => pub(super) ispendr: [ReadWrite<u32>; 32]),
         (0x0280 => icpendr: [ReadWrite<u32>; 32]),
-        (0x0300 => _r2),
+        (0x0300 => _r1),
         (0x0380 => icactiver: [ReadWrite<u32>; 32]),
-        (0x0400 => @END),
+        (0x0400 => _r2),
+        (0x6000 => irouter: [ReadWrite<u64>; 1020]),
+        (0x7fe0 => @END),
     }
 }
 
@@ -36,7 +42,7 @@ const RWP: u32 = 1 << 31;
 /// A GICv3.
 pub struct Gic3 {
     distributor: u64,
-    /// The boot CPU programs shared interrupts, and a CPU that leaves as the console's target.
+    /// For the distributor's start, once.
     driver: Mutex<Gic>,
 }
 
@@ -62,6 +68,8 @@ impl Gic3 {
         redistributor::wake(cpu.redistributor)?;
         self.set_priority_mask(MASK_ALL_BUT_KICKS);
         ICC_CTLR_EL1.modify(ICC_CTLR_EL1::EOIMODE::CLEAR);
+        // A priority that an earlier kernel left active would hold everything back for good.
+        regs::clear_active_priorities(ICC_CTLR_EL1.read(ICC_CTLR_EL1::PRIBITS) as u32 + 1);
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::SET);
         regs::isb();
         Ok(())
@@ -105,18 +113,44 @@ impl Gic3 {
         regs::isb();
     }
 
-    pub fn route(&self, intid: u32, _to: &PerCpu, mpidr: Mpidr) -> Result<(), StepError> {
-        let [aff3, aff2, aff1, aff0] = [3, 2, 1, 0].map(|level| mpidr.aff(level));
-        let to = v3::Affinity { aff0, aff1, aff2, aff3 };
-        let driver = self.driver.lock();
-        driver.set_target_cpu(spi(intid), Some(to));
-        let back = driver.get_target_cpu(spi(intid));
-        (back == Some(to)).then_some(()).ok_or(StepError::RouteRejected)
+    /// What a CPU may still have been sent is withdrawn when the disabling has taken (IHI 0069
+    /// 12.9.4, RWP); if it has acknowledged it already, it also ends it.
+    pub fn apply(
+        &self,
+        routes: &[Route],
+        destination: &dyn Fn(CpuId) -> u64,
+    ) -> Result<(), (u32, u64)> {
+        let d = self.registers();
+        let all = Words::of(routes.iter().map(|r| r.intid));
+        all.iter().for_each(|(i, bits)| d.icenabler[i].set(bits));
+        self.settle();
+        let router = |route: &Route| &d.irouter[route.intid as usize];
+        routes.iter().for_each(|route| router(route).set(destination(route.to.cpu())));
+        let differs = |route: &Route| {
+            let is = router(route).get();
+            (is != destination(route.to.cpu())).then_some((route.intid, is))
+        };
+        let wrong = routes.iter().find_map(differs);
+        let on = Words::of(routes.iter().filter(|r| r.enable).map(|r| r.intid));
+        regs::dsb_ishst(); // what was stored for a handler is there before its interrupt is
+        on.iter().for_each(|(i, bits)| d.isenabler[i].set(bits));
+        wrong.map_or(Ok(()), Err)
+    }
+
+    pub fn route_of(&self, intid: u32) -> u64 {
+        self.registers().irouter[intid as usize].get()
     }
 
     pub fn enable_shared(&self, intid: u32, on: bool) {
-        self.driver.lock().set_irq_enable(spi(intid), on);
-        self.settle();
+        let (word, bit) = place(intid);
+        let d = self.registers();
+        if on {
+            regs::dsb_ishst();
+            d.isenabler[word].set(bit);
+        } else {
+            d.icenabler[word].set(bit);
+            self.settle();
+        }
     }
 
     pub fn set_pending(&self, intid: u32, on: bool) {
@@ -137,33 +171,51 @@ impl Gic3 {
         }
     }
 
-    pub fn quiesce(&self) {
+    /// Groups off, so that nothing is forwarded any more; then every interrupt off, and only then
+    /// what is pending or active, since a level that is still high pends again and one that is off
+    /// harms nobody.
+    pub fn quiesce(&self, cpu: &PerCpu) {
         let d = self.registers();
         d.ctlr.set(d.ctlr.get() & !GROUP_ENABLES);
-        let words = (d.typer.get() & 0x1f) as usize + 1;
-        for i in 1..words.min(32) {
-            d.icenabler[i].set(!0);
+        self.settle();
+        let words = shared_words(d.typer.get());
+        words.clone().for_each(|i| d.icenabler[i].set(!0));
+        self.settle();
+        for i in words {
             d.icpendr[i].set(!0);
             d.icactiver[i].set(!0);
         }
-        self.settle();
+        redistributor::end_active(cpu.redistributor);
+        // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
+        let _ = self.cpu_down(cpu);
     }
 
     /// Waits until the distributor has taken the last write; gives up silently, since all that
     /// could follow is the same wait.
     fn settle(&self) {
         let d = self.registers();
-        let _ = (0..10_000).find(|_| d.ctlr.get() & RWP == 0);
+        patiently(|| d.ctlr.get() & RWP == 0);
     }
 
-    fn registers(&self) -> &'static Distributor {
-        // SAFETY: the distributor's registers, mapped as device for good.
-        unsafe { &*(self.distributor as *const Distributor) }
+    pub(super) fn registers(&self) -> &'static Distributor {
+        registers(self.distributor)
     }
 }
 
-fn spi(intid: u32) -> IntId {
-    IntId::spi(intid - 32)
+/// Bits of an interrupt number that the distributor has (GICD_TYPER.IDbits).
+pub(super) fn id_bits(distributor: u64) -> u32 {
+    (registers(distributor).typer.get() >> 19 & 0x1f) + 1
+}
+
+fn registers(distributor: u64) -> &'static Distributor {
+    // SAFETY: the distributor's registers, mapped as device for good.
+    unsafe { &*(distributor as *const Distributor) }
+}
+
+/// GICD_IROUTER's value for one CPU.
+pub fn destination(mpidr: Mpidr) -> u64 {
+    let [a3, a2, a1, a0] = [3, 2, 1, 0].map(|level| u64::from(mpidr.aff(level)));
+    a3 << 32 | a2 << 16 | a1 << 8 | a0
 }
 
 /// The fields of ICC_SGI1R_EL1 that CPUs of one list share, and the CPU's bit in the list.

@@ -139,43 +139,6 @@ fn loom_a_stop_is_served_or_called_off() {
     });
 }
 
-/// Standstill: two CPUs stand still, a third one waits for both before it stops. Whoever comes last
-/// does the waking, and what both did before they stood still is over for the third.
-#[test]
-fn loom_nobody_stops_before_all_stand_still() {
-    loom::model(|| {
-        let shared = Arc::new((
-            Latch::default(),
-            core::array::from_fn::<_, 2, _>(|_| CpuCell::default()),
-            core::array::from_fn::<_, 2, _>(|_| AtomicU32::new(0)),
-        ));
-        let ticket = shared.0.open(3);
-        let stopping = CpuCell::default();
-        stopping.remote().stop_after(ticket);
-        stopping.remote().ask(Request::Stop(Ticket::from_number(9)));
-        let others: [_; 2] = core::array::from_fn(|i| {
-            shared.1[i].remote().ask(Request::StandStill(ticket));
-            let shared = shared.clone();
-            thread::spawn(move || {
-                shared.2[i].store(1, Ordering::Relaxed);
-                shared.1[i].local(0).stands_still(ticket);
-                shared.0.arrive(ticket)
-            })
-        });
-        let standstill = stopping.local(0).standstill();
-        let last = shared.0.arrive(standstill);
-        let complete = shared.0.complete(standstill);
-        assert!(complete || !last);
-        if complete {
-            assert!(shared.2.iter().all(|w| w.load(Ordering::Relaxed) == 1));
-            assert!(shared.1.iter().all(|c| c.remote().stood_still(ticket)));
-        }
-        let woken = others.map(|t| t.join().unwrap());
-        // Somebody wakes it, or it was last itself.
-        assert_eq!(woken.iter().filter(|&&w| w).count() + usize::from(last), 1);
-    });
-}
-
 /// A CPU_ON is refused while the boot CPU gives the start up: whoever is second changes nothing,
 /// and a refusal that is counted can be read.
 #[test]

@@ -136,6 +136,7 @@ impl Kernel {
                 inject(self.hotplug, &spec)?;
             }
             Some((Setting::ConsoleCpu, value)) => self.set_console_cpu(&value)?,
+            Some((Setting::Irq, value)) => self.set_irq(&value)?,
             Some((Setting::Timeout, value)) => {
                 let ms = number(&value).filter(|&ms| ms > 0);
                 let ms = ms.ok_or_else(|| format!("{value}: not a number of milliseconds"))?;
@@ -146,20 +147,13 @@ impl Kernel {
     }
 
     fn settings(&self) {
-        let console = self.board.console_target().map_or("none".into(), |c| c.to_string());
+        let console = self.console_intid().and_then(|i| self.hotplug.parts.irqs.effective(i));
+        let console = console.map_or("none".into(), |c| c.to_string());
         self.print(&format!("loglevel     {}", self.loglevel()));
         self.print(&format!("console.cpu  {console}"));
         self.print(&format!("timeout      {} ms", self.hotplug.timeout_ms()));
+        self.print("irq          `irqs` lists them; `set irq N affinity LIST`");
         self.print("fail         `set fail STEP[:CPU][:up|down][:TIMES]`, `set fail none`");
-    }
-
-    fn set_console_cpu(&self, value: &str) -> Result<(), String> {
-        let cpu = crate::options::cpu(value).ok_or_else(|| format!("{value}: not a CPU"))?;
-        let target = self
-            .hotplug
-            .online_target(cpu)
-            .ok_or_else(|| format!("CPU {cpu} is not online; `cpus` shows each CPU's mark"))?;
-        self.board.route_console(target).map_err(|e| e.to_string())
     }
 
     pub(super) fn crash(&mut self, kind: CrashKind, cpu: Option<CpuId>) -> Outcome {

@@ -217,6 +217,10 @@ pub static TABLE: [Entry; 23] = [
                  none takes that back",
             ),
             argument("console.cpu N", "the CPU that serves the console"),
+            argument(
+                "irq N affinity LIST",
+                "the CPUs that may take interrupt N, of which one does; \"irqs\" lists them",
+            ),
         ],
         example: "set fail gic:starting:3:up",
         build: build::set,

@@ -101,7 +101,7 @@ pub fn disk(args: &mut Args) -> Built {
 pub fn set(args: &mut Args) -> Built {
     let Some(word) = args.word() else { return Ok(Command::Set(None)) };
     let Some(setting) = Setting::ALL.into_iter().find(|s| s.name() == word) else {
-        return Err(bad(args, "NAME", word, "loglevel, fail or console.cpu"));
+        return Err(bad(args, "NAME", word, "loglevel, timeout, fail, console.cpu or irq"));
     };
     let mut value = args.need("VALUE")?;
     while let Some(word) = args.word() {

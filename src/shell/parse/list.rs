@@ -5,7 +5,7 @@ use crate::options::cpu;
 use crate::shell::command::Cpus;
 
 /// Reads a list; `None` if it is none or names a CPU that no machine of ours can have.
-pub(super) fn cpus(text: &str) -> Option<Cpus> {
+pub(in crate::shell) fn cpus(text: &str) -> Option<Cpus> {
     if text == "all" {
         return Some(Cpus::All);
     }

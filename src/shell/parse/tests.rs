@@ -182,13 +182,17 @@ fn settings_take_free_text() {
         ("set loglevel 7", Setting::Loglevel, "7"),
         ("set fail gic:starting:3:up", Setting::Fail, "gic:starting:3:up"),
         ("set console.cpu '3'", Setting::ConsoleCpu, "3"),
+        ("set irq 33 affinity 0-3,7", Setting::Irq, "33 affinity 0-3,7"),
         ("set fail a  b", Setting::Fail, "a b"),
     ];
     for (line, setting, value) in all {
         assert_eq!(good(line), Command::Set(Some((setting, value.into()))));
     }
     assert!(bad("set loglevel").contains("VALUE is missing"));
-    assert!(bad("set volume 3").contains("NAME \"volume\" is not loglevel, fail or console.cpu"));
+    assert!(
+        bad("set volume 3")
+            .contains("NAME \"volume\" is not loglevel, timeout, fail, console.cpu or irq")
+    );
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! Interrupts of the machine as the seam shows them.
+
+use super::Board;
+use crate::aarch64::percpu::PerCpu;
+use crate::aarch64::{timer, uart};
+use crate::cpu::CpuId;
+use crate::machine::device::Devices;
+use crate::machine::irq::Private;
+use crate::machine::{Interrupts, Route, RouteError};
+
+impl Interrupts for Board {
+    fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
+        let applied = self.gic.apply(routes, &|cpu| self.destination(cpu));
+        applied.map_err(|(intid, to)| RouteError { intid, is: self.cpu_at(to) })
+    }
+
+    fn route_of(&self, intid: u32) -> Option<CpuId> {
+        self.cpu_at(self.gic.route_of(intid))
+    }
+
+    fn enable(&self, intid: u32, on: bool) {
+        self.gic.enable_shared(intid, on);
+    }
+
+    fn pend(&self, intid: u32) {
+        self.gic.set_pending(intid, true);
+    }
+
+    fn pending(&self, intid: u32) -> bool {
+        self.gic.pending(intid)
+    }
+
+    fn private_taken(&self) -> Private {
+        let taken = self.areas.iter().map(PerCpu::taken);
+        taken.fold(Private::default(), |sum, one| Private {
+            kicks: sum.kicks + one.kicks,
+            timer: sum.timer + one.timer,
+        })
+    }
+
+    fn lpis_left_on(&self) -> usize {
+        self.lpis_left_on
+    }
+
+    fn quiesce(&self) {
+        // First, while the interrupts of reads in flight still get through.
+        self.devices_quiesce();
+        uart::quiesce();
+        timer::disarm();
+        self.gic.quiesce(self.me());
+    }
+}
+
+impl Board {
+    /// How the distributor names a CPU.
+    fn destination(&self, cpu: CpuId) -> u64 {
+        let mpidr = self.topology.mpidr(cpu).expect("a CPU of the topology");
+        self.gic.destination(&self.areas[cpu.index()], mpidr)
+    }
+
+    fn cpu_at(&self, destination: u64) -> Option<CpuId> {
+        self.topology.cpus().find(|&cpu| self.destination(cpu) == destination)
+    }
+}

@@ -1,0 +1,241 @@
+//! Shared interrupts: who asked for them, which CPUs may take them, which CPU does.
+//!
+//! A descriptor has the affinity that its user asked for, which nothing but another request of the
+//! user ever changes, and the CPU that takes the interrupt, which hotplug changes. A [`Plan`] says
+//! for a whole set of leaving CPUs at once where everything goes: it is computed in temporaries, so
+//! that a refusal has changed nothing, and applied by the boot CPU before the first of them leaves.
+//! Its targets come from [`Survivors`] alone. Coming back is the same plan with everybody online.
+//!
+//! Handlers read one thing: the table of actions, an [`RcuCell`]. They take no lock, allocate
+//! nothing and free nothing.
+//!
+//! One lock, `entries`, is over the routes. Ordinary context only, held with interrupts on, since
+//! no handler takes it. It is taken before the callback list of RCU ([`Rcu::call`]), and never
+//! while a grace period is waited for.
+
+mod choice;
+mod descriptor;
+mod error;
+mod list;
+mod plan;
+mod table;
+mod words;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use spin::Mutex;
+
+pub use descriptor::{Action, Handled, Irq, Kind, Wanted};
+pub use error::IrqError;
+pub use list::Row;
+pub use plan::Plan;
+pub use words::Words;
+
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::Survivors;
+use crate::machine::Machine;
+use crate::machine::irq::{Interrupts, Route};
+use crate::rcu::{How, Rcu, RcuCell};
+use choice::Loads;
+use descriptor::{Descriptor, Entry};
+use table::Table;
+
+/// Numbers of shared interrupts that this kernel routes: the SPIs (IHI 0069 2.2). Extended ones
+/// have registers of their own, and no machine in sight uses them.
+const SHARED: core::ops::Range<u32> = 32..1020;
+
+/// How long [`Irqs::free`] waits for handlers that may still run, milliseconds.
+const FREE_MS: u64 = 1000;
+
+/// All shared interrupts.
+pub struct Irqs {
+    table: RcuCell<Table>,
+    /// In rising order of the interrupt number.
+    entries: Mutex<Vec<Entry>>,
+}
+
+/// Who changes the table, and with whom it has to get along.
+#[derive(Clone, Copy)]
+pub struct Here<'a> {
+    /// The machine.
+    pub machine: &'a dyn Machine,
+    /// The CPU that asks.
+    pub cpu: CpuId,
+    /// Who waits for readers of the table.
+    pub rcu: &'a Rcu,
+    /// Who may be given interrupts.
+    pub online: &'a Survivors,
+}
+
+impl Default for Irqs {
+    fn default() -> Self {
+        let table = RcuCell::new(Box::new(Table::default()));
+        Self { table, entries: Mutex::new(Vec::new()) }
+    }
+}
+
+impl Irqs {
+    /// Routes and enables an interrupt, and runs its action whenever it comes from now on. Boot
+    /// CPU, in ordinary context. One whose affinity has no online CPU is masked ([`Kind::Managed`])
+    /// or goes elsewhere ([`Kind::Balanced`]) until such a CPU is there.
+    ///
+    /// # Errors
+    /// The number is no SPI or is taken already, or its route did not take; nothing has changed.
+    pub fn request(&self, here: &Here<'_>, wanted: Wanted) -> Result<(), IrqError> {
+        let intid = wanted.intid;
+        if !SHARED.contains(&intid) {
+            return Err(IrqError::NotShared(intid));
+        }
+        let mut entries = self.entries.lock();
+        let Err(at) = find(&entries, intid) else {
+            return Err(IrqError::Taken(intid, entries[find(&entries, intid).unwrap_or(0)].name()));
+        };
+        let (entry, route) = Entry::new(wanted, here.online, &Loads::of(&entries))?;
+        entries.insert(at, entry);
+        self.publish(here, &entries); // before it is enabled: the first one finds its action
+        let routed = here.machine.apply(&[route]);
+        if let Err(error) = routed {
+            let entry = entries.remove(at);
+            self.publish(here, &entries);
+            return Err(IrqError::route(entry.name(), route, error));
+        }
+        Ok(())
+    }
+
+    /// Masks an interrupt and takes its action away; when this returns without an error, the action
+    /// does not run any more. Boot CPU, in ordinary context.
+    ///
+    /// # Errors
+    /// Nobody asked for that interrupt; or a CPU that may still run the action is silent, and then
+    /// the action's memory is kept until that CPU answers.
+    pub fn free(&self, here: &Here<'_>, intid: u32) -> Result<(), IrqError> {
+        let mut entries = self.entries.lock();
+        let at = find(&entries, intid).map_err(|_| IrqError::Unknown(intid))?;
+        here.machine.enable(intid, false);
+        let entry = entries.remove(at);
+        self.publish(here, &entries);
+        drop(entries);
+        let deadline = here.machine.now() + here.machine.ticks_from_ms(FREE_MS);
+        let over = here.rcu.synchronize(here.machine, here.cpu, How::Expedited, deadline);
+        over.map_err(|stall| {
+            here.rcu.call(here.cpu, Box::new(move || drop(entry)));
+            IrqError::StillRunning(intid, stall.cpus)
+        })
+    }
+
+    /// Replaces the table of actions; readers of the old one keep it until their grace period is
+    /// over.
+    fn publish(&self, here: &Here<'_>, entries: &[Entry]) {
+        here.rcu.free_later(here.cpu, self.table.replace(Box::new(Table::of(entries))));
+    }
+
+    /// Runs the action of an interrupt that this CPU has taken; false if there is none, or if it is
+    /// one that came again and again for nothing: the caller has to silence it. From the interrupt
+    /// handler.
+    pub fn handle(&self, rcu: &Rcu, machine: &dyn Machine, cpu: CpuId, intid: u32) -> bool {
+        let entered = rcu.irq_enter(cpu);
+        let taken = {
+            let guard = rcu.read(cpu);
+            self.table.read(&guard).take(&Irq { intid, cpu, machine })
+        };
+        rcu.irq_exit(cpu, entered);
+        taken
+    }
+
+    /// Where every interrupt goes if these stay. Changes nothing.
+    ///
+    /// # Errors
+    /// Nobody stays.
+    pub fn plan(&self, survivors: &Survivors) -> Result<Plan, IrqError> {
+        Plan::new(&self.entries.lock(), survivors)
+    }
+
+    /// Carries a plan out: afterwards no interrupt goes to a CPU that leaves, read back from the
+    /// hardware. Boot CPU, before the first CPU leaves.
+    ///
+    /// # Errors
+    /// The first interrupt whose route did not take, and where it goes. All are where they were.
+    pub fn apply(&self, m: &dyn Interrupts, plan: &Plan) -> Result<(), IrqError> {
+        let mut entries = self.entries.lock();
+        if let Err(error) = plan.route(m) {
+            return Err(plan.explain(&entries, error));
+        }
+        for route in plan.routes() {
+            if let Ok(at) = find(&entries, route.intid) {
+                entries[at].follow(route);
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything goes where its affinity wants it, as far as those CPUs are online. Boot CPU, after
+    /// CPUs came up, or when a teardown was called off.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn restore(&self, m: &dyn Interrupts, online: &Survivors) -> Result<(), IrqError> {
+        let plan = self.plan(online)?;
+        self.apply(m, &plan)
+    }
+
+    /// What the user wants: from now on these CPUs may take it. It stays where it is if it may.
+    /// Boot CPU; `online` is who is.
+    ///
+    /// # Errors
+    /// Nobody asked for that interrupt, none of the CPUs is online, its device binds it to certain
+    /// CPUs, or its route did not take; nothing has changed.
+    pub fn set_affinity(
+        &self,
+        m: &dyn Interrupts,
+        online: &Survivors,
+        intid: u32,
+        wanted: &CpuMask,
+    ) -> Result<(), IrqError> {
+        let mut entries = self.entries.lock();
+        let at = find(&entries, intid).map_err(|_| IrqError::Unknown(intid))?;
+        let entry = &entries[at];
+        if entry.kind() == Kind::Managed {
+            return Err(IrqError::Bound(intid, entry.name(), entry.requested));
+        }
+        let to = choice::among(entry.at, wanted, online, &Loads::of(&entries))
+            .ok_or(IrqError::NobodyOnline(intid, *wanted))?;
+        let route = Route { intid, to, enable: !entry.silenced() };
+        m.apply(&[route]).map_err(|error| IrqError::route(entry.name(), route, error))?;
+        let entry = &mut entries[at];
+        (entry.requested, entry.home) = (*wanted, Some(to.cpu()));
+        entry.follow(&route);
+        Ok(())
+    }
+
+    /// The CPU that takes an interrupt; `None` if nobody asked for it, or if it is masked.
+    pub fn effective(&self, intid: u32) -> Option<CpuId> {
+        let entries = self.entries.lock();
+        find(&entries, intid).ok().and_then(|at| entries[at].effective())
+    }
+
+    /// All of them, in rising order of their number.
+    pub fn rows(&self) -> Vec<Row> {
+        self.entries.lock().iter().map(Row::of).collect()
+    }
+
+    /// The first interrupt that the hardware routes to one of `cpus`, and to which: none once a plan
+    /// is applied under which they leave. Reads one register for each interrupt.
+    pub fn stray(&self, m: &dyn Interrupts, cpus: &CpuMask) -> Option<(u32, CpuId)> {
+        let entries = self.entries.lock();
+        let routed = entries.iter().filter_map(|e| Some((e.intid(), m.route_of(e.intid())?)));
+        routed.into_iter().find(|(_, cpu)| cpus.contains(*cpu))
+    }
+}
+
+/// Where an interrupt is among the entries, or would be.
+fn find(entries: &[Entry], intid: u32) -> Result<usize, usize> {
+    entries.binary_search_by_key(&intid, Entry::intid)
+}
+
+/// What all who want to see the actions share.
+type Shared = Arc<Descriptor>;

@@ -1,0 +1,91 @@
+//! Which CPU takes an interrupt: a pure choice, the same whenever it is made under the same
+//! conditions.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use super::Kind;
+use super::descriptor::Entry;
+use crate::config::MAX_CPUS;
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::{Survivors, Target};
+
+/// Where to, and whether it may come there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Choice {
+    pub(super) to: Target,
+    pub(super) enable: bool,
+}
+
+/// How many interrupts each CPU takes.
+pub(super) struct Loads(Box<[u16]>);
+
+impl Loads {
+    pub(super) fn none() -> Self {
+        Self(vec![0; MAX_CPUS].into_boxed_slice())
+    }
+
+    pub(super) fn of(entries: &[Entry]) -> Self {
+        let mut loads = Self::none();
+        entries.iter().filter_map(Entry::effective).for_each(|cpu| loads.add(cpu));
+        loads
+    }
+
+    pub(super) fn add(&mut self, cpu: CpuId) {
+        if let Some(load) = self.0.get_mut(cpu.index()) {
+            *load += 1;
+        }
+    }
+
+    /// The one with the fewest; the lowest number of several.
+    fn least(&self, among: &CpuMask, survivors: &Survivors) -> Option<Target> {
+        let stay = survivors.mask().and(among);
+        let load = |cpu: &CpuId| self.0.get(cpu.index()).copied();
+        stay.iter().min_by_key(load).and_then(|cpu| survivors.stays(cpu))
+    }
+}
+
+/// Without looking at loads: the home, or else the CPU where it is, if that may take it and stays.
+pub(super) fn settled(entry: &Entry, survivors: &Survivors) -> Option<Target> {
+    let stays_here = || entry.requested.contains(entry.at).then(|| survivors.stays(entry.at));
+    entry.home.and_then(|home| survivors.stays(home)).or_else(|| stays_here().flatten())
+}
+
+/// `at` if it is one of them and stays, or else the one of them with the least load that does.
+pub(super) fn among(
+    at: CpuId,
+    cpus: &CpuMask,
+    survivors: &Survivors,
+    loads: &Loads,
+) -> Option<Target> {
+    let here = cpus.contains(at).then(|| survivors.stays(at)).flatten();
+    here.or_else(|| loads.least(cpus, survivors))
+}
+
+/// For one that is nowhere yet.
+pub(super) fn anew(
+    requested: &CpuMask,
+    kind: Kind,
+    survivors: &Survivors,
+    loads: &Loads,
+) -> Option<Choice> {
+    match loads.least(requested, survivors) {
+        Some(to) => Some(Choice { to, enable: true }),
+        None => abroad(None, kind, survivors, loads),
+    }
+}
+
+/// For one that none of its CPUs can take now. Masked or not, it is routed to a CPU that stays.
+fn abroad(at: Option<CpuId>, kind: Kind, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
+    let here = at.and_then(|at| survivors.stays(at));
+    let to = here.or_else(|| loads.least(survivors.mask(), survivors))?;
+    Some(Choice { to, enable: kind == Kind::Balanced })
+}
+
+/// For one that is not [`settled`].
+pub(super) fn moved(entry: &Entry, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
+    match loads.least(&entry.requested, survivors) {
+        Some(to) => Some(Choice { to, enable: true }),
+        None => abroad(Some(entry.at), entry.kind(), survivors, loads),
+    }
+}

@@ -1,0 +1,169 @@
+//! One interrupt: what was asked for, its action and its counts, and where it goes.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use super::choice::{self, Choice, Loads};
+use super::{IrqError, Shared};
+use crate::cpu::{CpuId, CpuMask};
+use crate::hotplug::Survivors;
+use crate::machine::Machine;
+use crate::machine::irq::Route;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// So often in a row an interrupt may come without its action finding a reason, before it is
+/// silenced: a level that nobody takes back would keep its CPU busy for ever.
+pub(super) const FOR_NOTHING: u64 = 10_000;
+
+/// What an action is told.
+pub struct Irq<'a> {
+    /// The interrupt.
+    pub intid: u32,
+    /// The CPU that has taken it, and runs the action.
+    pub cpu: CpuId,
+    /// The machine.
+    pub machine: &'a dyn Machine,
+}
+
+/// What an action says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handled {
+    /// The device had a reason, and that is dealt with.
+    Yes,
+    /// The device had none.
+    No,
+}
+
+/// Runs in the interrupt handler of one CPU at a time: allocates nothing, frees nothing, and takes
+/// no lock that ordinary code holds with interrupts on.
+pub type Action = Box<dyn Fn(&Irq<'_>) -> Handled + Send + Sync>;
+
+/// Who may take an interrupt when none of the CPUs stays that its affinity names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Any CPU, until one of them is back.
+    Balanced,
+    /// Nobody: its device can be served there only. It is masked until one of them is back.
+    Managed,
+}
+
+/// What [`super::Irqs::request`] is asked for.
+pub struct Wanted {
+    /// The interrupt.
+    pub intid: u32,
+    /// Of the device, for people.
+    pub name: String,
+    /// CPUs that may take it.
+    pub affinity: CpuMask,
+    /// What if none of them stays.
+    pub kind: Kind,
+    /// What serves it.
+    pub action: Action,
+}
+
+/// The part that handlers see, through the table.
+pub(super) struct Descriptor {
+    intid: u32,
+    name: String,
+    kind: Kind,
+    action: Action,
+    /// Written by the CPU that has taken the interrupt; relaxed, they are only counts.
+    handled: AtomicU64,
+    declined: AtomicU64,
+    declined_in_a_row: AtomicU64,
+}
+
+impl Descriptor {
+    /// Runs the action; false if it came for nothing once too often.
+    pub(super) fn take(&self, irq: &Irq<'_>) -> bool {
+        if (self.action)(irq) == Handled::Yes {
+            self.handled.fetch_add(1, Ordering::Relaxed);
+            if self.declined_in_a_row.load(Ordering::Relaxed) != 0 {
+                self.declined_in_a_row.store(0, Ordering::Relaxed);
+            }
+            return true;
+        }
+        self.declined.fetch_add(1, Ordering::Relaxed);
+        self.declined_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 < FOR_NOTHING
+    }
+
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn declined(&self) -> u64 {
+        self.declined.load(Ordering::Relaxed)
+    }
+}
+
+/// Where one interrupt goes. Plans are made from it, and it changes only when one has taken.
+pub(super) struct Entry {
+    pub(super) shared: Shared,
+    /// The user's, or the device's if it is managed. Hotplug reads it and never writes it.
+    pub(super) requested: CpuMask,
+    /// The CPU of it that takes the interrupt whenever that CPU is there; none as long as none of
+    /// them has been.
+    pub(super) home: Option<CpuId>,
+    /// The CPU that it is routed to.
+    pub(super) at: CpuId,
+    /// False while it is masked for want of a CPU, or silenced.
+    pub(super) enabled: bool,
+}
+
+impl Entry {
+    /// As wanted, and its first route.
+    pub(super) fn new(
+        wanted: Wanted,
+        online: &Survivors,
+        loads: &Loads,
+    ) -> Result<(Self, Route), IrqError> {
+        let Wanted { intid, name, affinity: requested, kind, action } = wanted;
+        let choice = choice::anew(&requested, kind, online, loads).ok_or(IrqError::NobodyStays)?;
+        let Choice { to, enable } = choice;
+        let descriptor = Descriptor {
+            intid,
+            name,
+            kind,
+            action,
+            handled: AtomicU64::new(0),
+            declined: AtomicU64::new(0),
+            declined_in_a_row: AtomicU64::new(0),
+        };
+        let (shared, at) = (Arc::new(descriptor), to.cpu());
+        let mut entry = Self { shared, requested, home: None, at, enabled: enable };
+        let route = Route { intid, to, enable };
+        entry.follow(&route);
+        Ok((entry, route))
+    }
+
+    /// A route has taken.
+    pub(super) fn follow(&mut self, route: &Route) {
+        (self.at, self.enabled) = (route.to.cpu(), route.enable);
+        if self.home.is_none() && self.requested.contains(self.at) {
+            self.home = Some(self.at);
+        }
+    }
+
+    pub(super) fn intid(&self) -> u32 {
+        self.shared.intid
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.shared.name.clone()
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.shared.kind
+    }
+
+    /// The CPU that takes it; none while it is masked.
+    pub(super) fn effective(&self) -> Option<CpuId> {
+        (self.enabled && !self.silenced()).then_some(self.at)
+    }
+
+    /// It came for nothing once too often.
+    pub(super) fn silenced(&self) -> bool {
+        self.shared.declined_in_a_row.load(Ordering::Relaxed) >= FOR_NOTHING
+    }
+}

@@ -1,0 +1,43 @@
+//! What `irqs` shows.
+
+use alloc::string::String;
+
+use super::descriptor::Entry;
+use crate::cpu::{CpuId, CpuMask};
+
+/// One interrupt, as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// Its number.
+    pub intid: u32,
+    /// Its device.
+    pub name: String,
+    /// CPUs that its user wants to take it.
+    pub requested: CpuMask,
+    /// The CPU that takes it; `None` while it is masked.
+    pub effective: Option<CpuId>,
+    /// True if a CPU takes it that was not asked for, because none of those is online.
+    pub broken: bool,
+    /// True if it came so often for nothing that it was turned off.
+    pub silenced: bool,
+    /// Times that its action found a reason.
+    pub handled: u64,
+    /// Times that it found none.
+    pub declined: u64,
+}
+
+impl Row {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let effective = entry.effective();
+        Self {
+            intid: entry.intid(),
+            name: entry.name(),
+            requested: entry.requested,
+            effective,
+            broken: effective.is_some_and(|cpu| !entry.requested.contains(cpu)),
+            silenced: entry.silenced(),
+            handled: entry.shared.handled(),
+            declined: entry.shared.declined(),
+        }
+    }
+}

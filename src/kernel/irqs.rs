@@ -1,0 +1,101 @@
+//! Interrupts at boot: the console's, which is one like any other, and what was left by others.
+
+use alloc::boxed::Box;
+use alloc::format;
+
+use super::{Kernel, Level};
+use crate::cpu::CpuMask;
+use crate::irq::{Action, Handled, Here, Irq, Kind, Wanted};
+use crate::platform::LPI_TABLES;
+
+impl Kernel {
+    /// Says what an earlier kernel left on that can't be turned off.
+    pub(super) fn lpis(&mut self) {
+        let left_on = self.board.lpis_left_on();
+        if left_on == 0 {
+            return;
+        }
+        let reserved = self.boot.description.reserved.iter();
+        let bytes: u64 =
+            reserved.filter(|r| r.name.starts_with(LPI_TABLES)).map(|r| r.range.size()).sum();
+        let text = format!(
+            "an earlier kernel left LPIs enabled on {left_on} redistributors; they stay so, and \
+             the {bytes} bytes of their tables are reserved"
+        );
+        self.say(Level::Warning, &text);
+    }
+
+    /// Asks for it, and lets the line interrupt. Any CPU may take it: it wakes the boot CPU, which
+    /// reads what was typed.
+    pub(super) fn console(&mut self) {
+        let Some(intid) = self.boot.description.console.as_ref().and_then(|c| c.intid) else {
+            return;
+        };
+        let board = self.board;
+        let action = Box::new(move |_: &Irq<'_>| handled(board.take_input()));
+        if self.request(intid, "console", Kind::Balanced, self.everywhere(), action) {
+            board.listen();
+        }
+    }
+
+    /// Starts the devices that interrupt, and asks for their interrupts and those of the clusters'
+    /// performance monitors.
+    pub(super) fn start_devices(&mut self) {
+        let board = self.board;
+        self.devices = board.devices_start();
+        let left = self.devices.left_running;
+        if left > 0 {
+            let text = format!("{left} devices were left running before this kernel, now stopped");
+            self.boot.warnings.push(text);
+        }
+        let everywhere = self.everywhere();
+        if let Some(intid) = self.devices.alarm {
+            let action = Box::new(move |_: &Irq<'_>| handled(board.alarm_taken()));
+            self.request(intid, "alarm", Kind::Balanced, everywhere, action);
+        }
+        if let Some(intid) = self.devices.disk {
+            let action = Box::new(move |_: &Irq<'_>| handled(board.disk_taken() > 0));
+            self.request(intid, "disk", Kind::Balanced, everywhere, action);
+        }
+        for number in 0..self.boot.description.clusters.len() {
+            self.cluster(number);
+        }
+    }
+
+    /// The overflow interrupt of a cluster: only its own CPUs reach the registers.
+    fn cluster(&mut self, number: usize) {
+        let cluster = self.boot.description.clusters[number].clone();
+        let pmu = &self.hotplug.parts.pmu;
+        let action = move |irq: &Irq<'_>| handled(pmu.overflow(irq.machine, number, irq.cpu));
+        let action = Box::new(action);
+        self.request(cluster.intid, &cluster.name, Kind::Managed, cluster.cpus, action);
+    }
+
+    /// False if it can't be had, which is said at boot.
+    fn request(
+        &mut self,
+        intid: u32,
+        name: &str,
+        kind: Kind,
+        affinity: CpuMask,
+        action: Action,
+    ) -> bool {
+        let (hotplug, name) = (self.hotplug, name.into());
+        let (rcu, cpu) = (&hotplug.parts.rcu, hotplug.topology().boot());
+        let here = Here { machine: self.board, cpu, rcu, online: &hotplug.everybody_stays() };
+        let wanted = Wanted { intid, name, affinity, kind, action };
+        let result = hotplug.parts.irqs.request(&here, wanted);
+        if let Err(why) = &result {
+            self.boot.warnings.push(format!("interrupt {intid}: {why}"));
+        }
+        result.is_ok()
+    }
+
+    fn everywhere(&self) -> CpuMask {
+        CpuMask::first(self.hotplug.topology().len())
+    }
+}
+
+fn handled(had_a_reason: bool) -> Handled {
+    if had_a_reason { Handled::Yes } else { Handled::No }
+}
