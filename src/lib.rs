@@ -28,6 +28,7 @@
 //! - [`hotplug`]: a cell per CPU, the table of steps, bring-up and teardown serially and at once,
 //!   failures on purpose. Run by all CPUs; the boot CPU controls.
 //! - [`irq`]: shared interrupts: descriptors, actions, and one plan for all that leave together.
+//! - [`pmu`]: the DSU PMU of each cluster: who owns it, its counters, how both leave.
 //! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes.
 //! - [`handover`]: the region that crosses the jump: a sealed page of facts and two banks of rings.
 //! - [`trace`]: events of two words, and the ring of one CPU.
@@ -81,6 +82,11 @@
 //! it sees the reader and waits until the counter has moved, or the reader sees what was published.
 //! Callbacks stay on their CPU under its lock, and move only after OFF, those of all dead CPUs at
 //! once under one more lock (taken first), which a barrier holds while it sets its markers.
+//!
+//! **A cluster's PMU** has one word for who is there and who owns it, changed by compare-and-swap
+//! only, and a gate to its registers that nobody waits for: who finds it held leaves a reason in the
+//! gate's word, and the holder acts on it before it can let go. So leaving CPUs, a CPU that arrives
+//! and the overflow handler meet there without masking anything.
 //!
 //! **A trace ring** has one owner: its CPU while that is on, the boot CPU while it is off. Words are
 //! relaxed; what makes them visible is the hand-shake by which the reader learned that the owner

@@ -30,10 +30,10 @@ macro_rules! registers {
         pub fn read(register: PmuReg) -> u64 {
             let value;
             match register {
-                // SAFETY: reads a counter or its control; where there is none, the vectors answer
-                // for CPUs of a cluster, and report the others.
+                // SAFETY: reads a counter or its control, not ahead of what comes before it; where
+                // there is none, the vectors answer for CPUs of a cluster, and report the others.
                 $(PmuReg::$register => unsafe {
-                    asm!(concat!("mrs {0}, ", $name), out(reg) value);
+                    asm!("isb", concat!("mrs {0}, ", $name), out(reg) value);
                 },)+
             }
             value

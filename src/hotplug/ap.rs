@@ -142,6 +142,9 @@ impl Ap<'_> {
                 Ok(()) => self.set(Mark::Online),
                 Err(failure) => self.local.fail(failure),
             }
+        } else {
+            // It stayed while its cluster's owner left and found only CPUs that were to leave.
+            self.hp.parts.pmu.cpu_online(self.m, self.cpu);
         }
         self.local.served(Request::Return(ticket));
         self.arrive(ticket);

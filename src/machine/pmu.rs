@@ -56,7 +56,7 @@ impl PmuReg {
 /// description gives a DSU PMU; the caller holds the cluster's lock, since the registers belong to
 /// all its CPUs and [`PmuReg::Select`] is one register.
 pub trait ClusterPmu {
-    /// MRS.
+    /// MRS, behind an ISB: nothing is read before what comes before it.
     fn pmu_read(&self, register: PmuReg) -> u64;
 
     /// MSR, and an ISB: what follows sees its effect.

@@ -102,7 +102,7 @@ impl Cluster {
     fn act(&self, m: &dyn ClusterPmu, reason: Reason) {
         let counters = &self.counters;
         if reason.has(Reason::ANEW) {
-            counters.lost();
+            counters.begin_anew(m);
         }
         match (self.owner.get().is_some(), counters.running()) {
             (true, false) => counters.start(m),

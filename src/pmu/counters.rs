@@ -110,10 +110,7 @@ impl Counters {
 
     /// Takes the registers over in whatever state they are, and goes on counting what is open.
     pub(super) fn start(&self, m: &dyn ClusterPmu) {
-        m.pmu_write(PmuReg::Control, RESET);
-        m.pmu_write(PmuReg::CountersOff, ALL);
-        m.pmu_write(PmuReg::InterruptsOff, ALL);
-        m.pmu_write(PmuReg::OverflowClear, ALL);
+        silence(m);
         if self.size().is_none() {
             self.look(m);
         }
@@ -135,8 +132,10 @@ impl Counters {
         self.running.store(0, Relaxed);
     }
 
-    /// The registers were lost: what they counted since the last look is not known.
-    pub(super) fn lost(&self) {
+    /// The last owner went without stopping the counters: what they counted since the last look is
+    /// not known.
+    pub(super) fn begin_anew(&self, m: &dyn ClusterPmu) {
+        silence(m);
         self.running.store(0, Relaxed);
     }
 
@@ -254,6 +253,14 @@ impl Counters {
         let mut events = 1..=self.size()? as usize;
         if event == CYCLES { Some(0) } else { events.find(|place| open >> place & 1 == 0) }
     }
+}
+
+/// Nothing counts and nothing interrupts, whatever was there before.
+fn silence(m: &dyn ClusterPmu) {
+    m.pmu_write(PmuReg::Control, RESET);
+    m.pmu_write(PmuReg::CountersOff, ALL);
+    m.pmu_write(PmuReg::InterruptsOff, ALL);
+    m.pmu_write(PmuReg::OverflowClear, ALL);
 }
 
 /// The register of a place.

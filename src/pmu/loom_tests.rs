@@ -107,10 +107,10 @@ impl Shared {
     }
 }
 
-/// Every interleaving with up to three switches away from a CPU that could go on.
+/// Every interleaving with up to four switches away from a CPU that could go on.
 fn check(scenario: fn()) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(4);
     model.check(scenario);
 }
 

@@ -206,7 +206,6 @@ mod loom_tests {
                 })
             });
             let arrival = owner.arrive(2);
-            assert!(matches!(owner.get(), Some(0 | 2 | 3)));
             let left = leavers.map(|t| t.join().unwrap());
             let last = owner.get().expect("vacant, and a CPU is there that stays");
             assert_eq!(owner.present(), if stay { 0b1100 } else { 0b100 });
