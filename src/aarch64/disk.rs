@@ -108,14 +108,14 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes back every read that is done. The line goes down first: what comes back while this
-    /// runs raises it again.
-    pub fn take(&mut self, mut judged: impl FnMut(Verdict)) {
-        self.transport.ack_interrupt();
+    /// Takes back every read that is done; true if the device had raised its line. The line goes
+    /// down first: a read that comes back while this runs raises it again, and may be taken now.
+    pub fn take(&mut self, mut judged: impl FnMut(Verdict)) -> bool {
+        let raised = !self.transport.ack_interrupt().is_empty();
         regs::dsb_sy();
         while let Some(token) = self.queue.peek_used() {
             // A token that nobody has given out would be at the head of the ring for ever.
-            let Some(slot) = self.slots.iter_mut().find(|s| s.token == Some(token)) else { return };
+            let Some(slot) = self.slots.iter_mut().find(|s| s.token == Some(token)) else { break };
             // SAFETY: the device has given the token back, with the buffers that it stands for.
             let written = unsafe {
                 let pieces = slot.pieces();
@@ -125,6 +125,7 @@ impl Disk {
             // SAFETY: as above.
             judged(unsafe { slot.verdict(written.unwrap_or(0)) });
         }
+        raised
     }
 
     /// Begins a reset.

@@ -82,9 +82,10 @@ pub struct DiskCounts {
     pub dropped: u64,
     /// Reads that are away now.
     pub in_flight: u64,
-    /// Interrupts that brought something.
+    /// Interrupts that the device had raised. One may bring nothing: its read came back while the
+    /// one before was being served, and was taken by that.
     pub interrupts: u64,
-    /// Interrupts that found nothing to take.
+    /// Interrupts that it had not raised.
     pub spurious: u64,
 }
 

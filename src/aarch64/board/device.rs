@@ -134,23 +134,23 @@ impl Reads {
         Ok(disk.in_flight())
     }
 
-    /// Returns how many are back.
-    fn take(&mut self) -> u32 {
-        let (Some(disk), counts) = (&mut self.disk, &mut self.counts) else { return 0 };
+    /// Whether the line was up, and how many are back.
+    fn take(&mut self) -> (bool, u32) {
+        let (Some(disk), counts) = (&mut self.disk, &mut self.counts) else { return (false, 0) };
         let mut back = 0;
-        disk.take(|verdict| {
+        let raised = disk.take(|verdict| {
             back += 1;
             counts.completed += u64::from(verdict != Verdict::Bad);
             counts.zeroes += u64::from(verdict == Verdict::Zeroes);
             counts.failed += u64::from(verdict == Verdict::Bad);
         });
-        back
+        (raised, back)
     }
 
     fn interrupted(&mut self) -> u32 {
-        let back = self.take();
-        self.counts.interrupts += u64::from(back > 0);
-        self.counts.spurious += u64::from(back == 0);
+        let (raised, back) = self.take();
+        self.counts.interrupts += u64::from(raised);
+        self.counts.spurious += u64::from(!raised);
         back
     }
 
