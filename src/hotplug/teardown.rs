@@ -55,7 +55,7 @@ impl Hotplug {
         run.freeze(&online, &leaving);
         match mode {
             _ if !silent.is_empty() => run.name_missing(&silent),
-            _ if run.refused(&leaving) => {}
+            _ if leaving.is_empty() || run.refused(&leaving) => {}
             TeardownMode::Serial => run.one_by_one(&leaving),
             TeardownMode::Parallel => run.all_at_once(&leaving),
         }
@@ -171,7 +171,7 @@ impl Run<'_> {
     }
 
     /// Gives back what [`Self::share_out`] moved. The survivors are all that are online again.
-    pub(super) fn share_again(&mut self, leaving: &CpuMask) {
+    pub(super) fn share_again(&self, leaving: &CpuMask) {
         let back = leaving.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();
         self.hp.publish_view(*survivors.mask());
