@@ -42,21 +42,25 @@ impl Hotplug {
     /// One round of a CPU that has nothing else to do: what is due, then sleep until something is.
     /// The CPU itself, in ordinary context, no read side open.
     pub fn breathe(&self, m: &dyn Machine, cpu: CpuId) {
-        self.run_due(m, cpu);
+        let ran = self.run_due(m, cpu);
         let parts = &self.parts;
-        if parts.work.is_empty(cpu) {
+        // What ran may have slept, and taken the kick of somebody who wants something else of this
+        // CPU: then the caller looks for that before there is another sleep.
+        if ran == 0 && parts.work.is_empty(cpu) {
             let deadlines = [parts.timers.next(cpu), parts.rcu.next_wake(m, cpu)];
             self.idle(m, cpu, deadlines.into_iter().flatten().min());
         }
     }
 
-    /// Timers, work, callbacks and requests to the cluster of a CPU that are due. The CPU itself, in ordinary context.
-    pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) {
+    /// Timers, work, callbacks and requests to the cluster of a CPU that are due; how many of the
+    /// first three have run. The CPU itself, in ordinary context.
+    pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) -> usize {
         let parts = &self.parts;
-        parts.timers.run_due(m, cpu);
-        parts.work.run(m, cpu);
-        parts.rcu.run_ready(m, cpu);
+        let timers = parts.timers.run_due(m, cpu);
+        let items = parts.work.run(m, cpu);
+        let callbacks = parts.rcu.run_ready(m, cpu);
         parts.pmu.serve(m, cpu);
+        timers + items + callbacks
     }
 
     /// [`wait`](crate::machine::Clock::wait), and nobody waits for this CPU's read sides meanwhile.
