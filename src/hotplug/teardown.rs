@@ -59,6 +59,10 @@ impl Hotplug {
             TeardownMode::Serial => run.one_by_one(&leaving),
             TeardownMode::Parallel => run.all_at_once(&leaving),
         }
+        if run.off != leaving {
+            // Those that did not leave are online as before.
+            self.publish_view(*self.everybody_stays().mask());
+        }
         let Run { spans, stuck, noted, off, .. } = run;
         TeardownOutcome { off, stuck, noted, spans, total: m.now() - begin }
     }
@@ -174,7 +178,6 @@ impl Run<'_> {
     pub(super) fn share_again(&self, leaving: &CpuMask) {
         let back = leaving.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();
-        self.hp.publish_view(*survivors.mask());
         // What fails here stays with the survivors, where it works as well.
         let _ = Runner::all(self.hp, self.m, &back, &survivors).up(Section::Shared);
     }
