@@ -59,25 +59,32 @@ impl Hotplug {
         body: impl FnOnce() -> R,
     ) -> R {
         let turn = &self.exclusive.turns[usize::from(id.0)];
+        // In the starting section the GIC may be down, and nobody can kick or be kicked.
+        let kicks = step.section == Section::Online;
         if !turn.take(cpu) {
-            let kicks = step.section == Section::Online;
             self.await_turn(m, cpu, turn, kicks);
         }
         let result = body();
-        if let Some(next) = turn.release(cpu) {
+        if let Some(next) = turn.release(cpu)
+            && kicks
+        {
             m.kick(&CpuMask::from_iter([next]));
         }
         result
     }
 
-    /// In the starting section the GIC may be down, and nobody can kick or be kicked.
+    /// Who can't be kicked watches the word that says whose turn it is: before the timer's step
+    /// nothing else would end its sleep.
     fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, kicks: bool) {
-        let nothing = AtomicU64::new(0);
-        while !turn.mine(cpu) {
+        loop {
+            let (word, seen) = turn.watch(cpu);
+            if turn.mine(cpu) {
+                return;
+            }
             if kicks {
                 self.idle(m, cpu, None);
             } else {
-                m.look_again(&nothing, 0);
+                m.look_again(word, seen);
             }
         }
     }

@@ -71,6 +71,14 @@ impl Turn {
             && self.holder.load(Ordering::Acquire) == u64::from(cpu.0)
     }
 
+    /// The word that changes when the turn is handed to a CPU that waits, and what it holds now:
+    /// to be watched if the turn is not [`Self::mine`] after this.
+    pub fn watch(&self, cpu: CpuId) -> (&AtomicU64, u64) {
+        let (word, _) = self.bit(cpu);
+        // Acquire: `mine` looks no earlier.
+        (word, word.load(Ordering::Acquire))
+    }
+
     /// Gives the turn up. Returns the CPU that has it now, which the caller kicks. By the holder,
     /// or for one that will never act again.
     #[must_use = "the CPU that has the turn now sleeps until it is kicked"]
