@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{StepError, steps};
-use baton::machine::Ipi;
+use baton::machine::pmu::{ClusterPmu, PmuReg};
+use baton::machine::{Ipi, PsciError};
 use baton::options::{BringupPolicy, TeardownMode};
-use baton::trace::StepId;
+use baton::pmu::Request;
+use baton::trace::{Dir, Mark, StepId};
 use baton::work::{Item, Running};
-use sim::{Act, Cpu, Sim, seeds};
+use sim::{Act, Answer, Cpu, Power, Sim, TIMEOUT_MS, seeds};
 
 const MODES: [TeardownMode; 2] = [TeardownMode::Serial, TeardownMode::Parallel];
 
@@ -99,4 +101,75 @@ fn every_step_can_be_made_exclusive() {
             });
         });
     }
+}
+
+/// Everybody is given up on the way, and the step back of each is made to fail.
+#[test]
+fn who_is_off_owns_no_cluster() {
+    seeds(0..60, |seed| {
+        Sim::new(8, seed).run(move |sim, m| {
+            let pmu = steps::by_name("pmu:online").unwrap();
+            for cpu in sim.aps().iter() {
+                sim.hp.faults.inject(pmu, Some(cpu), Some(Dir::Down), 1).unwrap();
+            }
+            sim.hp.set_timeout_ms(0);
+            let _ = sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
+            sim.hp.set_timeout_ms(TIMEOUT_MS);
+            m.rest(10);
+            for cpu in sim.aps().iter() {
+                let refused = Answer::Refused(PsciError::InternalFailure);
+                sim.faults(cpu, |f| f.on.push_back(refused));
+            }
+            let again = sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
+            assert_eq!(again.online, CpuMask::new());
+            for info in sim.hp.parts.pmu.info() {
+                let off = |cpu: &CpuId| sim.power(*cpu) == Power::Off;
+                assert_eq!(info.present.iter().find(off), None, "{info:?}");
+            }
+        });
+    });
+}
+
+/// A CPU does not come back from a teardown that was called off: the next one takes it along.
+#[test]
+fn who_stayed_behind_goes_with_the_others() {
+    for mode in MODES {
+        seeds(0..60, |seed| {
+            Sim::new(4, seed).run(move |sim, m| {
+                up(sim, m);
+                let step = |name| steps::by_name(name).unwrap();
+                let (refuses, stays) = (sim.ap(2), sim.ap(0));
+                let faults = &sim.hp.faults;
+                faults.inject(step("pmu:online"), Some(refuses), Some(Dir::Down), 1).unwrap();
+                faults.inject(step("work:online"), Some(stays), Some(Dir::Up), 1).unwrap();
+                let _ = sim.hp.tear_down(m, &sim.aps(), TeardownMode::Parallel);
+                assert_eq!(sim.hp.mark(stays), Mark::TeardownCpu);
+                assert_eq!(sim.hp.up(), sim.aps());
+                let outcome = sim.hp.tear_down(m, &sim.hp.up(), mode);
+                assert_eq!((outcome.off, outcome.stuck), (sim.aps(), vec![]));
+            });
+        });
+    }
+}
+
+/// The counters of the boot CPU's cluster stop when nothing else is left.
+#[test]
+fn the_last_cluster_stops_at_the_jump() {
+    seeds(0..60, |seed| {
+        Sim::new(8, seed).run(move |sim, m| {
+            up(sim, m);
+            let pmu = &sim.hp.parts.pmu;
+            let Some(cluster) = pmu.cluster_of(sim.boot()) else { return };
+            let pause = &mut |_| true;
+            pmu.ask(m, sim.boot(), cluster, Request::Open(0x11), pause).unwrap();
+            let _ = sim.hp.tear_down(m, &sim.hp.up(), TeardownMode::Parallel);
+            assert_eq!(
+                (pmu.owner(cluster), m.pmu_read(PmuReg::Control) & 1),
+                (Some(sim.boot()), 1)
+            );
+            sim.hp.boot_cpu_silent(m);
+            assert_eq!((pmu.owner(cluster), m.pmu_read(PmuReg::Control) & 1), (None, 0));
+            assert_eq!(m.pmu_read(PmuReg::InterruptsOn), 0);
+        });
+    });
 }

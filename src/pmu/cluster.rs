@@ -70,6 +70,9 @@ impl Cluster {
 
     /// The CPU with this index is gone without having left.
     pub(super) fn forget(&self, index: u32, survivors: &Survivors) -> Left {
+        if self.owner.present() >> index & 1 == 0 {
+            return Left::Bystander; // it has left
+        }
         self.owner.forget(index, &|i| self.stays(i, survivors))
     }
 
