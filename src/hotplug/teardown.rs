@@ -67,6 +67,12 @@ impl Hotplug {
         TeardownOutcome { off, stuck, noted, spans, total: m.now() - begin }
     }
 
+    /// CPUs beside the boot CPU that are up: ONLINE, or stayed behind at TEARDOWN_CPU in an earlier
+    /// teardown.
+    pub fn up(&self) -> CpuMask {
+        self.can_leave(&CpuMask::first(self.cells.len()))
+    }
+
     /// Those of `cpus` that are ONLINE, or stayed behind at TEARDOWN_CPU in an earlier teardown.
     fn can_leave(&self, cpus: &CpuMask) -> CpuMask {
         let up = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Online | Mark::TeardownCpu);
@@ -78,7 +84,7 @@ impl Hotplug {
     /// survivors of that one, so nobody may leave now.
     pub(super) fn unanswered(&self) -> CpuMask {
         let silent = |&cpu: &CpuId| self.cell(cpu).request() != Request::Stay;
-        self.can_leave(&CpuMask::first(self.cells.len())).iter().filter(silent).collect()
+        self.up().iter().filter(silent).collect()
     }
 
     /// Waits until there are none of those; returns those that there are at the deadline.

@@ -26,7 +26,7 @@ impl Kernel {
         self.no_strays()?;
         let checked = self.board.now();
         self.hotplug.record_phase(self.board, Phase::Preflight, Dir::Down, exec_at, checked);
-        let online = self.hotplug.online();
+        let online = self.hotplug.up();
         // Take the CPUs down. Still reversible: they can be started again.
         let outcome = self.hotplug.tear_down(self.board, &online, mode);
         self.accept(&outcome, &online)?;
