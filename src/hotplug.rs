@@ -165,6 +165,15 @@ impl Hotplug {
         Ok(())
     }
 
+    /// What the boot CPU still holds beyond its own: the counters of its cluster, which could
+    /// interrupt the next kernel. On the boot CPU, when no other is on and none will be. Can't
+    /// fail, and allocates nothing.
+    pub fn boot_cpu_silent(&self, m: &dyn Machine) {
+        let boot = self.topology.boot();
+        let nobody = Survivors::freeze(&CpuMask::new(), &CpuMask::first(self.cells.len()));
+        let _ = self.parts.pmu.cpu_leaving(m, boot, &nobody);
+    }
+
     /// How long a phase may take before the missing CPUs are named, milliseconds.
     pub fn timeout_ms(&self) -> u64 {
         self.timeout_ms.load(Ordering::Relaxed)

@@ -35,7 +35,10 @@ impl Kernel {
         let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start };
         self.area.prepare(&farewell);
         // ---- Point of no return: from here on nothing can fail, allocate or print. ----
-        self.hotplug.timed(self.board, Phase::Quiesce, Dir::Down, || self.board.quiesce());
+        self.hotplug.timed(self.board, Phase::Quiesce, Dir::Down, || {
+            self.hotplug.boot_cpu_silent(self.board);
+            self.board.quiesce();
+        });
         self.area.seal(self.board.now());
         Ok(next)
     }
