@@ -125,6 +125,17 @@ pub trait Clock {
     /// kick stays pending and ends the sleep at once. Any CPU, in ordinary context.
     fn wait(&self, deadline: Option<u64>);
 
+    /// As [`Clock::wait`], but only while `word` holds `quiet`: if it holds something else when the
+    /// sleep ends, nothing is served, and this is true. What ended the sleep stays pending then, and
+    /// every interrupt of this CPU masked, until the next wait or [`Local::resume`]. For a CPU that
+    /// is asked to leave: what it would serve is dropped when its GIC goes. Any CPU, in ordinary
+    /// context.
+    fn wait_unless(&self, word: &AtomicU64, quiet: u64, deadline: Option<u64>) -> bool {
+        let _ = (word, quiet);
+        self.wait(deadline);
+        false
+    }
+
     /// Gives way for a moment: to another CPU that shares this one's hardware thread, or until
     /// `word` no longer holds `seen`, or until an interrupt, whatever comes first; 1 ms at the
     /// latest, and perhaps at once. For the few looks before a [`Clock::wait`], where what is
@@ -216,6 +227,9 @@ pub trait Local {
 
     /// Disables the inter-processor interrupt.
     fn ipi_down(&self);
+
+    /// Takes interrupts again after a [`Clock::wait_unless`] that served nothing; otherwise nothing.
+    fn resume(&self) {}
 
     /// With `false` only kicks get through from now on, with `true` every interrupt again.
     fn interrupts(&self, all: bool);

@@ -24,6 +24,9 @@ use crate::pmu::model::ClusterModel;
 /// No overflow is to come.
 const NEVER: u64 = u64::MAX;
 
+/// So many ticks ahead, hours at least, an overflow is not waited for; every access looks anew.
+const FAR: u64 = 1 << 44;
+
 macro_rules! registers {
     ($($register:ident = $name:literal)+) => {
         /// MRS of a register of this CPU's cluster.
@@ -194,6 +197,8 @@ impl Emulated {
             set(self.intid, line);
         }
         registers.line = line;
-        self.next.store(registers.model.next_overflow().unwrap_or(NEVER), Ordering::Relaxed);
+        // The 64-bit cycle counter overflows in years: no reason to arm a timer at every sleep.
+        let next = registers.model.next_overflow().filter(|next| next.saturating_sub(now) < FAR);
+        self.next.store(next.unwrap_or(NEVER), Ordering::Relaxed);
     }
 }

@@ -16,6 +16,12 @@ pub struct PerCpu {
     pub redistributor: u64,
     /// Exception level at which it entered.
     entry_level: AtomicU64,
+    /// Interrupts have been masked since a wait that served none.
+    masked: AtomicBool,
+    /// Only kicks are to get through once they are not masked any more.
+    filter: AtomicBool,
+    /// Its timer is armed.
+    armed: AtomicBool,
     /// A kick that its owner has not seen yet.
     kicked: AtomicBool,
     /// Its bit in a GICv2 target list, 0 until it is up.
@@ -32,6 +38,9 @@ impl PerCpu {
             cpu,
             redistributor,
             entry_level: AtomicU64::new(0),
+            masked: AtomicBool::new(false),
+            filter: AtomicBool::new(false),
+            armed: AtomicBool::new(false),
             kicked: AtomicBool::new(false),
             gicv2_target: AtomicU64::new(0),
             kicks: AtomicU64::new(0),
@@ -41,7 +50,9 @@ impl PerCpu {
 
     /// Forgets what the last life of this CPU left. The CPU is off.
     pub fn reset(&self) {
-        self.kicked.store(false, Ordering::Relaxed);
+        for flag in [&self.kicked, &self.masked, &self.filter, &self.armed] {
+            flag.store(false, Ordering::Relaxed);
+        }
         self.entry_level.store(0, Ordering::Relaxed);
     }
 
@@ -53,6 +64,32 @@ impl PerCpu {
     /// Sets [`Self::entry_level`].
     pub fn set_entry_level(&self, level: u64) {
         self.entry_level.store(level, Ordering::Relaxed);
+    }
+
+    /// True if its interrupts are masked after a wait. The owner only, as for all of these.
+    pub fn is_masked(&self) -> bool {
+        self.masked.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::is_masked`]; with `false`, says whether only kicks are to get through.
+    pub fn set_masked(&self, masked: bool) -> bool {
+        self.masked.store(masked, Ordering::Relaxed);
+        !masked && self.filter.swap(false, Ordering::Relaxed)
+    }
+
+    /// Only kicks are to get through, once they are not masked any more.
+    pub fn filter_later(&self) {
+        self.filter.store(true, Ordering::Relaxed);
+    }
+
+    /// True if its timer is armed.
+    pub fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Self::is_armed`].
+    pub fn set_armed(&self, armed: bool) {
+        self.armed.store(armed, Ordering::Relaxed);
     }
 
     /// Notes a kick. From the interrupt handler of this CPU only.

@@ -113,8 +113,12 @@ impl Ap<'_> {
     /// Serves requests until it is told to stop.
     fn work(&self) {
         loop {
-            match self.local.request() {
-                Request::Stay | Request::Come(_) => self.hp.breathe(self.m, self.cpu),
+            let (word, request) = self.local.request_word();
+            if !matches!(request, Request::Stop(_)) {
+                self.m.resume();
+            }
+            match request {
+                Request::Stay | Request::Come(_) => self.breathe(word),
                 Request::Leave(ticket) => self.leave(ticket),
                 Request::Return(ticket) => self.come_back(ticket),
                 Request::StandStill(ticket) => self.stand_still(ticket),
@@ -125,6 +129,14 @@ impl Ap<'_> {
                 }
             }
         }
+    }
+
+    /// Sleeps until it is wanted. What it is wanted for decides whether interrupts are served.
+    fn breathe(&self, quiet: u64) {
+        let word = self.local.watch();
+        self.hp.breathe_with(self.m, self.cpu, |deadline| {
+            self.m.wait_unless(word, quiet, deadline);
+        });
     }
 
     fn leave(&self, ticket: Ticket) {
@@ -166,10 +178,9 @@ impl Ap<'_> {
     /// or the whole was called off.
     fn stop(&self, ticket: Ticket) -> bool {
         let runs = if self.is_ready_to_stop() {
-            self.pass(ticket, StopState::Prepare) == StopState::DisableIrq && {
-                self.m.interrupts(false);
-                self.pass(ticket, StopState::DisableIrq) == StopState::Run
-            }
+            // Its interrupts are off since its online steps are undone.
+            self.pass(ticket, StopState::Prepare) == StopState::DisableIrq
+                && self.pass(ticket, StopState::DisableIrq) == StopState::Run
         } else {
             self.local.acks(ticket, StopState::Prepare);
             let acked = self.hp.stop.refuse(ticket);

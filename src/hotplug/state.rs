@@ -200,6 +200,17 @@ impl<'a> Local<'a> {
         self.cell.request()
     }
 
+    /// The same, and the word that says it.
+    pub fn request_word(&self) -> (u64, Request) {
+        let word = self.cell.request.load(Ordering::Acquire);
+        (word, Request::from_word(word))
+    }
+
+    /// Where that word is.
+    pub fn watch(&self) -> &'a AtomicU64 {
+        &self.cell.request
+    }
+
     /// Marks a request as served, unless a newer one has come: then it stands, and this is false.
     pub fn served(&self, request: Request) -> bool {
         let (old, new) = (request.to_word(), Request::Stay.to_word());

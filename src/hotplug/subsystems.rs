@@ -42,13 +42,23 @@ impl Hotplug {
     /// One round of a CPU that has nothing else to do: what is due, then sleep until something is.
     /// The CPU itself, in ordinary context, no read side open.
     pub fn breathe(&self, m: &dyn Machine, cpu: CpuId) {
+        self.breathe_with(m, cpu, |deadline| m.wait(deadline));
+    }
+
+    /// [`Self::breathe`], with a way to sleep of the caller's.
+    pub(super) fn breathe_with(
+        &self,
+        m: &dyn Machine,
+        cpu: CpuId,
+        sleep: impl FnOnce(Option<u64>),
+    ) {
         let ran = self.run_due(m, cpu);
         let parts = &self.parts;
         // What ran may have slept, and taken the kick of somebody who wants something else of this
         // CPU: then the caller looks for that before there is another sleep.
         if ran == 0 && parts.work.is_empty(cpu) {
             let deadlines = [parts.timers.next(cpu), parts.rcu.next_wake(m, cpu)];
-            self.idle(m, cpu, deadlines.into_iter().flatten().min());
+            self.idle_with(cpu, || sleep(deadlines.into_iter().flatten().min()));
         }
     }
 
@@ -66,8 +76,12 @@ impl Hotplug {
     /// [`wait`](crate::machine::Clock::wait), and nobody waits for this CPU's read sides meanwhile.
     /// The CPU itself, in ordinary context, no read side open.
     pub fn idle(&self, m: &dyn Machine, cpu: CpuId, deadline: Option<u64>) {
+        self.idle_with(cpu, || m.wait(deadline));
+    }
+
+    fn idle_with(&self, cpu: CpuId, sleep: impl FnOnce()) {
         let entered = self.parts.rcu.idle_enter(cpu);
-        m.wait(deadline);
+        sleep();
         if entered {
             self.parts.rcu.idle_exit(cpu);
         }

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Board, crash};
 use crate::aarch64::gic::KICK;
+use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::{cache, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
@@ -25,30 +26,63 @@ impl Clock for Board {
         timer::hz()
     }
 
-    /// Interrupts are masked from the last look at the kick until WFI, which a pending interrupt
-    /// ends even so: nothing can slip in between. What ended it is served right here, without the
-    /// detour through the vectors.
     fn wait(&self, deadline: Option<u64>) {
-        let me = self.me();
-        let deadline = self.earliest(me, deadline);
-        if let Some(deadline) = deadline {
-            timer::arm(deadline);
-        }
-        let daif = regs::irq_save();
-        if !me.take_kick() {
-            regs::wfi();
-        }
-        self.gic.serve(|intid| self.interrupt(intid));
-        regs::irq_restore(daif);
-        me.take_kick();
-        if deadline.is_some() {
-            timer::disarm();
-        }
+        self.sleep(deadline, &|| false);
+    }
+
+    fn wait_unless(&self, word: &AtomicU64, quiet: u64, deadline: Option<u64>) -> bool {
+        self.sleep(deadline, &|| word.load(Ordering::Acquire) != quiet)
     }
 
     /// The monitor on the word makes its change an event; the event stream bounds the sleep.
     fn look_again(&self, word: &AtomicU64, seen: u64) {
         regs::wait_for_change(word, seen);
+    }
+}
+
+impl Board {
+    /// Interrupts are masked from the last look at the kick until WFI, which a pending interrupt
+    /// ends even so: nothing can slip in between. What ended it is served right here, without the
+    /// detour through the vectors; or not at all, if `leaves` says so.
+    fn sleep(&self, deadline: Option<u64>, leaves: &dyn Fn() -> bool) -> bool {
+        let me = self.me();
+        self.unmask(me);
+        self.arm(me, self.earliest(me, deadline));
+        let daif = regs::irq_save();
+        if !me.take_kick() {
+            regs::wfi();
+        }
+        let leaves = leaves();
+        if leaves {
+            me.set_masked(true);
+        } else {
+            self.gic.serve(|intid| self.interrupt(intid));
+            regs::irq_restore(daif);
+            me.take_kick();
+        }
+        self.arm(me, None);
+        leaves
+    }
+
+    /// Takes interrupts again.
+    fn unmask(&self, me: &PerCpu) {
+        if me.is_masked() {
+            if me.set_masked(false) {
+                self.gic.filter(false);
+            }
+            regs::irq_enable();
+        }
+    }
+
+    /// Arms this CPU's timer, or turns it off if it is not off.
+    fn arm(&self, me: &PerCpu, deadline: Option<u64>) {
+        if let Some(deadline) = deadline {
+            me.set_armed(true);
+            timer::arm(deadline);
+        } else if me.is_armed() {
+            me.set_armed(false);
+            timer::disarm();
+        }
     }
 }
 
@@ -131,7 +165,7 @@ impl Local for Board {
     /// Its interrupt stays enabled for the moment: a timer that is off raises none, and
     /// [`Local::gic_down`] disables all that there are.
     fn timer_down(&self) {
-        timer::disarm();
+        self.arm(self.me(), None);
         self.hand_over_overflows();
     }
 
@@ -143,8 +177,21 @@ impl Local for Board {
         self.gic.enable_private(self.me(), KICK, false);
     }
 
+    fn resume(&self) {
+        self.unmask(self.me());
+    }
+
     fn interrupts(&self, all: bool) {
+        let me = self.me();
+        if me.is_masked() && !all {
+            me.filter_later(); // none gets through as it is
+            return;
+        }
         self.gic.filter(all);
+        if me.is_masked() {
+            me.set_masked(false);
+            regs::irq_enable();
+        }
     }
 }
 

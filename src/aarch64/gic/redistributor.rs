@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::{register_bitfields, register_structs};
@@ -157,13 +158,12 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
     f.icenabler0.set(!0);
     patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAwake)?;
     f.icpendr0.set(!0); // a kick that came too late would hit the next kernel
-    f.waker.modify(WAKER::PROCESSOR_SLEEP::SET);
-    if !f.waker.is_set(WAKER::PROCESSOR_SLEEP) {
-        return Ok(()); // firmware's or the hypervisor's business: the register ignores writes
-    }
-    patiently(|| f.waker.is_set(WAKER::CHILDREN_ASLEEP))
-        .then_some(())
-        .ok_or(StepError::RedistributorAwake)
+    f.waker.write(WAKER::PROCESSOR_SLEEP::SET); // its other bits are read-only
+    // If the register ignores the write, sleep is firmware's or the hypervisor's business.
+    let settled = |waker: LocalRegisterCopy<u32, WAKER::Register>| {
+        waker.is_set(WAKER::CHILDREN_ASLEEP) || !waker.is_set(WAKER::PROCESSOR_SLEEP)
+    };
+    patiently(|| settled(f.waker.extract())).then_some(()).ok_or(StepError::RedistributorAwake)
 }
 
 /// No private interrupt is active any more.
