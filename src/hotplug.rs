@@ -189,7 +189,7 @@ impl Hotplug {
         self.assembled_at.load(Ordering::Relaxed)
     }
 
-    /// The last CPU has assembled. Relaxed: published by its next acknowledgement.
+    /// The last CPU has assembled. Relaxed: for a report.
     fn note_assembled(&self, now: u64) {
         self.assembled_at.store(now, Ordering::Relaxed);
     }

@@ -27,7 +27,7 @@ use crate::hotplug::Hotplug;
 use crate::memory::Range;
 use crate::memory::layout::Claims;
 use crate::shell::command::CrashKind;
-use crate::trace::Mark;
+use crate::trace::{Mark, Ring};
 
 /// Bytes that can wait between the interrupt that received them and the shell.
 const INPUT: usize = 1024;
@@ -43,6 +43,8 @@ pub struct Board {
     pub(super) records: Box<[Record]>,
     pub(super) claims: Claims,
     pub(super) trace: Area<'static>,
+    /// The rings of this kernel, by CPU.
+    pub(super) rings: Once<Box<[Ring<'static>]>>,
     devices: Held,
     pub(super) lpis_left_on: usize,
     pub(super) timer_ppi: u32,
@@ -114,6 +116,7 @@ impl Board {
             records,
             claims,
             trace,
+            rings: Once::new(),
             devices,
             lpis_left_on,
             timer_ppi,

@@ -179,8 +179,11 @@ impl Ap<'_> {
     fn stop(&self, ticket: Ticket) -> bool {
         let runs = if self.is_ready_to_stop() {
             // Its interrupts are off since its online steps are undone.
-            self.pass(ticket, StopState::Prepare) == StopState::DisableIrq
-                && self.pass(ticket, StopState::DisableIrq) == StopState::Run
+            self.local.acks(ticket, StopState::Prepare);
+            match self.hp.pass_deaf(self.m, self.cpu, ticket) {
+                StopState::DisableIrq => self.pass(ticket, StopState::DisableIrq) == StopState::Run,
+                state => state == StopState::Run,
+            }
         } else {
             self.local.acks(ticket, StopState::Prepare);
             let acked = self.hp.stop.refuse(ticket);

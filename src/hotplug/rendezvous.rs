@@ -20,7 +20,22 @@ impl Hotplug {
         ticket: Ticket,
         state: StopState,
     ) -> StopState {
-        let acked = self.stop.ack(ticket, state);
+        self.passed(m, cpu, ticket, state, self.stop.ack(ticket, state))
+    }
+
+    /// The same for PREPARE, by a CPU whose interrupts are off.
+    pub(super) fn pass_deaf(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket) -> StopState {
+        self.passed(m, cpu, ticket, StopState::Prepare, self.stop.ack_deaf(ticket))
+    }
+
+    fn passed(
+        &self,
+        m: &dyn Machine,
+        cpu: CpuId,
+        ticket: Ticket,
+        state: StopState,
+        acked: Acked,
+    ) -> StopState {
         self.after_ack(m, acked);
         match acked {
             Acked::Advanced(next) => next,
@@ -36,7 +51,7 @@ impl Hotplug {
     /// assemble notes when that was.
     pub(super) fn after_ack(&self, m: &dyn Machine, acked: Acked) {
         let Acked::Advanced(to) = acked else { return };
-        if to == StopState::DisableIrq {
+        if matches!(to, StopState::DisableIrq | StopState::Run) {
             self.note_assembled(m.now());
         }
         self.wake_sleepers(m);

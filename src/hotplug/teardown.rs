@@ -219,7 +219,9 @@ impl Run<'_> {
     /// had assembled.
     fn span_until_run(&mut self, begin: u64) {
         let end = self.m.now();
-        let assembled = self.hp.assembled_at().clamp(begin, end);
+        // The last to assemble lets the others run before it notes the time: it may not be there yet.
+        let noted = self.hp.assembled_at();
+        let assembled = if (begin..=end).contains(&noted) { noted } else { end };
         self.hp.record_phase(self.m, Phase::OnlineDown, Dir::Down, begin, assembled);
         self.hp.record_phase(self.m, Phase::Stop, Dir::Down, assembled, end);
         self.spans.online_down += assembled - begin;

@@ -58,7 +58,8 @@ const STATE_BITS: u32 = 3;
 const COUNT_BITS: u32 = 16;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 const REFUSED: u64 = 1 << COUNT_BITS;
-const COUNT_SHIFT: u32 = COUNT_BITS + 1;
+const LISTENS: u64 = 1 << (COUNT_BITS + 1);
+const COUNT_SHIFT: u32 = COUNT_BITS + 2;
 
 /// One stop_machine at a time.
 #[repr(align(128))]
@@ -73,7 +74,7 @@ pub struct StopMachine {
 /// On a line of its own.
 #[repr(align(128))]
 struct Count {
-    /// (operation << 3 | state) << 17 | refused << 16 | acknowledgements to come
+    /// (operation << 3 | state) << 18 | listens << 17 | refused << 16 | acknowledgements to come
     word: AtomicU64,
     parties: AtomicU32,
 }
@@ -92,9 +93,14 @@ fn pack(ticket: Ticket, state: StopState) -> u64 {
     ticket.number() << STATE_BITS | state as u64
 }
 
-/// The state after this one, given what the count says of refusals.
+/// The state after this one, given what the count says of those who have come.
 fn successor(state: StopState, word: u64) -> StopState {
-    if word & REFUSED != 0 { StopState::CalledOff } else { state.next() }
+    match state {
+        _ if word & REFUSED != 0 => StopState::CalledOff,
+        // Nobody has interrupts to turn off.
+        StopState::Prepare if word & LISTENS == 0 => StopState::Run,
+        _ => state.next(),
+    }
 }
 
 impl StopMachine {
@@ -127,7 +133,13 @@ impl StopMachine {
 
     /// Acknowledges a state, once per CPU and state.
     pub fn ack(&self, ticket: Ticket, state: StopState) -> Acked {
-        self.arrive(ticket, state, 0)
+        self.arrive(ticket, state, LISTENS)
+    }
+
+    /// Acknowledges PREPARE for a CPU whose interrupts are off already. If those of all are, the
+    /// state in which they turn them off is passed over.
+    pub fn ack_deaf(&self, ticket: Ticket) -> Acked {
+        self.arrive(ticket, StopState::Prepare, 0)
     }
 
     /// Acknowledges PREPARE for a CPU that can't take part: when all have come, it is called off.
@@ -135,19 +147,19 @@ impl StopMachine {
         self.arrive(ticket, StopState::Prepare, REFUSED)
     }
 
-    fn arrive(&self, ticket: Ticket, state: StopState, refused: u64) -> Acked {
+    fn arrive(&self, ticket: Ticket, state: StopState, flag: u64) -> Acked {
         let ours = pack(ticket, state);
         // AcqRel: the last one to arrive sees what all did before they arrived. It lays down the
         // count of the next state in the same exchange: a later one could hit the next operation.
         let before = self.count.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
             let counts = word >> COUNT_SHIFT == ours && word & COUNT != 0;
-            counts.then(|| self.after(ticket, state, word | refused))
+            counts.then(|| self.after(ticket, state, word | flag))
         });
         match before {
             Err(_) => Acked::Over,
             Ok(word) if word & COUNT != 1 => Acked::Waiting,
             Ok(word) => {
-                let to = successor(state, word | refused);
+                let to = successor(state, word | flag);
                 if self.change(ticket, state, to) { Acked::Advanced(to) } else { Acked::Over }
             }
         }
@@ -208,6 +220,17 @@ mod tests {
             assert_eq!(stop.ack(ticket, state), Acked::Advanced(next));
             assert_eq!(stop.state(ticket), next);
         }
+    }
+
+    #[test]
+    fn the_deaf_pass_over_the_state_in_which_interrupts_go_off() {
+        let stop = StopMachine::default();
+        let ticket = stop.open(2);
+        assert_eq!(stop.ack_deaf(ticket), Acked::Waiting);
+        assert_eq!(stop.ack_deaf(ticket), Acked::Advanced(Run));
+        let mixed = stop.open(2);
+        assert_eq!(stop.ack(mixed, Prepare), Acked::Waiting);
+        assert_eq!(stop.ack_deaf(mixed), Acked::Advanced(DisableIrq));
     }
 
     #[test]

@@ -23,44 +23,41 @@ pub const fn ring_words(events: usize) -> usize {
 /// A view of one ring in memory that outlives the kernel.
 #[derive(Clone, Copy)]
 pub struct Ring<'a> {
-    words: &'a [Word],
+    written: &'a Word,
+    slots: &'a [[Word; EVENT_WORDS]],
 }
 
 impl<'a> Ring<'a> {
     /// A ring over `words`; `None` unless they are [`ring_words`] of a power of two.
     pub fn new(words: &'a [Word]) -> Option<Self> {
-        let ring = Self { words };
-        let events = ring.capacity();
-        (events.is_power_of_two() && words.len() == ring_words(events)).then_some(ring)
-    }
-
-    fn capacity(&self) -> usize {
-        self.words.len().saturating_sub(HEADER_WORDS) / EVENT_WORDS
+        let (slots, rest) = words.get(HEADER_WORDS..)?.as_chunks();
+        let ring = Self { written: words.first()?, slots };
+        (slots.len().is_power_of_two() && rest.is_empty()).then_some(ring)
     }
 
     /// Forgets all events.
     pub fn clear(&self) {
-        self.words[0].store(0, Relaxed); // what the slots hold is not looked at any more
+        self.written.store(0, Relaxed); // what the slots hold is not looked at any more
     }
 
     /// Appends an event. Called by the ring's owner only.
     pub fn record(&self, event: &Event) {
         let count = self.written();
         let slot = self.slot(count);
-        for (word, value) in slot.iter().zip(event.encode()) {
-            word.store(value, Relaxed);
-        }
-        self.words[0].store(count + 1, Relaxed);
+        let [first, second] = event.encode();
+        slot[0].store(first, Relaxed);
+        slot[1].store(second, Relaxed);
+        self.written.store(count.wrapping_add(1), Relaxed);
     }
 
     /// Events ever written.
     pub fn written(&self) -> u64 {
-        self.words[0].load(Relaxed)
+        self.written.load(Relaxed)
     }
 
     /// Events that later ones have overwritten.
     pub fn lost(&self) -> u64 {
-        self.written().saturating_sub(self.capacity() as u64)
+        self.written().saturating_sub(self.slots.len() as u64)
     }
 
     /// The events still there, oldest first.
@@ -72,9 +69,8 @@ impl<'a> Ring<'a> {
         })
     }
 
-    fn slot(&self, index: u64) -> &'a [Word] {
-        let at = HEADER_WORDS + (index as usize & (self.capacity() - 1)) * EVENT_WORDS;
-        &self.words[at..at + EVENT_WORDS]
+    fn slot(&self, index: u64) -> &'a [Word; EVENT_WORDS] {
+        &self.slots[index as usize & (self.slots.len() - 1)]
     }
 }
 

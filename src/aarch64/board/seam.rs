@@ -197,9 +197,12 @@ impl Local for Board {
 
 impl Recorder for Board {
     fn record(&self, event: Event) {
-        if let Some(ring) = self.trace.ring(event.generation, event.cpu) {
-            ring.record(&event);
-        }
+        // Of this kernel's bank, looked up once: every step of every CPU comes by here.
+        let rings = self.rings.call_once(|| {
+            let ring = |cpu| self.trace.ring(event.generation, cpu).expect("a CPU of the topology");
+            self.topology.cpus().map(ring).collect()
+        });
+        rings[event.cpu.index()].record(&event);
     }
 }
 

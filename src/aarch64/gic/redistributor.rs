@@ -155,9 +155,7 @@ pub fn wake(at: u64) -> Result<(), StepError> {
 /// It does not go to sleep in time.
 pub fn sleep(at: u64) -> Result<(), StepError> {
     let f = frame(at);
-    f.icenabler0.set(!0);
-    patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAwake)?;
-    f.icpendr0.set(!0); // a kick that came too late would hit the next kernel
+    f.icpendr0.set(!0); // a kick that was not served, or came too late, would hit the next kernel
     f.waker.write(WAKER::PROCESSOR_SLEEP::SET); // its other bits are read-only
     // If the register ignores the write, sleep is firmware's or the hypervisor's business.
     let settled = |waker: LocalRegisterCopy<u32, WAKER::Register>| {
