@@ -63,9 +63,11 @@ impl Hotplug {
     }
 
     /// Timers, work, callbacks and requests to the cluster of a CPU that are due; how many of the
-    /// first three have run. The CPU itself, in ordinary context.
+    /// first three have run. The CPU itself, in ordinary context; a quiescent state.
     pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) -> usize {
         let parts = &self.parts;
+        // Or a CPU that always has something to do would never be idle, and pass for a reader.
+        parts.rcu.quiescent(cpu);
         let timers = parts.timers.run_due(m, cpu);
         let items = parts.work.run(m, cpu);
         let callbacks = parts.rcu.run_ready(m, cpu);
