@@ -2,14 +2,15 @@
 
 mod sim;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use baton::cpu::{CpuId, CpuMask};
-use baton::hotplug::{StepError, steps};
+use baton::hotplug::{Failure, StepError, steps};
 use baton::machine::pmu::{ClusterPmu, PmuReg};
-use baton::machine::{Ipi, PsciError};
+use baton::machine::{Clock, Ipi, PsciError};
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::pmu::Request;
+use baton::rcu::How;
 use baton::trace::{Dir, Mark, StepId};
 use baton::work::{Item, Running};
 use sim::{Act, Answer, Cpu, Power, Sim, TIMEOUT_MS, seeds};
@@ -170,6 +171,47 @@ fn the_last_cluster_stops_at_the_jump() {
             sim.hp.boot_cpu_silent(m);
             assert_eq!((pmu.owner(cluster), m.pmu_read(PmuReg::Control) & 1), (None, 0));
             assert_eq!(m.pmu_read(PmuReg::InterruptsOn), 0);
+        });
+    });
+}
+
+/// A CPU is lost just before it wakes those that wait for it: nobody else is.
+#[test]
+fn who_is_lost_with_a_kick_takes_nobody_along() {
+    for mode in MODES {
+        for left in 0..3 {
+            seeds(0..200, |seed| {
+                Sim::new(4, seed).run(move |sim, m| {
+                    up(sim, m);
+                    let lost = sim.ap(seed as usize % 3);
+                    sim.faults(lost, |f| f.lose_at_kick = Some(left));
+                    let outcome = sim.hp.tear_down(m, &sim.aps(), mode);
+                    let others = |f: &&Failure| f.cpu != lost;
+                    assert_eq!(outcome.stuck.iter().find(others), None);
+                });
+            });
+        }
+    }
+}
+
+/// A CPU that always has something to do is no reader.
+#[test]
+fn work_without_end_does_not_hold_up_a_grace_period() {
+    fn again(sim: &Weak<Sim>, cpu: CpuId) {
+        let (Some(strong), weak) = (sim.upgrade(), sim.clone()) else { return };
+        let run = Box::new(move |r: &Running<'_>| again(&weak, r.cpu));
+        let _ = strong.hp.parts.work.queue(cpu, Item { pinned: false, run });
+    }
+    seeds(0..20, |seed| {
+        let sim = Sim::new(4, seed);
+        let weak = Arc::downgrade(&sim);
+        sim.run(move |sim, m| {
+            up(sim, m);
+            again(&weak, sim.ap(1));
+            m.kick(&CpuMask::from_iter([sim.ap(1)]));
+            m.rest(1);
+            let deadline = m.now() + m.ticks_from_ms(100);
+            assert_eq!(sim.hp.parts.rcu.synchronize(m, sim.boot(), How::Normal, deadline), Ok(()));
         });
     });
 }

@@ -3,10 +3,12 @@
 //! The looks matter where CPUs share a hardware thread, as in a guest: giving way lets the others
 //! arrive, and what would have cost each of them a second wake-up costs it nothing.
 
+use super::state::Request;
 use super::{Hotplug, LOOK_AGAIN_MS};
-use crate::cpu::CpuId;
+use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
 use crate::sync::{Acked, StopState, Ticket};
+use crate::trace::Mark;
 
 /// Looks before a CPU sleeps.
 const LOOKS: usize = 4;
@@ -64,6 +66,26 @@ impl Hotplug {
         }
     }
 
+    /// Kicks all that take part and have not died, whoever was to do it: a CPU that was lost between
+    /// taking the sleepers down and kicking them has taken their names along. Boot CPU, when what
+    /// it waits for does not come.
+    pub(super) fn wake_all(&self, m: &dyn Machine, ticket: Ticket) {
+        let alive = |&cpu: &CpuId| self.mark(cpu) != Mark::ApIdleDead;
+        let asleep: CpuMask = self.asked(ticket).iter().filter(alive).collect();
+        m.kick(&asleep);
+    }
+
+    /// When the boot CPU takes the waking into its own hands.
+    pub(super) fn soon(&self, m: &dyn Machine, deadline: u64) -> u64 {
+        deadline.min(m.now() + m.ticks_from_ms(LOOK_AGAIN_MS))
+    }
+
+    /// Those that were asked to take part and have not answered.
+    pub(super) fn asked(&self, ticket: Ticket) -> CpuMask {
+        let ours = [Request::Stop(ticket), Request::StandStill(ticket)];
+        self.topology.cpus().filter(|&cpu| ours.contains(&self.cell(cpu).request())).collect()
+    }
+
     /// Sleeps until the state is not `state` any more. Whoever changes it kicks the sleepers.
     fn await_change(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket, state: StopState) {
         if self.give_way(m, ticket, state) {
@@ -93,7 +115,7 @@ impl Hotplug {
             let look_again = now + m.ticks_from_ms(LOOK_AGAIN_MS);
             self.idle(m, self.topology.boot(), Some(look_again.min(deadline)));
             if m.now() >= look_again {
-                self.wake_sleepers(m);
+                self.wake_all(m, ticket);
             }
         }
     }

@@ -85,7 +85,11 @@ impl Run<'_> {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
         hp.give_way(m, ticket, StopState::Run);
-        hp.poll(m, deadline, || hp.stop.state(ticket) != StopState::Run);
+        let over = || hp.stop.state(ticket) != StopState::Run;
+        if !hp.poll(m, hp.soon(m, deadline), over) {
+            hp.wake_all(m, ticket);
+            hp.poll(m, deadline, over);
+        }
         hp.stop.finish(ticket);
         hp.wake_sleepers(m);
     }

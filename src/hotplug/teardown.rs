@@ -206,12 +206,8 @@ impl Run<'_> {
     /// Names those that have not acknowledged a state that hung.
     fn name_those_before(&mut self, ticket: Ticket, state: StopState) {
         let hp = self.hp;
-        let asked = |&cpu: &CpuId| {
-            let request = hp.cell(cpu).request();
-            request == Request::Stop(ticket) || request == Request::StandStill(ticket)
-        };
         let late = |cpu: &CpuId| !hp.cell(*cpu).remote().acked(ticket, state);
-        let missing: CpuMask = hp.topology.cpus().filter(asked).filter(late).collect();
+        let missing: CpuMask = hp.asked(ticket).iter().filter(late).collect();
         self.name_missing(&missing);
     }
 
@@ -287,7 +283,11 @@ impl Run<'_> {
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
         let (_, ticks) = hp.phase(m, Phase::Off, Dir::Down, || {
             hp.give_way(m, ticket, StopState::Run);
-            hp.sweep(m, *stopped, deadline);
+            hp.sweep(m, *stopped, hp.soon(m, deadline));
+            if !stopped.iter().all(|cpu| hp.is_out(cpu)) {
+                hp.wake_all(m, ticket);
+                hp.sweep(m, *stopped, deadline);
+            }
         });
         self.spans.off += ticks;
         stopped.iter().for_each(|cpu| self.verdict(cpu));

@@ -159,6 +159,15 @@ impl Firmware for Cpu<'_> {
 impl Ipi for Cpu<'_> {
     fn kick(&self, cpus: &CpuMask) {
         let mut state = self.call(6);
+        if let Some(left) = state.cpu(self.id).faults.lose_at_kick.take() {
+            match left.checked_sub(1) {
+                None => {
+                    state.lose(self.id);
+                    state = self.give_way(state);
+                }
+                left => state.cpu(self.id).faults.lose_at_kick = left,
+            }
+        }
         assert!(state.cpu(self.id).gic, "cpu {} kicks, and its GIC is down", self.id);
         cpus.iter().for_each(|cpu| state.kick(cpu));
     }
