@@ -23,6 +23,7 @@ pub mod fault;
 mod observers;
 mod outcome;
 mod rendezvous;
+mod room;
 mod runner;
 mod serial;
 pub mod state;

@@ -80,6 +80,14 @@ mod tests {
     }
 
     #[test]
+    fn a_teardown_without_the_newer_lists_is_understood() {
+        let line = r#"@baton {"v":1,"record":"teardown","generation":0,"at":"offline","cpus":3,"mode":"serial","stuck":[],"phases":{"online_down_ns":1,"stop_ns":2,"off_ns":3,"dead_ns":4},"total_ns":10}"#;
+        let Ok(Record::Teardown(teardown)) = from_line(line) else { panic!("{line}") };
+        assert!(teardown.noted.is_empty() && teardown.exclusive.is_empty());
+        assert_eq!((teardown.phases.dead_ns, teardown.phases.grace_ns), (4, 0));
+    }
+
+    #[test]
     fn text_and_broken_records_are_told_apart() {
         assert_eq!(from_line("baton> help"), Err(LineError::NotARecord));
         assert!(matches!(from_line("@baton {\"v\":1"), Err(LineError::Malformed(_))));

@@ -97,7 +97,18 @@ impl Script {
             dead_ns: part,
         };
         let (at, mode, cpus) = (at.into(), mode.into(), self.cpus - 1);
-        Record::Teardown(Teardown { generation, at, cpus, mode, stuck: vec![], phases, total_ns })
+        let (stuck, noted, exclusive) = (vec![], vec![], vec![]);
+        Record::Teardown(Teardown {
+            generation,
+            at,
+            cpus,
+            mode,
+            stuck,
+            noted,
+            exclusive,
+            phases,
+            total_ns,
+        })
     }
 
     /// The jump into a generation.

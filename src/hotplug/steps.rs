@@ -315,6 +315,11 @@ pub fn by_name(name: &str) -> Option<StepId> {
     STEPS.iter().position(|s| s.name == name).map(|i| StepId(i as u8))
 }
 
+/// All places in the table, in order of up.
+pub fn ids() -> impl DoubleEndedIterator<Item = StepId> {
+    (0..STEPS.len()).map(|i| StepId(i as u8))
+}
+
 /// What a step is asked before its CPU leaves.
 pub type Check = fn(&Context<'_>) -> Result<(), StepError>;
 

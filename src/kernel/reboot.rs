@@ -30,6 +30,7 @@ impl Kernel {
         // Take the CPUs down. Still reversible: they can be started again.
         let outcome = self.hotplug.tear_down(self.board, &online, mode);
         self.accept(&outcome, &online)?;
+        self.say_noted(&outcome);
         self.note(&mut farewell, &outcome);
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
         let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start };
@@ -132,6 +133,14 @@ impl Kernel {
             format!("CPUs {} are not back", missing.ranges())
         };
         Err(format!("kexec refused: {refused}; {state}, the loaded kernel stays loaded"))
+    }
+
+    /// What failed where that is in nobody's way. Printing takes its time, and the next kernel does
+    /// not know.
+    pub fn say_noted(&mut self, outcome: &TeardownOutcome) {
+        for failure in &outcome.noted {
+            self.say(Level::Warning, &failure.to_string());
+        }
     }
 
     fn note(&self, farewell: &mut Farewell, outcome: &TeardownOutcome) {

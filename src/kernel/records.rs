@@ -52,6 +52,8 @@ impl Kernel {
             cpus: (outcome.off.len() + outcome.stuck.len()) as u32,
             mode: mode.to_string(),
             stuck: self.failures(&outcome.stuck),
+            noted: self.failures(&outcome.noted),
+            exclusive: self.hotplug.exclusive_steps().map(String::from).collect(),
             phases: self.phases(&outcome.spans),
             total_ns: self.ns(outcome.total),
         }));
@@ -86,6 +88,8 @@ impl Kernel {
             cpus: farewell.cpus,
             mode: farewell.teardown.to_string(),
             stuck: Vec::new(),
+            noted: Vec::new(),
+            exclusive: Vec::new(),
             phases: self.phases(&farewell.spans),
             total_ns: self.ns(farewell.teardown_total),
         }));

@@ -124,6 +124,13 @@ pub struct Teardown {
     pub mode: String,
     /// CPUs that did not leave.
     pub stuck: Vec<CpuFailure>,
+    /// What failed where that changes nothing any more: dying steps, work for the dead, a grace
+    /// period that took too long. Empty at kexec, where the kernel that leaves says it.
+    #[serde(default)]
+    pub noted: Vec<CpuFailure>,
+    /// Steps that ran on one CPU at a time. Empty at kexec.
+    #[serde(default)]
+    pub exclusive: Vec<String>,
     /// Where the time went.
     pub phases: Phases,
     /// From the first act to the last CPU OFF and cleaned up after.

@@ -32,6 +32,34 @@ pub enum Command {
     Hotplug,
     /// List the interrupts.
     Irqs,
+    /// Show grace periods and each CPU's part in them.
+    Rcu,
+    /// Wait for a grace period.
+    RcuSync {
+        /// Kick those that have not moved.
+        expedited: bool,
+    },
+    /// List the performance monitors of the clusters.
+    Pmu,
+    /// Count an event.
+    PmuOpen {
+        /// Where; `None`: in all clusters that do not.
+        cluster: Option<usize>,
+        /// Which.
+        event: u16,
+    },
+    /// Count an event no longer.
+    PmuClose {
+        /// Where; `None`: in all clusters that do.
+        cluster: Option<usize>,
+        /// Which.
+        event: u16,
+    },
+    /// Bring the totals up to now, and show them.
+    PmuRead {
+        /// Of which cluster; `None`: of all.
+        cluster: Option<usize>,
+    },
     /// Show how memory is used.
     Mem,
     /// List the files of the initrd.
@@ -166,6 +194,8 @@ pub enum Setting {
     Loglevel,
     /// Steps that are to fail.
     Fail,
+    /// Steps that are to run on one CPU at a time.
+    Exclusive,
     /// The CPU that serves the console.
     ConsoleCpu,
     /// How long a phase of a bring-up or teardown may take.
@@ -176,14 +206,15 @@ pub enum Setting {
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Loglevel, Self::Fail, Self::ConsoleCpu, Self::Timeout, Self::Irq];
+    pub const ALL: [Self; 6] =
+        [Self::Loglevel, Self::Fail, Self::Exclusive, Self::ConsoleCpu, Self::Timeout, Self::Irq];
 
     /// The name on the console.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Loglevel => "loglevel",
             Self::Fail => "fail",
+            Self::Exclusive => "exclusive",
             Self::ConsoleCpu => "console.cpu",
             Self::Timeout => "timeout",
             Self::Irq => "irq",

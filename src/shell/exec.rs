@@ -5,7 +5,11 @@ mod cpus;
 mod devices;
 mod irqs;
 mod kexec;
+mod pmu;
+mod rcu;
+mod settings;
 mod show;
+mod steps;
 mod timeline;
 
 use alloc::string::{String, ToString};
@@ -18,7 +22,7 @@ use super::parse::parse;
 use crate::kernel::{Kernel, Next};
 use crate::machine::Board;
 
-pub use cpus::inject;
+pub use settings::inject;
 
 /// What a command leads to: nothing more, or the end of this kernel.
 type Outcome = Result<Option<Next>, String>;
@@ -31,6 +35,11 @@ impl fmt::Write for Out<'_> {
         self.0.put(text);
         Ok(())
     }
+}
+
+/// Nanoseconds as microseconds, for people.
+fn us(ns: u64) -> String {
+    alloc::format!("{}.{:01}", ns / 1000, ns % 1000 / 100)
 }
 
 impl Kernel {
@@ -76,6 +85,12 @@ impl Kernel {
             Command::CpuOffline { cpus, teardown } => self.cpu_offline(cpus, teardown),
             Command::Hotplug => self.hotplug(),
             Command::Irqs => self.irqs(),
+            Command::Rcu => self.rcu(),
+            Command::RcuSync { expedited } => self.rcu_sync(expedited),
+            Command::Pmu => self.pmu(None),
+            Command::PmuOpen { cluster, event } => self.pmu_open(cluster, event),
+            Command::PmuClose { cluster, event } => self.pmu_close(cluster, event),
+            Command::PmuRead { cluster } => self.pmu_read(cluster),
             Command::Mem => self.mem(),
             Command::Files => self.files(),
             Command::KexecLoad(ask) => self.kexec_load(&ask),

@@ -41,20 +41,21 @@ pub fn parse(line: &str) -> Result<Option<Command>, ParseError> {
 
 /// The command that the first words name, and how many words that took.
 fn find(first: &str, second: Option<&String>) -> Result<(&'static Entry, usize), ParseError> {
-    if let Some(entry) = help::TABLE.iter().find(|entry| entry.name == first) {
-        return Ok((entry, 1));
-    }
     let group: Vec<&'static Entry> = help::TABLE.iter().filter(|e| e.first() == first).collect();
     let Some(&head) = group.first() else { return Err(unknown(first)) };
+    let two = group.iter().find(|e| e.second().is_some() && e.second() == second.map(|s| &**s));
+    if let Some(entry) = two {
+        return Ok((entry, 2));
+    }
+    if let Some(entry) = group.iter().find(|entry| entry.name == first) {
+        return Ok((entry, 1));
+    }
     let choices: Vec<&'static str> = group.iter().filter_map(|entry| entry.second()).collect();
     let Some(second) = second else {
         return Err(ParseError::NoVerb { group: head.first(), choices });
     };
-    let found = group.into_iter().find(|entry| entry.second() == Some(second.as_str()));
-    found.map(|entry| (entry, 2)).ok_or_else(|| {
-        let (word, nearest) = (second.clone(), nearest(second, &choices));
-        ParseError::Verb { group: head.first(), choices, word, nearest }
-    })
+    let (word, nearest) = (second.clone(), nearest(second, &choices));
+    Err(ParseError::Verb { group: head.first(), choices, word, nearest })
 }
 
 /// Finds what was meant: `offlin` alone leads to `cpu offline`.

@@ -1,34 +1,13 @@
-//! Commands about CPUs: `cpus`, `cpu`, `hotplug`, `set`, `soak`, `crash`.
+//! Commands about CPUs: `cpus`, `cpu`, `soak`, `crash`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::{Kernel, Outcome};
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::{Hotplug, fault, steps};
 use crate::kernel::Level;
-use crate::options::{BringupPolicy, FailSpec, MAX_LOGLEVEL, TeardownMode, number};
-use crate::shell::command::{Cpus, CrashKind, Setting};
-use crate::trace::Dir;
-
-/// Makes a step fail as asked for.
-///
-/// # Errors
-/// There is no such step, or too many failures wait already.
-pub fn inject(hotplug: &Hotplug, spec: &FailSpec) -> Result<(), String> {
-    let step = fault::point(&spec.step)
-        .ok_or_else(|| format!("{}: no such step; `hotplug` lists them", spec.step))?;
-    let idle = |dir| steps::get(step).is_some_and(|s| !s.acts(dir));
-    let in_vain = spec.dir.map_or(idle(Dir::Up) && idle(Dir::Down), idle);
-    if in_vain {
-        let dir = spec.dir.map_or("", Dir::name);
-        return Err(format!("{} {dir}: nothing is done there that could fail", spec.step));
-    }
-    hotplug
-        .faults
-        .inject(step, spec.cpu, spec.dir, spec.times)
-        .map_err(|_| String::from("too many failures wait already; `set fail none` clears them"))
-}
+use crate::options::{BringupPolicy, TeardownMode};
+use crate::shell::command::{Cpus, CrashKind};
 
 impl Kernel {
     pub(super) fn cpus(&self) -> Outcome {
@@ -55,11 +34,12 @@ impl Kernel {
         if failed.is_empty() { Ok(None) } else { Err(list(failed.iter())) }
     }
 
-    pub(super) fn cpu_offline(&self, cpus: Cpus, mode: Option<TeardownMode>) -> Outcome {
+    pub(super) fn cpu_offline(&mut self, cpus: Cpus, mode: Option<TeardownMode>) -> Outcome {
         let mode = mode.unwrap_or(self.options.teardown);
         let cpus = self.choose(cpus, &self.can_leave(), "online, or is the boot CPU")?;
         let outcome = self.hotplug.tear_down(self.board, &cpus, mode);
         self.report_teardown("offline", mode, &outcome);
+        self.say_noted(&outcome);
         if outcome.stuck.is_empty() { Ok(None) } else { Err(list(outcome.stuck.iter())) }
     }
 
@@ -83,22 +63,6 @@ impl Kernel {
         Err(format!("CPU {} is not {state}; `cpus` shows each CPU's mark", unable.ranges()))
     }
 
-    pub(super) fn hotplug(&self) -> Outcome {
-        self.print("   #  section   step              what");
-        for (i, step) in steps::STEPS.iter().enumerate() {
-            let section = step.section.name();
-            self.print(&format!("{i:>4}  {section:<8}  {:<16}  {}", step.name, step.what));
-        }
-        for &mark in crate::trace::Mark::ALL {
-            let at: CpuMask =
-                self.hotplug.topology().cpus().filter(|&c| self.hotplug.mark(c) == mark).collect();
-            if !at.is_empty() {
-                self.print(&format!("{mark:<12} {}", at.ranges()));
-            }
-        }
-        Ok(None)
-    }
-
     pub(super) fn soak(&self, times: u32, cpus: Option<Cpus>) -> Outcome {
         let cpus = self.choose(cpus.unwrap_or(Cpus::All), &self.can_leave(), "online")?;
         let (policy, mode) = (self.options.bringup, self.options.teardown);
@@ -119,41 +83,6 @@ impl Kernel {
         let per_round = self.ns(self.board.now() - begin) / u64::from(times.max(1)) / 1000;
         self.print(&format!("{times} rounds of {} CPUs, {per_round} us each", cpus.len()));
         Ok(None)
-    }
-
-    pub(super) fn set(&mut self, setting: Option<(Setting, String)>) -> Outcome {
-        match setting {
-            None => self.settings(),
-            Some((Setting::Loglevel, value)) => {
-                let level = number(&value).filter(|&n| n <= MAX_LOGLEVEL.into());
-                let level = level.ok_or_else(|| format!("{value}: not a level from 0 to 7"))?;
-                self.set_loglevel(level as u8);
-            }
-            Some((Setting::Fail, value)) if value == "none" => self.hotplug.faults.clear(),
-            Some((Setting::Fail, value)) => {
-                let spec: FailSpec =
-                    value.parse().map_err(|e: crate::options::FailError| e.to_string())?;
-                inject(self.hotplug, &spec)?;
-            }
-            Some((Setting::ConsoleCpu, value)) => self.set_console_cpu(&value)?,
-            Some((Setting::Irq, value)) => self.set_irq(&value)?,
-            Some((Setting::Timeout, value)) => {
-                let ms = number(&value).filter(|&ms| ms > 0);
-                let ms = ms.ok_or_else(|| format!("{value}: not a number of milliseconds"))?;
-                self.hotplug.set_timeout_ms(ms);
-            }
-        }
-        Ok(None)
-    }
-
-    fn settings(&self) {
-        let console = self.console_intid().and_then(|i| self.hotplug.parts.irqs.effective(i));
-        let console = console.map_or("none".into(), |c| c.to_string());
-        self.print(&format!("loglevel     {}", self.loglevel()));
-        self.print(&format!("console.cpu  {console}"));
-        self.print(&format!("timeout      {} ms", self.hotplug.timeout_ms()));
-        self.print("irq          `irqs` lists them; `set irq N affinity LIST`");
-        self.print("fail         `set fail STEP[:CPU][:up|down][:TIMES]`, `set fail none`");
     }
 
     pub(super) fn crash(&mut self, kind: CrashKind, cpu: Option<CpuId>) -> Outcome {

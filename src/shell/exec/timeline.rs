@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Kernel, Outcome};
+use super::{Kernel, Outcome, us};
 use crate::hotplug::steps;
 use crate::report::{MarkAt, PhaseSpan, Record, Step};
 use crate::trace::{Dir, Edge, Event, StepId, What};
@@ -102,10 +102,6 @@ impl Kernel {
             }
         }
     }
-}
-
-fn us(ns: u64) -> alloc::string::String {
-    format!("{}.{:01}", ns / 1000, ns % 1000 / 100)
 }
 
 /// Pairs each begin with the next end of the same thing; what has no partner any more is left out.

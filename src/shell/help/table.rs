@@ -1,5 +1,7 @@
 //! The commands.
 
+mod parts;
+
 use super::{Entry, Item};
 use crate::shell::command::Command;
 use crate::shell::parse::build;
@@ -26,7 +28,7 @@ const fn option(name: &'static str, value: &'static str, meaning: &'static str) 
 }
 
 /// All commands, in the order in which `help` lists them.
-pub static TABLE: [Entry; 23] = [
+pub static TABLE: [Entry; 29] = [
     Entry {
         name: "help",
         arguments: "[COMMAND]",
@@ -83,6 +85,12 @@ pub static TABLE: [Entry; 23] = [
         example: "irqs",
         build: |_| Ok(Command::Irqs),
     },
+    parts::RCU,
+    parts::RCU_SYNC,
+    parts::PMU,
+    parts::PMU_OPEN,
+    parts::PMU_READ,
+    parts::PMU_CLOSE,
     Entry {
         name: "mem",
         arguments: "",
@@ -213,8 +221,15 @@ pub static TABLE: [Entry; 23] = [
             argument("timeout MS", "how long a phase may take before the missing CPUs are named"),
             argument(
                 "fail STEP[:CPU][:up|down][:TIMES]",
-                "makes a hotplug step fail on purpose, once if TIMES is not given;\n\
-                 none takes that back",
+                "makes a step fail on purpose, once if TIMES is not given; \"hotplug\"\n\
+                 lists the steps. kick is a CPU_ON that never arrives, off a CPU_OFF\n\
+                 that firmware denies. Without CPU or with an empty one it is any:\n\
+                 gic:starting::up. fail none takes all of that back",
+            ),
+            argument(
+                "exclusive STEP",
+                "lets a step run on one CPU at a time, to see what that costs;\n\
+                 exclusive none takes that back",
             ),
             argument("console.cpu N", "the CPU that serves the console"),
             argument(

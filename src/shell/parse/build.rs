@@ -7,12 +7,15 @@ use super::ParseError;
 use super::args::Args;
 use super::list;
 use crate::options::{TeardownMode, cpu, number};
+use crate::pmu::events;
 use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
 use crate::shell::help;
 
 type Built = Result<Command, ParseError>;
 
 const LIST: &str = "all, or CPU numbers up to 511 as in 3, 3-9 or 1,3-5";
+const CLUSTER: &str = "all, or a cluster's number as \"pmu\" shows it";
+const EVENT: &str = "a number up to 0xffff, or a name such as cycles or bus_access";
 const COUNT: &str = "a number from 1 on";
 
 pub fn help(args: &mut Args) -> Built {
@@ -89,6 +92,24 @@ pub fn timeline(args: &mut Args) -> Built {
     Ok(Command::Timeline { json: args.option("--json").is_some() })
 }
 
+pub fn rcu_sync(args: &mut Args) -> Built {
+    Ok(Command::RcuSync { expedited: args.option("--expedited").is_some() })
+}
+
+pub fn pmu_open(args: &mut Args) -> Built {
+    Ok(Command::PmuOpen { cluster: need_cluster(args)?, event: need_event(args)? })
+}
+
+pub fn pmu_close(args: &mut Args) -> Built {
+    Ok(Command::PmuClose { cluster: need_cluster(args)?, event: need_event(args)? })
+}
+
+pub fn pmu_read(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::PmuRead { cluster: None }) };
+    let cluster = cluster(&word).ok_or_else(|| bad(args, "CLUSTER", word, CLUSTER))?;
+    Ok(Command::PmuRead { cluster })
+}
+
 pub fn alarm(args: &mut Args) -> Built {
     Ok(Command::Alarm { seconds: need_count(args)? })
 }
@@ -101,7 +122,12 @@ pub fn disk(args: &mut Args) -> Built {
 pub fn set(args: &mut Args) -> Built {
     let Some(word) = args.word() else { return Ok(Command::Set(None)) };
     let Some(setting) = Setting::ALL.into_iter().find(|s| s.name() == word) else {
-        return Err(bad(args, "NAME", word, "loglevel, timeout, fail, console.cpu or irq"));
+        return Err(bad(
+            args,
+            "NAME",
+            word,
+            "loglevel, timeout, fail, exclusive, console.cpu or irq",
+        ));
     };
     let mut value = args.need("VALUE")?;
     while let Some(word) = args.word() {
@@ -135,6 +161,25 @@ fn need_cpus(args: &mut Args) -> Result<Cpus, ParseError> {
 fn need_count(args: &mut Args) -> Result<u32, ParseError> {
     let word = args.need("N")?;
     count(&word).ok_or_else(|| bad(args, "N", word, COUNT))
+}
+
+fn need_cluster(args: &mut Args) -> Result<Option<usize>, ParseError> {
+    let word = args.need("CLUSTER")?;
+    cluster(&word).ok_or_else(|| bad(args, "CLUSTER", word, CLUSTER))
+}
+
+/// `Some(None)` for all of them.
+fn cluster(word: &str) -> Option<Option<usize>> {
+    if word == "all" {
+        return Some(None);
+    }
+    number(word)?.try_into().ok().map(Some)
+}
+
+fn need_event(args: &mut Args) -> Result<u16, ParseError> {
+    let word = args.need("EVENT")?;
+    let event = events::by_name(&word).or_else(|| number(&word)?.try_into().ok());
+    event.ok_or_else(|| bad(args, "EVENT", word, EVENT))
 }
 
 fn count(word: &str) -> Option<u32> {

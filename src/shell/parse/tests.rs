@@ -39,6 +39,9 @@ fn commands_without_arguments() {
         ("cpus", Command::Cpus),
         ("hotplug", Command::Hotplug),
         ("irqs", Command::Irqs),
+        ("rcu", Command::Rcu),
+        ("pmu", Command::Pmu),
+        ("rcu sync", Command::RcuSync { expedited: false }),
         ("mem", Command::Mem),
         ("files", Command::Files),
         ("kexec status", Command::KexecStatus),
@@ -183,6 +186,7 @@ fn settings_take_free_text() {
         ("set fail gic:starting:3:up", Setting::Fail, "gic:starting:3:up"),
         ("set console.cpu '3'", Setting::ConsoleCpu, "3"),
         ("set irq 33 affinity 0-3,7", Setting::Irq, "33 affinity 0-3,7"),
+        ("set exclusive gic:starting", Setting::Exclusive, "gic:starting"),
         ("set fail a  b", Setting::Fail, "a b"),
     ];
     for (line, setting, value) in all {
@@ -190,9 +194,30 @@ fn settings_take_free_text() {
     }
     assert!(bad("set loglevel").contains("VALUE is missing"));
     assert!(
-        bad("set volume 3")
-            .contains("NAME \"volume\" is not loglevel, timeout, fail, console.cpu or irq")
+        bad("set volume 3").contains(
+            "NAME \"volume\" is not loglevel, timeout, fail, exclusive, console.cpu or irq"
+        )
     );
+}
+
+#[test]
+fn events_have_numbers_and_names() {
+    let open = |cluster, event| Command::PmuOpen { cluster, event };
+    assert_eq!(good("pmu open 0 cycles"), open(Some(0), 0x11));
+    assert_eq!(good("pmu open all 0x19"), open(None, 0x19));
+    assert_eq!(good("pmu close 63 25"), Command::PmuClose { cluster: Some(63), event: 25 });
+    assert_eq!(good("pmu read"), Command::PmuRead { cluster: None });
+    assert_eq!(good("pmu read 3"), Command::PmuRead { cluster: Some(3) });
+    assert_eq!(good("rcu sync --expedited"), Command::RcuSync { expedited: true });
+    assert!(bad("pmu open 0").contains("EVENT is missing"));
+    assert!(bad("pmu open").contains("CLUSTER is missing"));
+    assert!(bad("pmu open x cycles").contains("CLUSTER \"x\" is not all, or a cluster's number"));
+    for event in ["0x10000", "-1", "cylces", "''"] {
+        let text = bad(&format!("pmu open 0 {event}"));
+        assert!(text.contains("is not a number up to 0xffff, or a name such as"), "{text}");
+    }
+    assert!(bad("pmu opne 0 cycles").contains("\"opne\" is one word too many; try \"help pmu\""));
+    assert!(bad("pmu read 0 1").contains("\"1\" is one word too many"));
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! `hotplug`: the table of steps, and where each CPU stands.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::{Kernel, Outcome};
+use crate::cpu::CpuMask;
+use crate::hotplug::steps::{self, Act, STEPS, Section, Step};
+use crate::trace::Mark;
+
+const HEAD: &str = "   #  section   step              up    down  CPUs      asked  what";
+
+impl Kernel {
+    pub(super) fn hotplug(&self) -> Outcome {
+        self.print(HEAD);
+        for (id, step) in steps::ids().zip(&STEPS) {
+            let alone = self.hotplug.is_exclusive(id, step);
+            self.print(&format!("{:>4}  {}", id.0, line(step, alone)));
+        }
+        for &mark in Mark::ALL {
+            let at: CpuMask =
+                self.hotplug.topology().cpus().filter(|&c| self.hotplug.mark(c) == mark).collect();
+            if !at.is_empty() {
+                self.print(&format!("{mark:<12} {}", at.ranges()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// `alone`: it runs on one CPU at a time.
+fn line(step: &Step, alone: bool) -> String {
+    let (section, name, what) = (step.section.name(), step.name, step.what);
+    let (up, down) = (times(step.up), times(step.down));
+    let cpus = match step.section {
+        Section::Prepare | Section::Shared => "boot CPU",
+        Section::Starting | Section::Online if alone => "alone",
+        Section::Starting | Section::Online => "parallel",
+    };
+    let asked = if step.check.is_some() { "yes" } else { "-" };
+    format!("{section:<8}  {name:<16}  {up:<4}  {down:<4}  {cpus:<8}  {asked:<5}  {what}")
+}
+
+/// How often it acts in an operation on several CPUs.
+fn times(act: Act) -> &'static str {
+    match act {
+        Act::Nothing => "-",
+        Act::Each(_) => "each",
+        Act::All(_) => "once",
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn words(name: &str, alone: bool) -> Vec<String> {
+        let step = steps::by_name(name).and_then(steps::get).unwrap();
+        line(step, alone).split_whitespace().take(6).map(String::from).collect()
+    }
+
+    #[test]
+    fn a_step_says_where_how_often_and_whether_it_is_asked() {
+        let wanted = ["prepare", "work:prepare", "each", "once", "boot", "CPU"];
+        assert_eq!(words("work:prepare", false), wanted);
+        let wanted = ["starting", "cpu:check", "each", "-", "parallel", "-"];
+        assert_eq!(words("cpu:check", false), wanted);
+        let wanted = ["starting", "gic:starting", "each", "each", "alone", "-"];
+        assert_eq!(words("gic:starting", true), wanted);
+        assert_eq!(words("irq:shared", false)[2..4], ["once", "once"]);
+    }
+
+    #[test]
+    fn columns_stand_under_their_heads() {
+        for step in &STEPS {
+            let line = std::format!("   0  {}", line(step, false));
+            for column in ["section", "step", "up", "down", "CPUs", "asked", "what"] {
+                let at = HEAD.find(column).unwrap();
+                assert!(line.as_bytes()[at] != b' ' && line.as_bytes()[at - 1] == b' ', "{line}");
+            }
+        }
+    }
+}
