@@ -45,6 +45,8 @@ pub fn page(report: &Report, timelines: &[Timeline]) -> String {
         let head = format!("One {} kexec, CPU by CPU", one.mode);
         picture(&mut out, &head, &timeline::picture(one, WIDTH));
     }
+    listing(&mut out, table::STEPS, &table::STEP_HEAD, report.steps.iter().map(table::step));
+    listing(&mut out, table::PHASES, &table::PHASE_HEAD, report.phases.iter().map(table::phase));
     out.push_str(&conditions(c));
     out.push_str("</body></html>\n");
     out
@@ -75,6 +77,31 @@ fn figures(rows: &[Row]) -> String {
     }
     out.push_str("</table></div>\n");
     out
+}
+
+/// A table whose first three columns are words.
+fn listing<const N: usize>(
+    out: &mut String,
+    title: &str,
+    head: &[&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
+    let class = |column: usize| if column < 3 { " class=\"n\"" } else { "" };
+    let _ = write!(out, "<h2>{}</h2>\n<div class=\"box\"><table><tr>", escape(title));
+    for (column, text) in head.iter().enumerate() {
+        let lines: Vec<String> = text.trim_start().lines().map(escape).collect();
+        let text = lines.join("<br>");
+        let _ = write!(out, "<th{}>{text}</th>", class(column));
+    }
+    out.push_str("</tr>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(out, "<td{}>{}</td>", class(column), escape(cell));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</table></div>\n");
 }
 
 fn conditions(c: &Conditions) -> String {
@@ -116,6 +143,8 @@ mod tests {
         assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
         assert!(page.contains("One serial kexec") && page.contains("One parallel kexec"));
         assert!(page.contains(&report.conditions.qemu));
+        assert!(page.contains("<td class=\"n\">gic:starting</td><td class=\"n\">starting</td>"));
+        assert!(page.contains(baton::trace::Phase::Stop.what()));
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod session;
 pub mod stats;
+pub mod steps;
 pub mod table;
 pub mod timeline;
 pub mod units;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::collect::{self, Jump};
 use crate::machine::Gic;
 use crate::stats::{self, Row};
+use crate::steps::{self, PhaseRow, StepRow};
 use crate::{Options, Outcome};
 
 /// Version of the file's form.
@@ -60,6 +61,10 @@ pub struct Report {
     pub conditions: Conditions,
     /// The table.
     pub summary: Vec<Row>,
+    /// What each hotplug step costs, over the CPUs of the last kexec of each mode.
+    pub steps: Vec<StepRow>,
+    /// What the boot CPU waits for in these.
+    pub phases: Vec<PhaseRow>,
     /// Every kexec.
     pub jumps: Vec<Jump>,
     /// The traces of one serial and one parallel kexec.
@@ -106,7 +111,9 @@ impl Report {
             seconds: run.seconds,
         };
         let (summary, records) = (stats::summary(&jumps), run.records);
-        Ok(Self { v: VERSION, conditions, summary, jumps, traces: run.traces, records })
+        let traces = run.traces;
+        let (steps, phases) = (steps::steps(&traces), steps::phases(&traces));
+        Ok(Self { v: VERSION, conditions, summary, steps, phases, jumps, traces, records })
     }
 }
 

@@ -64,6 +64,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let done = drive(args)?;
     let report = Report::new(&args.machine, &version, args.cycles, done)?;
     println!("{}\n{}", report.conditions.headline(), table::kexec(&report.summary));
+    println!("{}\n{}", table::STEPS, table::steps(&report.steps));
+    println!("{}\n{}", table::PHASES, table::phases(&report.phases));
     write(&args.out, &report)
 }
 

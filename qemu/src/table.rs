@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use crate::stats::{Row, Spread};
+use crate::steps::{Cost, PhaseRow, StepRow, Way};
 use crate::units;
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
@@ -52,6 +53,92 @@ fn line(group: &str, row: &Row) -> Vec<String> {
     line
 }
 
+/// What the table of steps shows.
+pub const STEPS: &str = "Each hotplug step in the last kexec of each mode, over its CPUs, in us; \
+                         once: for all CPUs at once, on the boot CPU (serially for each)";
+
+/// The table of steps.
+pub fn steps(rows: &[StepRow]) -> String {
+    let cells = rows.iter().map(|row| step(row).to_vec());
+    render(&STEP_HEAD, &cells.collect::<Vec<_>>(), 3)
+}
+
+/// Heads of the table of steps.
+pub const STEP_HEAD: [&str; 11] = [
+    "step",
+    "section",
+    "once",
+    "up serial\nmedian",
+    "\nmax",
+    "parallel\nmedian",
+    "\nmax",
+    "down serial\nmedian",
+    "\nmax",
+    "parallel\nmedian",
+    "\nmax",
+];
+
+/// A step as cells.
+pub fn step(row: &StepRow) -> [String; 11] {
+    let once = match (row.up_once, row.down_once) {
+        (true, true) => "up, down",
+        (true, false) => "up",
+        (false, true) => "down",
+        (false, false) => "",
+    };
+    let [us, um, up, uq] = way(row.up);
+    let [ds, dm, dp, dq] = way(row.down);
+    [row.step.clone(), row.section.clone(), once.into(), us, um, up, uq, ds, dm, dp, dq]
+}
+
+/// Median and greatest, serially and in parallel.
+fn way(way: Way) -> [String; 4] {
+    let both = |cost: Option<Cost>| match cost {
+        Some(cost) => [cost.spread.median, cost.spread.max].map(units::micros),
+        None => ["-", "-"].map(String::from),
+    };
+    let ([serial, worst], [parallel, last]) = (both(way.serial), both(way.parallel));
+    [serial, worst, parallel, last]
+}
+
+/// What the table of phases shows.
+pub const PHASES: &str = "What the boot CPU does or waits for in these two kexecs, in us";
+
+/// The table of phases.
+pub fn phases(rows: &[PhaseRow]) -> String {
+    let cells = rows.iter().map(|row| phase(row).to_vec());
+    render(&PHASE_HEAD, &cells.collect::<Vec<_>>(), 3)
+}
+
+/// Heads of the table of phases.
+pub const PHASE_HEAD: [&str; 10] = [
+    "phase",
+    "dir",
+    "waits for",
+    "serial\ntimes",
+    "\nmedian",
+    "\nmax",
+    "\nsum",
+    "parallel\ntimes",
+    "\nmax",
+    "\nsum",
+];
+
+/// A phase as cells.
+pub fn phase(row: &PhaseRow) -> [String; 10] {
+    let figures = |cost: Option<Cost>| match cost {
+        Some(Cost { count, spread, sum }) => {
+            let [median, max, sum] = [spread.median, spread.max, sum].map(units::micros);
+            [count.to_string(), median, max, sum]
+        }
+        None => ["-", "-", "-", "-"].map(String::from),
+    };
+    let [times, median, max, sum] = figures(row.cost.serial);
+    let [together, _, last, whole] = figures(row.cost.parallel);
+    let (name, dir, what) = (row.phase.clone(), row.dir.clone(), row.what.clone());
+    [name, dir, what, times, median, max, sum, together, last, whole]
+}
+
 /// Median, least and greatest as cells.
 pub fn spread(spread: Option<Spread>) -> [String; 3] {
     match spread {
@@ -65,6 +152,22 @@ mod tests {
     use super::*;
     use crate::fake::Script;
     use crate::{collect, stats};
+
+    #[test]
+    fn every_step_and_what_the_boot_cpu_waits_for_is_a_line() {
+        let script = Script::new(8);
+        let traces = [script.trace(1, "serial"), script.trace(2, "parallel")];
+        let text = steps(&crate::steps::steps(&traces));
+        let line = text.lines().find(|line| line.contains("gic:starting")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], ["gic:starting", "starting"], "{text}");
+        assert_eq!(words[2..], ["12.0"; 8], "{text}");
+        let text = phases(&crate::steps::phases(&traces));
+        let line = text.lines().find(|line| line.trim().starts_with("stop")).unwrap();
+        assert!(line.contains("all assemble"), "{text}");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[words.len() - 7..], ["7", "24.0", "24.0", "168.0", "1", "17.2", "17.2"]);
+    }
 
     #[test]
     fn every_phase_is_a_line_and_columns_line_up() {

@@ -10,6 +10,11 @@ pub fn time(ns: u64) -> String {
     format!("{} {name}", three_digits(ns as f64 / *length as f64))
 }
 
+/// A time in microseconds, with one digit after the point.
+pub fn micros(ns: u64) -> String {
+    format!("{}.{}", ns / 1000, ns % 1000 / 100)
+}
+
 /// A ratio, three significant digits; `-` if there is nothing to divide by.
 pub fn ratio(over: u64, under: u64) -> String {
     quotient(over, under).map_or("-".to_string(), three_digits)
@@ -65,6 +70,11 @@ mod tests {
         for (ns, wanted) in cases {
             assert_eq!(time(ns), wanted, "{ns}");
         }
+    }
+
+    #[test]
+    fn microseconds_keep_a_digit() {
+        assert_eq!([0, 99, 100, 12_345_678].map(micros), ["0.0", "0.0", "0.1", "12345.6"]);
     }
 
     #[test]

@@ -144,6 +144,30 @@ named! {
     }
 }
 
+impl Phase {
+    /// What the boot CPU does or waits for meanwhile, in a few words.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Entry => "first instruction to first line of Rust",
+            Self::Tree => "reads the device tree",
+            Self::Memory => "memory map and page tables",
+            Self::Devices => "interrupt controller and per-CPU areas",
+            Self::Setup => "command line, handover, its own steps",
+            Self::Prepare => "its own work: prepare steps, for each CPU",
+            Self::Kick => "firmware: a CPU_ON for each CPU",
+            Self::Sync => "the CPUs: starting and online steps up",
+            Self::Preflight => "its own work: checks that can refuse",
+            Self::Migrate => "its own work: shared steps down",
+            Self::OnlineDown => "the CPUs: online steps down",
+            Self::Grace => "readers on CPUs that are not idle",
+            Self::Stop => "the CPUs: all assemble, interrupts off",
+            Self::Off => "the CPUs and firmware: starting steps down, CPU_OFF",
+            Self::DeadWork => "its own work: prepare steps down",
+            Self::Quiesce => "its own work: interrupts and timers quiet",
+        }
+    }
+}
+
 /// What an event is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {

@@ -1,12 +1,14 @@
 //! `timeline`: the traces of this kernel and of the one before it.
 
+mod tables;
+
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Kernel, Outcome, us};
+use super::{Kernel, Outcome};
 use crate::hotplug::steps;
 use crate::report::{MarkAt, PhaseSpan, Record, Step};
-use crate::trace::{Dir, Edge, Event, StepId, What};
+use crate::trace::{Edge, Event, What};
 
 impl Kernel {
     pub(super) fn timeline(&self, json: bool) -> Outcome {
@@ -14,7 +16,8 @@ impl Kernel {
         if json {
             self.records(&events).iter().for_each(|r| self.record(r));
         } else {
-            self.table(&events);
+            self.step_table(&spans(&events));
+            self.phase_table(&spans(&events));
         }
         let lost = self.lost_events();
         if lost > 0 {
@@ -76,32 +79,6 @@ impl Kernel {
             What::Mark(_) => None,
         }
     }
-
-    /// Median and worst of every step over the CPUs, for people.
-    fn table(&self, events: &[Event]) {
-        self.print("step              dir    CPUs    median us       max us");
-        let spans = spans(events);
-        for (i, step) in steps::STEPS.iter().enumerate() {
-            for dir in [Dir::Up, Dir::Down] {
-                let same = |e: &Event| e.what == What::Step(StepId(i as u8)) && e.dir == dir;
-                let mut times: Vec<u64> =
-                    spans.iter().filter(|(b, _)| same(b)).map(|(b, e)| e.at - b.at).collect();
-                times.sort_unstable();
-                if let Some(&max) = times.last() {
-                    let median = self.ns(times[times.len() / 2]);
-                    let line = format!(
-                        "{:<16}  {:<4}  {:>5}  {:>11}  {:>11}",
-                        step.name,
-                        dir.name(),
-                        times.len(),
-                        us(median),
-                        us(self.ns(max))
-                    );
-                    self.print(&line);
-                }
-            }
-        }
-    }
 }
 
 /// Pairs each begin with the next end of the same thing; what has no partner any more is left out.
@@ -130,6 +107,7 @@ fn spans(events: &[Event]) -> Vec<(Event, Event)> {
 mod tests {
     use super::*;
     use crate::cpu::CpuId;
+    use crate::trace::{Dir, StepId};
 
     fn event(at: u64, cpu: u16, step: u8, edge: Edge) -> Event {
         let what = What::Step(StepId(step));
