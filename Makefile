@@ -12,6 +12,7 @@ EL2    ?= 0
 ACCEL  ?= tcg
 APPEND ?=
 DTS    ?=
+LOAD   ?=
 FUZZ_CASES ?= 20000
 
 # Installs Debian packages, as root or through sudo; without apt, names what is missing.
@@ -60,6 +61,7 @@ help:
 	@echo
 	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|kvm APPEND='...'"
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
+	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
 	@echo "Examples:  make run CPUS=80 ACCEL=tcg-single      make bench CPUS=80"
 	@echo "The host tool does more: target/debug/baton --help"
 
@@ -67,7 +69,7 @@ run: image
 	@$(BATON) run --image $(IMAGE) --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
 
 bench: image floor
-	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED)
+	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) $(if $(filter 1,$(LOAD)),--load)
 
 image: tool
 	@$(CARGO) build $(BARE) --quiet -p baton --bin baton-kernel

@@ -30,11 +30,34 @@ pub struct BenchArgs {
     /// Serial rounds; they take long with many CPUs
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     serial_rounds: u32,
+    /// Measure a second time with everything busy: events open in every cluster, timers and work
+    /// armed, interrupts firing
+    #[arg(long)]
+    load: bool,
     /// Directory for bench.json and the transcripts
     #[arg(long, value_name = "DIR", default_value = "target/report")]
     out: PathBuf,
     #[command(flatten)]
     limits: Limits,
+}
+
+/// What else the machine does meanwhile.
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Load {
+    /// Nothing.
+    Bare,
+    /// All subsystems are in use.
+    Live,
+}
+
+impl Load {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Live => "live",
+        }
+    }
 }
 
 /// What `bench.json` holds.
@@ -49,6 +72,7 @@ struct Bench<'a> {
     rows: &'a [Row],
     floor: &'a [Floor],
     records: &'a [Record],
+    live_records: &'a [Record],
 }
 
 /// Measures the floor and baton on the same machine, prints the ratios and writes bench.json.
@@ -61,13 +85,17 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     args.machine.check()?;
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;
-    let progress = Progress::new(u64::from(2 * args.rounds + args.serial_rounds) + 3);
+    let guests = if args.load { 2 } else { 1 };
+    let progress =
+        Progress::new(guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2) + 1);
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
     let floor = floor::collect(&payload, args.limits, &progress, &args.out.join("floor.log"))?;
-    let records = rounds::measure(args, &progress)?;
+    let records = rounds::measure(args, Load::Bare, &progress)?;
+    let live = if args.load { rounds::measure(args, Load::Live, &progress)? } else { Vec::new() };
     drop(progress);
-    let rows = rows::all(&floor, &records);
+    let mut rows = rows::all(&floor, &records, Load::Bare);
+    rows.extend(rows::all(&floor, &live, Load::Live));
     let (cpus, accel) = (args.machine.cpus, args.machine.accel.name());
     println!("baton over PSCI alone: {cpus} CPUs, {accel}, {qemu}\n{}", show(&rows));
     let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
@@ -82,6 +110,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         rows,
         floor: &floor,
         records: &records,
+        live_records: &live,
     };
     save(
         &args.out.join("bench.json"),
@@ -95,6 +124,7 @@ fn show(rows: &[Row]) -> String {
         "",
         "mode",
         "",
+        "load",
         "baton\nmedian",
         "\nmin",
         "\nmax",
@@ -103,7 +133,7 @@ fn show(rows: &[Row]) -> String {
         "\nratio",
         "\nbar",
     ];
-    table::render(&head, &rows.iter().map(Row::cells).collect::<Vec<_>>(), 3)
+    table::render(&head, &rows.iter().map(Row::cells).collect::<Vec<_>>(), 4)
 }
 
 #[cfg(test)]

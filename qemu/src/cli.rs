@@ -56,7 +56,9 @@ enum Command {
     #[command(after_help = "Example:\n  baton floor --image target/floor.Image --cpus 80")]
     Floor(FloorArgs),
     /// Hold baton against the floor, cold and warm
-    #[command(after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5")]
+    #[command(
+        after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5\n  baton bench --cpus 80 --accel tcg-single --dts dts/dsu-2.dts --load"
+    )]
     Bench(BenchArgs),
     /// Draw the timelines of a report, serial beside parallel
     #[command(after_help = "Example:\n  baton draw target/report/report.json timeline.svg")]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use baton::report::Record;
 
-use super::BenchArgs;
+use super::{BenchArgs, Load};
 use crate::progress::Progress;
 use crate::run::show_tail;
 use crate::{Guest, Options, Outcome, collect};
@@ -14,21 +14,29 @@ use crate::{Guest, Options, Outcome, collect};
 ///
 /// # Errors
 /// An [`Outcome`] if the guest failed, after its last lines were shown; else what went wrong here.
-pub fn measure(args: &BenchArgs, progress: &Progress) -> Result<Vec<Record>> {
-    progress.step(format!("booting {} CPUs", args.machine.cpus));
+pub(super) fn measure(args: &BenchArgs, load: Load, progress: &Progress) -> Result<Vec<Record>> {
+    progress.step(format!("booting {} CPUs, {}", args.machine.cpus, load.name()));
     let append = format!("cpuhp.bringup=parallel cpuhp.teardown=parallel {}", args.machine.append);
     let machine = Options { append: append.trim_end().to_string(), ..args.machine.clone() };
-    let log = args.out.join("bench.log");
+    let log = args.out.join(format!("bench-{}.log", load.name()));
     let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
     guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
-    let result = all(args, &mut guest, progress);
+    let result = all(args, load, &mut guest, progress);
     result.inspect_err(|_| show_tail(&guest, &log))?;
     Ok(guest.records().to_vec())
 }
 
-fn all(args: &BenchArgs, guest: &mut Guest, progress: &Progress) -> Result<(), Outcome> {
+fn all(
+    args: &BenchArgs,
+    load: Load,
+    guest: &mut Guest,
+    progress: &Progress,
+) -> Result<(), Outcome> {
     let silence = args.limits.silence();
     guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
+    if load == Load::Live {
+        make_busy(guest, silence)?;
+    }
     // The first round down is the cold one; its way up is warm, as booting has run that code.
     let plan = [
         ("parallel", "parallel", args.rounds + 1),
@@ -44,6 +52,21 @@ fn all(args: &BenchArgs, guest: &mut Guest, progress: &Progress) -> Result<(), O
     guest.send("poweroff")?;
     guest.wait_end(silence)?;
     Ok(())
+}
+
+/// Everything that a leaving CPU has to hand over is in use from now on. A kernel without that
+/// command counts an event in every cluster instead.
+fn make_busy(guest: &mut Guest, silence: Duration) -> Result<(), Outcome> {
+    let first = guest.records().len();
+    guest.command_within("load on", silence)?;
+    let said = &guest.records()[first..];
+    let unknown = |r: &Record| matches!(r, Record::Error(e) if e.what.contains("not a command"));
+    if !said.iter().any(unknown) {
+        return collect::no_errors(said);
+    }
+    let first = guest.records().len();
+    guest.command_within("pmu open all cycles", silence)?;
+    collect::no_errors(&guest.records()[first..])
 }
 
 fn down_and_up(guest: &mut Guest, down: &str, up: &str, silence: Duration) -> Result<(), Outcome> {

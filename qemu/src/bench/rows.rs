@@ -3,6 +3,7 @@
 use baton::report::{Bringup, Floor, Record, Teardown};
 use serde::Serialize;
 
+use super::Load;
 use crate::floor::{self, temperature};
 use crate::stats::Spread;
 use crate::{table, units};
@@ -21,6 +22,8 @@ pub struct Row {
     pub mode: &'static str,
     /// True if the code has run before.
     pub warm: bool,
+    /// What else the machine did meanwhile.
+    pub load: Load,
     /// baton's times, ns.
     pub baton: Spread,
     /// What they are held against: the floor, or baton's own in parallel.
@@ -36,7 +39,8 @@ pub struct Row {
 impl Row {
     /// The row for people.
     pub fn cells(&self) -> Vec<String> {
-        let mut cells = vec![self.what.into(), self.mode.into(), temperature(self.warm).into()];
+        let words = [self.what, self.mode, temperature(self.warm), self.load.name()];
+        let mut cells: Vec<String> = words.map(String::from).into();
         cells.extend(table::spread(Some(self.baton)));
         cells.push(self.over.into());
         cells.push(self.base.map_or("-".to_string(), |base| units::time(base.median)));
@@ -54,8 +58,8 @@ impl Row {
     }
 }
 
-/// Every row for which there are figures.
-pub fn all(floors: &[Floor], records: &[Record]) -> Vec<Row> {
+/// Every row for which there are figures, all of them taken under one load.
+pub fn all(floors: &[Floor], records: &[Record], load: Load) -> Vec<Row> {
     let mut rows = Vec::new();
     for mode in ["parallel", "fanout", "serial"] {
         for warm in [false, true] {
@@ -72,7 +76,9 @@ pub fn all(floors: &[Floor], records: &[Record]) -> Vec<Row> {
     let (up, down) = (ups(records, "parallel", true), downs(records, "parallel", true));
     rows.extend(row("bring-up", "serial", true, ups(records, "serial", true), up).map(own));
     rows.extend(row("teardown", "serial", true, downs(records, "serial", true), down).map(own));
-    rows
+    // The bring-up at boot comes before any load.
+    rows.retain(|row| load == Load::Bare || row.what == "teardown" || row.warm);
+    rows.into_iter().map(|row| Row { load, ..row }).collect()
 }
 
 /// A row whose base is baton's own time in parallel.
@@ -94,7 +100,8 @@ fn row(
         ("teardown", "parallel", true) => Some(TEARDOWN_BAR),
         _ => None,
     };
-    Some(Row { what, mode, warm, baton, over: "floor", base, ratio, bar })
+    let load = Load::Bare;
+    Some(Row { what, mode, warm, load, baton, over: "floor", base, ratio, bar })
 }
 
 /// Bring-ups: the one at boot is cold, those by command are warm.

@@ -25,7 +25,7 @@ fn records() -> Vec<Record> {
 
 #[test]
 fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
-    let rows = rows::all(&floors(), &records());
+    let rows = rows::all(&floors(), &records(), Load::Live);
     let find = |what: &str, mode: &str, warm: bool| {
         rows.iter().find(|r| (r.what, r.mode, r.warm) == (what, mode, warm)).unwrap()
     };
@@ -34,6 +34,7 @@ fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
     assert_eq!((warm.baton.median, warm.baton.min, warm.baton.max), (46_300, 26_300, 66_300));
     assert_eq!(warm.ratio, Some(46_300.0 / 20_000.0));
     assert!(warm.cells().last().unwrap().contains("<= 3  ok"));
+    assert!(rows.iter().all(|row| row.load == Load::Live && row.cells()[3] == "live"));
     let up = find("bring-up", "parallel", true);
     assert_eq!(up.cells().last().unwrap(), "<= 1.5  MISSED");
     let own = rows.iter().find(|r| (r.what, r.over) == ("teardown", "parallel")).unwrap();
@@ -49,7 +50,7 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
     let (keep, machine) = fake::qemu(&boot, answers);
     let limits = Limits { timeout: 20, total: 60 };
     let (floor, out) = (keep.path().join("floor"), keep.path().to_path_buf());
-    (keep, BenchArgs { machine, floor, rounds: 2, serial_rounds: 1, out, limits })
+    (keep, BenchArgs { machine, floor, rounds: 2, serial_rounds: 1, load: false, out, limits })
 }
 
 #[test]
@@ -71,14 +72,31 @@ fn rounds_are_driven_and_every_record_kept() {
         ("poweroff", "EXIT".to_string()),
     ];
     let (_keep, args) = bench_args(&answers);
-    let records = rounds::measure(&args, &Progress::new(1)).unwrap();
+    let records = rounds::measure(&args, Load::Bare, &Progress::new(1)).unwrap();
     assert_eq!(records.len(), 2 + (3 + 2 + 1) * 2);
-    assert_eq!(rows::all(&floors(), &records).len(), 2 + 1 + 1 + 2 + 1 + 2);
+    assert_eq!(rows::all(&floors(), &records, Load::Bare).len(), 2 + 1 + 1 + 2 + 1 + 2);
 }
 
 #[test]
 fn a_command_without_its_record_is_incomplete() {
     let (_keep, args) = bench_args(&[]);
-    let error = rounds::measure(&args, &Progress::new(1)).unwrap_err();
+    let error = rounds::measure(&args, Load::Bare, &Progress::new(1)).unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(Outcome::Incomplete(_))), "{error}");
+}
+
+#[test]
+fn the_load_is_switched_on_and_an_error_of_it_ends_the_bench() {
+    let busy = |answer: &str| {
+        let error = fake::print(&[Record::Error(baton::report::Error {
+            what: answer.into(),
+            place: "load on".into(),
+        })]);
+        let (_keep, args) = bench_args(&[("load on", error)]);
+        rounds::measure(&args, Load::Live, &Progress::new(1)).unwrap_err()
+    };
+    // The stand-in knows no other command either, so the first round ends the bench.
+    let error = busy("\"load\" is not a command; try \"help\"");
+    assert!(matches!(error.downcast_ref(), Some(Outcome::Incomplete(_))), "{error}");
+    let error = busy("no disk; boot with one");
+    assert!(matches!(error.downcast_ref(), Some(Outcome::ErrorRecord(_))), "{error}");
 }

@@ -7,6 +7,7 @@
 mod boot;
 mod check;
 mod clusters;
+mod console;
 mod cycles;
 mod devices;
 mod errors;
@@ -39,6 +40,7 @@ fn main() {
         faults::tests(),
         trees::tests(),
         clusters::tests(),
+        console::tests(),
     ];
     libtest_mimic::run(&arguments, families.into_iter().flatten().collect()).exit();
 }
