@@ -32,7 +32,7 @@ use spin::Mutex;
 
 pub use descriptor::{Action, Handled, Irq, Kind, Wanted};
 pub use error::IrqError;
-pub use list::Row;
+pub use list::{Counter, Row};
 pub use plan::Plan;
 pub use words::Words;
 
@@ -221,6 +221,13 @@ impl Irqs {
     /// All of them, in rising order of their number.
     pub fn rows(&self) -> Vec<Row> {
         self.entries.lock().iter().map(Row::of).collect()
+    }
+
+    /// The count of one interrupt, for who looks at it often; `None` if nobody asked for it.
+    pub fn counter(&self, intid: u32) -> Option<Counter> {
+        let entries = self.entries.lock();
+        let at = find(&entries, intid).ok()?;
+        Some(Counter(entries[at].shared.clone()))
     }
 
     /// The first interrupt that the hardware routes to one of `cpus`, and to which: none once a plan

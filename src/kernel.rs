@@ -18,7 +18,7 @@ pub use load::UNPACK_LIMIT;
 pub use log::Level;
 
 use crate::cpu::{CpuId, CpuMask};
-use crate::handover::{Area, Farewell, HandoverError};
+use crate::handover::{Area, Farewell, HandoverError, LoadCount};
 use crate::hotplug::{BringupOutcome, Hotplug};
 use crate::kexec::{Loaded, script};
 use crate::machine::Board;
@@ -28,6 +28,7 @@ use crate::memory::{Map, Range};
 use crate::options::{self, Options};
 use crate::platform::Description;
 use crate::report::{Cycle, Record};
+use crate::torture::load::Load;
 use crate::trace::{Dir, Phase, Ring};
 use log::Log;
 
@@ -92,6 +93,10 @@ pub struct Kernel {
     pub last_bringup: BringupOutcome,
     /// Devices that interrupt.
     pub devices: DevicesFound,
+    /// What keeps the machine busy beside commands, if that is on.
+    pub load: Option<Load>,
+    /// What loads that are over have done, in all kernels.
+    pub loads: LoadCount,
     /// CPUs that firmware did not let go, in this kernel or one before it.
     parked: CpuMask,
     area: Area<'static>,
@@ -127,6 +132,8 @@ pub fn primary(
         script,
         last_bringup: BringupOutcome::default(),
         devices: DevicesFound::default(),
+        load: None,
+        loads: LoadCount::default(),
         parked,
         area,
         log,
@@ -227,6 +234,7 @@ impl Kernel {
             Ok((farewell, jump_at)) => {
                 self.report_jump(&farewell, jump_at);
                 self.report_cycle(&farewell);
+                self.go_on_with_load(&farewell);
                 // What this kernel was given on purpose comes before what is left of the last one's.
                 let own = self.options.run.as_deref().filter(|run| !run.trim().is_empty());
                 own.map_or(farewell.script.clone(), |own| format!("{own}; {}", farewell.script))

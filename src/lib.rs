@@ -41,6 +41,7 @@
 //!   converted only by the topology; the boot CPU may have any number.
 //! - [`options`]: the command line. What is unknown or malformed costs a warning.
 //! - [`shell`]: the console: line editing, the table of commands, what they do.
+//! - [`torture`]: trials under load, and a load that stays on.
 //! - [`report`]: records for programs, shared with the host tool.
 //! - [`config`]: limits and deadlines, tied together by const assertions.
 //!
@@ -147,6 +148,8 @@ pub mod shell;
 pub mod sync;
 #[forbid(unsafe_code)]
 pub mod timer;
+#[forbid(unsafe_code)]
+pub mod torture;
 #[forbid(unsafe_code)]
 pub mod trace;
 #[forbid(unsafe_code)]

@@ -10,8 +10,8 @@ mod record;
 use alloc::string::{String, ToString};
 
 pub use record::{
-    Bringup, CpuFailure, Cycle, Error, Floor, Hello, Kexec, MarkAt, Panic, PhaseSpan, Phases,
-    Record, Step, Teardown,
+    Bringup, CpuFailure, Cycle, Error, Floor, Hello, Interrupts, Kexec, MarkAt, Panic, PhaseSpan,
+    Phases, Record, Step, Teardown, Torture,
 };
 use serde::{Deserialize, Serialize};
 

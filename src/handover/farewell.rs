@@ -13,6 +13,17 @@ use crate::sync::words::{Relaxed, Word};
 /// Longest name of a kernel or image.
 const MAX_NAME: usize = 96;
 
+/// What a load has done so far, in all kernels since it was first on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LoadCount {
+    /// It is on, and goes on in the next kernel.
+    pub on: bool,
+    /// Interrupts sent.
+    pub sent: u64,
+    /// Interrupts handled.
+    pub handled: u64,
+}
+
 /// How many of its console commands crossed a jump so far, if it was asked to jump several times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CycleCount {
@@ -41,6 +52,8 @@ pub struct Farewell {
     pub teardown_total: u64,
     /// Where in a series of jumps this is.
     pub cycle: CycleCount,
+    /// The load.
+    pub load: LoadCount,
     /// CPUs that firmware does not let go: parked for good in memory that the tree reserves.
     pub parked: CpuMask,
     /// Console commands that the successor goes on with.
@@ -52,7 +65,7 @@ pub struct Farewell {
 }
 
 /// Words before the mask of parked CPUs.
-const SINGLE: usize = 14;
+const SINGLE: usize = 17;
 
 const NUMBERS: usize = SINGLE + MAX_CPUS / 64;
 
@@ -90,6 +103,9 @@ impl Farewell {
             u64::from(self.cycle.asked),
             s.migrate,
             s.grace,
+            u64::from(self.load.on),
+            self.load.sent,
+            self.load.handled,
         ];
         let parked = self.parked.words();
         core::array::from_fn(|i| if i < SINGLE { single[i] } else { parked[i - SINGLE] })
@@ -122,6 +138,7 @@ impl Farewell {
             spans,
             teardown_total: n[9],
             cycle: CycleCount { done: n[10] as u32, asked: n[11] as u32 },
+            load: LoadCount { on: n[14] == 1, sent: n[15], handled: n[16] },
             parked: CpuMask::from_words(core::array::from_fn(|i| n[SINGLE + i])),
             script,
             from,

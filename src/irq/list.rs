@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use super::Shared;
 use super::descriptor::Entry;
 use crate::cpu::{CpuId, CpuMask};
 
@@ -24,6 +25,16 @@ pub struct Row {
     pub handled: u64,
     /// Times that it found none.
     pub declined: u64,
+}
+
+/// How often one interrupt was handled.
+pub struct Counter(pub(super) Shared);
+
+impl Counter {
+    /// Times that its action found a reason. Any CPU, no lock.
+    pub fn handled(&self) -> u64 {
+        self.0.handled()
+    }
 }
 
 impl Row {

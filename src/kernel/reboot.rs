@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 
 use super::{Kernel, Level, NAME, Next};
 use crate::cpu::{CpuId, CpuMask};
-use crate::handover::{CycleCount, Farewell};
+use crate::handover::{CycleCount, Farewell, LoadCount};
 use crate::hotplug::TeardownOutcome;
 use crate::kexec::script;
 use crate::machine::Affinity;
 use crate::options::TeardownMode;
+use crate::torture::load::Load;
 use crate::trace::{Dir, Mark, Phase};
 
 impl Kernel {
@@ -20,10 +21,20 @@ impl Kernel {
     /// # Errors
     /// Who or what refused, and what holds now.
     pub fn exec(&mut self, mode: TeardownMode, cycle: CycleCount) -> Result<Next, String> {
+        let left = self.leave(mode, cycle);
+        if left.is_err() {
+            self.load.iter().for_each(Load::resume);
+        }
+        left
+    }
+
+    fn leave(&mut self, mode: TeardownMode, cycle: CycleCount) -> Result<Next, String> {
         let exec_at = self.board.now();
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
         self.no_strays()?;
+        // While there are CPUs that can take them.
+        self.load.iter().for_each(Load::rest_lines);
         let checked = self.board.now();
         self.hotplug.record_phase(self.board, Phase::Preflight, Dir::Down, exec_at, checked);
         let online = self.hotplug.up();
@@ -32,6 +43,7 @@ impl Kernel {
         self.accept(&outcome, &online)?;
         self.say_noted(&outcome);
         self.note(&mut farewell, &outcome);
+        farewell.load = self.drained();
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
         let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start };
         self.area.prepare(&farewell);
@@ -62,11 +74,18 @@ impl Kernel {
             spans: Default::default(),
             teardown_total: 0,
             cycle,
+            load: LoadCount::default(),
             parked: self.parked,
             script,
             from: NAME.into(),
             to: loaded.name.clone(),
         })
+    }
+
+    /// What the load has sent is handled by the last CPU that is there, and counted.
+    fn drained(&self) -> LoadCount {
+        self.load.iter().for_each(|load| _ = load.drain());
+        self.load_count()
     }
 
     /// No CPU that is neither up nor OFF: one that was given up may still come, and would run in

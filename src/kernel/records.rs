@@ -4,10 +4,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Kernel, NAME};
-use crate::handover::Farewell;
+use crate::handover::{Farewell, LoadCount};
 use crate::hotplug::{BringupOutcome, Failure, Spans, TeardownOutcome};
 use crate::options::{BringupPolicy, TeardownMode};
-use crate::report::{Bringup, CpuFailure, Hello, Kexec, Phases, Record, Teardown};
+use crate::report::{Bringup, CpuFailure, Hello, Interrupts, Kexec, Phases, Record, Teardown};
+use crate::torture::Site;
+use crate::torture::load::Load;
 
 impl Kernel {
     /// Ticks as nanoseconds.
@@ -77,6 +79,29 @@ impl Kernel {
             stop_ns: self.ns(spans.stop),
             off_ns: self.ns(spans.off),
             dead_ns: self.ns(spans.dead),
+        }
+    }
+
+    /// What loads have done so far, in all kernels.
+    pub fn load_count(&self) -> LoadCount {
+        let now = self.load.as_ref().map(Load::tally).unwrap_or_default();
+        let LoadCount { sent, handled, .. } = self.loads;
+        LoadCount { on: self.load.is_some(), sent: sent + now.sent, handled: handled + now.handled }
+    }
+
+    /// Takes the last kernel's count over, and switches the load on again if it was on.
+    pub(super) fn go_on_with_load(&mut self, farewell: &Farewell) {
+        let LoadCount { on, sent, handled } = farewell.load;
+        self.loads = farewell.load;
+        if sent > 0 {
+            let generation = self.hotplug.generation();
+            self.record(&Record::Interrupts(Interrupts { generation, sent, handled }));
+        }
+        if on {
+            match Load::on(Site { board: self.board, hotplug: self.hotplug }) {
+                Ok(load) => self.load = Some(load),
+                Err(why) => self.error("load", &why),
+            }
         }
     }
 

@@ -31,6 +31,10 @@ pub enum Record {
     Cycle(Cycle),
     /// What the bare PSCI payload measured.
     Floor(Floor),
+    /// What came of a trial.
+    Torture(Torture),
+    /// Interrupts that a load has sent, over a jump.
+    Interrupts(Interrupts),
 }
 
 /// A kernel is up and its console listens.
@@ -259,4 +263,46 @@ pub struct Floor {
     pub up_ns: u64,
     /// Word to leave given until AFFINITY_INFO said OFF for all.
     pub off_ns: u64,
+}
+
+/// What came of a trial.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Torture {
+    /// hotplug, rcu, irq, pmu or all.
+    pub kind: String,
+    /// How long it was to take.
+    pub seconds: u32,
+    /// What its choices came from.
+    pub seed: u64,
+    /// Operations on sets of CPUs.
+    pub rounds: u64,
+    /// Interrupts sent.
+    pub sent: u64,
+    /// Interrupts handled.
+    pub handled: u64,
+    /// Read sides.
+    pub reads: u64,
+    /// Times that what they read was replaced.
+    pub updates: u64,
+    /// Callbacks that ran.
+    pub callbacks: u64,
+    /// Timers that fired.
+    pub timers: u64,
+    /// Work items that ran.
+    pub work: u64,
+    /// What went wrong.
+    pub failures: Vec<String>,
+    /// pass or fail.
+    pub verdict: String,
+}
+
+/// Interrupts that a load has sent and their handlers have taken, printed by the new kernel.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Interrupts {
+    /// Kexecs behind the kernel that prints this.
+    pub generation: u32,
+    /// Sent since the load was first on, by all kernels until the jump.
+    pub sent: u64,
+    /// Handled of these.
+    pub handled: u64,
 }

@@ -6,6 +6,7 @@ use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};
 use crate::options::{BringupPolicy, TeardownMode};
+use crate::torture::Kind;
 
 /// One command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,6 +112,17 @@ pub enum Command {
         /// Which; `None`: all that can go.
         cpus: Option<Cpus>,
     },
+    /// Keep everything busy while CPUs come and go, and see whether all is right.
+    Torture {
+        /// What to keep busy.
+        kind: Kind,
+        /// How long.
+        seconds: Option<u32>,
+        /// Where the choices come from; `None`: from the time.
+        seed: Option<u64>,
+    },
+    /// Switch the load on or off, or show it.
+    Load(Option<bool>),
     /// Make the kernel fault on purpose.
     Crash {
         /// How.

@@ -11,6 +11,7 @@ mod settings;
 mod show;
 mod steps;
 mod timeline;
+mod torture;
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -105,6 +106,8 @@ impl Kernel {
             Command::Dmesg => self.dmesg(),
             Command::Set(setting) => self.set(setting),
             Command::Soak { times, cpus } => self.soak(times, cpus),
+            Command::Torture { kind, seconds, seed } => self.torture(kind, seconds, seed),
+            Command::Load(on) => self.switch_load(on),
             Command::Crash { kind, cpu } => self.crash(kind, cpu),
             Command::Poweroff => Ok(Some(Next::PowerOff)),
             Command::Reset => Ok(Some(Next::Reset)),

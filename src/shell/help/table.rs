@@ -28,7 +28,7 @@ const fn option(name: &'static str, value: &'static str, meaning: &'static str) 
 }
 
 /// All commands, in the order in which `help` lists them.
-pub static TABLE: [Entry; 29] = [
+pub static TABLE: [Entry; 31] = [
     Entry {
         name: "help",
         arguments: "[COMMAND]",
@@ -250,6 +250,30 @@ pub static TABLE: [Entry; 29] = [
         ],
         example: "soak 100 --cpus 1-3",
         build: build::soak,
+    },
+    Entry {
+        name: "torture",
+        arguments: "KIND",
+        summary: "keeps everything busy while CPUs come and go",
+        items: &[
+            argument("hotplug", "random sets of CPUs, in all modes and policies; timers, work"),
+            argument("rcu", "besides: readers, callbacks, grace periods"),
+            argument("irq", "besides: interrupts, each of which must be handled once"),
+            argument("pmu", "besides: events of the clusters"),
+            argument("all", "all of these"),
+            option("--seconds", "N", "how long; 10 if not given"),
+            option("--seed", "S", "the same choices again"),
+        ],
+        example: "torture all --seconds 60",
+        build: build::torture,
+    },
+    Entry {
+        name: "load",
+        arguments: "[on|off]",
+        summary: "keeps every CPU busy beside other commands, across kexecs",
+        items: &[],
+        example: "load on",
+        build: build::load,
     },
     Entry {
         name: "crash",

@@ -10,6 +10,7 @@ use crate::options::{TeardownMode, cpu, number};
 use crate::pmu::events;
 use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
 use crate::shell::help;
+use crate::torture::Kind;
 
 type Built = Result<Command, ParseError>;
 
@@ -139,6 +140,24 @@ pub fn set(args: &mut Args) -> Built {
 pub fn soak(args: &mut Args) -> Built {
     let times = need_count(args)?;
     Ok(Command::Soak { times, cpus: checked(args, "--cpus", LIST, list::cpus)? })
+}
+
+pub fn torture(args: &mut Args) -> Built {
+    let word = args.need("KIND")?;
+    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
+        return Err(bad(args, "KIND", word, "hotplug, rcu, irq, pmu or all"));
+    };
+    let seconds = checked(args, "--seconds", COUNT, count)?;
+    Ok(Command::Torture { kind, seconds, seed: checked(args, "--seed", "a number", number)? })
+}
+
+pub fn load(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::Load(None)) };
+    match word.as_str() {
+        "on" => Ok(Command::Load(Some(true))),
+        "off" => Ok(Command::Load(Some(false))),
+        _ => Err(bad(args, "STATE", word, "on or off")),
+    }
 }
 
 pub fn crash(args: &mut Args) -> Built {

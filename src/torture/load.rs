@@ -1,0 +1,147 @@
+//! A load that stays on while other commands run: the clusters count cycles, every CPU has a timer
+//! and a work item under way, reads and pended interrupts are in flight. It survives CPUs that come
+//! and go, and its counts cross a kexec.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::beat::Beat;
+use super::devices::{self, Devices};
+use super::source::Tally;
+use super::sources::Sources;
+use super::{Site, WAIT_MS, monitors, period_ms};
+use crate::pmu::events::CYCLES;
+use crate::pmu::{PmuError, Request};
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// Free interrupts that are asked for.
+const SOURCES: usize = 8;
+
+const ALL: u32 = 0;
+/// The lines of clusters rest: they are about to have no CPU.
+const NO_LINES: u32 = 1;
+const NONE: u32 = 2;
+
+/// The load, while it is on.
+pub struct Load {
+    site: Site,
+    sources: Arc<Sources>,
+    devices: Devices,
+    beat: Arc<Beat>,
+    /// What rests.
+    rests: Arc<AtomicU32>,
+    /// Clusters that count for it.
+    clusters: Vec<usize>,
+}
+
+impl Load {
+    /// Switches it on. Boot CPU.
+    ///
+    /// # Errors
+    /// A cluster that does not answer. Nothing is on then.
+    pub fn on(site: Site) -> Result<Self, String> {
+        let mut clusters = Vec::new();
+        for cluster in 0..site.hotplug.parts.pmu.clusters() {
+            match monitors::ask(site, cluster, Request::Open(CYCLES)) {
+                Ok(_) => clusters.push(cluster),
+                Err(PmuError::AlreadyOpen { .. } | PmuError::Stopped { .. }) => {}
+                Err(why) => {
+                    close(site, &clusters);
+                    return Err(why.to_string());
+                }
+            }
+        }
+        let hook: super::sources::Hook = Arc::new(|_| {});
+        let sources = Arc::new(Sources::request(site, SOURCES, &hook));
+        let (rests, devices) = (Arc::new(AtomicU32::new(ALL)), Devices::new(site));
+        let beat = begin(site, &sources, &rests);
+        Ok(Self { site, sources, devices, beat, rests, clusters })
+    }
+
+    /// Switches it off and returns what it has sent and handled. Boot CPU.
+    ///
+    /// # Errors
+    /// What was lost. It is off all the same.
+    pub fn off(self) -> (Tally, Result<(), String>) {
+        let mut lost = self.drain();
+        lost.extend(self.beat.stop(WAIT_MS + period_ms(self.site)).err());
+        lost.extend(self.sources.release(self.site).err());
+        close(self.site, &self.clusters);
+        let result = if lost.is_empty() { Ok(()) } else { Err(lost.join("; ")) };
+        (self.tally(), result)
+    }
+
+    /// Interrupts sent and handled since it is on.
+    pub fn tally(&self) -> Tally {
+        [self.sources.tally(), self.devices.tally()].into_iter().sum()
+    }
+
+    /// Timers fired and work items run since it is on.
+    pub fn beats(&self) -> (u64, u64) {
+        let beat = &self.beat;
+        (beat.fired.load(Ordering::Relaxed), beat.ran.load(Ordering::Relaxed))
+    }
+
+    /// Before CPUs leave for good: what only they can take is not sent any more, and has been
+    /// taken when this returns, or is lost. Everything else goes on. Boot CPU.
+    pub fn rest_lines(&self) {
+        self.rests.store(NO_LINES, Ordering::Relaxed);
+        self.site.until(WAIT_MS, || self.sources.lines_settled());
+    }
+
+    /// Nothing is sent any more, and all that was sent is handled, or named. Boot CPU.
+    pub fn drain(&self) -> Vec<String> {
+        self.rests.store(NONE, Ordering::Relaxed);
+        let settled = || self.sources.settled() && self.devices.reads_back();
+        if self.site.until(WAIT_MS, settled) {
+            return self.sources.twice();
+        }
+        let reads = (!self.devices.reads_back()).then(|| "reads are not back".into());
+        self.sources.outstanding(self.site).into_iter().chain(reads).collect()
+    }
+
+    /// Goes on after [`Self::rest_lines`] or [`Self::drain`].
+    pub fn resume(&self) {
+        self.rests.store(ALL, Ordering::Relaxed);
+    }
+
+    /// For people.
+    pub fn describe(&self) -> String {
+        let (t, (timers, work)) = (self.tally(), self.beats());
+        format!(
+            "{} interrupts sent, {} handled, {timers} timers, {work} work items",
+            t.sent, t.handled
+        )
+    }
+}
+
+/// The beats of all CPUs.
+fn begin(site: Site, sources: &Arc<Sources>, rests: &Arc<AtomicU32>) -> Arc<Beat> {
+    let (sources, rests) = (sources.clone(), rests.clone());
+    Beat::start(
+        site,
+        period_ms(site),
+        Box::new(move |cpu, m| {
+            let rests = rests.load(Ordering::Relaxed);
+            if rests == NONE {
+                return;
+            }
+            sources.send(m, cpu.index());
+            // No disk, or no room: others send.
+            let _ = devices::read(site);
+            if let (ALL, Some(cluster)) = (rests, site.hotplug.parts.pmu.cluster_of(cpu)) {
+                sources.send_line(m, cluster);
+            }
+        }),
+    )
+}
+
+/// A cluster whose CPUs are all off keeps its event until somebody closes it.
+fn close(site: Site, clusters: &[usize]) {
+    for &cluster in clusters {
+        let _ = monitors::ask(site, cluster, Request::Close(CYCLES));
+    }
+}

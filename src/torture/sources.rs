@@ -1,0 +1,137 @@
+//! All sources of a trial: free shared interrupts, and the lines of the clusters' monitors.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use alloc::{format, vec};
+
+use super::Site;
+use super::source::{Line, Source, Tally};
+use crate::cpu::CpuMask;
+use crate::irq::{Here, Irq, Kind, Wanted};
+use crate::machine::Machine;
+
+/// What handlers of the free interrupts do besides.
+pub(super) type Hook = Arc<dyn Fn(&Irq<'_>) + Send + Sync>;
+
+/// Shared interrupts, from the last one down: devices have low numbers.
+const SHARED: core::ops::Range<u32> = 32..1020;
+
+/// The sources.
+pub(super) struct Sources {
+    free: Vec<Arc<Source>>,
+    /// By cluster.
+    lines: Vec<Line>,
+}
+
+impl Sources {
+    /// Asks for up to `count` interrupts that nobody has. Boot CPU.
+    pub(super) fn request(site: Site, count: usize, hook: &Hook) -> Self {
+        let taken: Vec<u32> = site.hotplug.parts.irqs.rows().iter().map(|r| r.intid).collect();
+        let mut free = vec![];
+        for intid in SHARED.rev().filter(|intid| !taken.contains(intid)) {
+            if free.len() == count {
+                break;
+            }
+            free.extend(one(site, intid, hook));
+        }
+        let clusters = site.hotplug.parts.pmu.info();
+        let irqs = &site.hotplug.parts.irqs;
+        let line = |intid| irqs.counter(intid).map(|counter| Line::new(intid, counter));
+        let lines = clusters.iter().filter_map(|cluster| line(cluster.intid)).collect();
+        Self { free, lines }
+    }
+
+    /// Gives them back; nothing is out any more, or it is lost. Boot CPU.
+    pub(super) fn release(&self, site: Site) -> Result<(), String> {
+        let irqs = &site.hotplug.parts.irqs;
+        let result = |source: &Arc<Source>| irqs.free(&here(site, &everybody(site)), source.intid);
+        self.free.iter().try_for_each(result).map_err(|why| why.to_string())
+    }
+
+    /// Sends the free one of this number, counted round. Any CPU, ordinary context.
+    pub(super) fn send(&self, m: &dyn Machine, number: usize) {
+        if let Some(source) = self.free.get(number % self.free.len().max(1)) {
+            source.send(m);
+        }
+    }
+
+    /// Sends a cluster's line. Any CPU, ordinary context.
+    pub(super) fn send_line(&self, m: &dyn Machine, cluster: usize) {
+        self.lines.get(cluster).into_iter().for_each(|line| line.send(m));
+    }
+
+    /// Makes a cluster's line pending without counting it.
+    pub(super) fn nudge_line(&self, m: &dyn Machine, cluster: usize) {
+        self.lines.get(cluster).into_iter().for_each(|line| m.pend(line.intid));
+    }
+
+    pub(super) fn lines_settled(&self) -> bool {
+        self.lines.iter().all(Line::settled)
+    }
+
+    pub(super) fn settled(&self) -> bool {
+        self.lines_settled() && self.free.iter().all(|source| source.settled())
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        let lines = self.lines.iter().map(Line::tally);
+        self.free.iter().map(|source| source.tally()).chain(lines).sum()
+    }
+
+    /// Names what is out, and where it should have gone.
+    pub(super) fn outstanding(&self, site: Site) -> Vec<String> {
+        let free = self.free.iter().filter(|s| !s.settled()).map(|s| s.intid);
+        let lines = self.lines.iter().filter(|l| !l.settled()).map(|l| l.intid);
+        free.chain(lines).map(|intid| describe(site, intid)).collect()
+    }
+
+    /// Those that were taken though nothing was sent.
+    pub(super) fn twice(&self) -> Vec<String> {
+        let twice = self.free.iter().filter(|s| s.tally().twice > 0);
+        twice.map(|s| format!("interrupt {}: {} taken twice", s.intid, s.tally().twice)).collect()
+    }
+}
+
+fn describe(site: Site, intid: u32) -> String {
+    let (irqs, board) = (&site.hotplug.parts.irqs, site.board);
+    let cpu = |cpu: Option<crate::cpu::CpuId>| cpu.map_or("nobody".into(), |c| c.to_string());
+    format!(
+        "interrupt {intid} was sent and not handled: taken by {}, routed to {}, {}",
+        cpu(irqs.effective(intid)),
+        cpu(board.route_of(intid)),
+        if board.pending(intid) { "pending" } else { "not pending" },
+    )
+}
+
+fn everybody(site: Site) -> crate::hotplug::Survivors {
+    site.hotplug.everybody_stays()
+}
+
+fn here<'a>(site: Site, online: &'a crate::hotplug::Survivors) -> Here<'a> {
+    let rcu = &site.hotplug.parts.rcu;
+    Here { machine: site.board, cpu: site.boot(), rcu, online }
+}
+
+/// One free interrupt, if the distributor has it: then it can be made pending.
+fn one(site: Site, intid: u32, hook: &Hook) -> Option<Arc<Source>> {
+    if site.board.pending(intid) {
+        return None;
+    }
+    site.board.pend(intid);
+    if !site.board.pending(intid) {
+        return None;
+    }
+    let source = Arc::new(Source::pended(intid));
+    let (mine, hook) = (source.clone(), hook.clone());
+    let action = move |irq: &Irq<'_>| {
+        hook(irq);
+        mine.taken()
+    };
+    let affinity = CpuMask::first(site.cpus());
+    let (name, action) = ("torture".into(), Box::new(action));
+    let wanted = Wanted { intid, name, affinity, kind: Kind::Balanced, action };
+    let irqs = &site.hotplug.parts.irqs;
+    irqs.request(&here(site, &everybody(site)), wanted).ok().map(|()| source)
+}
