@@ -150,6 +150,12 @@ impl Gic {
         each!(self, g => g.registers().ispendr[word].get() & bit != 0)
     }
 
+    /// One past the last shared interrupt (GICD_TYPER.ITLinesNumber).
+    pub fn shared_end(&self) -> u32 {
+        let words = each!(self, g => shared_words(g.registers().typer.get()));
+        (words.end as u32 * 32).min(1020)
+    }
+
     /// Makes a shared interrupt pending, or not, as its line would. One store: needs no lock.
     pub fn set_pending(&self, intid: u32, on: bool) {
         each!(self, g => g.set_pending(intid, on));

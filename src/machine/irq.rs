@@ -64,6 +64,12 @@ pub trait Interrupts {
     /// True if the distributor has it as pending.
     fn pending(&self, intid: u32) -> bool;
 
+    /// One past the last shared interrupt that the distributor says it has. Some take writes for
+    /// others beyond, which then hang in a group that nobody enables.
+    fn shared_end(&self) -> u32 {
+        1020
+    }
+
     /// How often this CPU's own interrupts were taken, over all CPUs. Any CPU; sums of counts that
     /// go on changing.
     fn private_taken(&self) -> Private;

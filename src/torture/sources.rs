@@ -15,9 +15,6 @@ use crate::machine::Machine;
 /// What handlers of the free interrupts do besides.
 pub(super) type Hook = Arc<dyn Fn(&Irq<'_>) + Send + Sync>;
 
-/// Shared interrupts, from the last one down: devices have low numbers.
-const SHARED: core::ops::Range<u32> = 32..1020;
-
 /// The sources.
 pub(super) struct Sources {
     free: Vec<Arc<Source>>,
@@ -26,11 +23,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Asks for up to `count` interrupts that nobody has. Boot CPU.
+    /// Asks for up to `count` interrupts that nobody has, from the last one down: devices have low
+    /// numbers. Boot CPU.
     pub(super) fn request(site: Site, count: usize, hook: &Hook) -> Self {
         let taken: Vec<u32> = site.hotplug.parts.irqs.rows().iter().map(|r| r.intid).collect();
         let mut free = vec![];
-        for intid in SHARED.rev().filter(|intid| !taken.contains(intid)) {
+        for intid in (32..site.board.shared_end()).rev().filter(|intid| !taken.contains(intid)) {
             if free.len() == count {
                 break;
             }

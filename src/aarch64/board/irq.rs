@@ -30,6 +30,10 @@ impl Interrupts for Board {
         self.gic.pending(intid)
     }
 
+    fn shared_end(&self) -> u32 {
+        self.gic.shared_end()
+    }
+
     fn private_taken(&self) -> Private {
         let taken = self.areas.iter().map(PerCpu::taken);
         taken.fold(Private::default(), |sum, one| Private {

@@ -20,7 +20,7 @@ register_structs! {
     /// word of each array is banked: it belongs to the CPU that accesses it.
     pub(super) Distributor {
         (0x0000 => ctlr: ReadWrite<u32>),
-        (0x0004 => typer: ReadOnly<u32>),
+        (0x0004 => pub(super) typer: ReadOnly<u32>),
         (0x0008 => _r0),
         (0x0100 => isenabler: [ReadWrite<u32>; 32]),
         (0x0180 => icenabler: [ReadWrite<u32>; 32]),
