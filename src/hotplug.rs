@@ -202,10 +202,7 @@ impl Hotplug {
     /// All that are online now stay: what holds while CPUs come up, and while no operation is under
     /// way. Only one that has not answered an earlier teardown may still be on its way. Boot CPU.
     pub fn everybody_stays(&self) -> Survivors {
-        // Who has only not come back from standing still was never to leave.
-        let standing = |cpu: &CpuId| matches!(self.request(*cpu), state::Request::StandStill(_));
-        let owing = self.unanswered().iter().filter(|cpu| !standing(cpu)).collect();
-        Survivors::freeze(&self.online(), &owing)
+        Survivors::freeze(&self.online(), &self.may_leave_yet())
     }
 
     fn boot_mask(&self) -> CpuMask {

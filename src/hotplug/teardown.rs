@@ -87,6 +87,13 @@ impl Hotplug {
         self.up().iter().filter(silent).collect()
     }
 
+    /// Those of them that may still go. A CPU that has just been released from a standstill stays:
+    /// it was another one that left.
+    pub(super) fn may_leave_yet(&self) -> CpuMask {
+        let stands = |&cpu: &CpuId| matches!(self.cell(cpu).request(), Request::StandStill(_));
+        self.unanswered().iter().filter(|cpu| !stands(cpu)).collect()
+    }
+
     /// Waits until there are none of those; returns those that there are at the deadline.
     fn await_answers(&self, m: &dyn Machine) -> CpuMask {
         let deadline = m.now() + m.ticks_from_ms(self.timeout_ms());

@@ -18,6 +18,7 @@ mod kexec;
 mod options;
 mod quarantine;
 mod steps;
+mod torture;
 mod trees;
 mod vm;
 
@@ -41,6 +42,7 @@ fn main() {
         trees::tests(),
         clusters::tests(),
         console::tests(),
+        torture::tests(),
     ];
     libtest_mimic::run(&arguments, families.into_iter().flatten().collect()).exit();
 }

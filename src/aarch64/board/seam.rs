@@ -188,10 +188,8 @@ impl Local for Board {
             return;
         }
         self.gic.filter(all);
-        if me.is_masked() {
-            me.set_masked(false);
-            regs::irq_enable();
-        }
+        me.set_masked(false);
+        regs::irq_enable();
     }
 }
 

@@ -1,0 +1,103 @@
+//! Everything busy while CPUs come and go, and across kexecs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use baton::report::{Interrupts, Record, Torture};
+use libtest_mimic::Trial;
+
+use crate::check::{has, same};
+use crate::vm::{Setup, Vm, cpus, test};
+
+/// How long a run of cycles may take.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("torture", "all_8_cpus", || all(cpus(8)?.dts("dsu-2.dts"), 8)),
+        test("torture", "all_gicv2_at_el2", || all(cpus(4)?.dts("dsu-2.dts").gic2().el2(), 4)),
+        test("torture", "load_survives_hotplug", hotplug),
+        test("torture", "load_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"))),
+        test("torture", "wrong_words_are_refused", wrong),
+    ]
+}
+
+/// A trial of all kinds passes, and leaves everything as it was.
+fn all(setup: Setup, count: u32) -> Result<()> {
+    let mut vm = setup.boot()?;
+    let Record::Torture(record) = vm.record("torture all --seconds 8 --seed 7")? else {
+        bail!("no torture record");
+    };
+    passed(&record)?;
+    ensure!(record.rounds > 10 && record.reads > 0 && record.sent > 100, "{record:?}");
+    vm.expect_marks(count, &[])?;
+    vm.power_off()
+}
+
+fn passed(record: &Torture) -> Result<()> {
+    same("failures", record.failures.clone(), Vec::<String>::new())?;
+    same("verdict", record.verdict.as_str(), "pass")?;
+    same("handled", record.handled, record.sent)?;
+    same("seed", record.seed, 7)
+}
+
+/// What `load` says was sent and handled by all kernels.
+fn counts(vm: &mut Vm, command: &str) -> Result<(u64, u64)> {
+    let lines = vm.run(command)?;
+    let line = lines.last().context("`load` says nothing")?;
+    let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
+    let (sent, handled) = (numbers.next(), numbers.next());
+    sent.zip(handled).with_context(|| format!("no counts in {line:?}"))
+}
+
+fn hotplug() -> Result<()> {
+    let mut vm = cpus(4)?.dts("dsu-2.dts").boot()?;
+    has(&vm.run("load")?.join("\n"), &["load off"])?;
+    has(&vm.run("load on")?.join("\n"), &["load on"])?;
+    for mode in ["parallel", "serial"] {
+        vm.record(&format!("cpu offline all --teardown {mode}"))?;
+        vm.record("cpu online all")?;
+    }
+    let Record::Torture(record) = vm.record("torture hotplug --seconds 2 --seed 7")? else {
+        bail!("no torture record");
+    };
+    passed(&record)?;
+    let (sent, handled) = counts(&mut vm, "load off")?;
+    same("handled", handled, sent)?;
+    ensure!(sent > 0, "nothing was sent");
+    vm.expect_marks(4, &[])
+}
+
+/// The load goes on by itself in the next kernels, and none of its interrupts is lost on the way.
+fn kexecs(setup: Setup) -> Result<()> {
+    let mut vm = setup.boot()?;
+    vm.run("load on")?;
+    vm.guest.send("cycle 5")?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut last = 0;
+    for generation in 1..=5 {
+        ensure!(Instant::now() < deadline, "{generation} of 5 cycles took {PATIENCE:?}");
+        let before = vm.guest.records().len();
+        vm.arrival(generation)?;
+        let wanted = |r: &Record| matches!(r, Record::Interrupts(i) if i.generation == generation);
+        let early = vm.guest.records()[before..].iter().find(|r| wanted(r)).cloned();
+        let found = early.map_or_else(|| vm.guest.wait_record(wanted, PATIENCE), Ok)?;
+        let Record::Interrupts(Interrupts { sent, handled, .. }) = found else {
+            bail!("{found:?}")
+        };
+        same("handled", handled, sent)?;
+        ensure!(sent > last, "generation {generation} has sent nothing");
+        last = sent;
+    }
+    vm.guest.wait_prompt(PATIENCE)?;
+    let (sent, handled) = counts(&mut vm, "load off")?;
+    same("handled", handled, sent)?;
+    vm.power_off()
+}
+
+fn wrong() -> Result<()> {
+    let mut vm = cpus(1)?.boot()?;
+    has(&vm.refused("torture everything")?, &["everything", "hotplug, rcu, irq, pmu or all"])?;
+    has(&vm.refused("torture all --seconds 0")?, &["--seconds", "from 1 on"])?;
+    has(&vm.refused("load maybe")?, &["maybe", "on or off"])
+}
