@@ -135,7 +135,6 @@ impl Run<'_> {
     pub(super) fn freeze(&mut self, online: &CpuMask, leaving: &CpuMask) {
         self.survivors = Survivors::freeze(online, leaving);
         self.hp.survivors.set(&self.survivors);
-        self.hp.publish_view(*self.survivors.mask());
     }
 
     /// Asks every step about every CPU; names what refuses. Nothing has changed yet.
@@ -180,9 +179,13 @@ impl Run<'_> {
             Runner::all(self.hp, self.m, leaving, &self.survivors).down(Section::Shared)
         });
         self.spans.migrate += ticks;
-        if let Err(failure) = result {
-            let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
-            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+        match result {
+            // Not before: who is refused has changed nothing.
+            Ok(()) => self.hp.publish_view(*self.survivors.mask()),
+            Err(failure) => {
+                let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
+                self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+            }
         }
         result.is_ok()
     }

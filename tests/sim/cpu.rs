@@ -5,11 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::StepError;
-use baton::machine::irq::Private;
-use baton::machine::pmu::{ClusterPmu, PmuReg};
 use baton::machine::{
-    Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power as Firmware, PsciError, Recorder,
-    Route, RouteError,
+    Affinity, Bringup, Clock, Ipi, Local, Power as Firmware, PsciError, Recorder,
 };
 use baton::trace::{Dir, Event, Mark, What};
 use corosensei::Yielder;
@@ -30,8 +27,24 @@ pub struct Cpu<'a> {
 unsafe impl Sync for Cpu<'_> {}
 
 impl Cpu<'_> {
-    /// Everything a CPU asks begins here: it costs time, and another CPU may be first.
-    fn call(&self, what: u64) -> MutexGuard<'_, State> {
+    /// Everything a CPU asks begins here: it costs time, another CPU may be first, and interrupts
+    /// may come.
+    pub(super) fn call(&self, what: u64) -> MutexGuard<'_, State> {
+        self.enter(what).0
+    }
+
+    /// The same, and whether interrupts came.
+    fn enter(&self, what: u64) -> (MutexGuard<'_, State>, bool) {
+        let state = self.turn(what);
+        if !state.is_wanted(self.id) {
+            return (state, false);
+        }
+        drop(state);
+        let came = self.interrupted();
+        (self.sim.state(), came)
+    }
+
+    fn turn(&self, what: u64) -> MutexGuard<'_, State> {
         let mut state = self.sim.state();
         if state.tick(self.id, what) {
             state = self.give_way(state);
@@ -54,7 +67,7 @@ impl Cpu<'_> {
         self.sim.state()
     }
 
-    fn boot_only(&self, state: &State) {
+    pub(super) fn boot_only(&self, state: &State) {
         assert_eq!(self.id, state.boot, "cpu {} does what only the boot CPU may do", self.id);
     }
 
@@ -63,6 +76,17 @@ impl Cpu<'_> {
         let until = self.now() + self.ticks_from_ms(ms);
         while self.now() < until {
             self.wait(Some(until));
+        }
+    }
+
+    /// Lives as a CPU with nothing to do for `ms`.
+    pub fn live(&self, ms: u64) {
+        let until = self.now() + self.ticks_from_ms(ms);
+        while self.now() < until {
+            self.sim.hp.run_due(self, self.id);
+            // Not longer than that: a timer may be due before.
+            let pause = until.min(self.now() + self.ticks_from_us(200));
+            self.sim.hp.idle(self, self.id, Some(pause));
         }
     }
 
@@ -103,14 +127,16 @@ impl Clock for Cpu<'_> {
     }
 
     fn wait(&self, deadline: Option<u64>) {
-        let mut state = self.call(3);
-        let early = state.random.one_in(16);
+        let (mut state, came) = self.enter(3);
+        let early = state.random.one_in(16) || came;
         if !state.cpu(self.id).kick_pending {
             if early || deadline.is_some_and(|d| d <= state.now) {
                 return;
             }
             state.pause(self.id, Doing::Sleeping(deadline), deadline);
-            state = self.give_way(state);
+            drop(self.give_way(state));
+            self.interrupted();
+            state = self.sim.state();
         }
         let me = state.cpu(self.id);
         if std::mem::take(&mut me.kick_pending) {
@@ -258,77 +284,8 @@ impl Local for Cpu<'_> {
         let mut state = self.call(17);
         assert!(state.cpu(self.id).gic, "interrupts on cpu {}, and its GIC is down", self.id);
         state.cpu(self.id).interrupts = all;
+        state.nudge();
         self.sim.serial_holds(&state, self.id);
-    }
-}
-
-impl Interrupts for Cpu<'_> {
-    fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
-        let mut state = self.call(18);
-        self.boot_only(&state);
-        let mut first = Ok(());
-        for &Route { intid, to, enable } in routes {
-            let to = to.cpu();
-            assert_eq!(self.sim.hp.mark(to), Mark::Online, "interrupt {intid} goes to cpu {to}");
-            if state.cpu(to).faults.take(Act::Route).is_ok() {
-                state.routes.insert(intid, (to, enable));
-            } else {
-                let is = state.routes.get(&intid).map(|route| route.0);
-                first = first.and(Err(RouteError { intid, is }));
-            }
-        }
-        first
-    }
-
-    fn route_of(&self, intid: u32) -> Option<CpuId> {
-        self.call(19).routes.get(&intid).map(|route| route.0)
-    }
-
-    fn enable(&self, intid: u32, on: bool) {
-        if let Some(route) = self.call(22).routes.get_mut(&intid) {
-            route.1 = on;
-        }
-    }
-
-    fn pend(&self, _: u32) {}
-
-    fn pending(&self, _: u32) -> bool {
-        false
-    }
-
-    fn private_taken(&self) -> Private {
-        Private::default()
-    }
-
-    fn lpis_left_on(&self) -> usize {
-        0
-    }
-
-    fn quiesce(&self) {
-        let mut state = self.call(21);
-        self.boot_only(&state);
-        let others = state.cpus.iter().filter(|c| c.power != Power::Off).count();
-        assert_eq!(others, 1, "quiesced while other CPUs are on");
-        let me = state.cpu(self.id);
-        (me.gic, me.ipi, me.timer, me.interrupts) = (false, false, false, false);
-    }
-}
-
-impl ClusterPmu for Cpu<'_> {
-    fn pmu_read(&self, register: PmuReg) -> u64 {
-        let mut state = self.call(23);
-        let now = state.now;
-        state.cluster(self.id).read(register, now)
-    }
-
-    fn pmu_write(&self, register: PmuReg, value: u64) {
-        let mut state = self.call(24);
-        let now = state.now;
-        state.cluster(self.id).write(register, value, now);
-    }
-
-    fn pmu_emulated(&self) -> bool {
-        true
     }
 }
 
@@ -350,5 +307,6 @@ impl Recorder for Cpu<'_> {
             assert_eq!((off, event.dir), (true, Dir::Down));
         }
         state.rules.see(&event);
+        self.sim.agrees(self.id, &state, &event);
     }
 }

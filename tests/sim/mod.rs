@@ -5,10 +5,13 @@
 //! same seed gives the same run to the last call. [`rules`] watches every event.
 #![allow(dead_code, unreachable_pub)] // each scenario file uses its own part
 
+mod cluster;
 mod cpu;
+mod distributor;
 mod faults;
 mod random;
 mod rules;
+mod shared;
 mod state;
 
 use std::cell::RefCell;
@@ -23,7 +26,7 @@ use baton::hotplug::ap::Next;
 use baton::hotplug::state::Request;
 use baton::irq::{Handled, Here, Kind, Wanted};
 use baton::platform::Cluster;
-use baton::trace::Mark;
+use baton::trace::{Event, Mark, What};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 pub use cpu::Cpu;
@@ -147,6 +150,34 @@ impl Sim {
         state.cpus.iter().enumerate().map(line).collect()
     }
 
+    /// True if the CPU is online and nobody has asked it to leave.
+    fn may_take(&self, cpu: CpuId) -> bool {
+        let asked = matches!(self.hp.request(cpu), Request::Leave(_) | Request::Stop(_));
+        self.hp.mark(cpu) == Mark::Online && !asked
+    }
+
+    /// At each event: no route and no view has a CPU that was asked to leave, and who is OFFLINE has
+    /// left nothing behind.
+    fn agrees(&self, caller: CpuId, state: &State, event: &Event) {
+        let What::Mark(mark) = event.what else { return };
+        for (intid, (cpu, _)) in &state.spis.routes {
+            assert!(self.may_take(*cpu), "interrupt {intid} is routed to {cpu}, at {event:?}");
+        }
+        if self.hp.parts.rcu.running().contains(caller) {
+            let guard = self.hp.parts.rcu.read(caller);
+            for cpu in self.hp.online_view(&guard).iter() {
+                assert!(self.may_take(cpu), "cpu {cpu} is in the view, at {event:?}");
+            }
+        }
+        let parts = &self.hp.parts;
+        if mark == Mark::Offline {
+            let left = [parts.timers.len(event.cpu), parts.rcu.pending(event.cpu)];
+            assert_eq!(left, [0, 0], "cpu {} has left timers or callbacks", event.cpu);
+            let work = parts.work.len(event.cpu);
+            assert!(work == 0 || parts.work.pinned(event.cpu), "it has left work");
+        }
+    }
+
     /// In a serial teardown, nobody else takes interrupts while a CPU dies.
     fn serial_holds(&self, state: &State, caller: CpuId) {
         if !state.rules.serial {
@@ -206,7 +237,7 @@ impl Sim {
 
     /// The CPU that takes it, as the hardware has it.
     pub fn console(&self) -> CpuId {
-        self.state().routes[&CONSOLE].0
+        self.state().spis.routes[&CONSOLE].0
     }
 
     fn request_console(&self, m: &Cpu<'_>) {

@@ -1,13 +1,14 @@
 //! The machine's state and its clock: who can run, who sleeps until when, what firmware is at.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
-use baton::cpu::{CpuId, CpuMask};
+use baton::cpu::CpuId;
 use baton::machine::Affinity;
-use baton::platform::Cluster;
-use baton::pmu::model::ClusterModel;
+use baton::platform;
 
+use super::cluster::Cluster;
+use super::distributor::Distributor;
 use super::faults::Faults;
 use super::random::Random;
 use super::rules::Rules;
@@ -47,6 +48,7 @@ pub struct CpuState {
     pub ipi: bool,
     pub timer: bool,
     pub interrupts: bool,
+    pub in_handler: bool,
     pub prepared: bool,
     /// What its boot record says.
     pub record: Option<u32>,
@@ -58,6 +60,11 @@ pub struct CpuState {
 }
 
 impl CpuState {
+    /// True if a shared interrupt gets through to it.
+    pub fn takes_interrupts(&self) -> bool {
+        self.power == Power::On && self.gic && self.interrupts && !self.in_handler
+    }
+
     fn new() -> Self {
         Self {
             power: Power::Off,
@@ -71,6 +78,7 @@ impl CpuState {
             ipi: false,
             timer: false,
             interrupts: false,
+            in_handler: false,
             prepared: false,
             record: None,
             on_until: 0,
@@ -86,6 +94,8 @@ enum Timed {
     Wake,
     /// Firmware carries a CPU_ON out.
     Arrive,
+    /// The line of the cluster with this number may go up.
+    Line,
 }
 
 /// When, a tie-breaker, what, to whom, and in which of its lives.
@@ -108,9 +118,10 @@ pub struct State {
     pub cpus: Vec<CpuState>,
     pub boot: CpuId,
     /// The registers of each cluster.
-    pub clusters: Vec<(CpuMask, ClusterModel)>,
-    /// Where each shared interrupt goes, and whether it is enabled.
-    pub routes: BTreeMap<u32, (CpuId, bool)>,
+    pub clusters: Vec<Cluster>,
+    pub spis: Distributor,
+    /// For when the next overflow of each cluster is scheduled.
+    next_lines: Vec<Option<u64>>,
     pub rules: Rules,
     /// Mixes everything that any CPU asked of the machine, in order and with its time.
     pub trace: u64,
@@ -122,7 +133,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(n: usize, boot: CpuId, seed: u64, clusters: &[Cluster]) -> Self {
+    pub fn new(n: usize, boot: CpuId, seed: u64, clusters: &[platform::Cluster]) -> Self {
         let mut random = Random::new(seed);
         let mut cpus: Vec<_> = (0..n).map(|_| CpuState::new()).collect();
         let first = &mut cpus[boot.index()];
@@ -133,8 +144,9 @@ impl State {
             now: 1_000_000,
             cpus,
             boot,
-            clusters: clusters.iter().map(|c| (c.cpus, ClusterModel::default())).collect(),
-            routes: BTreeMap::new(),
+            clusters: clusters.iter().map(Cluster::new).collect(),
+            spis: Distributor::default(),
+            next_lines: vec![None; clusters.len()],
             rules: Rules::new(n, boot),
             trace: seed,
             switch,
@@ -159,7 +171,51 @@ impl State {
         }
         self.now += cost;
         self.mix(self.now);
+        self.drizzle();
         self.random.one_in(self.switch)
+    }
+
+    /// Perhaps an interrupt comes.
+    fn drizzle(&mut self) {
+        let Some((chance, intids)) = self.spis.rain() else { return };
+        let (chance, intid) = (*chance, intids[self.random.below(intids.len() as u64) as usize]);
+        if self.random.one_in(chance) {
+            self.spis.pend(intid);
+            self.nudge();
+        }
+    }
+
+    /// True if this CPU has an interrupt to take.
+    pub fn is_wanted(&self, cpu: CpuId) -> bool {
+        self.cpus[cpu.index()].takes_interrupts() && self.spis.wanted().any(|(_, to)| to == cpu)
+    }
+
+    /// Wakes those that have an interrupt to take.
+    pub fn nudge(&mut self) {
+        let wanted: Vec<CpuId> = self.spis.wanted().map(|(_, cpu)| cpu).collect();
+        for cpu in wanted {
+            let me = self.cpu(cpu);
+            if me.takes_interrupts() && matches!(me.doing, Doing::Sleeping(_)) {
+                self.make_ready(cpu);
+            }
+        }
+    }
+
+    /// The lines of the clusters as they are now, and when they will be up next.
+    pub fn lines(&mut self) {
+        for i in 0..self.clusters.len() {
+            let (intid, now) = (self.clusters[i].intid, self.now);
+            if !self.spis.routes.contains_key(&intid) {
+                continue;
+            }
+            let up = self.clusters[i].line(now);
+            self.spis.level(intid, up);
+            let next = self.clusters[i].next_overflow();
+            if next != self.next_lines[i] {
+                self.next_lines[i] = next;
+                next.into_iter().for_each(|at| self.schedule(at, Timed::Line, CpuId(i as u16)));
+            }
+        }
     }
 
     fn mix(&mut self, value: u64) {
@@ -176,9 +232,9 @@ impl State {
     }
 
     /// The registers of this CPU's cluster.
-    pub fn cluster(&mut self, cpu: CpuId) -> &mut ClusterModel {
-        let mut own = self.clusters.iter_mut().filter(|(cpus, _)| cpus.contains(cpu));
-        &mut own.next().unwrap_or_else(|| panic!("cpu {cpu} has no cluster")).1
+    pub fn cluster(&mut self, cpu: CpuId) -> &mut Cluster {
+        let mut own = self.clusters.iter_mut().filter(|cluster| cluster.cpus.contains(cpu));
+        own.next().unwrap_or_else(|| panic!("cpu {cpu} has no cluster"))
     }
 
     pub fn make_ready(&mut self, cpu: CpuId) {
@@ -235,7 +291,10 @@ impl State {
                 return Turn::Deadlock;
             };
             self.now = self.now.max(at);
-            if life == self.cpus[cpu.index()].life
+            if what == Timed::Line {
+                self.lines();
+                self.nudge();
+            } else if life == self.cpus[cpu.index()].life
                 && let Some(turn) = self.fire(what, cpu, at)
             {
                 return turn;
@@ -257,6 +316,7 @@ impl State {
                 None
             }
             Timed::Arrive => Some(Turn::Start(cpu, self.start(cpu))),
+            Timed::Line => None,
         }
     }
 
@@ -269,6 +329,7 @@ impl State {
         state.life += 1;
         (state.kick_pending, state.gic, state.ipi) = (false, false, false);
         (state.timer, state.interrupts, state.denies_pending) = (false, false, false);
+        state.in_handler = false;
         self.make_ready(cpu);
         record
     }
