@@ -102,7 +102,8 @@ impl Rcu {
             return 0;
         }
         own.eqs.quiescent();
-        let ready = own.list.lock().advance(&self.cpus, cpu, m.now());
+        let now = m.now();
+        let ready = own.list.lock().advance(&self.cpus, cpu, now);
         let count = ready.len();
         if count == 0 {
             return 0;

@@ -79,6 +79,10 @@ impl Cpu<'_> {
         }
     }
 
+    pub fn id(&self) -> CpuId {
+        self.id
+    }
+
     /// Lives as a CPU with nothing to do for `ms`.
     pub fn live(&self, ms: u64) {
         let until = self.now() + self.ticks_from_ms(ms);

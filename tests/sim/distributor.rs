@@ -44,6 +44,11 @@ impl Distributor {
         self.pending.contains(&intid) || self.levels.contains(&intid)
     }
 
+    /// Sent and not done with.
+    pub fn waits(&self, intid: u32) -> u64 {
+        u64::from(self.pending.contains(&intid)) + u64::from(self.active.contains(&intid))
+    }
+
     /// How often it was sent, beside what its line did.
     pub fn sent(&self, intid: u32) -> u64 {
         self.sent.get(&intid).copied().unwrap_or(0)

@@ -9,6 +9,7 @@ mod cluster;
 mod cpu;
 mod distributor;
 mod faults;
+pub mod ops;
 mod random;
 mod rules;
 mod shared;

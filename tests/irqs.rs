@@ -1,0 +1,184 @@
+//! Interrupts that arrive while CPUs come and go: each is handled once, by a CPU that stays.
+
+mod sim;
+
+use baton::cpu::CpuMask;
+use baton::hotplug::{Why, steps};
+use baton::irq::Kind;
+use baton::machine::Interrupts;
+use baton::options::{BringupPolicy, TeardownMode};
+use baton::trace::Dir;
+use sim::ops::{MODES, POLICIES, Tally};
+use sim::{Act, Cpu, Random, Sim, seeds};
+
+const FIRST: u32 = 40;
+
+/// Interrupts with random wishes, and what came of them.
+struct Devices {
+    tally: Tally,
+    wishes: Vec<CpuMask>,
+}
+
+impl Devices {
+    fn new(sim: &Sim, m: &Cpu<'_>, count: usize, random: &mut Random) -> Self {
+        let n = sim.hp.topology().len();
+        let wish = |random: &mut Random| match random.below(3) {
+            0 => CpuMask::first(n),
+            1 => CpuMask::from_iter([sim.ap(random.below(n as u64 - 1) as usize)]),
+            _ => sim.subset(random),
+        };
+        let tally = Tally::new(count);
+        let wishes: Vec<_> = (0..count).map(|_| wish(random)).collect();
+        for (i, wish) in wishes.iter().enumerate() {
+            let kind = if i % 4 == 3 { Kind::Managed } else { Kind::Balanced };
+            sim.ask_for(m, FIRST + i as u32, *wish, kind, &tally, i);
+        }
+        Self { tally, wishes }
+    }
+
+    fn intids(&self) -> Vec<u32> {
+        (0..self.wishes.len()).map(|i| FIRST + i as u32).collect()
+    }
+
+    fn rain(&self, sim: &Sim, chance: u64) {
+        sim.rain(Some((chance, self.intids())));
+    }
+
+    /// Handled as often as sent, but for what waits; nobody changed the wishes; each goes where it
+    /// may, and is masked only if it is bound to CPUs that are not there.
+    fn balance(&self, sim: &Sim) {
+        for (i, wish) in self.wishes.iter().enumerate() {
+            let (intid, row) = (FIRST + i as u32, sim.row(FIRST + i as u32));
+            let waits = sim.waits(intid);
+            assert_eq!(self.tally.get(i) + waits, sim.sent(intid), "interrupt {intid}");
+            assert_eq!((row.requested, row.handled), (*wish, self.tally.get(i)));
+            let (there, (at, enabled)) = (!wish.and(&sim.hp.online()).is_empty(), sim.route(intid));
+            assert_eq!(enabled, there || i % 4 != 3, "interrupt {intid} at cpu {at}");
+            assert_eq!(row.effective, enabled.then_some(at));
+            assert!(!there || wish.contains(at), "interrupt {intid} at {at}, wanted {wish:?}");
+        }
+    }
+
+    /// The rain ends, and all is handled; everybody is online.
+    fn settle(&self, sim: &Sim, m: &Cpu<'_>) {
+        m.live(3);
+        self.intids().into_iter().for_each(|intid| m.pend(intid));
+        sim.rain(None);
+        m.live(1);
+        assert!(sim.dry(), "something is still pending");
+        self.balance(sim);
+        let sent: u64 = self.intids().into_iter().map(|intid| sim.sent(intid)).sum();
+        assert!(sent >= self.wishes.len() as u64, "or this shows nothing");
+    }
+}
+
+/// Random sets leave in both modes and come back, under random interrupts.
+fn come_and_go(n: usize, devices: usize, cycles: u64, seed: u64) {
+    Sim::new(n, seed).run(move |sim, m| {
+        let mut random = Random::new(seed ^ 0x1290);
+        let early = random.one_in(2).then(|| Devices::new(sim, m, devices, &mut random));
+        sim.up(m, BringupPolicy::Parallel);
+        let devices = early.unwrap_or_else(|| Devices::new(sim, m, devices, &mut random));
+        devices.rain(sim, 3 + random.below(60));
+        for _ in 0..cycles {
+            let go = sim.subset(&mut random);
+            sim.gone(m, &go, random.pick(&MODES));
+            devices.balance(sim);
+            m.live(1);
+            assert_eq!(sim.hp.parts.irqs.stray(m, &go), None);
+            sim.up(m, random.pick(&POLICIES));
+            devices.balance(sim);
+        }
+        devices.settle(sim, m);
+    });
+}
+
+#[test]
+fn each_is_handled_once_whoever_comes_and_goes() {
+    seeds(0..300, |seed| come_and_go(2, 5, 3, seed));
+    seeds(0..600, |seed| come_and_go(8, 12, 3, seed));
+    seeds(0..15, |seed| come_and_go(80, 40, 2, seed));
+    seeds(0..1, |seed| come_and_go(512, 80, 1, seed));
+}
+
+/// A step refuses, in the shared section or on a CPU, or a route does not take: all is as it was.
+#[test]
+fn a_refusal_puts_every_route_back() {
+    for mode in MODES {
+        seeds(0..300, |seed| {
+            Sim::new(8, seed).run(move |sim, m| {
+                let mut random = Random::new(seed);
+                sim.up(m, BringupPolicy::Parallel);
+                let devices = Devices::new(sim, m, 12, &mut random);
+                let before: Vec<_> = devices.intids().iter().map(|&i| sim.route(i)).collect();
+                devices.rain(sim, 20);
+                let (last, how) = (sim.ap(6), seed % 4);
+                match how {
+                    0 => sim.faults(sim.boot(), |f| f.steps.push((Act::Route, ROUTE))),
+                    1 => inject(sim, "irq:shared", sim.boot()),
+                    2 => inject(sim, "work:online", last),
+                    _ => sim.lose(last),
+                }
+                let go = if mode == TeardownMode::Serial {
+                    CpuMask::from_iter([last])
+                } else {
+                    sim.aps()
+                };
+                let outcome = sim.down(m, &go, mode);
+                // A route that does not take is met only if something has to move to the boot CPU.
+                if how != 0 || !outcome.stuck.is_empty() {
+                    assert_eq!((outcome.stuck.len(), outcome.off), (1, CpuMask::new()));
+                    if how == 3 {
+                        assert!(matches!(outcome.stuck[0].why, Why::Missing(_)));
+                        sim.revive(last);
+                        m.live(5);
+                        sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
+                    }
+                    sim.whole(m);
+                    let after: Vec<_> = devices.intids().iter().map(|&i| sim.route(i)).collect();
+                    assert_eq!(after, before);
+                }
+                sim.faults(sim.boot(), |f| f.steps.clear());
+                sim.up(m, BringupPolicy::Parallel);
+                devices.settle(sim, m);
+            });
+        });
+    }
+}
+
+const ROUTE: baton::hotplug::StepError = baton::hotplug::StepError::RouteRejected;
+
+fn inject(sim: &Sim, step: &str, cpu: baton::cpu::CpuId) {
+    let step = steps::by_name(step).unwrap();
+    sim.hp.faults.inject(step, Some(cpu), Some(Dir::Down), 1).unwrap();
+}
+
+/// What comes for CPUs that are not there waits, masked, and is handled when one of them is.
+#[test]
+fn a_managed_interrupt_waits_for_its_cpus() {
+    for mode in MODES {
+        seeds(0..200, |seed| {
+            Sim::new(8, seed).run(move |sim, m| {
+                sim.up(m, BringupPolicy::Parallel);
+                let own = sim::some(&sim.aps(), &[2, 3]);
+                let tally = Tally::new(1);
+                sim.ask_for(m, FIRST, own, Kind::Managed, &tally, 0);
+                let first = CpuMask::from_iter(own.iter().next());
+                sim.gone(m, &first, mode);
+                assert_eq!(sim.route(FIRST), (own.and_not(&first).iter().next().unwrap(), true));
+                sim.gone(m, &own.and_not(&first), mode);
+                let (at, enabled) = sim.route(FIRST);
+                assert!(!enabled && sim.hp.online().contains(at), "masked, at a CPU that stays");
+                m.pend(FIRST);
+                m.live(5);
+                assert_eq!((tally.get(0), m.pending(FIRST)), (0, true));
+                let back = sim.hp.bring_up(m, &first, BringupPolicy::Parallel);
+                assert_eq!(back.failed, []);
+                m.live(1);
+                assert_eq!((tally.get(0), m.pending(FIRST)), (1, false));
+                assert_eq!(sim.route(FIRST), (first.iter().next().unwrap(), true));
+                assert_eq!(sim.row(FIRST).requested, own);
+            });
+        });
+    }
+}
