@@ -156,7 +156,8 @@ impl Hotplug {
                 first = first.and(result);
                 continue;
             }
-            for cpu in dead.iter() {
+            // Who has failed keeps the rest: it is tried again, and nothing is undone twice.
+            for cpu in dead.and_not(&failed).iter() {
                 let result = Runner::one(self, m, cpu, survivors).run(id, step, Dir::Down);
                 if result.is_err() {
                     failed.insert(cpu);

@@ -8,7 +8,7 @@ use baton::hotplug::StepError;
 use baton::machine::{
     Affinity, Bringup, Clock, Ipi, Local, Power as Firmware, PsciError, Recorder,
 };
-use baton::trace::{Dir, Event, Mark, What};
+use baton::trace::{Dir, Edge, Event, Mark, What};
 use corosensei::Yielder;
 
 use super::faults::{Act, Answer};
@@ -312,5 +312,11 @@ impl Recorder for Cpu<'_> {
         }
         state.rules.see(&event);
         self.sim.agrees(self.id, &state, &event);
+        if let (What::Step(step), Edge::Begin) = (event.what, event.edge)
+            && state.cpu(owner).faults.lose_in.take_if(|at| *at == (step, event.dir)).is_some()
+        {
+            state.lose(self.id);
+            drop(self.give_way(state));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use baton::hotplug::StepError;
 use baton::machine::PsciError;
-use baton::trace::Mark;
+use baton::trace::{Dir, Mark, StepId};
 
 /// What becomes of a CPU_ON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +45,8 @@ pub struct Faults {
     pub lose_after: Option<Mark>,
     /// It stops for good instead of its next kick but so many.
     pub lose_at_kick: Option<u32>,
+    /// It stops for good when it begins this step.
+    pub lose_in: Option<(StepId, Dir)>,
     /// The next failures of steps that are about this CPU.
     pub steps: Vec<(Act, StepError)>,
 }

@@ -8,6 +8,7 @@ use baton::hotplug::TeardownOutcome;
 use baton::irq::{Handled, Here, Irq, Kind, Row, Wanted};
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::pmu::{PmuError, Request};
+use baton::trace::{Dir, StepId};
 
 use super::{Cpu, Random, Sim};
 
@@ -158,6 +159,25 @@ impl Sim {
 
     pub fn row(&self, intid: u32) -> Row {
         self.hp.parts.irqs.rows().into_iter().find(|row| row.intid == intid).unwrap()
+    }
+
+    /// Lets one CPU at a time into a step, and watches that; or lets that be.
+    pub fn set_exclusive(&self, step: StepId, on: bool) {
+        self.hp.set_exclusive(step, on);
+        let rules = &mut self.state().rules;
+        let bit = 1 << step.0;
+        rules.exclusive = if on { rules.exclusive | bit } else { rules.exclusive & !bit };
+        rules.together = 0;
+    }
+
+    /// The most CPUs that were in one step at a time since that was said.
+    pub fn most_together(&self) -> usize {
+        self.state().rules.together
+    }
+
+    /// The CPU stops for good when it begins this step.
+    pub fn lose_in(&self, cpu: CpuId, step: StepId, dir: Dir) {
+        self.faults(cpu, |f| f.lose_in = Some((step, dir)));
     }
 
     /// Asks a cluster, from the boot CPU.

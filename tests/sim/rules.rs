@@ -24,6 +24,10 @@ pub struct Rules {
     /// Set during a serial teardown.
     pub serial: bool,
     phase: Option<Phase>,
+    /// Steps in which nobody may meet another, one bit each.
+    pub exclusive: u64,
+    /// The most CPUs that were in one step at a time, since this was last set.
+    pub together: usize,
     /// Marks recorded so far, for scenarios that look at the way.
     pub marks: Vec<(CpuId, Mark)>,
 }
@@ -36,7 +40,7 @@ impl Rules {
         let boot = &mut seen[boot.index()];
         // The boot CPU comes prepared.
         steps::of(Section::Prepare).for_each(|(id, _)| boot.done[usize::from(id.0)] = true);
-        Self { seen, serial: false, phase: None, marks: Vec::new() }
+        Self { seen, serial: false, phase: None, exclusive: 0, together: 0, marks: Vec::new() }
     }
 
     /// The last mark that was recorded.
@@ -91,10 +95,20 @@ impl Rules {
             panic!("cpu {cpu}: step {} {dir:?} with {:?}, last {:?}", step.0, seen.done, seen.last)
         });
         seen.open = Some((step, dir));
+        self.count_in(step);
+        let seen = &mut self.seen[cpu.index()];
         let starting = steps::STEPS[step.0 as usize].section == Section::Starting;
         if dir == Dir::Down && starting && seen.mark == Mark::TeardownCpu {
             seen.dying = true;
         }
+    }
+
+    fn count_in(&mut self, step: StepId) {
+        let inside = |seen: &&Seen| seen.open.is_some_and(|(open, _)| open == step);
+        let inside = self.seen.iter().filter(inside).count();
+        let alone = self.exclusive >> step.0 & 1 == 1;
+        assert!(!alone || inside == 1, "{inside} CPUs in step {}", step.0);
+        self.together = self.together.max(inside);
     }
 
     fn see_phase(&mut self, phase: Phase, edge: Edge) {

@@ -1,0 +1,112 @@
+//! Firmware that says no, or nothing, or yes too late, while others come and go.
+
+mod sim;
+
+use baton::cpu::CpuMask;
+use baton::hotplug::Why;
+use baton::machine::{Affinity, PsciError};
+use baton::options::{BringupPolicy, TeardownMode};
+use baton::trace::Mark;
+use sim::ops::{MODES, POLICIES};
+use sim::{Answer, Random, Sim, TIMEOUT_MS, seeds};
+
+/// A start that was given up arrives in the middle of a teardown, of a bring-up, or after it was
+/// tried again: it turns itself off, and nobody counts it.
+#[test]
+fn an_old_start_that_arrives_in_the_middle_turns_itself_off() {
+    for mode in MODES {
+        seeds(0..300, |seed| {
+            Sim::new(8, seed).run(move |sim, m| {
+                let mut random = Random::new(seed);
+                let bad = sim.ap(seed as usize % 7);
+                let others = sim.aps().and_not(&CpuMask::from_iter([bad]));
+                let by = TIMEOUT_MS * 1_000_000 + random.below(3_000_000);
+                sim.faults(bad, |f| f.on.push_back(Answer::Late(by)));
+                let outcome = sim.hp.bring_up(m, &sim.aps(), random.pick(&POLICIES));
+                assert_eq!((outcome.online, outcome.failed.len()), (others, 1));
+                for _ in 0..3 {
+                    sim.gone(m, &others, mode);
+                    let back = sim.hp.bring_up(m, &others, BringupPolicy::Parallel);
+                    assert_eq!(back.online, others);
+                }
+                m.live(10);
+                assert!(sim.marks().iter().all(|(cpu, mark)| *cpu != bad || *mark != Mark::Online));
+                sim.up(m, BringupPolicy::Parallel);
+                sim.gone(m, &sim.aps(), mode);
+            });
+        });
+    }
+}
+
+/// Several are denied CPU_OFF, firmware takes its time for others, and some is silent about them.
+#[test]
+fn who_cannot_be_turned_off_is_named_and_the_others_go() {
+    for mode in MODES {
+        seeds(0..200, |seed| {
+            Sim::new(16, seed).run(move |sim, m| {
+                let mut random = Random::new(seed);
+                sim.up(m, BringupPolicy::Parallel);
+                let denied = sim.subset(&mut random);
+                denied.iter().for_each(|cpu| sim.faults(cpu, |f| f.deny_off = 1));
+                let slow = sim.subset(&mut random).and_not(&denied);
+                slow.iter().for_each(|cpu| sim.faults(cpu, |f| f.off_lag = 2_000_000));
+                let outcome = sim.down(m, &sim.aps(), mode);
+                assert!(outcome.clean());
+                assert_eq!(
+                    (outcome.quarantined(), outcome.off),
+                    (denied, sim.aps().and_not(&denied))
+                );
+                assert_eq!(sim.view(m), sim.hp.online());
+                let back = sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
+                assert_eq!(back.online, sim.aps().and_not(&denied));
+                assert!(back.failed.iter().all(|f| f.why == Why::NotReady));
+                sim.gone(m, &sim.aps().and_not(&denied), mode);
+            });
+        });
+    }
+}
+
+/// All kinds of answers at once, again and again, until firmware is well: then everybody comes.
+#[test]
+fn after_any_answers_everybody_comes() {
+    let ms = 1_000_000;
+    for (n, rounds) in [(8, 300), (80, 5)] {
+        seeds(0..rounds, |seed| {
+            Sim::new(n, seed).run(move |sim, m| {
+                let mut random = Random::new(seed);
+                sim.hp.set_timeout_ms(50);
+                for _ in 0..3 {
+                    let bad = sim.subset(&mut random).and_not(&sim.hp.online());
+                    for cpu in bad.iter() {
+                        let answer = match random.below(6) {
+                            0 => Answer::Refused(PsciError::Denied),
+                            1 => Answer::Refused(PsciError::InternalFailure),
+                            2 => Answer::Refused(PsciError::OnPending),
+                            3 => Answer::Refused(PsciError::AlreadyOn),
+                            4 => Answer::Swallowed,
+                            _ => Answer::Late(random.below(120 * ms)),
+                        };
+                        sim.faults(cpu, |f| f.on.push_back(answer));
+                    }
+                    let outcome = sim.hp.bring_up(m, &sim.aps(), random.pick(&POLICIES));
+                    let known = |why| match why {
+                        Why::CpuOn(_) | Why::NotReady => true,
+                        Why::Missing(info) => {
+                            matches!(info, Ok(Affinity::Off | Affinity::OnPending | Affinity::On))
+                        }
+                        _ => false,
+                    };
+                    assert!(outcome.failed.iter().all(|f| known(f.why)), "{:?}", outcome.failed);
+                    let some = sim.subset(&mut random).and(&sim.hp.online());
+                    if !some.is_empty() {
+                        sim.gone(m, &some, random.pick(&MODES));
+                    }
+                }
+                sim.aps().iter().for_each(|cpu| sim.faults(cpu, |f| f.on.clear()));
+                m.live(200);
+                sim.up(m, BringupPolicy::Parallel);
+                sim.gone(m, &sim.aps(), TeardownMode::Parallel);
+            });
+        });
+    }
+}
