@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::Why;
-use baton::machine::Clock;
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::work::Item;
 use sim::ops::{MODES, Tally};

@@ -228,10 +228,8 @@ fn a_cpu_that_does_not_stand_still_is_named() {
 /// CPUs that stop for good between their marks: as long as it can be called off, the others stay.
 #[test]
 fn a_cpu_lost_on_its_way_down_is_named_and_the_others_come_back_or_go_on() {
-    for (at, expected) in [
-        (Mark::TeardownCpu, Why::Missing(Ok(Affinity::On))),
-        (Mark::ApIdleDead, Why::StillOn(Ok(Affinity::On))),
-    ] {
+    let (missing, still_on) = (Why::Missing(Ok(Affinity::On)), Why::StillOn(Ok(Affinity::On)));
+    for at in [Mark::TeardownCpu, Mark::ApIdleDead] {
         seeds(0..100, |seed| {
             Sim::new(8, seed).run(move |sim, m| {
                 up(sim, m);
@@ -241,9 +239,11 @@ fn a_cpu_lost_on_its_way_down_is_named_and_the_others_come_back_or_go_on() {
                 assert_eq!(outcome.stuck.len(), 1);
                 let stuck = outcome.stuck[0];
                 assert_eq!((stuck.cpu, stuck.mark), (bad, at));
-                assert_eq!(stuck.why, expected);
+                // At TEARDOWN_CPU it may have said that it is there, or not: that decides.
+                let called_off = stuck.why == missing;
+                assert!(stuck.why == still_on || at == Mark::TeardownCpu && called_off);
                 let others = sim.aps().and_not(&CpuMask::from_iter([bad]));
-                let off = if at == Mark::TeardownCpu { CpuMask::new() } else { others };
+                let off = if called_off { CpuMask::new() } else { others };
                 assert_eq!((outcome.off, sim.hp.online().len()), (off, 7 - off.len()));
                 no_later_than_one_deadline(&outcome);
                 sim.revive(bad);

@@ -306,7 +306,9 @@ impl Run<'_> {
     /// Waits for everybody who may still act on who was online before.
     pub(super) fn grace(&mut self, how: How) -> Result<(), Stall> {
         let (hp, m) = (self.hp, self.m);
-        let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
+        // Who has not left may be reading, and has had its deadline.
+        let patience = if self.stuck.is_empty() { hp.timeout_ms() } else { 0 };
+        let deadline = m.now() + m.ticks_from_ms(patience);
         let (result, ticks) = hp.phase(m, Phase::Grace, Dir::Down, || {
             hp.parts.rcu.synchronize(m, hp.topology.boot(), how, deadline)
         });

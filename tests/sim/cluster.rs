@@ -32,8 +32,7 @@ impl Truth {
     fn advance(&mut self, now: u64) {
         let from = std::mem::replace(&mut self.until, now);
         let places = self.events.into_iter().enumerate().chain([CYCLES]);
-        for (place, event) in places.filter(|(place, _)| self.enabled && self.on >> place & 1 == 1)
-        {
+        for (_, event) in places.filter(|(place, _)| self.enabled && self.on >> place & 1 == 1) {
             let happened = Rate::of(event).map_or(0, |r| r.until(now) - r.until(from));
             *self.counted.entry(event).or_default() += happened;
         }

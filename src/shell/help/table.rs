@@ -270,7 +270,7 @@ pub static TABLE: [Entry; 31] = [
     Entry {
         name: "load",
         arguments: "[on|off]",
-        summary: "keeps every CPU busy beside other commands, across kexecs",
+        summary: "keeps every CPU busy, also across kexecs",
         items: &[],
         example: "load on",
         build: build::load,
