@@ -68,7 +68,7 @@ fn item(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, load: &Load, which: usize) {
 
 /// Some are queued without a kick: they are still there when their CPU leaves.
 fn random_kick(which: usize) -> bool {
-    which % 3 == 0
+    which.is_multiple_of(3)
 }
 
 /// Random sets leave with what they have; what they left runs on those that stay.

@@ -65,7 +65,7 @@ fn emulated(frame: &mut Frame) -> Option<()> {
 fn instruction(at: u64) -> Option<u32> {
     let inside = (layout::image_start()..layout::image_end()).contains(&at);
     // SAFETY: it lies in the image, and what could be fetched can be read: code is mapped readable.
-    (inside && at % 4 == 0).then(|| unsafe { (at as *const u32).read_volatile() })
+    (inside && at.is_multiple_of(4)).then(|| unsafe { (at as *const u32).read_volatile() })
 }
 
 extern "C" fn exception_rust(frame: &Frame, vector: u64) -> ! {

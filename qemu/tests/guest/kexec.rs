@@ -135,7 +135,7 @@ fn trace() -> Result<()> {
     vm.jump("kexec exec", 1)?;
     let (lines, records) = vm.talk("timeline --json")?;
     ensure!(lines.is_empty(), "beside the records: {lines:?}");
-    for step in ["percpu:prepare", "gic:starting", "ipi:starting", "work:online"] {
+    for step in ["percpu:prepare", "gic:starting", "timer:starting", "work:online"] {
         for (dir, generation) in [("up", 1), ("down", 0)] {
             for cpu in 1..8 {
                 let found = records.iter().filter(|record| {

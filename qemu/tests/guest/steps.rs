@@ -12,9 +12,17 @@ use crate::vm::{Vm, cpus, test};
 const VICTIM: u32 = 2;
 const CPUS: u32 = 4;
 
-const PREPARE: [&str; 1] = ["percpu:prepare"];
-const STARTING: [&str; 4] = ["cpu:check", "gic:starting", "timer:starting", "ipi:starting"];
-const ONLINE: [&str; 1] = ["work:online"];
+/// The steps that do something for each CPU on its way up, by section.
+const PREPARE: [&str; 3] = ["percpu:prepare", "timers:prepare", "work:prepare"];
+const STARTING: [&str; 5] =
+    ["cpu:check", "rcu:starting", "gic:starting", "timer:starting", "ipi:starting"];
+const ONLINE: [&str; 2] = ["work:online", "pmu:online"];
+
+/// Those of the starting section that do something on its way down.
+const DYING: [&str; 3] = ["rcu:starting", "gic:starting", "timer:starting"];
+
+/// What acts once for all.
+const TOGETHER: [&str; 2] = ["rcu:prepare", "irq:shared"];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -23,7 +31,7 @@ pub fn tests() -> Vec<Trial> {
         test("steps", "starting_fails_up", || up(&STARTING, "AP_IDLE_DEAD")),
         test("steps", "online_fails_up", || up(&ONLINE, "AP_IDLE_DEAD")),
         test("steps", "online_fails_down_and_is_refused", down_refused),
-        test("steps", "starting_fails_down_and_the_cpu_goes", || down_goes(&STARTING)),
+        test("steps", "starting_fails_down_and_the_cpu_goes", || down_goes(&DYING)),
         test("steps", "prepare_fails_down_and_the_cpu_goes", prepare_down),
         test("steps", "online_fails_down_and_kexec_is_refused", kexec_refused),
         test("steps", "failing_on_all_cpus_is_named_for_each", everybody),
@@ -35,7 +43,9 @@ pub fn tests() -> Vec<Trial> {
 fn table() -> Result<()> {
     let mut vm = cpus(1)?.boot()?;
     let lines = vm.run("hotplug")?;
-    let wanted: Vec<&str> = PREPARE.into_iter().chain(STARTING).chain(ONLINE).collect();
+    let [dead, shared] = TOGETHER;
+    let each = PREPARE.into_iter().chain([dead]).chain(STARTING).chain(ONLINE);
+    let wanted: Vec<&str> = each.chain([shared]).collect();
     let names: Vec<&str> = lines.iter().filter_map(|line| line.split_whitespace().nth(2)).collect();
     same("steps", &names[1..=wanted.len()], &wanted[..])
 }
@@ -111,7 +121,7 @@ fn down_goes(steps: &[&str]) -> Result<()> {
 /// Its clean-up fails once: the CPU stays DEAD until the next operation has cleaned up.
 fn prepare_down() -> Result<()> {
     let mut vm = cpus(CPUS)?.boot()?;
-    for (mode, mark) in [("parallel", "DEAD"), ("serial", "OFFLINE")] {
+    for (mode, mark) in [("parallel", "DEAD"), ("serial", "DEAD")] {
         vm.run(&format!("set fail {}:{VICTIM}:down", PREPARE[0]))?;
         left(&vm.record(&format!("cpu offline all --teardown {mode}"))?, CPUS - 1, mode)?;
         vm.expect_marks(CPUS, &[(1, "OFFLINE"), (VICTIM, mark), (3, "OFFLINE")])?;

@@ -12,12 +12,7 @@ use crate::torture::{self, Kind, Site};
 const SECONDS: u32 = 10;
 
 impl Kernel {
-    pub(super) fn torture(
-        &mut self,
-        kind: Kind,
-        seconds: Option<u32>,
-        seed: Option<u64>,
-    ) -> Outcome {
+    pub(super) fn torture(&self, kind: Kind, seconds: Option<u32>, seed: Option<u64>) -> Outcome {
         // A trial counts what devices do, so the load rests meanwhile.
         let lost = self.load.as_ref().map(Load::drain).unwrap_or_default();
         let seed = seed.unwrap_or_else(|| self.board.now());
