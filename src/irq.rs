@@ -88,7 +88,7 @@ impl Irqs {
     /// The number is no SPI or is taken already, or its route did not take; nothing has changed.
     pub fn request(&self, here: &Here<'_>, wanted: Wanted) -> Result<(), IrqError> {
         let intid = wanted.intid;
-        if !SHARED.contains(&intid) {
+        if !SHARED.contains(&intid) || intid >= here.machine.shared_end() {
             return Err(IrqError::NotShared(intid));
         }
         let mut entries = self.entries.lock();

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::runner::Runner;
+use super::state::Request;
 use super::steps::Section;
 use super::{BringupOutcome, Failure, Hotplug, StepFailure, Survivors, Why, fault};
 use crate::cpu::{CpuId, CpuMask};
@@ -57,7 +58,13 @@ impl Hotplug {
     /// the boot CPU, or a CPU whose GIC is not up yet.
     fn kick(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket) {
         let remote = self.cell(cpu).remote();
-        let Some(start) = remote.to_be_kicked() else { return };
+        let Some(start) = remote.to_be_kicked() else {
+            // Given up meanwhile: whoever claimed the kick says that none is to come any more.
+            if self.cell(cpu).request() == Request::Come(ticket) {
+                remote.kicked(m.now());
+            }
+            return;
+        };
         if self.faults.hit(fault::KICK, cpu, Dir::Up) {
             remote.kicked(m.now());
             return;

@@ -1,8 +1,12 @@
 //! The table of steps, in the order in which a CPU comes up. Going down it is walked backwards.
 
+mod table;
+
 use core::cell::Cell;
 
-use super::{StepError, Subsystems, Survivors, Target};
+pub use table::STEPS;
+
+use super::{StepError, Subsystems, Survivors};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
 use crate::trace::{Dir, StepId};
@@ -117,183 +121,6 @@ impl Step {
     pub fn acts(&self, dir: Dir) -> bool {
         !matches!(self.act(dir), Act::Nothing)
     }
-}
-
-/// A step that every CPU does for itself, and that can always be undone.
-const EACH: Step = Step {
-    name: "",
-    section: Section::Online,
-    what: "",
-    parallel: true,
-    check: None,
-    up: Act::Nothing,
-    down: Act::Nothing,
-};
-
-/// All steps.
-pub static STEPS: [Step; 12] = [
-    Step {
-        name: "percpu:prepare",
-        section: Section::Prepare,
-        what: "stacks and per-CPU area",
-        up: Act::Each(|c| c.machine.prepare(c.cpu)),
-        down: Act::Each(|c| {
-            c.machine.release(c.cpu);
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "timers:prepare",
-        section: Section::Prepare,
-        what: "per-CPU timers; those of the dead move to a survivor",
-        up: Act::Each(|c| {
-            c.parts.timers.open(c.cpu);
-            Ok(())
-        }),
-        down: Act::All(|t| {
-            inherit(t, |to| t.parts.timers.pull(t.cpus, to));
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "work:prepare",
-        section: Section::Prepare,
-        what: "per-CPU work; that of the dead moves to a survivor",
-        check: Some(|c| match c.parts.work.pinned(c.cpu) {
-            true => Err(StepError::PinnedWork),
-            false => Ok(()),
-        }),
-        up: Act::Each(|c| {
-            c.parts.work.open(c.cpu);
-            Ok(())
-        }),
-        down: Act::All(|t| {
-            inherit(t, |to| t.parts.work.pull(t.cpus, to));
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "rcu:prepare",
-        section: Section::Prepare,
-        what: "RCU callbacks; those of the dead move to a survivor",
-        down: Act::All(|t| {
-            inherit(t, |to| t.parts.rcu.splice(t.cpus, to));
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "cpu:check",
-        section: Section::Starting,
-        what: "the CPU is what the description says",
-        up: Act::Each(|c| c.machine.check()),
-        ..EACH
-    },
-    Step {
-        name: "rcu:starting",
-        section: Section::Starting,
-        what: "grace periods wait for the CPU",
-        up: Act::Each(|c| {
-            c.parts.rcu.cpu_starting(c.cpu);
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.parts.rcu.cpu_dying(c.cpu);
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "gic:starting",
-        section: Section::Starting,
-        what: "GIC redistributor and CPU interface",
-        up: Act::Each(|c| c.machine.gic_up()),
-        down: Act::Each(|c| c.machine.gic_down()),
-        ..EACH
-    },
-    Step {
-        name: "timer:starting",
-        section: Section::Starting,
-        what: "virtual timer and its interrupt",
-        up: Act::Each(|c| {
-            c.machine.timer_up();
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.machine.timer_down();
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "ipi:starting",
-        section: Section::Starting,
-        what: "inter-processor interrupt",
-        up: Act::Each(|c| {
-            c.machine.ipi_up();
-            Ok(())
-        }),
-        // Down: kicks must get through until the CPU interface goes, in gic:starting.
-        ..EACH
-    },
-    Step {
-        name: "work:online",
-        section: Section::Online,
-        what: "the CPU takes interrupts and per-CPU work",
-        up: Act::Each(|c| {
-            c.machine.interrupts(true);
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.machine.interrupts(false);
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "pmu:online",
-        section: Section::Online,
-        what: "performance monitors of the cluster; their owner hands over, or stops them",
-        up: Act::Each(|c| {
-            c.parts.pmu.cpu_online(c.machine, c.cpu);
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.parts.pmu.cpu_leaving(c.machine, c.cpu, c.survivors);
-            Ok(())
-        }),
-        ..EACH
-    },
-    Step {
-        name: "irq:shared",
-        section: Section::Shared,
-        what: "shared interrupts go to CPUs that stay",
-        up: Act::All(irqs_up),
-        down: Act::All(irqs_down),
-        ..EACH
-    },
-];
-
-/// Gives what the dead have left to the lowest CPU that stays, which looks at it if there is any.
-fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
-    let heir = t.survivors.mask().iter().next().and_then(|cpu| t.survivors.stays(cpu));
-    if let Some(to) = heir
-        && take(to) > 0
-    {
-        t.machine.kick(&CpuMask::from_iter([to.cpu()]));
-    }
-}
-
-fn irqs_up(t: &Together<'_>) -> Result<(), StepError> {
-    Ok(t.parts.irqs.restore(t.machine, t.survivors)?)
-}
-
-fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
-    let plan = t.parts.irqs.plan(t.survivors)?;
-    Ok(t.parts.irqs.apply(t.machine, &plan)?)
 }
 
 /// The name of a step, or of a point of fault injection.

@@ -307,7 +307,8 @@ impl Run<'_> {
     pub(super) fn grace(&mut self, how: How) -> Result<(), Stall> {
         let (hp, m) = (self.hp, self.m);
         // Who has not left may be reading, and has had its deadline.
-        let patience = if self.stuck.is_empty() { hp.timeout_ms() } else { 0 };
+        let left = self.stuck.iter().all(|failure| failure.why == Why::OffDenied);
+        let patience = if left { hp.timeout_ms() } else { 0 };
         let deadline = m.now() + m.ticks_from_ms(patience);
         let (result, ticks) = hp.phase(m, Phase::Grace, Dir::Down, || {
             hp.parts.rcu.synchronize(m, hp.topology.boot(), how, deadline)
@@ -341,7 +342,10 @@ impl Run<'_> {
     /// Work for the dead of `stopped`, in bulk.
     pub(super) fn clean_up(&mut self, stopped: &CpuMask) {
         let dead = stopped.and(&self.off);
-        let gone: CpuMask = stopped.iter().filter(|&cpu| self.hp.is_out(cpu)).collect();
+        // Also of those that have parked since: nobody else looks after what they had.
+        let parked = |&cpu: &CpuId| self.hp.mark(cpu) == Mark::Quarantined;
+        let parked = self.hp.topology.cpus().filter(parked);
+        let gone: CpuMask = parked.chain(dead.iter()).collect();
         let (result, ticks) = self.hp.phase(self.m, Phase::DeadWork, Dir::Down, || {
             self.hp.clean_up_dead(self.m, &dead, &gone, &self.survivors)
         });

@@ -47,7 +47,10 @@ impl fmt::Display for IrqError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotShared(intid) => {
-                write!(f, "interrupt {intid} can't be routed: only SPIs can, which are 32 to 1019")
+                write!(
+                    f,
+                    "interrupt {intid} can't be routed: it is no SPI that the distributor has"
+                )
             }
             Self::Taken(intid, name) => write!(f, "interrupt {intid} belongs to {name} already"),
             Self::Unknown(intid) => {
