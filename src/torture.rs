@@ -26,6 +26,7 @@ mod shots;
 mod site;
 mod source;
 mod sources;
+mod tap;
 
 use alloc::boxed::Box;
 use alloc::format;

@@ -43,7 +43,8 @@ impl Kernel {
         self.accept(&outcome, &online)?;
         self.say_noted(&outcome);
         self.note(&mut farewell, &outcome);
-        farewell.load = self.drained();
+        self.say_lost();
+        farewell.load = self.load_count();
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
         let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start };
         self.area.prepare(&farewell);
@@ -82,10 +83,10 @@ impl Kernel {
         })
     }
 
-    /// What the load has sent is handled by the last CPU that is there, and counted.
-    fn drained(&self) -> LoadCount {
-        self.load.iter().for_each(|load| _ = load.drain());
-        self.load_count()
+    /// What the load has sent is handled by the last CPU that is there; what is not is named.
+    fn say_lost(&mut self) {
+        let lost = self.load.as_ref().map(Load::drain).unwrap_or_default();
+        lost.iter().for_each(|what| self.say(Level::Warning, what));
     }
 
     /// No CPU that is neither up nor OFF: one that was given up may still come, and would run in

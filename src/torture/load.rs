@@ -12,18 +12,16 @@ use super::beat::Beat;
 use super::devices::{self, Devices};
 use super::source::Tally;
 use super::sources::Sources;
+use super::tap::{Flow, Tap};
 use super::{Site, WAIT_MS, monitors, period_ms};
+use crate::cpu::CpuId;
+use crate::machine::Machine;
 use crate::pmu::events::CYCLES;
 use crate::pmu::{PmuError, Request};
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::Ordering;
 
 /// Free interrupts that are asked for.
 const SOURCES: usize = 8;
-
-const ALL: u32 = 0;
-/// The lines of clusters rest: they are about to have no CPU.
-const NO_LINES: u32 = 1;
-const NONE: u32 = 2;
 
 /// The load, while it is on.
 pub struct Load {
@@ -31,8 +29,7 @@ pub struct Load {
     sources: Arc<Sources>,
     devices: Devices,
     beat: Arc<Beat>,
-    /// What rests.
-    rests: Arc<AtomicU32>,
+    tap: Arc<Tap>,
     /// Clusters that count for it.
     clusters: Vec<usize>,
 }
@@ -56,9 +53,9 @@ impl Load {
         }
         let hook: super::sources::Hook = Arc::new(|_| {});
         let sources = Arc::new(Sources::request(site, SOURCES, &hook));
-        let (rests, devices) = (Arc::new(AtomicU32::new(ALL)), Devices::new(site));
-        let beat = begin(site, &sources, &rests);
-        Ok(Self { site, sources, devices, beat, rests, clusters })
+        let (tap, devices) = (Arc::new(Tap::new()), Devices::new(site));
+        let beat = begin(site, &sources, &tap);
+        Ok(Self { site, sources, devices, beat, tap, clusters })
     }
 
     /// Switches it off and returns what it has sent and handled. Boot CPU.
@@ -88,14 +85,15 @@ impl Load {
     /// Before CPUs leave for good: what only they can take is not sent any more, and has been
     /// taken when this returns, or is lost. Everything else goes on. Boot CPU.
     pub fn rest_lines(&self) {
-        self.rests.store(NO_LINES, Ordering::Relaxed);
-        self.site.until(WAIT_MS, || self.sources.lines_settled());
+        self.tap.set(Flow::NoLines);
+        self.site.until(WAIT_MS, || self.tap.is_still() && self.sources.lines_settled());
     }
 
     /// Nothing is sent any more, and all that was sent is handled, or named. Boot CPU.
     pub fn drain(&self) -> Vec<String> {
-        self.rests.store(NONE, Ordering::Relaxed);
-        let settled = || self.sources.settled() && self.devices.reads_back();
+        self.tap.set(Flow::Nothing);
+        let settled =
+            || self.tap.is_still() && self.sources.settled() && self.devices.reads_back();
         if self.site.until(WAIT_MS, settled) {
             return self.sources.twice();
         }
@@ -105,7 +103,7 @@ impl Load {
 
     /// Goes on after [`Self::rest_lines`] or [`Self::drain`].
     pub fn resume(&self) {
-        self.rests.store(ALL, Ordering::Relaxed);
+        self.tap.set(Flow::All);
     }
 
     /// For people.
@@ -119,24 +117,22 @@ impl Load {
 }
 
 /// The beats of all CPUs.
-fn begin(site: Site, sources: &Arc<Sources>, rests: &Arc<AtomicU32>) -> Arc<Beat> {
-    let (sources, rests) = (sources.clone(), rests.clone());
-    Beat::start(
-        site,
-        period_ms(site),
-        Box::new(move |cpu, m| {
-            let rests = rests.load(Ordering::Relaxed);
-            if rests == NONE {
-                return;
-            }
-            sources.send(m, cpu.index());
-            // No disk, or no room: others send.
-            let _ = devices::read(site);
-            if let (ALL, Some(cluster)) = (rests, site.hotplug.parts.pmu.cluster_of(cpu)) {
-                sources.send_line(m, cluster);
-            }
-        }),
-    )
+fn begin(site: Site, sources: &Arc<Sources>, tap: &Arc<Tap>) -> Arc<Beat> {
+    let (sources, tap) = (sources.clone(), tap.clone());
+    let body = move |cpu, m: &dyn Machine| tap.with(|flow| send(site, &sources, cpu, m, flow));
+    Beat::start(site, period_ms(site), Box::new(body))
+}
+
+fn send(site: Site, sources: &Sources, cpu: CpuId, m: &dyn Machine, flow: Flow) {
+    if flow == Flow::Nothing {
+        return;
+    }
+    sources.send(m, cpu.index());
+    // No disk, or no room: others send.
+    let _ = devices::read(site);
+    if let (Flow::All, Some(cluster)) = (flow, site.hotplug.parts.pmu.cluster_of(cpu)) {
+        sources.send_line(m, cluster);
+    }
 }
 
 /// A cluster whose CPUs are all off keeps its event until somebody closes it.

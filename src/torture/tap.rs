@@ -1,0 +1,113 @@
+//! How much a load may send, and who is just sending.
+//!
+//! One word, so that a CPU that was let in is either seen inside, or sees that it is too late: a
+//! level that is read first and acted on afterwards lets one more out behind the back of who waits.
+
+use crate::sync::atomic::{AtomicU32, Ordering};
+
+/// What may be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Flow {
+    /// Everything.
+    All = 0,
+    /// All but the lines of clusters: those are about to have no CPU.
+    NoLines = 1,
+    /// Nothing.
+    Nothing = 2,
+}
+
+const FLOW: u32 = 3;
+const ONE: u32 = FLOW + 1;
+
+/// The tap. Every CPU that sends is counted while it does.
+pub(super) struct Tap(AtomicU32);
+
+impl Tap {
+    /// Open.
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(Flow::All as u32))
+    }
+
+    /// Runs `send` with what may be sent. Any CPU, in ordinary context.
+    pub(super) fn with(&self, send: impl FnOnce(Flow)) {
+        // Release on the way out: who finds nobody inside sees what was sent.
+        let word = self.0.fetch_add(ONE, Ordering::Acquire);
+        send(flow(word));
+        self.0.fetch_sub(ONE, Ordering::Release);
+    }
+
+    /// From now on this may be sent; who is inside may go by what was said before.
+    pub(super) fn set(&self, flow: Flow) {
+        let with = |word: u32| Some(word & !FLOW | flow as u32);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, with);
+    }
+
+    /// True if nobody is inside: all that is sent goes by the last [`Self::set`].
+    pub(super) fn is_still(&self) -> bool {
+        self.0.load(Ordering::Acquire) & !FLOW == 0
+    }
+}
+
+fn flow(word: u32) -> Flow {
+    match word & FLOW {
+        0 => Flow::All,
+        1 => Flow::NoLines,
+        _ => Flow::Nothing,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_inside_is_counted_and_told_what_may_be_sent() {
+        let (tap, mut seen) = (Tap::new(), alloc::vec::Vec::new());
+        for flow in [Flow::All, Flow::NoLines, Flow::Nothing] {
+            tap.set(flow);
+            tap.with(|may| {
+                seen.push(may);
+                assert!(!tap.is_still());
+                tap.set(Flow::Nothing);
+                assert!(!tap.is_still(), "a new flow forgets nobody");
+            });
+            assert!(tap.is_still());
+        }
+        assert_eq!(seen, [Flow::All, Flow::NoLines, Flow::Nothing]);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// Two send while the tap is turned off: once it is still, nothing more comes, and all that was
+    /// sent is seen.
+    #[test]
+    fn loom_nothing_is_sent_behind_the_back_of_who_waits() {
+        loom::model(|| {
+            let shared = Arc::new((Tap::new(), AtomicU32::new(0)));
+            let senders: [_; 2] = core::array::from_fn(|_| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let (tap, sent) = &*shared;
+                    tap.with(|flow| {
+                        if flow == Flow::All {
+                            sent.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                })
+            });
+            let (tap, sent) = &*shared;
+            tap.set(Flow::Nothing);
+            let still = tap.is_still().then(|| sent.load(Ordering::Relaxed));
+            senders.into_iter().for_each(|t| t.join().unwrap());
+            if let Some(before) = still {
+                assert_eq!(sent.load(Ordering::Relaxed), before);
+            }
+        });
+    }
+}
