@@ -92,8 +92,7 @@ impl Load {
     /// Nothing is sent any more, and all that was sent is handled, or named. Boot CPU.
     pub fn drain(&self) -> Vec<String> {
         self.tap.set(Flow::Nothing);
-        let settled =
-            || self.tap.is_still() && self.sources.settled() && self.devices.reads_back();
+        let settled = || self.tap.is_still() && self.sources.settled() && self.devices.reads_back();
         if self.site.until(WAIT_MS, settled) {
             return self.sources.twice();
         }
