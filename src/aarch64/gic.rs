@@ -14,8 +14,10 @@ use super::percpu::PerCpu;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
 use crate::machine::Route;
+use crate::machine::irq::Status;
 use crate::platform;
 use tock_registers::interfaces::Readable;
+use tock_registers::registers::ReadWrite;
 
 pub use redistributor::Redistributors;
 
@@ -144,10 +146,18 @@ impl Gic {
         each!(self, g => g.enable_shared(intid, on));
     }
 
-    /// True if a shared interrupt is pending.
-    pub fn pending(&self, intid: u32) -> bool {
+    /// What the distributor says of a shared interrupt.
+    pub fn status_of(&self, intid: u32) -> Status {
         let (word, bit) = place(intid);
-        each!(self, g => g.registers().ispendr[word].get() & bit != 0)
+        each!(self, g => {
+            let d = g.registers();
+            let has = |words: &[ReadWrite<u32>; 32]| words[word].get() & bit != 0;
+            Status {
+                pending: has(&d.ispendr),
+                active: has(&d.icactiver),
+                enabled: has(&d.isenabler),
+            }
+        })
     }
 
     /// One past the last shared interrupt (GICD_TYPER.ITLinesNumber).

@@ -97,8 +97,8 @@ impl Interrupts for Fake {
 
     fn pend(&self, _: u32) {}
 
-    fn pending(&self, _: u32) -> bool {
-        false
+    fn status_of(&self, _: u32) -> irq::Status {
+        irq::Status::default()
     }
 
     fn private_taken(&self) -> irq::Private {

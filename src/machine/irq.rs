@@ -1,5 +1,7 @@
 //! Shared peripheral interrupts, as the distributor sees them.
 
+use core::fmt;
+
 use crate::cpu::CpuId;
 use crate::hotplug::{StepError, Target};
 
@@ -21,6 +23,26 @@ pub struct RouteError {
     pub intid: u32,
     /// Where it goes now, if that is a CPU of this machine.
     pub is: Option<CpuId>,
+}
+
+/// What the distributor says of one interrupt.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Status {
+    /// It waits for its CPU.
+    pub pending: bool,
+    /// A CPU has acknowledged it and not ended it.
+    pub active: bool,
+    /// It may be forwarded.
+    pub enabled: bool,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pending = if self.pending { "pending" } else { "not pending" };
+        let active = if self.active { ", active" } else { "" };
+        let enabled = if self.enabled { "enabled" } else { "masked" };
+        write!(f, "{pending}{active}, {enabled}")
+    }
 }
 
 /// Counts of the interrupts that each CPU has of its own.
@@ -61,8 +83,13 @@ pub trait Interrupts {
     /// Makes an interrupt pending, as its line would. Any CPU.
     fn pend(&self, intid: u32);
 
+    /// What the distributor says of an interrupt. Any CPU.
+    fn status_of(&self, intid: u32) -> Status;
+
     /// True if the distributor has it as pending.
-    fn pending(&self, intid: u32) -> bool;
+    fn pending(&self, intid: u32) -> bool {
+        self.status_of(intid).pending
+    }
 
     /// One past the last shared interrupt that the distributor says it has. Some take writes for
     /// others beyond, which then hang in a group that nobody enables.

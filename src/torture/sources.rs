@@ -99,7 +99,7 @@ fn describe(site: Site, intid: u32) -> String {
         "interrupt {intid} was sent and not handled: taken by {}, routed to {}, {}",
         cpu(irqs.effective(intid)),
         cpu(board.route_of(intid)),
-        if board.pending(intid) { "pending" } else { "not pending" },
+        board.status_of(intid),
     )
 }
 

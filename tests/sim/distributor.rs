@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baton::cpu::CpuId;
+use baton::machine::irq::Status;
 
 /// What a line or a write can make of an interrupt.
 #[derive(Default)]
@@ -40,8 +41,12 @@ impl Distributor {
         let _ = if up { self.levels.insert(intid) } else { self.levels.remove(&intid) };
     }
 
-    pub fn is_pending(&self, intid: u32) -> bool {
-        self.pending.contains(&intid) || self.levels.contains(&intid)
+    pub fn status_of(&self, intid: u32) -> Status {
+        Status {
+            pending: self.pending.contains(&intid) || self.levels.contains(&intid),
+            active: self.active.contains(&intid),
+            enabled: self.routes.get(&intid).is_some_and(|route| route.1),
+        }
     }
 
     /// Sent and not done with.

@@ -3,7 +3,7 @@
 use std::sync::MutexGuard;
 
 use baton::cpu::CpuId;
-use baton::machine::irq::Private;
+use baton::machine::irq::{Private, Status};
 use baton::machine::pmu::{ClusterPmu, PmuReg};
 use baton::machine::{Interrupts, Route, RouteError};
 use baton::trace::Mark;
@@ -98,8 +98,8 @@ impl Interrupts for Cpu<'_> {
         state.nudge();
     }
 
-    fn pending(&self, intid: u32) -> bool {
-        self.call(27).spis.is_pending(intid)
+    fn status_of(&self, intid: u32) -> Status {
+        self.call(27).spis.status_of(intid)
     }
 
     fn private_taken(&self) -> Private {

@@ -14,31 +14,35 @@ const PATIENCE: Duration = Duration::from_secs(100);
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("torture", "all_8_cpus", || all(cpus(8)?.dts("dsu-2.dts"), 8)),
-        test("torture", "all_gicv2_at_el2", || all(cpus(4)?.dts("dsu-2.dts").gic2().el2(), 4)),
+        test("torture", "all_8_cpus", || all(cpus(8)?.dts("dsu-2.dts"), 8, 8, &[7])),
+        // Several: what hangs at a CPU is seen when it is not routed away again before the end.
+        test("torture", "all_gicv2_at_el2", || {
+            all(cpus(4)?.dts("dsu-2.dts").gic2().el2(), 4, 1, &[7, 8, 9, 10, 11, 12])
+        }),
         test("torture", "load_survives_hotplug", hotplug),
         test("torture", "load_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"))),
         test("torture", "wrong_words_are_refused", wrong),
     ]
 }
 
-/// A trial of all kinds passes, and leaves everything as it was.
-fn all(setup: Setup, count: u32) -> Result<()> {
+/// Trials of all kinds pass, and leave everything as it was.
+fn all(setup: Setup, count: u32, seconds: u32, seeds: &[u64]) -> Result<()> {
     let mut vm = setup.boot()?;
-    let Record::Torture(record) = vm.record("torture all --seconds 8 --seed 7")? else {
-        bail!("no torture record");
-    };
-    passed(&record)?;
-    ensure!(record.rounds > 10 && record.reads > 0 && record.sent > 100, "{record:?}");
-    vm.expect_marks(count, &[])?;
+    for seed in seeds {
+        let command = format!("torture all --seconds {seconds} --seed {seed}");
+        let Record::Torture(record) = vm.record(&command)? else { bail!("no torture record") };
+        passed(&record, *seed)?;
+        ensure!(record.rounds > 10 && record.reads > 0 && record.sent > 100, "{record:?}");
+        vm.expect_marks(count, &[])?;
+    }
     vm.power_off()
 }
 
-fn passed(record: &Torture) -> Result<()> {
+fn passed(record: &Torture, seed: u64) -> Result<()> {
     same("failures", record.failures.clone(), Vec::<String>::new())?;
     same("verdict", record.verdict.as_str(), "pass")?;
     same("handled", record.handled, record.sent)?;
-    same("seed", record.seed, 7)
+    same("seed", record.seed, seed)
 }
 
 /// What `load` says was sent and handled by all kernels.
@@ -61,7 +65,7 @@ fn hotplug() -> Result<()> {
     let Record::Torture(record) = vm.record("torture hotplug --seconds 2 --seed 7")? else {
         bail!("no torture record");
     };
-    passed(&record)?;
+    passed(&record, 7)?;
     let (sent, handled) = counts(&mut vm, "load off")?;
     same("handled", handled, sent)?;
     ensure!(sent > 0, "nothing was sent");

@@ -5,7 +5,7 @@ use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::{timer, uart};
 use crate::cpu::CpuId;
 use crate::machine::device::Devices;
-use crate::machine::irq::Private;
+use crate::machine::irq::{Private, Status};
 use crate::machine::{Interrupts, Route, RouteError};
 
 impl Interrupts for Board {
@@ -26,8 +26,8 @@ impl Interrupts for Board {
         self.gic.set_pending(intid, true);
     }
 
-    fn pending(&self, intid: u32) -> bool {
-        self.gic.pending(intid)
+    fn status_of(&self, intid: u32) -> Status {
+        self.gic.status_of(intid)
     }
 
     fn shared_end(&self) -> u32 {

@@ -22,12 +22,12 @@ register_structs! {
         (0x0000 => ctlr: ReadWrite<u32>),
         (0x0004 => pub(super) typer: ReadOnly<u32>),
         (0x0008 => _r0),
-        (0x0100 => isenabler: [ReadWrite<u32>; 32]),
+        (0x0100 => pub(super) isenabler: [ReadWrite<u32>; 32]),
         (0x0180 => icenabler: [ReadWrite<u32>; 32]),
         (0x0200 => pub(super) ispendr: [ReadWrite<u32>; 32]),
         (0x0280 => icpendr: [ReadWrite<u32>; 32]),
         (0x0300 => _r1),
-        (0x0380 => icactiver: [ReadWrite<u32>; 32]),
+        (0x0380 => pub(super) icactiver: [ReadWrite<u32>; 32]),
         (0x0400 => ipriorityr: [ReadWrite<u32>; 8]),
         (0x0420 => _r2),
         (0x0800 => itargetsr: [ReadWrite<u8>; 1020]),
@@ -139,10 +139,24 @@ impl Gic2 {
             (is != destination(route.to.cpu())).then_some((route.intid, is))
         };
         let wrong = routes.iter().find_map(differs);
+        all.iter().for_each(|(i, bits)| self.pend_again(i, bits));
         let on = Words::of(routes.iter().filter(|r| r.enable).map(|r| r.intid));
         regs::dsb_ishst(); // what was stored for a handler is there before its interrupt is
         on.iter().for_each(|(i, bits)| d.isenabler[i].set(bits));
         wrong.map_or(Ok(()), Err)
+    }
+
+    /// What is pending while its route changes goes with it (IHI 0048 4.3.12); in QEMU before 9.1
+    /// it stays with the old CPU, where nobody takes it until it is routed there again. So it is
+    /// withdrawn there and made pending anew. They are disabled: none is taken in between, and one
+    /// that arrives in between is made pending by itself.
+    fn pend_again(&self, word: usize, bits: u32) {
+        let d = self.registers();
+        let pending = d.ispendr[word].get() & bits;
+        if pending != 0 {
+            d.icpendr[word].set(pending);
+            d.ispendr[word].set(pending);
+        }
     }
 
     pub fn route_of(&self, intid: u32) -> u64 {

@@ -57,8 +57,8 @@ impl Interrupts for Bench {
 
     fn pend(&self, _: u32) {}
 
-    fn pending(&self, _: u32) -> bool {
-        false
+    fn status_of(&self, _: u32) -> crate::machine::irq::Status {
+        crate::machine::irq::Status::default()
     }
 
     fn private_taken(&self) -> Private {
