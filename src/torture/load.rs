@@ -97,7 +97,9 @@ impl Load {
             return self.sources.twice();
         }
         let reads = (!self.devices.reads_back()).then(|| "reads are not back".into());
-        self.sources.outstanding(self.site).into_iter().chain(reads).collect()
+        let inside = self.tap.inside();
+        let lost = (!inside.is_empty()).then(|| format!("CPUs {} still send", inside.ranges()));
+        self.sources.outstanding(self.site).into_iter().chain(reads).chain(lost).collect()
     }
 
     /// Goes on after [`Self::rest_lines`] or [`Self::drain`].
@@ -118,7 +120,7 @@ impl Load {
 /// The beats of all CPUs.
 fn begin(site: Site, sources: &Arc<Sources>, tap: &Arc<Tap>) -> Arc<Beat> {
     let (sources, tap) = (sources.clone(), tap.clone());
-    let body = move |cpu, m: &dyn Machine| tap.with(|flow| send(site, &sources, cpu, m, flow));
+    let body = move |cpu, m: &dyn Machine| tap.with(cpu, |flow| send(site, &sources, cpu, m, flow));
     Beat::start(site, period_ms(site), Box::new(body))
 }
 

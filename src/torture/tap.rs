@@ -3,7 +3,9 @@
 //! One word, so that a CPU that was let in is either seen inside, or sees that it is too late: a
 //! level that is read first and acted on afterwards lets one more out behind the back of who waits.
 
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::config::MAX_CPUS;
+use crate::cpu::{CpuId, CpuMask};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,31 +22,44 @@ const FLOW: u32 = 3;
 const ONE: u32 = FLOW + 1;
 
 /// The tap. Every CPU that sends is counted while it does.
-pub(super) struct Tap(AtomicU32);
+pub(super) struct Tap {
+    word: AtomicU32,
+    /// Who they are: for who names those that do not come out. Relaxed, the count decides.
+    inside: [AtomicU64; MAX_CPUS / 64],
+}
 
 impl Tap {
     /// Open.
     pub(super) fn new() -> Self {
-        Self(AtomicU32::new(Flow::All as u32))
+        let inside = core::array::from_fn(|_| AtomicU64::new(0));
+        Self { word: AtomicU32::new(Flow::All as u32), inside }
     }
 
-    /// Runs `send` with what may be sent. Any CPU, in ordinary context.
-    pub(super) fn with(&self, send: impl FnOnce(Flow)) {
+    /// Runs `send` with what may be sent. On this CPU, in ordinary context.
+    pub(super) fn with(&self, cpu: CpuId, send: impl FnOnce(Flow)) {
+        let (inside, bit) = (&self.inside[cpu.index() / 64], 1 << (cpu.index() % 64));
         // Release on the way out: who finds nobody inside sees what was sent.
-        let word = self.0.fetch_add(ONE, Ordering::Acquire);
+        let word = self.word.fetch_add(ONE, Ordering::Acquire);
+        inside.fetch_or(bit, Ordering::Relaxed);
         send(flow(word));
-        self.0.fetch_sub(ONE, Ordering::Release);
+        inside.fetch_and(!bit, Ordering::Relaxed);
+        self.word.fetch_sub(ONE, Ordering::Release);
+    }
+
+    /// Those that are just sending.
+    pub(super) fn inside(&self) -> CpuMask {
+        CpuMask::from_words(core::array::from_fn(|i| self.inside[i].load(Ordering::Relaxed)))
     }
 
     /// From now on this may be sent; who is inside may go by what was said before.
     pub(super) fn set(&self, flow: Flow) {
         let with = |word: u32| Some(word & !FLOW | flow as u32);
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, with);
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, with);
     }
 
     /// True if nobody is inside: all that is sent goes by the last [`Self::set`].
     pub(super) fn is_still(&self) -> bool {
-        self.0.load(Ordering::Acquire) & !FLOW == 0
+        self.word.load(Ordering::Acquire) & !FLOW == 0
     }
 }
 
@@ -65,13 +80,14 @@ mod tests {
         let (tap, mut seen) = (Tap::new(), alloc::vec::Vec::new());
         for flow in [Flow::All, Flow::NoLines, Flow::Nothing] {
             tap.set(flow);
-            tap.with(|may| {
+            tap.with(CpuId(70), |may| {
                 seen.push(may);
                 assert!(!tap.is_still());
+                assert_eq!(tap.inside(), CpuMask::from_iter([CpuId(70)]));
                 tap.set(Flow::Nothing);
                 assert!(!tap.is_still(), "a new flow forgets nobody");
             });
-            assert!(tap.is_still());
+            assert!(tap.is_still() && tap.inside().is_empty());
         }
         assert_eq!(seen, [Flow::All, Flow::NoLines, Flow::Nothing]);
     }
@@ -94,7 +110,7 @@ mod loom_tests {
                 let shared = shared.clone();
                 thread::spawn(move || {
                     let (tap, sent) = &*shared;
-                    tap.with(|flow| {
+                    tap.with(CpuId(0), |flow| {
                         if flow == Flow::All {
                             sent.fetch_add(1, Ordering::Relaxed);
                         }
