@@ -19,6 +19,9 @@ pub(super) const PLACES: usize = 32;
 #[cfg(loom)]
 pub(super) const PLACES: usize = 2; // a model with fewer words has fewer states
 
+/// The cycle counter's place, as a mask.
+const CYCLES_PLACE: u32 = 1;
+
 /// Bit of the cycle counter in the registers that have one bit per counter.
 const CYCLES_BIT: u32 = 31;
 
@@ -127,7 +130,7 @@ impl Counters {
             m.pmu_write(PmuReg::Control, 0); // first: all counters stop at the same moment
             self.fold(m);
             m.pmu_write(PmuReg::CountersOff, bits(open));
-            m.pmu_write(PmuReg::InterruptsOff, bits(open));
+            interrupts(m, PmuReg::InterruptsOff, open);
         }
         self.running.store(0, Relaxed);
     }
@@ -143,7 +146,9 @@ impl Counters {
     /// misses anything.
     pub(super) fn fold(&self, m: &dyn ClusterPmu) {
         let open = self.open.load(Relaxed);
-        let lapsed = m.pmu_read(PmuReg::OverflowSet) & bits(open);
+        // The cycle counter's overflow is in its value.
+        let overflow = open & !CYCLES_PLACE != 0;
+        let lapsed = if overflow { m.pmu_read(PmuReg::OverflowSet) & bits(open) } else { 0 };
         if lapsed != 0 {
             // Before the counters are read: what overflows from here on sets its bit again.
             m.pmu_write(PmuReg::OverflowClear, lapsed);
@@ -153,7 +158,7 @@ impl Counters {
 
     /// Overflow interrupts again, for what is open.
     pub(super) fn rearm(&self, m: &dyn ClusterPmu) {
-        m.pmu_write(PmuReg::InterruptsOn, bits(self.open.load(Relaxed)));
+        interrupts(m, PmuReg::InterruptsOn, self.open.load(Relaxed));
     }
 
     /// Counts one more event. The counters run.
@@ -179,7 +184,7 @@ impl Counters {
         let place = self.place_of(event).ok_or(Refusal::NotOpen)?;
         m.pmu_write(PmuReg::CountersOff, bits(1 << place));
         self.fold(m);
-        m.pmu_write(PmuReg::InterruptsOff, bits(1 << place));
+        interrupts(m, PmuReg::InterruptsOff, 1 << place);
         self.slots[place].event.store(0, Relaxed);
         let rest = self.open.load(Relaxed) & !(1 << place);
         self.open.store(rest, Relaxed);
@@ -215,7 +220,7 @@ impl Counters {
     /// Lets programmed counters run, and their overflows interrupt.
     fn enable(&self, m: &dyn ClusterPmu, places: u32) {
         if places != 0 {
-            m.pmu_write(PmuReg::InterruptsOn, bits(places));
+            interrupts(m, PmuReg::InterruptsOn, places);
             m.pmu_write(PmuReg::CountersOn, bits(places));
             m.pmu_write(PmuReg::Control, ENABLE);
         }
@@ -252,6 +257,14 @@ impl Counters {
         let open = self.open.load(Relaxed);
         let mut events = 1..=self.size()? as usize;
         if event == CYCLES { Some(0) } else { events.find(|place| open >> place & 1 == 0) }
+    }
+}
+
+/// Turns the overflow interrupts of places on or off. That of the cycle counter is never on: it has
+/// 64 bits, and there is always somebody who looks within the centuries that those last.
+fn interrupts(m: &dyn ClusterPmu, register: PmuReg, places: u32) {
+    if places & !CYCLES_PLACE != 0 {
+        m.pmu_write(register, bits(places & !CYCLES_PLACE));
     }
 }
 

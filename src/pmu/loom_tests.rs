@@ -15,22 +15,24 @@ struct Registers(Mutex<Values>);
 #[derive(Default)]
 struct Values {
     enabled: bool,
-    cycles: u64,
+    count: u64,
     interrupts: u32,
     overflowed: u32,
 }
 
-const CYCLES: u32 = 1 << 31;
+/// An event that no register lists, and the bit of the counter that it gets.
+const EVENT: u16 = events::LISTED;
+const COUNTER: u32 = 1;
 
 impl Registers {
     fn values(&self) -> MutexGuard<'_, Values> {
         self.0.lock().unwrap()
     }
 
-    /// One cycle each.
+    /// One event each.
     fn access(&self) -> MutexGuard<'_, Values> {
         let mut values = self.values();
-        values.cycles += u64::from(values.enabled);
+        values.count += u64::from(values.enabled);
         values
     }
 }
@@ -39,7 +41,7 @@ impl ClusterPmu for Registers {
     fn pmu_read(&self, register: PmuReg) -> u64 {
         let values = self.access();
         match register {
-            PmuReg::Cycles => values.cycles,
+            PmuReg::EventCount => values.count,
             PmuReg::OverflowSet => u64::from(values.overflowed),
             PmuReg::Control => 1 << 11,
             _ => 0,
@@ -53,7 +55,7 @@ impl ClusterPmu for Registers {
             PmuReg::InterruptsOn => values.interrupts |= value as u32,
             PmuReg::Control => values.enabled = value & 1 == 1,
             PmuReg::OverflowClear => values.overflowed &= !(value as u32),
-            PmuReg::Cycles => values.cycles = value,
+            PmuReg::EventCount => values.count = value,
             _ => {}
         }
     }
@@ -69,13 +71,13 @@ struct Shared {
 }
 
 impl Shared {
-    /// A cluster of three; 0, the owner, and 1 are online, and cycles are counted.
+    /// A cluster of three; 0, the owner, and 1 are online, and an event is counted.
     fn new() -> Arc<Self> {
         let cluster = platform::Cluster { cpus: CpuMask::first(3), intid: 40, name: "dsu".into() };
         let shared = Self { pmu: Pmu::new(&[cluster]), registers: Registers::default() };
         shared.come(0);
         shared.come(1);
-        shared.ask(Request::Open(events::CYCLES));
+        shared.ask(Request::Open(EVENT));
         Arc::new(shared)
     }
 
@@ -129,7 +131,7 @@ fn loom_pmu_owner_leaves_while_one_arrives() {
         shared.come(2);
         threads.into_iter().for_each(|t| t.join().unwrap());
         assert_eq!(shared.pmu.owner(0), Some(CpuId(2)));
-        assert_eq!(shared.state(), (true, CYCLES));
+        assert_eq!(shared.state(), (true, COUNTER));
         assert!(shared.pmu.info()[0].counting);
     });
 }
@@ -157,11 +159,11 @@ fn loom_pmu_all_leave_and_nothing_is_left_running() {
 fn loom_pmu_overflow_interrupts_are_never_lost() {
     check(|| {
         let shared = Shared::new();
-        shared.registers.values().overflowed = CYCLES;
+        shared.registers.values().overflowed = COUNTER;
         let threads = [spawn(&shared, |s| s.overflow(1)), spawn(&shared, |s| s.ask(Request::Read))];
         shared.overflow(0);
         threads.into_iter().for_each(|t| t.join().unwrap());
-        assert_eq!(shared.state(), (true, CYCLES));
+        assert_eq!(shared.state(), (true, COUNTER));
         assert_eq!(shared.registers.values().overflowed, 0);
         assert_eq!(shared.pmu.info()[0].overflows, 1);
     });
