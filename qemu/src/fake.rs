@@ -275,7 +275,7 @@ pub fn print(records: &[Record]) -> String {
 /// The floor's records: each mode cold once and warm twice.
 pub fn floors(cpus: u32) -> Vec<Record> {
     let mut records = Vec::new();
-    for mode in ["parallel", "serial"] {
+    for mode in ["parallel", "quiet", "serial"] {
         for (warm, up_ns) in [(false, 900_000), (true, 40_000), (true, 60_000)] {
             let (cpus, mode) = (cpus - 1, mode.into());
             records.push(Record::Floor(Floor { cpus, mode, warm, up_ns, off_ns: 20_000 }));

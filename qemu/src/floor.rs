@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn records_until_the_end() {
         let floors = collected(&fake::print(&fake::floors(8))).unwrap();
-        assert_eq!(floors.len(), 6);
+        assert_eq!(floors.len(), 9);
         assert_eq!(times(&floors, "parallel", true, |f| f.up_ns).map(|s| s.median), Some(50_000));
         let text = show(&floors);
         assert_eq!(text.lines().filter(|line| line.contains("parallel")).count(), 2, "{text}");

@@ -26,7 +26,8 @@ pub struct Row {
     pub load: Load,
     /// baton's times, ns.
     pub baton: Spread,
-    /// What they are held against: the floor, or baton's own in parallel.
+    /// What they are held against: the floor, the floor whose CPUs leave their part of the GIC quiet
+    /// and asleep, or baton's own in parallel.
     pub over: &'static str,
     /// The times of that, ns.
     pub base: Option<Spread>,
@@ -74,6 +75,9 @@ pub fn all(floors: &[Floor], records: &[Record], load: Load) -> Vec<Row> {
         }
     }
     let (up, down) = (ups(records, "parallel", true), downs(records, "parallel", true));
+    let quiet = floor::times(floors, "quiet", true, |f| f.off_ns);
+    let asleep = quiet.and_then(|base| row("teardown", "parallel", true, down, Some(base)));
+    rows.extend(asleep.map(|row| Row { over: "floor, GIC quiet", bar: None, ..row }));
     rows.extend(row("bring-up", "serial", true, ups(records, "serial", true), up).map(own));
     rows.extend(row("teardown", "serial", true, downs(records, "serial", true), down).map(own));
     // The bring-up at boot comes before any load.

@@ -35,6 +35,8 @@ fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
     assert_eq!(warm.ratio, Some(46_300.0 / 20_000.0));
     assert!(warm.cells().last().unwrap().contains("<= 3  ok"));
     assert!(rows.iter().all(|row| row.load == Load::Live && row.cells()[3] == "live"));
+    let quiet = rows.iter().find(|r| r.over == "floor, GIC quiet").unwrap();
+    assert_eq!((quiet.what, quiet.ratio, quiet.bar), ("teardown", warm.ratio, None));
     let up = find("bring-up", "parallel", true);
     assert_eq!(up.cells().last().unwrap(), "<= 1.5  MISSED");
     let own = rows.iter().find(|r| (r.what, r.over) == ("teardown", "parallel")).unwrap();
@@ -74,7 +76,7 @@ fn rounds_are_driven_and_every_record_kept() {
     let (_keep, args) = bench_args(&answers);
     let records = rounds::measure(&args, Load::Bare, &Progress::new(1)).unwrap();
     assert_eq!(records.len(), 2 + (3 + 2 + 1) * 2);
-    assert_eq!(rows::all(&floors(), &records, Load::Bare).len(), 2 + 1 + 1 + 2 + 1 + 2);
+    assert_eq!(rows::all(&floors(), &records, Load::Bare).len(), 2 + 1 + 1 + 2 + 1 + 3);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use smccc::psci::Error;
 
-use crate::psci;
 use crate::watch::Slot;
+use crate::{gic, psci};
 
 /// CPUs of QEMU virt with GICv3 at most.
 pub const MAX_CPUS: usize = 512;
@@ -40,6 +40,8 @@ static SLOTS: [Slot; MAX_CPUS] = [const { Slot::new() }; MAX_CPUS];
 
 /// A CPU other than the boot CPU.
 pub struct Ap {
+    /// Its number in the machine's order.
+    index: usize,
     /// Affinity fields of its MPIDR_EL1.
     pub mpidr: u64,
     /// What we share with it.
@@ -80,8 +82,9 @@ impl Aps {
     }
 
     /// Makes all slots ready for a round in which the boot CPU kicks the first `each` APs and every
-    /// AP the next `each` that nobody kicks yet: a tree. All APs must be off.
-    pub fn reset(&self, each: usize) {
+    /// AP the next `each` that nobody kicks yet: a tree. If `quiet`, each AP puts its part of the GIC
+    /// to sleep before it turns itself off. All APs must be off.
+    pub fn reset(&self, each: usize, quiet: bool) {
         let aps = self.iter().count();
         for (kick, ap) in KICKS.iter().zip(self.iter()) {
             kick.mpidr.store(ap.mpidr, Relaxed);
@@ -89,7 +92,8 @@ impl Aps {
         }
         for (i, ap) in self.iter().enumerate() {
             let child = |n: usize| each.saturating_mul(n).min(aps);
-            ap.slot.reset(&KICKS[child(i + 1)..child(i + 2)]);
+            let frame = if quiet { gic::redistributor(ap.index) } else { 0 };
+            ap.slot.reset(&KICKS[child(i + 1)..child(i + 2)], frame as u64);
         }
         // CPU_ON is no barrier; the APs read all this.
         barrier::dsb(barrier::SY);
@@ -98,8 +102,10 @@ impl Aps {
     /// All APs, lowest MPIDR first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Ap> + use<> {
         let boot = self.boot;
-        (0..self.count)
-            .filter(move |&i| i != boot)
-            .map(|i| Ap { mpidr: mpidr_of(i), slot: &SLOTS[i] })
+        (0..self.count).filter(move |&i| i != boot).map(|i| Ap {
+            index: i,
+            mpidr: mpidr_of(i),
+            slot: &SLOTS[i],
+        })
     }
 }

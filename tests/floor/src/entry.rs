@@ -5,6 +5,7 @@ use core::mem::offset_of;
 
 use smccc::psci::{PSCI_CPU_OFF, PSCI_CPU_ON_64};
 
+use crate::gic::{GICR_ICPENDR0, GICR_WAKER};
 use crate::watch::{ALIVE, LEAVING, Slot, WATCH, Watch};
 use crate::{report, rounds, uart};
 
@@ -19,7 +20,9 @@ use crate::{report, rounds, uart};
 // barrier between its state and the look at the watch pairs with the one in `Watch::wait`: either
 // the AP sees that it is watched, or the boot CPU sees the new state. Interrupts stay masked: a
 // pending SGI ends WFI all the same. Should CPU_OFF come back, the CPU interface is closed, or else the
-// SGI that is still pending would keep the AP running.
+// SGI that is still pending would keep the AP running. An AP that is given a redistributor frame puts
+// that to sleep before CPU_OFF, and waits until its ChildrenAsleep (bit 2) says so; the boot CPU's
+// deadline bounds that.
 global_asm!(
     r#"
     .section .head, "ax"
@@ -118,11 +121,23 @@ ap_entry:
     wfi
     b       3b
 4:  say     {leaving}
-    ldr     w0, ={cpu_off}
+    ldr     x2, [x19, #{frame}]
+    cbz     x2, 6f
+    msr     icc_igrpen1_el1, xzr
+    isb
+    dsb     sy
+    mov     w1, #-1
+    ldr     w3, ={icpendr0}
+    str     w1, [x2, x3]
+    mov     w1, #2
+    str     w1, [x2, #{waker}]
+5:  ldr     w1, [x2, #{waker}]
+    tbz     w1, #2, 5b
+6:  ldr     w0, ={cpu_off}
     psci
     msr     icc_igrpen1_el1, xzr
-5:  wfi
-    b       5b
+7:  wfi
+    b       7b
     .ltorg
     "#,
     primary = sym primary,
@@ -135,6 +150,9 @@ ap_entry:
     kicks = const offset_of!(Slot, kicks),
     state = const offset_of!(Slot, state),
     leave = const offset_of!(Slot, leave),
+    frame = const offset_of!(Slot, frame),
+    waker = const GICR_WAKER,
+    icpendr0 = const GICR_ICPENDR0,
     slot = const offset_of!(Watch, slot),
     sgi = const offset_of!(Watch, sgi),
 );

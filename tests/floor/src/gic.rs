@@ -21,14 +21,15 @@ const REGIONS: [usize; 2] = [0x080a_0000, 0x40_0000_0000];
 const FIRST_REGION_CPUS: usize = 123;
 const STRIDE: usize = 0x2_0000;
 const GICR_TYPER_AFFINITY: usize = 0x000c;
-const GICR_WAKER: usize = 0x0014;
+pub const GICR_WAKER: usize = 0x0014;
 const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
 const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
 /// Reads of GICR_WAKER before we give up; QEMU's redistributors wake at once.
 const WAKE_READS: usize = 1_000_000;
 const GICR_IGROUPR0: usize = 0x1_0080;
 const GICR_ISENABLER0: usize = 0x1_0100;
-const GICR_ICPENDR0: usize = 0x1_0280;
+/// Written by APs too, in `entry`.
+pub const GICR_ICPENDR0: usize = 0x1_0280;
 
 /// The SGI that APs are told to leave with, and that they wake the boot CPU with.
 const SGI: u32 = 1;
@@ -40,7 +41,8 @@ const PFR0_GIC: u32 = 24;
 /// ICC_SGI1R_EL1.IRM: to all CPUs but the sender.
 const TO_ALL_OTHERS: u64 = 1 << 40;
 
-fn redistributor(cpu: usize) -> usize {
+/// The redistributor frame of the machine's CPU with this number.
+pub fn redistributor(cpu: usize) -> usize {
     match cpu.checked_sub(FIRST_REGION_CPUS) {
         None => REGIONS[0] + cpu * STRIDE,
         Some(above) => REGIONS[1] + above * STRIDE,
@@ -69,9 +71,14 @@ static OWN: AtomicUsize = AtomicUsize::new(0);
 /// Sets up the distributor, the redistributors of all `cpus` CPUs, and this CPU's interface.
 pub fn set_up(cpus: usize) {
     write(DISTRIBUTOR + GICD_CTLR, read(DISTRIBUTOR + GICD_CTLR) | ENABLE_GRP1);
-    (0..cpus.min(MAX_CPUS)).map(redistributor).for_each(set_up_redistributor);
+    wake_redistributors(cpus);
     WATCH.sgi.store(sgi_to(own_mpidr()), Relaxed);
     open_interface();
+}
+
+/// Wakes those that APs have put to sleep, or that never woke.
+pub fn wake_redistributors(cpus: usize) {
+    (0..cpus.min(MAX_CPUS)).map(redistributor).for_each(set_up_redistributor);
 }
 
 fn set_up_redistributor(base: usize) {

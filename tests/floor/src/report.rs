@@ -8,7 +8,7 @@ use crate::uart::Console;
 pub struct Floor {
     /// APs.
     pub cpus: usize,
-    /// serial or parallel.
+    /// parallel, quiet, fanout, chain or serial.
     pub mode: &'static str,
     /// False the first time in this boot.
     pub warm: bool,

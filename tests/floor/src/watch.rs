@@ -34,6 +34,9 @@ pub struct Slot {
     pub kicks: AtomicU64,
     /// Address after the last of them; the same if it makes none.
     pub kicks_end: AtomicU64,
+    /// Address of the redistributor frame that it puts to sleep before CPU_OFF; 0 if it does not.
+    /// Written by the boot CPU.
+    pub frame: AtomicU64,
 }
 
 impl Slot {
@@ -44,11 +47,14 @@ impl Slot {
             leave: AtomicU32::new(0),
             kicks: AtomicU64::new(0),
             kicks_end: AtomicU64::new(0),
+            frame: AtomicU64::new(0),
         }
     }
 
-    /// Makes the slot ready for the next CPU_ON, after which the AP makes `kicks`. It must be off.
-    pub fn reset(&self, kicks: &[Kick]) {
+    /// Makes the slot ready for the next CPU_ON, after which the AP makes `kicks`; before CPU_OFF
+    /// it puts `frame` to sleep, unless that is 0. It must be off.
+    pub fn reset(&self, kicks: &[Kick], frame: u64) {
+        self.frame.store(frame, Relaxed);
         let range = kicks.as_ptr_range();
         self.kicks.store(range.start as u64, Relaxed);
         self.kicks_end.store(range.end as u64, Relaxed);
