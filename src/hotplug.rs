@@ -4,7 +4,8 @@
 //!   a compare-and-swap, so that "it came" and "it was given up" can't both be true.
 //! - [`steps`]: the table of steps. Up runs it forwards, down exactly backwards.
 //! - [`ap`]: what a secondary CPU does from its first Rust instruction to its last.
-//! - [`bringup`], [`teardown`]: what the boot CPU does.
+//! - [`bringup`], [`teardown`]: what the boot CPU does; `parallel` and `serial` are the two ways
+//!   down.
 //! - [`fault`]: failures on purpose.
 //!
 //! The boot CPU runs one operation at a time. It tells CPUs what to do through their request word,
@@ -20,8 +21,10 @@ mod claims;
 mod error;
 mod exclusive;
 pub mod fault;
+mod naming;
 mod observers;
 mod outcome;
+mod parallel;
 mod rendezvous;
 mod room;
 mod runner;
@@ -47,7 +50,7 @@ use crate::machine::Machine;
 use crate::platform::Cluster;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
-use crate::trace::{Dir, Edge, Event, Mark, Phase, What};
+use crate::trace::{Dir, Edge, Event, Mark, Phase, Untimed, What};
 use claims::Claims;
 use exclusive::Exclusive;
 use fault::Faults;
@@ -210,11 +213,8 @@ impl Hotplug {
     }
 
     fn trace_mark(&self, m: &dyn Machine, cpu: CpuId, mark: Mark, dir: Dir) {
-        self.trace(m, cpu, What::Mark(mark), dir, Edge::Point);
-    }
-
-    fn trace(&self, m: &dyn Machine, cpu: CpuId, what: What, dir: Dir, edge: Edge) {
-        m.record(Event { at: m.now(), cpu, generation: self.generation, dir, edge, what });
+        let (generation, what) = (self.generation, What::Mark(mark));
+        m.record_now(Untimed::new(cpu, generation, dir, Edge::Point, what), None);
     }
 
     /// Records a phase of the boot CPU that is over.

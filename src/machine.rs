@@ -20,7 +20,7 @@ use crate::memory::Range;
 use crate::shell::command::CrashKind;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::words::Word;
-use crate::trace::Event;
+use crate::trace::{Event, Untimed};
 pub use irq::{Interrupts, Route, RouteError};
 
 /// Time, and sleeping until something happens.
@@ -203,10 +203,19 @@ pub trait Facts {
 }
 
 /// Recording.
-pub trait Recorder {
+pub trait Recorder: Clock {
     /// Appends to the ring of `event.cpu`. The caller owns that CPU's ring: it runs on that CPU,
     /// or it is the boot CPU and that CPU is off.
     fn record(&self, event: Event);
+
+    /// The same for one or two events of one CPU that happen now, in this order: both get the time
+    /// of one look at the counter. One call, and nothing left to compute: on a CPU that leaves, each
+    /// jump goes to where it has not been for long.
+    fn record_now(&self, first: Untimed, second: Option<Untimed>) {
+        let at = self.now();
+        let both = [Some(first), second].into_iter().flatten();
+        both.filter_map(|event| event.at(at)).for_each(|event| self.record(event));
+    }
 }
 
 /// All of it.

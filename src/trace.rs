@@ -5,5 +5,5 @@
 pub mod event;
 mod ring;
 
-pub use event::{Dir, Edge, Event, Mark, Phase, StepId, What};
+pub use event::{Dir, Edge, Event, Mark, Phase, StepId, Untimed, What};
 pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, ring_words};

@@ -4,7 +4,7 @@ mod sim;
 
 use baton::cpu::CpuMask;
 use baton::hotplug::Why;
-use baton::hotplug::steps::{self, Act, Section};
+use baton::hotplug::steps::{self, Section};
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
 use sim::ops::MODES;
@@ -52,7 +52,7 @@ fn never_two_in_a_step_and_all_others_at_once() {
 fn a_lost_cpu_in_the_queue_is_named() {
     for name in ["work:online", "pmu:online"] {
         let step = steps::by_name(name).unwrap();
-        assert!(matches!(steps::get(step).unwrap().down, Act::Each(_)));
+        assert!(steps::get(step).unwrap().is_each(Dir::Down));
         seeds(0..60, |seed| {
             Sim::new(8, seed).run(move |sim, m| {
                 sim.up(m, BringupPolicy::Parallel);

@@ -3,7 +3,7 @@
 mod sim;
 
 use baton::cpu::CpuId;
-use baton::hotplug::steps::{self, Act, Section};
+use baton::hotplug::steps::{self, Section};
 use baton::hotplug::{Failure, StepError, StepFailure, Why, fault};
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
@@ -45,7 +45,7 @@ fn one_fails(
 
 /// The steps that do something for each CPU on its way up.
 fn each_up() -> impl Iterator<Item = StepId> {
-    let each = |i: &usize| matches!(steps::STEPS[*i].up, Act::Each(_));
+    let each = |i: &usize| steps::STEPS[*i].is_each(Dir::Up);
     (0..steps::STEPS.len()).filter(each).map(|i| StepId(i as u8))
 }
 

@@ -189,18 +189,31 @@ fn lost_cpus_are_named_and_cost_one_deadline_and_the_others_come_back() {
     }
 }
 
+/// If a CPU can refuse, all assemble before the first one is off, and a lost one calls them back.
+/// If none can, nobody waits for it.
 #[test]
-fn a_lost_cpu_calls_the_others_back() {
-    seeds(0..100, |seed| {
+fn a_lost_cpu_calls_the_others_back_or_is_left_behind() {
+    let step = steps::by_name("work:online").unwrap();
+    seeds(0..200, |seed| {
         Sim::new(8, seed).run(move |sim, m| {
             up(sim, m);
             let lost = sim.ap(seed as usize % 7);
+            let others = sim.aps().and_not(&CpuMask::from_iter([lost]));
+            let assemble = seed % 2 == 0;
+            if assemble {
+                sim.hp.faults.inject(step, Some(sim.boot()), Some(Dir::Down), 1).unwrap();
+            }
             sim.lose(lost);
             let outcome = down(sim, m, &sim.aps(), TeardownMode::Parallel);
-            assert_eq!(outcome.stuck.len(), 1);
-            assert_eq!(sim.hp.online().len(), 8, "all are back, or never left");
+            let why = Why::Missing(Ok(Affinity::On));
+            assert_eq!(outcome.stuck, [Failure { cpu: lost, mark: Mark::Online, why }]);
+            assert_eq!(outcome.off, if assemble { CpuMask::new() } else { others });
+            assert_eq!(sim.hp.online(), CpuMask::first(8).and_not(&outcome.off));
             no_later_than_one_deadline(&outcome);
             sim.revive(lost);
+            m.rest(10);
+            sim.truth();
+            assert_eq!(sim.hp.mark(lost), Mark::Online, "it is not asked any more");
             all_is_well(sim, m, TeardownMode::Parallel);
         });
     });

@@ -8,7 +8,7 @@ use super::fault;
 use super::runner::Runner;
 use super::state::{Local, Request};
 use super::steps::Section;
-use super::{Hotplug, StepFailure};
+use super::{Hotplug, StepFailure, Survivors};
 use crate::cpu::CpuId;
 use crate::machine::Machine;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -103,8 +103,7 @@ impl Ap<'_> {
         } else {
             // Given up: it goes whatever its steps say.
             let survivors = self.hp.survivors.get();
-            let runner = Runner::one(self.hp, self.m, self.cpu, &survivors);
-            let _ = runner.down_all(Section::Online);
+            let _ = self.runner(&survivors).down_all(Section::Online, None);
             self.dying();
         }
         up
@@ -151,7 +150,10 @@ impl Ap<'_> {
     fn come_back(&self, ticket: Ticket) {
         if self.hp.mark(self.cpu) == Mark::TeardownCpu {
             match self.section_up(Section::Online) {
-                Ok(()) => self.set(Mark::Online),
+                Ok(()) => {
+                    self.hp.trace_mark(self.m, self.cpu, Mark::Online, Dir::Up);
+                    self.set(Mark::Online);
+                }
                 Err(failure) => self.local.fail(failure),
             }
         } else {
@@ -177,28 +179,43 @@ impl Ap<'_> {
     /// Out of all steps, together with the others. False if it stays: one of its own steps refused,
     /// or the whole was called off.
     fn stop(&self, ticket: Ticket) -> bool {
-        let runs = if self.is_ready_to_stop() {
-            // Its interrupts are off since its online steps are undone.
-            self.local.acks(ticket, StopState::Prepare);
-            match self.hp.pass_deaf(self.m, self.cpu, ticket) {
-                StopState::DisableIrq => self.pass(ticket, StopState::DisableIrq) == StopState::Run,
-                state => state == StopState::Run,
-            }
-        } else {
-            self.local.acks(ticket, StopState::Prepare);
-            let acked = self.hp.stop.refuse(ticket);
-            self.hp.after_ack(self.m, acked);
-            false
-        };
-        if !runs {
+        let survivors = self.hp.survivors.get();
+        let runner = self.runner(&survivors);
+        if self.hp.stop.state(ticket) == StopState::Run {
+            self.leave_online_for_good(&runner);
+        } else if !self.assemble(ticket) {
             self.local.served(Request::Stop(ticket));
             return false;
         }
-        self.dying();
-        self.set(Mark::ApIdleDead);
+        self.die(&runner, Some(Mark::ApIdleDead));
         // No kick to sleepers: the GIC is down. Who waits for the end of it looks for itself.
         self.hp.stop.ack(ticket, StopState::Run);
         true
+    }
+
+    /// Undoes the online steps and waits for the others. False if it stays.
+    fn assemble(&self, ticket: Ticket) -> bool {
+        let ready = self.is_ready_to_stop();
+        self.local.acks(ticket, StopState::Prepare);
+        if !ready {
+            let acked = self.hp.stop.refuse(ticket);
+            self.hp.after_ack(self.m, acked);
+            return false;
+        }
+        // Its interrupts are off since its online steps are undone.
+        match self.hp.pass_deaf(self.m, self.cpu, ticket) {
+            StopState::DisableIrq => self.pass(ticket, StopState::DisableIrq) == StopState::Run,
+            state => state == StopState::Run,
+        }
+    }
+
+    /// Undoes the online steps, unless that is done. Nobody can call it back.
+    fn leave_online_for_good(&self, runner: &Runner<'_>) {
+        if self.hp.mark(self.cpu) == Mark::Online {
+            let done = runner.down_all(Section::Online, Some(Mark::TeardownCpu));
+            done.unwrap_or_else(|failure| self.local.fail(failure));
+            self.set(Mark::TeardownCpu);
+        }
     }
 
     /// Undoes the online steps, unless that is done.
@@ -211,8 +228,7 @@ impl Ap<'_> {
 
     fn undo_online(&self) -> bool {
         let survivors = self.hp.survivors.get();
-        let runner = Runner::one(self.hp, self.m, self.cpu, &survivors);
-        match runner.down(Section::Online) {
+        match self.runner(&survivors).down(Section::Online, Some(Mark::TeardownCpu)) {
             Ok(()) => self.set(Mark::TeardownCpu),
             Err(failure) => self.local.fail(failure),
         }
@@ -227,12 +243,22 @@ impl Ap<'_> {
 
     fn dying(&self) {
         let survivors = self.hp.survivors.get();
-        let runner = Runner::one(self.hp, self.m, self.cpu, &survivors);
-        if let Err(failure) = runner.down_all(Section::Starting)
+        self.die(&self.runner(&survivors), None);
+    }
+
+    /// Undoes the starting steps, and reaches the mark if there is one to reach.
+    #[inline]
+    fn die(&self, runner: &Runner<'_>, mark: Option<Mark>) {
+        if let Err(failure) = runner.down_all(Section::Starting, mark)
             && self.local.failure().is_none()
         {
             self.local.fail(failure);
         }
+        mark.into_iter().for_each(|mark| self.local.set(mark));
+    }
+
+    fn runner<'s>(&'s self, survivors: &'s Survivors) -> Runner<'s> {
+        Runner::one(self.hp, self.m, self.cpu, survivors)
     }
 
     fn last_act(&self) -> Next {
@@ -253,7 +279,7 @@ impl Ap<'_> {
     }
 
     fn section_up(&self, section: Section) -> Result<(), StepFailure> {
-        Runner::one(self.hp, self.m, self.cpu, &self.hp.survivors.get()).up(section)
+        self.runner(&self.hp.survivors.get()).up(section)
     }
 
     fn advance(&self, from: Mark, to: Mark) -> bool {
@@ -267,13 +293,10 @@ impl Ap<'_> {
         moved
     }
 
+    /// At a mark that has been recorded.
     fn set(&self, mark: Mark) {
-        let dir = if mark == Mark::Online { Dir::Up } else { Dir::Down };
-        self.hp.trace_mark(self.m, self.cpu, mark, dir);
         self.local.set(mark);
-        if mark != Mark::ApIdleDead {
-            self.hp.tell(self.cpu, self.cpu, mark);
-        }
+        self.hp.tell(self.cpu, self.cpu, mark);
     }
 
     fn arrive(&self, ticket: Ticket) {

@@ -69,6 +69,11 @@ impl Faults {
         self.any.store(0, Ordering::Relaxed);
     }
 
+    /// True if one waits.
+    pub(super) fn any(&self) -> bool {
+        self.slots.iter().any(|slot| slot.load(Ordering::Relaxed) >> 32 != 0)
+    }
+
     /// True if this act shall fail; uses up one of the fault's times.
     pub fn hit(&self, step: StepId, cpu: CpuId, dir: Dir) -> bool {
         self.any.load(Ordering::Relaxed) != 0

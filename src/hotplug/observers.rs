@@ -82,11 +82,16 @@ impl Hotplug {
         self.parts.rcu.free_later(me, observers.list.replace(list));
     }
 
-    /// Tells the observers. `me` is the calling CPU.
+    /// Tells the observers, if there are any. `me` is the calling CPU.
+    #[inline]
     pub(super) fn tell(&self, me: CpuId, cpu: CpuId, mark: Mark) {
-        if self.observers.count.load(Ordering::Relaxed) == 0 {
-            return;
+        if self.observers.count.load(Ordering::Relaxed) != 0 {
+            self.tell_all(me, cpu, mark);
         }
+    }
+
+    #[inline(never)]
+    fn tell_all(&self, me: CpuId, cpu: CpuId, mark: Mark) {
         let guard = self.parts.rcu.read(me);
         self.observers.list.read(&guard).iter().for_each(|(_, observer)| observer(cpu, mark));
     }

@@ -20,7 +20,7 @@ const fn of_steps() -> (usize, usize) {
         while dir < acts.len() {
             match acts[dir] {
                 Act::Nothing => {}
-                Act::Each(_) => each += 2,
+                Act::Sure(_) | Act::Each(_) => each += 2,
                 Act::All(_) => once += 2,
             }
             dir += 1;

@@ -1,17 +1,33 @@
 //! Runs the steps of one section, traced, with fault injection and rollback: on behalf of one CPU,
 //! or of all CPUs of an operation.
+//!
+//! Nothing lies between two steps: one counter read is the end of the first and the begin of the
+//! second, and the mark that a section ends with has the time of its last step's end. All of it
+//! goes through one loop, so that a CPU that leaves comes by few places: each is cold when it does.
 
-use super::steps::{self, Act, Context, Section, Step, Together};
+use core::ops::Range;
+
+use super::steps::{self, Act, Context, STEPS, Section, Step, Together};
 use super::{Hotplug, StepError, StepFailure, Survivors};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
-use crate::trace::{Dir, Edge, Event, StepId, What};
+use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
 
 /// For whom the steps run.
 pub(super) struct Runner<'a> {
     hp: &'a Hotplug,
     context: Context<'a>,
     all: Together<'a>,
+}
+
+/// Which steps are run, and how.
+struct Walk {
+    steps: Range<usize>,
+    dir: Dir,
+    /// Recorded after the last step, unless the walk ends before it.
+    mark: Option<Mark>,
+    /// A failure does not end it.
+    to_the_end: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -42,95 +58,128 @@ impl<'a> Runner<'a> {
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
     ) -> Self {
-        let context = Context::new(machine, &hp.parts, cpu, survivors);
+        let context = Context { machine, parts: &hp.parts, cpu, survivors };
         Self { hp, context, all: Together { machine, cpus, survivors, parts: &hp.parts } }
     }
 
     /// Runs a section upwards. On failure what was done is undone before this returns.
     pub(super) fn up(&self, section: Section) -> Result<(), StepFailure> {
-        for (id, step) in steps::of(section) {
-            if let Err(failure) = self.run(id, step, Dir::Up) {
-                self.undo(section, |done| done < id, Dir::Down);
-                return Err(failure);
-            }
-        }
-        Ok(())
+        let steps = steps::of(section);
+        let walk = Walk { steps: steps.clone(), dir: Dir::Up, mark: None, to_the_end: false };
+        self.walk(walk).inspect_err(|failure| {
+            self.undo(steps.start..usize::from(failure.step.0), Dir::Down);
+        })
     }
 
-    /// Runs a section downwards. On failure what was undone is done again: the CPU is whole.
-    pub(super) fn down(&self, section: Section) -> Result<(), StepFailure> {
-        for (id, step) in steps::of(section).rev() {
-            if let Err(failure) = self.run(id, step, Dir::Down) {
-                self.undo(section, |undone| undone > id, Dir::Up);
-                return Err(failure);
-            }
-        }
-        Ok(())
+    /// Runs a section downwards, to a mark. On failure what was undone is done again: the CPU is
+    /// whole.
+    pub(super) fn down(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
+        let steps = steps::of(section);
+        let walk = Walk { steps: steps.clone(), dir: Dir::Down, mark, to_the_end: false };
+        self.walk(walk).inspect_err(|failure| {
+            self.undo(usize::from(failure.step.0) + 1..steps.end, Dir::Up);
+        })
     }
 
-    /// Runs a section downwards to its end whatever fails; returns the first failure.
-    pub(super) fn down_all(&self, section: Section) -> Result<(), StepFailure> {
-        let mut first = Ok(());
-        for (id, step) in steps::of(section).rev() {
-            first = first.and(self.run(id, step, Dir::Down));
-        }
-        first
+    /// Runs a section downwards to its end whatever fails, to a mark; returns the first failure.
+    pub(super) fn down_all(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
+        let steps = steps::of(section);
+        self.walk(Walk { steps, dir: Dir::Down, mark, to_the_end: true })
     }
 
     /// A failure while undoing is traced by the step's own span and changes nothing: there is
     /// nowhere further back to go.
-    fn undo(&self, section: Section, which: impl Fn(StepId) -> bool, dir: Dir) {
-        let run = |(id, step): (StepId, &Step)| {
-            let _ = self.run(id, step, dir);
-        };
-        let chosen = steps::of(section).filter(|(id, _)| which(*id));
-        match dir {
-            Dir::Up => chosen.for_each(run),
-            Dir::Down => chosen.rev().for_each(run),
-        }
+    #[cold]
+    fn undo(&self, steps: Range<usize>, dir: Dir) {
+        let _ = self.walk(Walk { steps, dir, mark: None, to_the_end: true });
     }
 
-    /// One step. Of two steps in a row one counter read is the end of the first and the begin of
-    /// the second: nothing lies between them.
-    pub(super) fn run(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepFailure> {
-        let act = step.act(dir);
-        match act {
-            Act::Nothing => Ok(()),
-            Act::Each(_) if self.hp.is_exclusive(id, step) => {
-                let Context { machine, cpu, .. } = self.context;
-                self.hp.in_turn(machine, cpu, (id, step), || {
-                    self.context.now.set(machine.now());
-                    self.timed(id, act, dir)
-                })
+    /// One step.
+    pub(super) fn run(&self, id: StepId, dir: Dir) -> Result<(), StepFailure> {
+        let steps = usize::from(id.0)..usize::from(id.0) + 1;
+        self.walk(Walk { steps, dir, mark: None, to_the_end: false })
+    }
+
+    #[inline(never)]
+    fn walk(&self, walk: Walk) -> Result<(), StepFailure> {
+        let (mut steps, mut ended, mut result) = (walk.steps.clone(), None, Ok(()));
+        loop {
+            let goes_on = result.is_ok() || walk.to_the_end;
+            let next = if goes_on { next(&mut steps, walk.dir) } else { None };
+            let alone = next.is_some_and(|(id, step)| self.is_alone(id, step, walk.dir));
+            let begun = if goes_on && !alone { self.begins(next, &walk) } else { None };
+            if let Some(first) = ended.or(begun) {
+                self.context.machine.record_now(first, ended.and(begun));
             }
-            _ => self.timed(id, act, dir),
+            let Some((id, step)) = next else { return result };
+            ended = (!alone).then(|| self.event(What::Step(id), walk.dir, Edge::End));
+            let done = if alone {
+                self.in_its_turn(id, step, walk.dir)
+            } else {
+                self.attempt(id, step, walk.dir)
+            };
+            if let Err(error) = done {
+                result = result.and(Err(StepFailure { step: id, dir: walk.dir, error }));
+            }
         }
     }
 
-    fn timed(&self, id: StepId, act: Act, dir: Dir) -> Result<(), StepFailure> {
-        self.trace(id, dir, Edge::Begin);
-        let result = if self.hp.faults.hit(id, self.context.cpu, dir) {
-            Err(StepError::Injected)
-        } else {
-            self.act(act)
-        };
-        self.context.now.set(self.context.machine.now());
-        self.trace(id, dir, Edge::End);
-        result.map_err(|error| StepFailure { step: id, dir, error })
+    /// What begins where another step has ended.
+    fn begins(&self, next: Option<(StepId, &Step)>, walk: &Walk) -> Option<Untimed> {
+        match (next, walk.mark) {
+            (Some((id, _)), _) => Some(self.event(What::Step(id), walk.dir, Edge::Begin)),
+            (None, mark) => mark.map(|mark| self.event(What::Mark(mark), walk.dir, Edge::Point)),
+        }
     }
 
-    fn act(&self, act: Act) -> Result<(), StepError> {
-        match act {
+    #[inline]
+    fn attempt(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
+        if self.hp.faults.hit(id, self.context.cpu, dir) {
+            return Err(StepError::Injected);
+        }
+        match step.act(dir) {
             Act::Nothing => Ok(()),
+            Act::Sure(sure) => {
+                sure(&self.context);
+                Ok(())
+            }
             Act::Each(each) => each(&self.context),
             Act::All(all) => all(&self.all),
         }
     }
 
-    fn trace(&self, id: StepId, dir: Dir, edge: Edge) {
+    fn is_alone(&self, id: StepId, step: &Step, dir: Dir) -> bool {
+        self.hp.is_exclusive(id, step) && step.is_each(dir)
+    }
+
+    /// A step that one CPU after the other takes: its time begins when it is this CPU's turn.
+    #[cold]
+    fn in_its_turn(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
         let Context { machine, cpu, .. } = self.context;
-        let (at, generation) = (self.context.now.get(), self.hp.generation);
-        machine.record(Event { at, cpu, generation, dir, edge, what: What::Step(id) });
+        let edge = |edge| machine.record_now(self.event(What::Step(id), dir, edge), None);
+        self.hp.in_turn(machine, cpu, (id, step), || {
+            edge(Edge::Begin);
+            let done = self.attempt(id, step, dir);
+            edge(Edge::End);
+            done
+        })
+    }
+
+    fn event(&self, what: What, dir: Dir, edge: Edge) -> Untimed {
+        Untimed::new(self.context.cpu, self.hp.generation, dir, edge, what)
+    }
+}
+
+/// The next step that does anything in this direction.
+fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static Step)> {
+    loop {
+        let i = match dir {
+            Dir::Up => steps.next()?,
+            Dir::Down => steps.next_back()?,
+        };
+        if STEPS[i].acts(dir) {
+            return Some((StepId(i as u8), &STEPS[i]));
+        }
     }
 }
 
@@ -147,9 +196,10 @@ impl Hotplug {
     ) -> (Result<(), StepFailure>, CpuMask) {
         let together = Runner::all(self, m, gone, survivors);
         let (mut first, mut failed) = (Ok(()), CpuMask::new());
-        for (id, step) in steps::of(Section::Prepare).rev() {
-            if let Act::All(_) = step.down {
-                let result = together.run(id, step, Dir::Down);
+        for i in steps::of(Section::Prepare).rev() {
+            let id = StepId(i as u8);
+            if let Act::All(_) = STEPS[i].down {
+                let result = together.run(id, Dir::Down);
                 if result.is_err() {
                     failed = *dead;
                 }
@@ -158,7 +208,7 @@ impl Hotplug {
             }
             // Who has failed keeps the rest: it is tried again, and nothing is undone twice.
             for cpu in dead.and_not(&failed).iter() {
-                let result = Runner::one(self, m, cpu, survivors).run(id, step, Dir::Down);
+                let result = Runner::one(self, m, cpu, survivors).run(id, Dir::Down);
                 if result.is_err() {
                     failed.insert(cpu);
                 }

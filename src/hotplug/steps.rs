@@ -2,7 +2,7 @@
 
 mod table;
 
-use core::cell::Cell;
+use core::ops::Range;
 
 pub use table::STEPS;
 
@@ -47,20 +47,6 @@ pub struct Context<'a> {
     pub survivors: &'a Survivors,
     /// The subsystems.
     pub parts: &'a Subsystems,
-    /// The last counter read.
-    pub(super) now: Cell<u64>,
-}
-
-impl<'a> Context<'a> {
-    /// For the steps of one CPU that are run in a row from now on.
-    pub(super) fn new(
-        machine: &'a dyn Machine,
-        parts: &'a Subsystems,
-        cpu: CpuId,
-        survivors: &'a Survivors,
-    ) -> Self {
-        Self { machine, cpu, survivors, parts, now: Cell::new(machine.now()) }
-    }
 }
 
 /// What a step may use when it acts for all CPUs of an operation.
@@ -80,6 +66,9 @@ pub struct Together<'a> {
 pub enum Act {
     /// Nothing: it is neither run nor timed, and can't be made to fail.
     Nothing,
+    /// For one CPU, on the CPU that the section says; it can't fail. In the online section that
+    /// spares the CPUs that leave together waiting for each other's answer.
+    Sure(fn(&Context<'_>)),
     /// For one CPU, on the CPU that the section says.
     Each(fn(&Context<'_>) -> Result<(), StepError>),
     /// Once for all CPUs of the operation, on the boot CPU: in the shared section, and down in the
@@ -115,6 +104,11 @@ impl Step {
             Dir::Up => self.up,
             Dir::Down => self.down,
         }
+    }
+
+    /// True if it acts for one CPU in a direction.
+    pub fn is_each(&self, dir: Dir) -> bool {
+        matches!(self.act(dir), Act::Sure(_) | Act::Each(_))
     }
 
     /// True if it does anything in a direction.
@@ -156,10 +150,23 @@ pub(super) fn checks() -> impl Iterator<Item = (StepId, Check)> {
     all.filter_map(|(i, s)| s.check.map(|check| (StepId(i as u8), check)))
 }
 
-/// The steps of a section, in order of up.
-pub fn of(section: Section) -> impl DoubleEndedIterator<Item = (StepId, &'static Step)> {
-    let all = STEPS.iter().enumerate();
-    all.filter(move |(_, s)| s.section == section).map(|(i, s)| (StepId(i as u8), s))
+/// The places in the table of a section's steps, in order of up.
+pub fn of(section: Section) -> Range<usize> {
+    use Section::{Online, Prepare, Shared, Starting};
+    let ranges = const { [place(Prepare), place(Starting), place(Online), place(Shared)] };
+    let (start, end) = ranges[section as usize];
+    start..end
+}
+
+const fn place(section: Section) -> (usize, usize) {
+    let mut range = (0, 0);
+    while range.1 < STEPS.len() && STEPS[range.1].section as usize <= section as usize {
+        range.1 += 1;
+        if (STEPS[range.1 - 1].section as usize) < section as usize {
+            range.0 = range.1;
+        }
+    }
+    range
 }
 
 #[cfg(test)]
@@ -175,12 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn down_is_up_backwards() {
-        let up: std::vec::Vec<_> = of(Section::Starting).map(|(id, _)| id).collect();
-        let mut down: std::vec::Vec<_> = of(Section::Starting).rev().map(|(id, _)| id).collect();
-        down.reverse();
-        assert_eq!(up, down);
-        assert_eq!(up.len(), 5);
+    fn a_section_is_a_range_of_the_table() {
+        let all = [Section::Prepare, Section::Starting, Section::Online, Section::Shared];
+        let places: std::vec::Vec<_> = all.into_iter().flat_map(of).collect();
+        assert_eq!(places, (0..STEPS.len()).collect::<std::vec::Vec<_>>());
+        for section in all {
+            assert!(!of(section).is_empty() && of(section).all(|i| STEPS[i].section == section));
+        }
     }
 
     extern crate std;

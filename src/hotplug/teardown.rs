@@ -20,7 +20,7 @@ pub(super) struct Run<'a> {
     pub(super) survivors: Survivors,
     pub(super) spans: Spans,
     pub(super) stuck: Vec<Failure>,
-    noted: Vec<Failure>,
+    pub(super) noted: Vec<Failure>,
     pub(super) off: CpuMask,
 }
 
@@ -120,7 +120,7 @@ impl Hotplug {
         match self.mark(cpu) {
             Mark::Dead | Mark::Quarantined => true,
             // Firmware may say OFF of a CPU that is still to come, but not of one on its way down.
-            Mark::TeardownCpu => false,
+            Mark::Online | Mark::TeardownCpu => false,
             _ if m.affinity_info(cpu) == Ok(Affinity::Off) => {
                 self.dead(m, cpu);
                 true
@@ -141,7 +141,7 @@ impl Run<'_> {
     fn refused(&mut self, leaving: &CpuMask) -> bool {
         for (step, check) in steps::checks() {
             for cpu in leaving.iter() {
-                let context = steps::Context::new(self.m, &self.hp.parts, cpu, &self.survivors);
+                let context = self.context(cpu);
                 if let Err(error) = check(&context) {
                     let why = Why::Step(StepFailure { step, dir: Dir::Down, error });
                     self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
@@ -151,32 +151,16 @@ impl Run<'_> {
         !self.stuck.is_empty()
     }
 
-    fn all_at_once(&mut self, leaving: &CpuMask) {
-        if !self.share_out(leaving) {
-            return;
-        }
-        let begin = self.m.now();
-        let ticket = self.hp.stop.open(leaving.len());
-        self.ask(leaving, Request::Stop(ticket));
-        let runs = self.await_run(ticket);
-        self.span_until_run(begin);
-        if !runs {
-            self.take_back(leaving);
-            return;
-        }
-        self.off(leaving, ticket);
-        // One grace period for all of them, whatever their number.
-        if let Err(stall) = self.grace(How::Expedited) {
-            self.noted.extend(self.readers(&stall));
-        }
-        self.clean_up(leaving);
+    fn context(&self, cpu: CpuId) -> steps::Context<'_> {
+        let (parts, survivors) = (&self.hp.parts, &self.survivors);
+        steps::Context { machine: self.m, cpu, survivors, parts }
     }
 
     /// Moves what CPUs share away from those that leave. False if that was refused; all is as
     /// before then.
     pub(super) fn share_out(&mut self, leaving: &CpuMask) -> bool {
         let (result, ticks) = self.hp.phase(self.m, Phase::Migrate, Dir::Down, || {
-            Runner::all(self.hp, self.m, leaving, &self.survivors).down(Section::Shared)
+            Runner::all(self.hp, self.m, leaving, &self.survivors).down(Section::Shared, None)
         });
         self.spans.migrate += ticks;
         match result {
@@ -213,62 +197,6 @@ impl Run<'_> {
         matches!(hp.stop.state(ticket), StopState::Run | StopState::Exit)
     }
 
-    /// Names those that have not acknowledged a state that hung.
-    fn name_those_before(&mut self, ticket: Ticket, state: StopState) {
-        let hp = self.hp;
-        let late = |cpu: &CpuId| !hp.cell(*cpu).remote().acked(ticket, state);
-        let missing: CpuMask = hp.asked(ticket).iter().filter(late).collect();
-        self.name_missing(&missing);
-    }
-
-    /// Splits the time into undoing the online steps and stopping, at the moment when the last CPU
-    /// had assembled.
-    fn span_until_run(&mut self, begin: u64) {
-        let end = self.m.now();
-        // The last to assemble lets the others run before it notes the time: it may not be there yet.
-        let noted = self.hp.assembled_at();
-        let assembled = if (begin..=end).contains(&noted) { noted } else { end };
-        self.hp.record_phase(self.m, Phase::OnlineDown, Dir::Down, begin, assembled);
-        self.hp.record_phase(self.m, Phase::Stop, Dir::Down, assembled, end);
-        self.spans.online_down += assembled - begin;
-        self.spans.stop += end - assembled;
-    }
-
-    /// A stop_machine was called off: names who refused, and brings everybody back.
-    fn take_back(&mut self, leaving: &CpuMask) {
-        let silent = self.silent();
-        self.name_refusals(leaving);
-        self.call_off(leaving, &silent);
-        self.share_again(leaving);
-    }
-
-    fn name_refusals(&mut self, cpus: &CpuMask) {
-        for cpu in cpus.iter() {
-            let failure = self.hp.cell(cpu).failure();
-            let named = self.stuck.iter().any(|f| f.cpu == cpu);
-            if let (Some(failure), false) = (failure, named) {
-                let why = Why::Step(failure);
-                self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
-            }
-        }
-    }
-
-    /// True if all are at `mark`; names those that are not and have no name yet.
-    pub(super) fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
-        let others: CpuMask = cpus.iter().filter(|&cpu| self.hp.mark(cpu) != mark).collect();
-        let named = self.stuck.iter().map(|f| f.cpu).collect();
-        self.name_refusals(&others);
-        let unnamed = self.stuck.iter().map(|f| f.cpu).collect::<CpuMask>();
-        self.name_missing(&others.and_not(&named).and_not(&unnamed));
-        others.is_empty()
-    }
-
-    /// Those that did not answer.
-    pub(super) fn silent(&self) -> CpuMask {
-        let missing = self.stuck.iter().filter(|f| matches!(f.why, Why::Missing(_)));
-        missing.map(|f| f.cpu).collect()
-    }
-
     /// Brings everybody back to ONLINE, and names those that do not get there. Those that are
     /// `silent` have had their deadline: they are asked too, and nobody waits for them.
     pub(super) fn call_off(&mut self, leaving: &CpuMask, silent: &CpuMask) {
@@ -278,13 +206,6 @@ impl Run<'_> {
         self.ask(&present, Request::Return(ticket));
         self.wait(ticket);
         self.name_those_not_at(Mark::Online, &present);
-    }
-
-    pub(super) fn name_missing(&mut self, cpus: &CpuMask) {
-        for cpu in cpus.iter() {
-            let why = Why::Missing(self.m.affinity_info(cpu));
-            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
-        }
     }
 
     /// One sweep over AFFINITY_INFO for all that were stopped.
@@ -315,28 +236,6 @@ impl Run<'_> {
         });
         self.spans.grace += ticks;
         result
-    }
-
-    /// Names those who held up a grace period.
-    pub(super) fn readers(&self, stall: &Stall) -> Vec<Failure> {
-        let name = |cpu| Failure { cpu, mark: self.hp.mark(cpu), why: Why::Reading };
-        stall.cpus.iter().map(name).collect()
-    }
-
-    fn verdict(&mut self, cpu: CpuId) {
-        let why = match self.hp.mark(cpu) {
-            Mark::Dead => None,
-            Mark::Quarantined => Some(Why::OffDenied),
-            _ => Some(Why::StillOn(self.m.affinity_info(cpu))),
-        };
-        let mark = self.hp.mark(cpu);
-        match why {
-            Some(why) => self.stuck.push(Failure { cpu, mark, why }),
-            None => self.off.insert(cpu),
-        }
-        if let Some(failure) = self.hp.cell(cpu).failure() {
-            self.noted.push(Failure { cpu, mark, why: Why::Step(failure) });
-        }
     }
 
     /// Work for the dead of `stopped`, in bulk.

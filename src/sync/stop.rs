@@ -107,13 +107,23 @@ impl StopMachine {
     /// Starts the next operation, with so many CPUs. Controlling CPU only; what they need is
     /// published by the request that carries the ticket.
     pub fn open(&self, parties: usize) -> Ticket {
+        self.open_at(parties, StopState::Prepare)
+    }
+
+    /// The same for CPUs none of which can refuse, and none of which listens: what they would
+    /// assemble for is known before, so it runs from the start, and nobody waits for the others.
+    pub fn open_running(&self, parties: usize) -> Ticket {
+        self.open_at(parties, StopState::Run)
+    }
+
+    fn open_at(&self, parties: usize, state: StopState) -> Ticket {
         let before = self.state.load(Ordering::Relaxed) >> STATE_BITS;
         let ticket = Ticket::from_number(before + 1);
         self.count.parties.store(parties as u32, Ordering::Relaxed);
         // Swaps: a straggler of an earlier operation may be at the words.
-        let count = pack(ticket, StopState::Prepare) << COUNT_SHIFT | parties as u64;
+        let count = pack(ticket, state) << COUNT_SHIFT | parties as u64;
         self.count.word.swap(count, Ordering::AcqRel);
-        self.state.swap(pack(ticket, StopState::Prepare), Ordering::AcqRel);
+        self.state.swap(pack(ticket, state), Ordering::AcqRel);
         ticket
     }
 

@@ -12,6 +12,8 @@
 //!
 //! Word 0 is the generic counter, in ticks.
 
+use core::num::NonZeroU64;
+
 use crate::cpu::CpuId;
 
 /// A step's place in the step table, see [`crate::hotplug::steps`].
@@ -158,7 +160,7 @@ impl Phase {
             Self::Sync => "the CPUs: starting and online steps up",
             Self::Preflight => "its own work: checks that can refuse",
             Self::Migrate => "its own work: shared steps down",
-            Self::OnlineDown => "the CPUs: online steps down",
+            Self::OnlineDown => "the CPUs: online steps down, or all steps if none can refuse",
             Self::Grace => "readers on CPUs that are not idle",
             Self::Stop => "the CPUs: all assemble, interrupts off",
             Self::Off => "the CPUs and firmware: starting steps down, CPU_OFF",
@@ -196,21 +198,50 @@ pub struct Event {
     pub what: What,
 }
 
-impl Event {
-    /// The two words as they lie in a ring.
-    pub fn encode(&self) -> [u64; 2] {
-        let (kind, code) = match self.what {
+/// An event without its time: word 1, which is never 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Untimed(NonZeroU64);
+
+impl Untimed {
+    /// What happens to a CPU, of this generation.
+    #[inline]
+    pub fn new(cpu: CpuId, generation: u32, dir: Dir, edge: Edge, what: What) -> Self {
+        let (kind, code) = match what {
             What::Step(step) => (1, step.0),
             What::Mark(mark) => (2, mark as u8),
             What::Phase(phase) => (3, phase as u8),
         };
-        let word = kind
-            | u64::from(code) << 8
-            | (self.edge as u64) << 16
-            | (self.dir as u64) << 18
-            | u64::from(self.cpu.0) << 24
-            | u64::from(self.generation & 0xff_ffff) << 40;
-        [self.at, word]
+        let word = u64::from(code) << 8
+            | (edge as u64) << 16
+            | (dir as u64) << 18
+            | u64::from(cpu.0) << 24
+            | u64::from(generation & 0xff_ffff) << 40;
+        Self(NonZeroU64::new(kind).unwrap_or(NonZeroU64::MIN) | word)
+    }
+
+    /// The CPU that it is about.
+    #[inline]
+    pub fn cpu(self) -> CpuId {
+        CpuId((self.0.get() >> 24) as u16)
+    }
+
+    /// The two words as they lie in a ring, if it happens at `at`.
+    #[inline]
+    pub fn encode(self, at: u64) -> [u64; 2] {
+        [at, self.0.get()]
+    }
+
+    /// The event, if it happens at `at`.
+    pub fn at(self, at: u64) -> Option<Event> {
+        Event::decode(self.encode(at))
+    }
+}
+
+impl Event {
+    /// The two words as they lie in a ring.
+    pub fn encode(&self) -> [u64; 2] {
+        let Self { at, cpu, generation, dir, edge, what } = *self;
+        Untimed::new(cpu, generation, dir, edge, what).encode(at)
     }
 
     /// Reads two words back; `None` if they are not an event (an empty or foreign slot).
@@ -248,6 +279,8 @@ mod tests {
             let event =
                 Event { at: u64::MAX - i as u64, cpu, generation: 0xab_cdef, dir, edge, what };
             assert_eq!(Event::decode(event.encode()), Some(event));
+            let untimed = Untimed::new(cpu, event.generation, dir, edge, what);
+            assert_eq!((untimed.cpu(), untimed.at(event.at)), (cpu, Some(event)));
         }
     }
 

@@ -42,9 +42,14 @@ impl<'a> Ring<'a> {
 
     /// Appends an event. Called by the ring's owner only.
     pub fn record(&self, event: &Event) {
+        self.append(event.encode());
+    }
+
+    /// The same for one that is encoded already.
+    #[inline]
+    pub fn append(&self, [first, second]: [u64; EVENT_WORDS]) {
         let count = self.written();
         let slot = self.slot(count);
-        let [first, second] = event.encode();
         slot[0].store(first, Relaxed);
         slot[1].store(second, Relaxed);
         self.written.store(count.wrapping_add(1), Relaxed);

@@ -1,7 +1,7 @@
 //! What must hold at every event, whoever wins whatever race.
 
 use baton::cpu::CpuId;
-use baton::hotplug::steps::{self, Act, Section};
+use baton::hotplug::steps::{self, Section};
 use baton::trace::{Dir, Edge, Event, Mark, Phase, StepId, What};
 
 const STEPS: usize = steps::STEPS.len();
@@ -39,7 +39,7 @@ impl Rules {
         let mut seen = vec![seen; n];
         let boot = &mut seen[boot.index()];
         // The boot CPU comes prepared.
-        steps::of(Section::Prepare).for_each(|(id, _)| boot.done[usize::from(id.0)] = true);
+        steps::of(Section::Prepare).for_each(|i| boot.done[i] = true);
         Self { seen, serial: false, phase: None, exclusive: 0, together: 0, marks: Vec::new() }
     }
 
@@ -123,7 +123,7 @@ impl Rules {
 
 /// True if the step does something for each CPU in this direction.
 fn each(i: usize, dir: Dir) -> bool {
-    matches!(steps::STEPS[i].act(dir), Act::Each(_))
+    steps::STEPS[i].is_each(dir)
 }
 
 impl Seen {

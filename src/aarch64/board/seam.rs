@@ -15,7 +15,7 @@ use crate::machine::{
 use crate::memory::Range;
 use crate::shell::command::CrashKind;
 use crate::sync::words::Word;
-use crate::trace::Event;
+use crate::trace::{Event, Ring, Untimed};
 
 impl Clock for Board {
     fn now(&self) -> u64 {
@@ -27,11 +27,11 @@ impl Clock for Board {
     }
 
     fn wait(&self, deadline: Option<u64>) {
-        self.sleep(deadline, &|| false);
+        self.sleep(deadline, || false);
     }
 
     fn wait_unless(&self, word: &AtomicU64, quiet: u64, deadline: Option<u64>) -> bool {
-        self.sleep(deadline, &|| word.load(Ordering::Acquire) != quiet)
+        self.sleep(deadline, || word.load(Ordering::Acquire) != quiet)
     }
 
     /// The monitor on the word makes its change an event; the event stream bounds the sleep.
@@ -41,10 +41,19 @@ impl Clock for Board {
 }
 
 impl Board {
+    /// A CPU's ring in this kernel's bank, looked up once.
+    fn ring(&self, cpu: CpuId, generation: u32) -> &Ring<'static> {
+        let rings = self.rings.call_once(|| {
+            let ring = |cpu| self.trace.ring(generation, cpu).expect("a CPU of the topology");
+            self.topology.cpus().map(ring).collect()
+        });
+        &rings[cpu.index()]
+    }
+
     /// Interrupts are masked from the last look at the kick until WFI, which a pending interrupt
     /// ends even so: nothing can slip in between. What ended it is served right here, without the
     /// detour through the vectors; or not at all, if `leaves` says so.
-    fn sleep(&self, deadline: Option<u64>, leaves: &dyn Fn() -> bool) -> bool {
+    fn sleep(&self, deadline: Option<u64>, leaves: impl Fn() -> bool) -> bool {
         let me = self.me();
         self.unmask(me);
         self.arm(me, self.earliest(me, deadline));
@@ -195,12 +204,22 @@ impl Local for Board {
 
 impl Recorder for Board {
     fn record(&self, event: Event) {
-        // Of this kernel's bank, looked up once: every step of every CPU comes by here.
-        let rings = self.rings.call_once(|| {
-            let ring = |cpu| self.trace.ring(event.generation, cpu).expect("a CPU of the topology");
-            self.topology.cpus().map(ring).collect()
-        });
-        rings[event.cpu.index()].record(&event);
+        self.ring(event.cpu, event.generation).record(&event);
+    }
+
+    fn record_now(&self, first: Untimed, second: Option<Untimed>) {
+        let at = timer::now();
+        let Some(ring) = self.rings.get().and_then(|rings| rings.get(first.cpu().index())) else {
+            return [Some(first), second]
+                .into_iter()
+                .flatten()
+                .filter_map(|e| e.at(at))
+                .for_each(|e| self.record(e));
+        };
+        ring.append(first.encode(at));
+        if let Some(second) = second {
+            ring.append(second.encode(at));
+        }
     }
 }
 

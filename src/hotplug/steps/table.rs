@@ -22,20 +22,14 @@ pub static STEPS: [Step; 12] = [
         section: Section::Prepare,
         what: "stacks and per-CPU area",
         up: Act::Each(|c| c.machine.prepare(c.cpu)),
-        down: Act::Each(|c| {
-            c.machine.release(c.cpu);
-            Ok(())
-        }),
+        down: Act::Sure(|c| c.machine.release(c.cpu)),
         ..EACH
     },
     Step {
         name: "timers:prepare",
         section: Section::Prepare,
         what: "per-CPU timers; those of the dead move to a survivor",
-        up: Act::Each(|c| {
-            c.parts.timers.open(c.cpu);
-            Ok(())
-        }),
+        up: Act::Sure(|c| c.parts.timers.open(c.cpu)),
         down: Act::All(|t| {
             inherit(t, |to| t.parts.timers.pull(t.cpus, to));
             Ok(())
@@ -50,10 +44,7 @@ pub static STEPS: [Step; 12] = [
             true => Err(StepError::PinnedWork),
             false => Ok(()),
         }),
-        up: Act::Each(|c| {
-            c.parts.work.open(c.cpu);
-            Ok(())
-        }),
+        up: Act::Sure(|c| c.parts.work.open(c.cpu)),
         down: Act::All(|t| {
             inherit(t, |to| t.parts.work.pull(t.cpus, to));
             Ok(())
@@ -81,14 +72,8 @@ pub static STEPS: [Step; 12] = [
         name: "rcu:starting",
         section: Section::Starting,
         what: "grace periods wait for the CPU",
-        up: Act::Each(|c| {
-            c.parts.rcu.cpu_starting(c.cpu);
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.parts.rcu.cpu_dying(c.cpu);
-            Ok(())
-        }),
+        up: Act::Sure(|c| c.parts.rcu.cpu_starting(c.cpu)),
+        down: Act::Sure(|c| c.parts.rcu.cpu_dying(c.cpu)),
         ..EACH
     },
     Step {
@@ -103,24 +88,15 @@ pub static STEPS: [Step; 12] = [
         name: "timer:starting",
         section: Section::Starting,
         what: "virtual timer and its interrupt",
-        up: Act::Each(|c| {
-            c.machine.timer_up();
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.machine.timer_down();
-            Ok(())
-        }),
+        up: Act::Sure(|c| c.machine.timer_up()),
+        down: Act::Sure(|c| c.machine.timer_down()),
         ..EACH
     },
     Step {
         name: "ipi:starting",
         section: Section::Starting,
         what: "inter-processor interrupt",
-        up: Act::Each(|c| {
-            c.machine.ipi_up();
-            Ok(())
-        }),
+        up: Act::Sure(|c| c.machine.ipi_up()),
         // Down: kicks must get through until the CPU interface goes, in gic:starting.
         ..EACH
     },
@@ -128,27 +104,19 @@ pub static STEPS: [Step; 12] = [
         name: "work:online",
         section: Section::Online,
         what: "the CPU takes interrupts and per-CPU work",
-        up: Act::Each(|c| {
-            c.machine.interrupts(true);
-            Ok(())
-        }),
-        down: Act::Each(|c| {
-            c.machine.interrupts(false);
-            Ok(())
-        }),
+        up: Act::Sure(|c| c.machine.interrupts(true)),
+        down: Act::Sure(|c| c.machine.interrupts(false)),
         ..EACH
     },
     Step {
         name: "pmu:online",
         section: Section::Online,
         what: "performance monitors of the cluster; their owner hands over, or stops them",
-        up: Act::Each(|c| {
+        up: Act::Sure(|c| {
             c.parts.pmu.cpu_online(c.machine, c.cpu);
-            Ok(())
         }),
-        down: Act::Each(|c| {
+        down: Act::Sure(|c| {
             c.parts.pmu.cpu_leaving(c.machine, c.cpu, c.survivors);
-            Ok(())
         }),
         ..EACH
     },

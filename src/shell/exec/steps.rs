@@ -45,7 +45,7 @@ fn line(step: &Step, alone: bool) -> String {
 fn times(act: Act) -> &'static str {
     match act {
         Act::Nothing => "-",
-        Act::Each(_) => "each",
+        Act::Sure(_) | Act::Each(_) => "each",
         Act::All(_) => "once",
     }
 }

@@ -27,6 +27,16 @@ fn the_deaf_pass_over_the_state_in_which_interrupts_go_off() {
 }
 
 #[test]
+fn what_nobody_has_to_assemble_for_runs_from_the_start() {
+    let stop = StopMachine::default();
+    let ticket = stop.open_running(2);
+    assert_eq!((stop.state(ticket), stop.call_off(ticket)), (Run, None));
+    assert_eq!(stop.ack_deaf(ticket), Acked::Over, "nobody waits for that");
+    assert_eq!(stop.ack(ticket, Run), Acked::Waiting);
+    assert_eq!(stop.ack(ticket, Run), Acked::Advanced(Exit));
+}
+
+#[test]
 fn one_refusal_calls_it_off_when_all_have_come() {
     let stop = StopMachine::default();
     let ticket = stop.open(2);

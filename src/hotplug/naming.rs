@@ -1,0 +1,77 @@
+//! Who did not leave, and why.
+
+use alloc::vec::Vec;
+
+use super::teardown::Run;
+use super::{Failure, Why};
+use crate::cpu::{CpuId, CpuMask};
+use crate::rcu::Stall;
+use crate::sync::{StopState, Ticket};
+use crate::trace::Mark;
+
+impl Run<'_> {
+    /// Names those that have not acknowledged a state that hung.
+    pub(super) fn name_those_before(&mut self, ticket: Ticket, state: StopState) {
+        let hp = self.hp;
+        let late = |cpu: &CpuId| !hp.cell(*cpu).remote().acked(ticket, state);
+        let missing: CpuMask = hp.asked(ticket).iter().filter(late).collect();
+        self.name_missing(&missing);
+    }
+
+    pub(super) fn name_refusals(&mut self, cpus: &CpuMask) {
+        for cpu in cpus.iter() {
+            let failure = self.hp.cell(cpu).failure();
+            let named = self.stuck.iter().any(|f| f.cpu == cpu);
+            if let (Some(failure), false) = (failure, named) {
+                let why = Why::Step(failure);
+                self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+            }
+        }
+    }
+
+    /// True if all are at `mark`; names those that are not and have no name yet.
+    pub(super) fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
+        let others: CpuMask = cpus.iter().filter(|&cpu| self.hp.mark(cpu) != mark).collect();
+        let named = self.stuck.iter().map(|f| f.cpu).collect();
+        self.name_refusals(&others);
+        let unnamed = self.stuck.iter().map(|f| f.cpu).collect::<CpuMask>();
+        self.name_missing(&others.and_not(&named).and_not(&unnamed));
+        others.is_empty()
+    }
+
+    /// Those that did not answer.
+    pub(super) fn silent(&self) -> CpuMask {
+        let missing = self.stuck.iter().filter(|f| matches!(f.why, Why::Missing(_)));
+        missing.map(|f| f.cpu).collect()
+    }
+
+    pub(super) fn name_missing(&mut self, cpus: &CpuMask) {
+        for cpu in cpus.iter() {
+            let why = Why::Missing(self.m.affinity_info(cpu));
+            self.stuck.push(Failure { cpu, mark: self.hp.mark(cpu), why });
+        }
+    }
+
+    /// Names those who held up a grace period.
+    pub(super) fn readers(&self, stall: &Stall) -> Vec<Failure> {
+        let name = |cpu| Failure { cpu, mark: self.hp.mark(cpu), why: Why::Reading };
+        stall.cpus.iter().map(name).collect()
+    }
+
+    pub(super) fn verdict(&mut self, cpu: CpuId) {
+        let why = match self.hp.mark(cpu) {
+            Mark::Dead => None,
+            Mark::Quarantined => Some(Why::OffDenied),
+            Mark::Online => Some(Why::Missing(self.m.affinity_info(cpu))),
+            _ => Some(Why::StillOn(self.m.affinity_info(cpu))),
+        };
+        let mark = self.hp.mark(cpu);
+        match why {
+            Some(why) => self.stuck.push(Failure { cpu, mark, why }),
+            None => self.off.insert(cpu),
+        }
+        if let Some(failure) = self.hp.cell(cpu).failure() {
+            self.noted.push(Failure { cpu, mark, why: Why::Step(failure) });
+        }
+    }
+}

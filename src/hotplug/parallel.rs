@@ -1,0 +1,93 @@
+//! Taking CPUs down all at once: shared steps, one stop_machine, one sweep, one grace period, one
+//! clean-up. If none of the CPUs can refuse, there is nothing to assemble for, and each goes alone.
+
+use super::Hotplug;
+use super::state::Request;
+use super::steps::{self, Act, STEPS, Section};
+use super::teardown::Run;
+use crate::cpu::CpuMask;
+use crate::rcu::How;
+use crate::sync::{StopState, Ticket};
+use crate::trace::{Dir, Phase, StepId};
+
+impl Hotplug {
+    /// True if a CPU that is asked to leave could refuse, or could have to wait for another one:
+    /// then all assemble before the first one turns itself off.
+    fn can_refuse(&self) -> bool {
+        let fails = |i: usize| matches!(STEPS[i].down, Act::Each(_));
+        let waits = |i: usize| self.is_exclusive(StepId(i as u8), &STEPS[i]);
+        self.faults.any() || steps::of(Section::Online).any(|i| fails(i) || waits(i))
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn all_at_once(&mut self, leaving: &CpuMask) {
+        if !self.share_out(leaving) {
+            return;
+        }
+        let Some(ticket) = self.set_off(leaving) else { return };
+        self.off(leaving, ticket);
+        self.withdraw(&self.silent(), ticket);
+        // One grace period for all of them, whatever their number.
+        if let Err(stall) = self.grace(How::Expedited) {
+            self.noted.extend(self.readers(&stall));
+        }
+        self.clean_up(leaving);
+    }
+
+    /// Lets all of them go. `None` if one refused, and all are back.
+    fn set_off(&mut self, leaving: &CpuMask) -> Option<Ticket> {
+        if !self.hp.can_refuse() {
+            return Some(self.let_go(leaving));
+        }
+        let begin = self.m.now();
+        let ticket = self.hp.stop.open(leaving.len());
+        self.ask(leaving, Request::Stop(ticket));
+        let runs = self.await_run(ticket);
+        self.span_until_run(begin);
+        if !runs {
+            self.take_back(leaving);
+        }
+        runs.then_some(ticket)
+    }
+
+    /// They go at once. A few looks give most of them the time for all of their steps; the sweep
+    /// waits for the others.
+    fn let_go(&mut self, leaving: &CpuMask) -> Ticket {
+        let (hp, m) = (self.hp, self.m);
+        let ticket = hp.stop.open_running(leaving.len());
+        let (_, ticks) = hp.phase(m, Phase::OnlineDown, Dir::Down, || {
+            self.ask(leaving, Request::Stop(ticket));
+            hp.give_way(m, ticket, StopState::Run);
+        });
+        self.spans.online_down += ticks;
+        ticket
+    }
+
+    /// Those that did not answer are not to leave any more, if they wake up after all.
+    fn withdraw(&self, silent: &CpuMask, ticket: Ticket) {
+        self.hp.stop.finish(ticket);
+        self.ask(silent, Request::Return(Ticket::NONE));
+    }
+
+    /// Splits the time into undoing the online steps and stopping, at the moment when the last CPU
+    /// had assembled.
+    fn span_until_run(&mut self, begin: u64) {
+        let end = self.m.now();
+        // The last to assemble lets the others run before it notes the time: it may not be there yet.
+        let noted = self.hp.assembled_at();
+        let assembled = if (begin..=end).contains(&noted) { noted } else { end };
+        self.hp.record_phase(self.m, Phase::OnlineDown, Dir::Down, begin, assembled);
+        self.hp.record_phase(self.m, Phase::Stop, Dir::Down, assembled, end);
+        self.spans.online_down += assembled - begin;
+        self.spans.stop += end - assembled;
+    }
+
+    /// A stop_machine was called off: names who refused, and brings everybody back.
+    fn take_back(&mut self, leaving: &CpuMask) {
+        let silent = self.silent();
+        self.name_refusals(leaving);
+        self.call_off(leaving, &silent);
+        self.share_again(leaving);
+    }
+}
