@@ -3,9 +3,11 @@
 //! One word, so that a CPU that was let in is either seen inside, or sees that it is too late: a
 //! level that is read first and acted on afterwards lets one more out behind the back of who waits.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, CpuMask};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// What may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,14 +26,15 @@ const ONE: u32 = FLOW + 1;
 /// The tap. Every CPU that sends is counted while it does.
 pub(super) struct Tap {
     word: AtomicU32,
-    /// Who they are: for who names those that do not come out. Relaxed, the count decides.
-    inside: [AtomicU64; MAX_CPUS / 64],
+    /// Who they are: for who names those that do not come out. The count decides, and nothing hangs
+    /// on these, so they are no part of the model.
+    inside: [core::sync::atomic::AtomicU64; MAX_CPUS / 64],
 }
 
 impl Tap {
     /// Open.
     pub(super) fn new() -> Self {
-        let inside = core::array::from_fn(|_| AtomicU64::new(0));
+        let inside = core::array::from_fn(|_| core::sync::atomic::AtomicU64::new(0));
         Self { word: AtomicU32::new(Flow::All as u32), inside }
     }
 
@@ -40,15 +43,15 @@ impl Tap {
         let (inside, bit) = (&self.inside[cpu.index() / 64], 1 << (cpu.index() % 64));
         // Release on the way out: who finds nobody inside sees what was sent.
         let word = self.word.fetch_add(ONE, Ordering::Acquire);
-        inside.fetch_or(bit, Ordering::Relaxed);
+        inside.fetch_or(bit, Relaxed);
         send(flow(word));
-        inside.fetch_and(!bit, Ordering::Relaxed);
+        inside.fetch_and(!bit, Relaxed);
         self.word.fetch_sub(ONE, Ordering::Release);
     }
 
     /// Those that are just sending.
     pub(super) fn inside(&self) -> CpuMask {
-        CpuMask::from_words(core::array::from_fn(|i| self.inside[i].load(Ordering::Relaxed)))
+        CpuMask::from_words(core::array::from_fn(|i| self.inside[i].load(Relaxed)))
     }
 
     /// From now on this may be sent; who is inside may go by what was said before.
