@@ -19,6 +19,20 @@ fn left_on(place: Range) -> Vec<LpiTables> {
     (0u64..4).map(tables).collect()
 }
 
+/// The kernel before put the initrd on top of them: the files are there all the same, and it is said.
+#[test]
+fn an_initrd_on_top_of_a_table_is_kept() {
+    let tree = dtb("good-virt-gicv3-4");
+    let mut description = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
+    let initrd = Range::new(0x4400_0000, 0x4410_0000);
+    description.initrd = Some(initrd);
+    description.reserved = lpi_tables(&left_on(initrd), 16);
+    let (map, _, warnings) = lay_out(&description, IMAGE, TREE).unwrap();
+    assert_eq!(map.require(initrd, Owner::Initrd), Ok(()));
+    assert_eq!(warnings.len(), 5, "{warnings:?}");
+    assert!(warnings[0].contains("LPI table"), "{warnings:?}");
+}
+
 #[test]
 fn a_layout_made_again_keeps_off_the_tables() {
     let tree = dtb("good-virt-gicv3-4");

@@ -1,12 +1,13 @@
 //! Who gets which memory when a kernel starts.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Map, MapError, Owner, Range, Side};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::handover;
-use crate::platform::Description;
+use crate::platform::{Description, LPI_TABLES, Reserved};
 
 /// Least and most that the heap gets; in between an eighth of RAM.
 const HEAP_LEAST: u64 = 4 << 20;
@@ -54,12 +55,24 @@ pub fn lay_out(
     let enough = |r: &Range| r.start.is_multiple_of(PAGE) && r.size() >= handover::bytes_for(cpus);
     let inherited = description.handover.filter(enough);
     let inherited = inherited.filter(|&r| optional(&mut map, r, Owner::Trace));
-    for reserved in &description.reserved {
+    let lpi_table = |r: &&Reserved| r.name.starts_with(LPI_TABLES);
+    for reserved in description.reserved.iter().filter(|r| !lpi_table(r)) {
         map.reserve(reserved.range);
     }
     optional(&mut map, dtb, Owner::Dtb);
     if let Some(initrd) = description.initrd {
         optional(&mut map, initrd, Owner::Initrd);
+    }
+    // After those: a Linux that was booted by device tree can't say where its tables are, and its
+    // kexec may have put our files on top of them. They are what we were given, tables or not.
+    for Reserved { range, .. } in description.reserved.iter().filter(lpi_table) {
+        let on_top = [Some(image), Some(dtb), description.initrd].into_iter().flatten();
+        if let Some(ours) = on_top.into_iter().find(|ours| ours.overlaps(range)) {
+            warnings.push(format!(
+                "{ours} was put on top of {range}, an LPI table that is in use: if an LPI comes, it is written to"
+            ));
+        }
+        map.reserve(*range);
     }
     let mut take = |bytes, owner| map.allocate(bytes, PAGE, owner, Side::High, None);
     let handover = match inherited {

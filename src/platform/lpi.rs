@@ -17,6 +17,10 @@ const PENDING_ADDRESS: u64 = ADDRESS & !0xffff;
 /// The lowest LPI; fewer identifier bits than this takes mean that there is no table.
 const FIRST_BITS: u32 = 13;
 
+/// Linux gives each table whole multiples of so much, and takes tables that it finds for its own
+/// only if all of that is reserved; else it says that memory is corrupted.
+const GRANULE: u64 = 0x10000;
+
 /// What the tables' reservations are called.
 pub const LPI_TABLES: &str = "lpi-tables";
 
@@ -39,10 +43,14 @@ impl LpiTables {
         }
         let ids = 1u64 << bits;
         [
-            Range::sized(self.properties & ADDRESS, ids - (1 << FIRST_BITS)),
-            Range::sized(self.pending & PENDING_ADDRESS, ids / 8),
+            whole(self.properties & ADDRESS, ids - (1 << FIRST_BITS)),
+            whole(self.pending & PENDING_ADDRESS, ids / 8),
         ]
     }
+}
+
+fn whole(start: u64, size: u64) -> Option<Range> {
+    Range::sized(start, size.next_multiple_of(GRANULE))
 }
 
 /// What has to be kept for these redistributors, each range once.
@@ -75,16 +83,19 @@ mod tests {
     #[test]
     fn tables_are_as_long_as_there_are_interrupts() {
         let kept: Vec<Range> = lpi_tables(&PAIR, 24).into_iter().map(|r| r.range).collect();
-        let property = Range::new(0x4010_0000, 0x4010_0000 + 0x10000 - 0x2000);
-        let pending = [0x4011_0000, 0x4012_0000].map(|at| Range::new(at, at + 0x2000));
+        let property = Range::new(0x4010_0000, 0x4010_0000 + 0x10000);
+        let pending = [0x4011_0000, 0x4012_0000].map(|at| Range::new(at, at + 0x10000));
         assert_eq!(kept, [property, pending[0], pending[1]], "the shared one once");
     }
 
     #[test]
     fn the_distributor_limits_what_the_register_says() {
-        let [properties, pending] = PAIR[0].ranges(14);
-        assert_eq!(properties.map(|r| r.size()), Some(0x2000));
-        assert_eq!(pending.map(|r| r.size()), Some(0x800));
+        let sizes = |most| PAIR[0].ranges(most).map(|range| range.map(|r| r.size()));
+        assert_eq!(sizes(14), [Some(0x10000), Some(0x10000)], "never less than a granule");
+        let most = LpiTables { properties: 0x4010_0000 | 18, pending: 0x4020_0000 };
+        let sizes = |bits| most.ranges(bits).map(|range| range.map(|r| r.size()));
+        assert_eq!(sizes(24), [Some(0x80000), Some(0x10000)], "2^19 identifiers");
+        assert_eq!(sizes(17), [Some(0x20000), Some(0x10000)]);
         assert_eq!(PAIR[0].ranges(13), [None, None]);
         assert_eq!(LpiTables { properties: 12, pending: 0 }.ranges(24), [None, None]);
     }
