@@ -30,6 +30,9 @@ pub struct Changes<'a> {
     pub handover: Option<Range>,
     /// Fresh entropy. Without it the next kernel gets none: a seed must not be used twice.
     pub rng_seed: Option<[u8; 32]>,
+    /// Fresh randomness for where the next kernel puts itself: Linux takes it and wipes it, and
+    /// without one it stays where it was linked.
+    pub kaslr_seed: Option<u64>,
     /// Memory in which CPUs that did not leave still run. Reserved. Has to be given each time.
     pub quarantine: &'a [Range],
     /// Where the current tree lies, if that is known: a memory reservation for it is dropped.

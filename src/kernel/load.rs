@@ -116,6 +116,7 @@ impl Kernel {
             initrd,
             handover: Some(self.boot.claims.handover),
             rng_seed: Some(self.fresh_seed()),
+            kaslr_seed: self.fresh_seed().first_chunk().map(|seed| u64::from_be_bytes(*seed)),
             quarantine: &quarantine,
             old_tree: Some(self.boot.dtb_range),
         };
@@ -162,7 +163,7 @@ impl Kernel {
             hash.update(self.board.now().to_le_bytes());
         }
         hash.update(self.hotplug.generation().to_le_bytes());
-        hash.finalize().into()
+        hash.finalize().into() // never the same twice: the counter has moved
     }
 }
 

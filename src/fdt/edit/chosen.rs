@@ -58,6 +58,9 @@ pub(super) fn rebuild(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Resul
     if let Some(seed) = changes.rng_seed {
         set(chosen, "rng-seed", seed.to_vec());
     }
+    if let Some(seed) = changes.kaslr_seed {
+        set(chosen, "kaslr-seed", seed);
+    }
     Ok(())
 }
 

@@ -38,6 +38,7 @@ fn changes() -> Changes<'static> {
         initrd: Some(Range::new(0x4c00_0000, 0x4c10_0000)),
         handover: Some(Range::new(0x4d00_0000, 0x4d01_0000)),
         rng_seed: Some([7; 32]),
+        kaslr_seed: Some(9),
         quarantine: QUARANTINE,
         old_tree: Some(Range::new(0x4a00_0000, 0x4a10_0000)),
     }
@@ -61,10 +62,11 @@ fn chosen_says_what_is_new_and_nothing_that_is_stale() {
     let handover = [0x4d00_0000u64.to_be_bytes(), 0x1_0000u64.to_be_bytes()].concat();
     assert_eq!(chosen.property(HANDOVER), Some(&handover[..]));
     assert_eq!(chosen.property("rng-seed"), Some(&[7; 32][..]));
+    assert_eq!(chosen.property("kaslr-seed"), Some(&9u64.to_be_bytes()[..]));
     assert_eq!(chosen.string("stdout-path"), Some("/uart@9000000"));
     assert!(chosen.has("linux,uefi-system-table"));
     let gone = ["linux,elfcorehdr", "linux,usable-memory-range", "linux,kho-fdt"];
-    for name in gone.iter().chain(&["linux,kho-scratch", "kaslr-seed"]) {
+    for name in gone.iter().chain(&["linux,kho-scratch"]) {
         assert!(!chosen.has(name), "{name}");
     }
     assert_eq!(tree.root().string("model"), Some("test"));
@@ -81,8 +83,8 @@ fn without_changes_the_boot_loaders_gifts_are_gone_all_the_same() {
     assert!(tree.find("/reserved-memory").is_none());
 }
 
-const STALE_NAMES: [&str; 5] =
-    ["bootargs", "linux,initrd-start", "linux,initrd-end", "rng-seed", HANDOVER];
+const STALE_NAMES: [&str; 6] =
+    ["bootargs", "linux,initrd-start", "linux,initrd-end", "rng-seed", "kaslr-seed", HANDOVER];
 
 #[test]
 fn reservations_of_what_is_gone_are_dropped_and_others_kept() {
