@@ -43,17 +43,20 @@ CARGO  ?= cargo
 BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
+LINUX  := target/linux
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
 GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench image floor tool lint lint-tools fuzz clean test-host test-loom test-guest
+.PHONY: help run test bench linux image floor tool lint lint-tools fuzz clean test-host test-loom test-guest
 
+linux: MEM = 2G
 help:
 	@echo "make run     boot baton on CPUS CPUs, kexec it CYCLES times serially and in parallel, report"
 	@echo "make test    every test, on the host and in QEMU"
 	@echo "make bench   baton beside the bare PSCI floor: ratios, cold and warm"
+	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
 	@echo "make image   build $(IMAGE)"
 	@echo "make lint    rustfmt, clippy for host and target, licences"
 	@echo "make fuzz    hammer the parsers with random input, FUZZ_CASES (20000) for each property"
@@ -70,6 +73,14 @@ run: image
 
 bench: image floor
 	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) $(if $(filter 1,$(LOAD)),--load)
+
+linux: image $(LINUX)/.done
+	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
+
+# An arm64 Linux with kexec-tools, from Debian; nothing is installed.
+$(LINUX)/.done:
+	@echo "fetching an arm64 Linux and kexec-tools (25 MB)"
+	@rm -rf $(LINUX) && qemu/linux/fetch $(LINUX) && touch $@
 
 image: tool
 	@$(CARGO) build $(BARE) --quiet -p baton --bin baton-kernel

@@ -9,8 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench::BenchArgs;
 use crate::draw::DrawArgs;
 use crate::floor::FloorArgs;
+use crate::linux::LinuxArgs;
 use crate::run::RunArgs;
-use crate::{Options, Outcome, bench, boot, draw, files, floor, image, run};
+use crate::{Options, Outcome, bench, boot, draw, files, floor, image, linux, run};
 
 /// Makes images, boots them under QEMU and reports what they measure.
 #[derive(Parser)]
@@ -60,6 +61,11 @@ enum Command {
         after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5\n  baton bench --cpus 80 --accel tcg-single --dts dts/dsu-2.dts --load"
     )]
     Bench(BenchArgs),
+    /// Hand over to an unmodified Linux and back, and time the jumps beside Linux's own
+    #[command(
+        after_help = "Example:\n  qemu/linux/fetch target/linux\n  baton linux --cpus 8 --mem 2G --cycles 3\n  baton linux --cpus 80 --mem 2G --el2"
+    )]
+    Linux(LinuxArgs),
     /// Draw the timelines of a report, serial beside parallel
     #[command(after_help = "Example:\n  baton draw target/report/report.json timeline.svg")]
     Draw(DrawArgs),
@@ -105,6 +111,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run(args) => run::run(&args),
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Linux(args) => linux::linux(&args),
         Command::Draw(args) => draw::draw(&args),
     }
 }

@@ -11,6 +11,8 @@ use flate2::write::GzEncoder;
 const MAGIC: &str = "070701";
 const TRAILER: &str = "TRAILER!!!";
 const REGULAR_FILE: u32 = 0o100644;
+const PROGRAM: u32 = 0o100755;
+const DIRECTORY: u32 = 0o040755;
 
 /// An archive that is being written.
 #[derive(Default)]
@@ -25,10 +27,30 @@ impl Archive {
     /// # Errors
     /// The name is empty or holds a NUL, or a length does not fit the format's 32 bits.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        self.add_as(name, REGULAR_FILE, content)
+    }
+
+    /// Appends a file that can be run.
+    ///
+    /// # Errors
+    /// As for [`Archive::add`].
+    pub fn program(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        self.add_as(name, PROGRAM, content)
+    }
+
+    /// Appends a directory. It comes before what is in it.
+    ///
+    /// # Errors
+    /// As for [`Archive::add`].
+    pub fn directory(&mut self, name: &str) -> Result<()> {
+        self.add_as(name, DIRECTORY, &[])
+    }
+
+    fn add_as(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
         ensure!(!name.is_empty() && !name.contains('\0'), "{name:?} is no name for a file");
         ensure!(name != TRAILER, "{TRAILER} is the archive's own end mark");
         self.files += 1;
-        self.entry(name, self.files, REGULAR_FILE, content)
+        self.entry(name, self.files, mode, content)
     }
 
     /// Ends the archive and gives its bytes.

@@ -19,6 +19,7 @@ pub mod floor;
 pub mod html;
 pub mod image;
 pub mod launch;
+pub mod linux;
 pub mod machine;
 pub mod outcome;
 pub mod progress;

@@ -1,0 +1,210 @@
+//! The guests: what is typed, what is waited for, and when it came.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use baton::report::Record;
+
+use super::judge;
+use super::{Jump, LinuxArgs, Said, System};
+use crate::progress::Progress;
+use crate::run::show_tail;
+use crate::{Gic, Guest, Options, Outcome, collect};
+
+/// The first thing that Linux says, on its early console.
+const FIRST_WORD: &str = "Booting Linux on physical CPU";
+/// What it says when all CPUs are up.
+const ALL_UP: &str = "smp: Brought up";
+/// The early console of QEMU's virt, so that the first word comes before the clock starts.
+const CONSOLE: &str = "console=ttyAMA0 earlycon=pl011,0x9000000";
+
+/// What the jumps between the two have shown.
+#[derive(Default)]
+pub(super) struct Warm {
+    pub(super) jumps: Vec<Jump>,
+    pub(super) linux: Vec<Said>,
+}
+
+/// Boots Linux with no baton before it: what it says of its machine then.
+pub(super) fn cold(
+    args: &LinuxArgs,
+    kernel: &Path,
+    archive: &Path,
+    progress: &Progress,
+) -> Result<Vec<String>> {
+    progress.step("cold boot of Linux");
+    let (machine, log) =
+        (alone(args, kernel, archive, "off", &[]), args.out.join("linux-cold.log"));
+    let silence = args.limits.silence();
+    with_guest(args, &machine, &log, |guest| {
+        linux_line(guest, "up", silence)?;
+        let words = judge::words(guest.transcript().iter());
+        linux_line(guest, "off", silence)?;
+        guest.wait_end(silence)?;
+        Ok(words)
+    })
+}
+
+/// Linux into the same Linux. Without the ITS: a Linux that was booted by device tree leaves LPIs on
+/// and can't say so, and the next one then clears a table in the middle of whatever is there now.
+pub(super) fn compare(
+    args: &LinuxArgs,
+    kernel: &Path,
+    archive: &Path,
+    progress: &Progress,
+) -> Result<Jump> {
+    progress.step("Linux into Linux");
+    let no_its = if args.machine.gic == Gic::V3 { &["-M", "its=off"][..] } else { &[] };
+    let machine = alone(args, kernel, archive, "linux", no_its);
+    let silence = args.limits.silence();
+    with_guest(args, &machine, &args.out.join("linux-linux.log"), |guest| {
+        linux_line(guest, "up", silence)?;
+        linux_line(guest, "leaving", silence)?;
+        let jump = into_linux(guest, System::Linux, silence)?;
+        linux_line(guest, "up", silence)?;
+        linux_line(guest, "off", silence)?;
+        guest.wait_end(silence)?;
+        Ok(jump)
+    })
+}
+
+/// The machine with Linux as what QEMU boots.
+fn alone(args: &LinuxArgs, kernel: &Path, archive: &Path, acts: &str, more: &[&str]) -> Options {
+    let mut extra = args.machine.extra.clone();
+    extra.extend(["-initrd".to_string(), archive.display().to_string()]);
+    extra.extend(more.iter().map(ToString::to_string));
+    let (image, append) = (kernel.to_path_buf(), arguments(args, acts));
+    Options { image, append, extra, files: Vec::new(), ..args.machine.clone() }
+}
+
+fn with_guest<T>(
+    args: &LinuxArgs,
+    machine: &Options,
+    log: &Path,
+    body: impl FnOnce(&mut Guest) -> Result<T, Outcome>,
+) -> Result<T> {
+    let mut guest = Guest::start_logged(machine, Some(log.to_path_buf()))?;
+    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
+    let result = body(&mut guest);
+    Ok(result.inspect_err(|_| show_tail(&guest, log))?)
+}
+
+/// Boots baton, and goes to Linux and back as often as asked.
+pub(super) fn warm(
+    args: &LinuxArgs,
+    kernel: &Path,
+    archive: &Path,
+    progress: &Progress,
+    cold: &[String],
+) -> Result<Warm> {
+    progress.step(format!("booting baton on {} CPUs", args.machine.cpus));
+    let files = [("linux", kernel), ("linux.cpio", archive)];
+    let files = files.map(|(name, path)| format!("{name}={}", path.display()));
+    let machine = Options {
+        files: args.machine.files.iter().cloned().chain(files).collect(),
+        ..args.machine.clone()
+    };
+    let log = args.out.join("linux.log");
+    with_guest(args, &machine, &log, |guest| there_and_back(args, guest, progress, cold))
+}
+
+fn there_and_back(
+    args: &LinuxArgs,
+    guest: &mut Guest,
+    progress: &Progress,
+    cold: &[String],
+) -> Result<Warm, Outcome> {
+    let silence = args.limits.silence();
+    let mut warm = Warm::default();
+    let hello = |r: &Record| matches!(r, Record::Hello(_) | Record::Error(_));
+    collect::no_errors(&[guest.wait_for("hello record", hello, silence)?])?;
+    for cycle in 1..=args.cycles {
+        let last = cycle == args.cycles;
+        progress.step(format!("baton into Linux, {cycle} of {}", args.cycles));
+        let acts = if last { "hotplug,off" } else { "hotplug,baton" };
+        let load =
+            format!("kexec load linux --initrd linux.cpio --append \"{}\"", arguments(args, acts));
+        guest.command_within(&load, silence)?;
+        collect::no_errors(guest.records())?;
+        guest.send("kexec exec")?;
+        let first = guest.transcript().len();
+        warm.jumps.push(into_linux(guest, System::Baton, silence)?);
+        let mut said = up(&linux_line(guest, "up", silence)?);
+        said.differences =
+            judge::differences(cold, &judge::words(guest.transcript()[first..].iter()));
+        said.refused = refused(&linux_line(guest, "hotplug", silence)?);
+        warm.linux.push(said);
+        if !last {
+            progress.step(format!("Linux into baton, {cycle} of {}", args.cycles - 1));
+            linux_line(guest, "leaving", silence)?;
+            warm.jumps.push(into_baton(guest, silence)?);
+        }
+    }
+    linux_line(guest, "off", silence)?;
+    guest.wait_end(silence)?;
+    Ok(warm)
+}
+
+/// From the order to leave, which was just given, to a Linux with all its CPUs.
+fn into_linux(guest: &mut Guest, from: System, silence: Duration) -> Result<Jump, Outcome> {
+    let order = Instant::now();
+    guest.wait_text(FIRST_WORD, silence)?;
+    let first = Instant::now();
+    guest.wait_text(ALL_UP, silence)?;
+    Ok(jump(from, System::Linux, order, first))
+}
+
+fn into_baton(guest: &mut Guest, silence: Duration) -> Result<Jump, Outcome> {
+    let order = Instant::now();
+    guest.wait_text(concat!("baton ", env!("CARGO_PKG_VERSION")), silence)?;
+    let first = Instant::now();
+    let all = guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
+    let jump = jump(System::Linux, System::Baton, order, first);
+    match all {
+        Record::Hello(hello) if hello.online < hello.cpus => Err(Outcome::Incomplete(format!(
+            "baton after Linux has {} of {} CPUs online",
+            hello.online, hello.cpus
+        ))),
+        _ => Ok(jump),
+    }
+}
+
+fn jump(from: System, to: System, order: Instant, first: Instant) -> Jump {
+    let ns = |duration: Duration| duration.as_nanos() as u64;
+    Jump { from, to, first_word_ns: ns(first - order), online_ns: ns(first.elapsed()) }
+}
+
+/// The next line that our init in Linux says to us; it begins with `word`.
+fn linux_line(guest: &mut Guest, word: &str, silence: Duration) -> Result<String, Outcome> {
+    let line = guest.wait_text("@linux ", silence)?;
+    let said = line.split_once("@linux ").map_or("", |(_, said)| said).trim().to_string();
+    if said.starts_with(word) {
+        return Ok(said);
+    }
+    Err(Outcome::Incomplete(format!("Linux said {said:?} where {word:?} was to come")))
+}
+
+/// From `up online LIST at EL hyp yes|no`.
+fn up(said: &str) -> Said {
+    let words: Vec<&str> = said.split(' ').collect();
+    let after = |key: &str| {
+        let at = words.iter().position(|word| *word == key);
+        at.and_then(|at| words.get(at + 1)).copied().unwrap_or_default().to_string()
+    };
+    Said {
+        online: after("online"),
+        level: after("at"),
+        hyp: after("hyp") == "yes",
+        ..Said::default()
+    }
+}
+
+/// From `hotplug left LIST online LIST refused COUNT`.
+fn refused(said: &str) -> Option<u32> {
+    said.rsplit(' ').next()?.parse().ok()
+}
+
+fn arguments(args: &LinuxArgs, acts: &str) -> String {
+    format!("{CONSOLE} baton.do={acts} baton.flags={}", args.kexec_flags)
+}
