@@ -109,8 +109,8 @@ test-host: $(SYSROOT_STAMP)
 test-loom: $(SYSROOT_STAMP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
-test-guest: image floor
-	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) \
+test-guest: image floor $(LINUX)/.done
+	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_LINUX=$(CURDIR)/$(LINUX)/root \
 	  $(CARGO) test --locked -p baton-qemu --test guest
 
 lint: $(SYSROOT_STAMP) lint-tools

@@ -25,7 +25,7 @@ fn a_linux_that_lacks_anything_is_named() {
         refused: Some(0),
         differences: vec![],
     };
-    assert!(judge::all(&[good.clone()], 4, true).is_ok());
+    assert!(judge::all(std::slice::from_ref(&good), 4, true).is_ok());
     let why = |said: Said| judge::all(&[good.clone(), said], 4, true).unwrap_err().to_string();
     assert!(why(Said { online: "0-2".into(), ..good.clone() }).contains("Linux 2 has CPUs 0-2"));
     assert!(why(Said { level: "EL1".into(), ..good.clone() }).contains("EL1, not EL2"));

@@ -15,6 +15,7 @@ mod faults;
 mod hotplug;
 mod initrd;
 mod kexec;
+mod linux;
 mod options;
 mod quarantine;
 mod steps;
@@ -35,6 +36,7 @@ fn main() {
         steps::tests(),
         quarantine::tests(),
         kexec::tests(),
+        linux::tests(),
         cycles::tests(),
         devices::tests(),
         errors::tests(),
