@@ -5,6 +5,7 @@
 //! | `head.S`, `entry.rs` | from the first instruction to the first line of logic |
 //! | `vectors.S`, `exceptions.rs` | exceptions and their report |
 //! | `jump.rs` | out of this kernel, or out of this CPU |
+//! | `copier.S`, `copier.rs` | the same for a kernel whose place is in use until then |
 //! | `layout.rs` | every symbol of the linker script |
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
 //! | `dsu.rs` | performance monitors of a cluster, and their emulation |
@@ -14,6 +15,7 @@
 
 mod board;
 mod cache;
+mod copier;
 mod disk;
 mod dsu;
 mod entry;

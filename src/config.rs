@@ -12,6 +12,10 @@ pub const IMAGE_ALIGN: u64 = 2 << 20;
 /// Bytes from the image's base to its end, bss included: what one level 3 table maps.
 pub const IMAGE_SPAN: u64 = 2 << 20;
 
+/// Bytes for the code that copies a kernel in the jump: a page of it, a page of what it is to do, and
+/// page tables for three ranges of any size below 256 TiB and two pages.
+pub const COPIER_BYTES: u64 = 256 << 10;
+
 /// Largest device tree that the boot protocol allows.
 pub const MAX_DTB: usize = 2 << 20;
 

@@ -10,6 +10,7 @@ mod check;
 pub mod edit;
 mod error;
 mod node;
+mod seeds;
 mod tree;
 
 use alloc::vec::Vec;
@@ -18,6 +19,7 @@ pub use address::{ADDRESS_END, AddressError, CellCounts, Window, reg, region, re
 pub use check::{HEADER_BYTES, MAX_DEPTH, total_size};
 pub use error::{Fault, FdtError};
 pub use node::Node;
+pub use seeds::seeds;
 pub use tree::Tree;
 
 /// Bytes of a tree up to the end of its last block. Boot loaders leave room behind it: of QEMU's

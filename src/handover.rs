@@ -21,13 +21,19 @@ use crate::trace::{Ring, ring_words};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"batonho1");
 /// Changes with the layout of the page, of an event, or with the table of steps.
-const VERSION: u64 = 4;
+const VERSION: u64 = 5;
 
 /// Words of the page of facts.
 const PAGE_WORDS: usize = (PAGE / 8) as usize;
 
-/// Words that are sealed: all but the seal itself.
+/// The seal, over all words before [`COPIED`].
 const SEAL: usize = PAGE_WORDS - 1;
+
+/// Written after the page is sealed, so not under the seal: when the copy was done, if there was one.
+const COPIED: usize = SEAL - 1;
+
+/// The same as an offset into the region, for the code that copies.
+pub const COPIED_AT: u64 = COPIED as u64 * 8;
 
 /// Fixed fields, by word.
 mod field {
@@ -112,14 +118,20 @@ impl<'a> Area<'a> {
         if word(SEAL) != self.checksum() {
             return Err(HandoverError::Unsealed);
         }
-        let farewell = Farewell::read(&self.words[field::FAREWELL..SEAL])?;
+        let farewell = Farewell::read(&self.words[field::FAREWELL..COPIED])?;
         self.words[SEAL].store(0, Relaxed);
         Ok((farewell, word(field::JUMP_AT)))
     }
 
+    /// When the jump was done copying; `None` if it had nothing to copy.
+    pub fn copied_at(&self) -> Option<u64> {
+        Some(self.words[COPIED].load(Relaxed)).filter(|&at| at != 0)
+    }
+
     /// Lays the farewell down. May be done again until the jump.
     pub fn prepare(&self, farewell: &Farewell) {
-        farewell.write(&self.words[field::FAREWELL..SEAL]);
+        farewell.write(&self.words[field::FAREWELL..COPIED]);
+        self.words[COPIED].store(0, Relaxed);
     }
 
     /// Writes the time of the jump and closes the page. Stores only: this is after the point of no
@@ -154,7 +166,7 @@ impl<'a> Area<'a> {
     /// stray writes, not against malice.
     fn checksum(&self) -> u64 {
         let fold = |sum: u64, w: &Word| (sum ^ w.load(Relaxed)).wrapping_mul(0x100_0000_01b3);
-        self.words[..SEAL].iter().fold(0xcbf2_9ce4_8422_2325, fold) | 1
+        self.words[..COPIED].iter().fold(0xcbf2_9ce4_8422_2325, fold) | 1
     }
 }
 

@@ -8,6 +8,7 @@ mod load;
 mod log;
 mod reboot;
 mod records;
+mod tree;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -68,6 +69,8 @@ pub enum Next {
         entry: u64,
         /// Its device tree.
         dtb: u64,
+        /// Where what copies it to its place has been prepared; `None` if it is there already.
+        copier: Option<u64>,
     },
     /// Turn the machine off.
     PowerOff,
@@ -143,6 +146,7 @@ pub fn primary(
     kernel.trace_boot();
     kernel.secondaries();
     // From here on nothing is timed, so from here on there is printing.
+    kernel.forget_tree_seeds();
     kernel.start_devices();
     kernel.introduce();
     warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));

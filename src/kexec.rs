@@ -10,10 +10,13 @@ pub mod digest;
 pub mod files;
 pub mod gzip;
 pub mod image;
+pub mod packed;
 pub mod placement;
 pub mod plan;
 pub mod script;
 pub mod state;
+pub mod zboot;
+pub mod zstd;
 
 mod error;
 
@@ -21,6 +24,7 @@ pub use digest::Digest;
 pub use error::LoadError;
 pub use files::{Files, FilesError};
 pub use image::{Granules, Header, ImageError};
-pub use placement::{Layout, PlaceError};
+pub use packed::{PackedError, Packing};
+pub use placement::{Copy, Layout, PlaceError};
 pub use plan::{InitrdChoice, Kind, Plan, Request, Segment, What, plan};
 pub use state::Loaded;

@@ -10,12 +10,15 @@ pub mod irq;
 pub mod pmu;
 mod psci;
 
+use alloc::string::String;
+
 use pmu::ClusterPmu;
 pub use psci::{Affinity, PsciError};
 
 use self::device::Devices;
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::StepError;
+use crate::kexec::{Copy, Granules};
 use crate::memory::Range;
 use crate::shell::command::CrashKind;
 use crate::sync::atomic::AtomicU64;
@@ -163,6 +166,18 @@ pub trait Memory {
 
     /// Cleans the range to the point of coherency, where a kernel that has just been entered reads.
     fn clean(&self, range: Range);
+
+    /// Makes the range read-only for every CPU, or writable again. False if it can't be: it is
+    /// mapped together with what lies around it. Nothing has changed then.
+    fn protect(&self, range: Range, on: bool) -> bool;
+
+    /// Writes into `copy.work` what the jump needs to move the kernel and enter it: code, page
+    /// tables, and what to do. `copy` is one that [`kexec::plan`](crate::kexec::plan()) made: nothing
+    /// in it overlaps.
+    ///
+    /// # Errors
+    /// What does not fit; nothing outside of `copy.work` has changed.
+    fn prepare_copy(&self, copy: &Copy, entry: u64, dtb: u64) -> Result<(), String>;
 }
 
 /// Where people and programs read and write.
@@ -188,6 +203,9 @@ pub trait Facts {
 
     /// PSCI_VERSION as (major, minor).
     fn psci_version(&self) -> (u32, u32);
+
+    /// The page sizes that the boot CPU can translate.
+    fn granules(&self) -> Granules;
 
     /// A random number of the hardware, if it has such.
     fn random(&self) -> Option<u64>;

@@ -121,6 +121,7 @@ impl Script {
             to: "baton 0.1.0".into(),
             teardown: mode.into(),
             bytes_copied: 0,
+            copy_ns: 0,
             exec_to_jump_ns,
             jump_to_entry_ns,
             entry_to_online_ns,

@@ -17,6 +17,7 @@ pub use entry_record::{Record, record_offset};
 pub use pmu::emulate;
 
 use super::gic::{Gic, KICK};
+use super::mmu::Tables;
 use super::percpu::PerCpu;
 use super::regs::Features;
 use super::{percpu, timer, uart};
@@ -55,6 +56,8 @@ pub struct Board {
     pub(super) features: Features,
     /// TTBR0 and TTBR1.
     pub(super) tables: (u64, u64),
+    /// The lower half. Only the boot CPU changes it.
+    pub(super) lower: Mutex<&'static mut Tables>,
     /// Received bytes: written in the interrupt handler of one CPU, read by the boot CPU.
     input: Mutex<heapless::Deque<u8, INPUT>>,
     /// Crash kind + 1 that a CPU was told to crash with, and which CPU.
@@ -106,7 +109,8 @@ impl Board {
         psci_version: (u32, u32),
         entry_level: u32,
         base: u64,
-        tables: (u64, u64),
+        upper: u64,
+        lower: &'static mut Tables,
     ) -> Self {
         let records = areas.iter().map(|_| Record::default()).collect();
         Self {
@@ -124,7 +128,8 @@ impl Board {
             entry_level,
             base,
             features: Features::here(),
-            tables,
+            tables: (lower.root(), upper),
+            lower: Mutex::new(lower),
             input: Mutex::new(heapless::Deque::new()),
             crash: (AtomicU64::new(NOBODY), AtomicU8::new(0)),
         }

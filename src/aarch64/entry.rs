@@ -10,7 +10,7 @@ use super::board::{self, Board, Held, Record, record_offset};
 use super::gic::{Gic, Redistributors};
 use super::mmu::{self, Kind, Tables};
 use super::percpu::PerCpu;
-use super::{dsu, heap, jump, layout, percpu, psci, ram, regs, timer, uart};
+use super::{copier, dsu, heap, jump, layout, percpu, psci, ram, regs, timer, uart};
 use crate::config::{MAX_DTB, PAGE, STACK_BYTES};
 use crate::cpu::Mpidr;
 use crate::fdt;
@@ -21,6 +21,12 @@ use crate::memory::Range;
 use crate::memory::layout::{Claims, lay_out};
 use crate::platform::{self, Description};
 use crate::trace::Phase;
+
+global_asm!(
+    include_str!("copier.S"),
+    SCTLR_OFF = const regs::SCTLR_OFF,
+    SCTLR_EL2_OFF = const regs::SCTLR_EL2_OFF,
+);
 
 global_asm!(
     include_str!("head.S"),
@@ -62,7 +68,8 @@ extern "C" fn primary_rust(dtb: u64, entry_at: u64, entry_level: u64, base: u64)
 
 fn finish(next: Next, entry_level: u32, base: u64) -> ! {
     match next {
-        Next::Jump { entry, dtb } => jump::jump(entry, dtb, entry_level, base),
+        Next::Jump { copier: Some(work), .. } => copier::jump(work, entry_level),
+        Next::Jump { entry, dtb, copier: None } => jump::jump(entry, dtb, entry_level, base),
         Next::PowerOff => panic!("SYSTEM_OFF: {}", psci::system_off()),
         Next::Reset => panic!("SYSTEM_RESET: {}", psci::system_reset()),
     }
@@ -112,7 +119,8 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
         psci_version,
         entry_level,
         base,
-        (tables.root(), layout::physical(layout::ttbr1(), base)),
+        layout::physical(layout::ttbr1(), base),
+        tables,
     ));
     dsu::set_up(&description.clusters, description.topology.len());
     percpu::set_current(&board.areas[description.topology.boot().index()]);
@@ -176,12 +184,14 @@ fn map_everything(
     claims: &Claims,
     image: Range,
     base: u64,
-) -> &'static Tables {
+) -> &'static mut Tables {
     let tables = Box::leak(Box::new(Tables::new(base))); // in use until the jump
+    for &ram in &description.memory {
+        tables.map_ram(ram).unwrap_or_else(|why| panic!("mapping RAM at {ram}: {why}"));
+    }
     let mut map = |range: Range, kind| {
         tables.map(range, kind).unwrap_or_else(|why| panic!("mapping {range} as {kind:?}: {why}"));
     };
-    description.memory.iter().for_each(|&ram| map(ram, Kind::Ram));
     let in_ram = |r: &Range| description.memory.iter().any(|ram| ram.overlaps(r));
     let closed = description.reserved.iter().filter(|r| r.no_map && in_ram(&r.range));
     closed.for_each(|r| map(r.range, Kind::Hole));

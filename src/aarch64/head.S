@@ -121,7 +121,8 @@ _start:
     .section .idmap, "ax"
 
 // Vectors of the stub at EL2. HVC from EL1 with x0 = 1 leaves for the address in x1 with x2 as its
-// x0: the way back up for a kexec. Anything else stops the CPU where a debugger finds it.
+// x0: the way back up for a kexec; with x0 = 2 the vectors at x1 serve from then on, for this image
+// will be written over. Anything else stops the CPU where a debugger finds it.
     .balign 2048
 stub_vectors:
     .rept   8
@@ -129,6 +130,8 @@ stub_vectors:
     b       stub_stop
     .endr
     .balign 128                         // synchronous, from lower EL, AArch64
+    cmp     x0, #2
+    b.eq    1f
     cmp     x0, #1
     b.ne    stub_stop
     ldr     x8, ={SCTLR_EL2_OFF}
@@ -142,6 +145,9 @@ stub_vectors:
     mov     x2, xzr
     mov     x3, xzr
     br      x8
+1:  msr     vbar_el2, x1
+    isb
+    eret
     .rept   7
     .balign 128
     b       stub_stop

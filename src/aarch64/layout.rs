@@ -41,6 +41,12 @@ symbols! {
     secondary_entry = _secondary_entry;
     /// Code that leaves this kernel.
     jump_idmap = _jump_idmap;
+    /// The page of code that copies a kernel.
+    copier_start = _copier_start;
+    /// Its end.
+    copier_end = _copier_end;
+    /// Code that goes there.
+    enter_copier = _enter_copier;
     /// Code in which a CPU sleeps for good.
     park_idmap = _park_idmap;
 }

@@ -19,6 +19,12 @@ use super::layout;
 use crate::config::PAGE;
 use crate::memory::Range;
 
+/// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
+/// above, in blocks of 1 GiB.
+const FINE: u64 = 64 << 30;
+/// Less than what one entry of a level 1 table maps, so that no such entry is used.
+const HALF: u64 = 512 << 20;
+
 /// Level 0 to 3 tables for RAM in blocks, a dozen devices, the stacks of 512 CPUs in pages, and
 /// some 60 ranges of RAM or reservations with edges inside a block.
 const POOL_PAGES: usize = 192;
@@ -33,6 +39,8 @@ const NORMAL: El1Attributes =
 pub enum Kind {
     /// Ordinary memory.
     Ram,
+    /// Ordinary memory that nobody writes to.
+    ReadOnly,
     /// Registers.
     Device,
     /// Code of the identity page.
@@ -42,9 +50,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn attributes(self) -> El1Attributes {
+    pub(super) fn attributes(self) -> El1Attributes {
         match self {
             Self::Ram => NORMAL | El1Attributes::PXN,
+            Self::ReadOnly => NORMAL | El1Attributes::PXN | El1Attributes::READ_ONLY,
             Self::Device => BASE | El1Attributes::ATTRIBUTE_INDEX_0 | El1Attributes::PXN,
             Self::Code => NORMAL | El1Attributes::READ_ONLY,
             Self::Hole => El1Attributes::empty(),
@@ -114,6 +123,21 @@ impl Tables {
         Self { mapping }
     }
 
+    /// Maps RAM, in blocks that are small where kernels are loaded.
+    ///
+    /// # Errors
+    /// As [`Tables::map`].
+    pub fn map_ram(&mut self, ram: Range) -> Result<(), MapError> {
+        let mut at = ram.start;
+        while at < ram.end {
+            let fine = (at & !(HALF - 1)) + HALF;
+            let end = if at < ram.start + FINE { fine.min(ram.end) } else { ram.end };
+            self.map(Range::new(at, end), Kind::Ram)?;
+            at = end;
+        }
+        Ok(())
+    }
+
     /// Maps whole pages around the range at their physical addresses.
     ///
     /// # Errors
@@ -122,6 +146,17 @@ impl Tables {
         let region = MemoryRegion::new(range.start as usize, range.end as usize);
         let at = PhysicalAddress(range.start as usize & !(PAGE as usize - 1));
         self.mapping.map_range(&region, at, kind.attributes(), Constraints::NO_CONTIGUOUS_HINT)
+    }
+
+    /// Makes ordinary memory read-only or writable while every CPU may be using these tables. False,
+    /// with nothing changed, if a block would have to be split for it: nothing may be mapped
+    /// otherwise for a moment, not even by a CPU that needs its neighbour (Arm ARM D8.16.1).
+    pub fn protect(&mut self, range: Range, on: bool) -> bool {
+        let kind = if on { Kind::ReadOnly } else { Kind::Ram };
+        let changed = self.map(range, kind).is_ok();
+        // SAFETY: what is still cached allows more or less than the tables do, and goes away.
+        unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb") };
+        changed
     }
 
     /// Physical address of the level 0 table, for TTBR0_EL1.

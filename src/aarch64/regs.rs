@@ -4,6 +4,8 @@
 use core::arch::asm;
 use core::sync::atomic::AtomicU64;
 
+use crate::kexec::Granules;
+
 /// Attribute 0: device nGnRE. Attribute 1: normal, write-back, read and write allocate.
 pub const MAIR_VALUE: u64 = 0x04 | 0xff << 8;
 
@@ -166,6 +168,15 @@ impl Features {
             && self.gic == other.gic
             && self.physical_range >= other.physical_range
     }
+}
+
+/// The page sizes that this CPU can translate (Arm ARM D19.2, ID_AA64MMFR0_EL1).
+pub fn granules() -> Granules {
+    let mmfr0: u64;
+    // SAFETY: reads a constant register.
+    unsafe { asm!("mrs {0}, id_aa64mmfr0_el1", out(reg) mmfr0) };
+    let field = |shift: u32| mmfr0 >> shift & 0xf;
+    Granules { k4: field(28) < 8, k16: (1..8).contains(&field(20)), k64: field(24) < 8 }
 }
 
 /// A random number of the CPU, if it has FEAT_RNG and one is ready.

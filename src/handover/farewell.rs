@@ -40,7 +40,7 @@ pub struct Farewell {
     pub generation: u32,
     /// When `kexec exec` was accepted.
     pub exec_at: u64,
-    /// Bytes moved between then and the jump.
+    /// Bytes that the jump moves.
     pub bytes_copied: u64,
     /// How the CPUs were taken down.
     pub teardown: TeardownMode,
@@ -74,7 +74,7 @@ impl Farewell {
     const WORDS: usize = NUMBERS + 3 + (MAX_SCRIPT + 2 * MAX_NAME) / 8 + 3;
 
     pub(super) fn write(&self, words: &[Word]) {
-        const { assert!(Farewell::WORDS < super::SEAL - super::field::FAREWELL) };
+        const { assert!(Farewell::WORDS < super::COPIED - super::field::FAREWELL) };
         for (word, value) in words.iter().zip(self.numbers()) {
             word.store(value, Relaxed);
         }

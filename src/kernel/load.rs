@@ -1,25 +1,28 @@
-//! `kexec load`: plan, check, write, hash, clean. Nothing is changed before all of it is known to
-//! fit, and what is written is read back.
+//! `kexec load`: plan, check, write, hash, clean, protect. Nothing is changed before all of it is
+//! known to fit, and what is written is read back.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use sha2::{Digest as _, Sha256};
-
-use super::Kernel;
+use super::{Kernel, Level};
 use crate::config::MAX_DTB;
-use crate::fdt::edit::{self, Changes, QUARANTINE};
-use crate::kexec::{self, Files, Granules, InitrdChoice, Kind, Loaded, Plan, Request, What};
-use crate::memory::{Owner, Range};
-use crate::platform::{LPI_TABLES, Reserved};
+use crate::kexec::{
+    self, Files, InitrdChoice, Kind, LoadError, Loaded, Packing, PlaceError, Plan, Request, What,
+    packed,
+};
+use crate::memory::{Map, MapError, Owner, Range};
 use crate::shell::command::{Initrd, KexecLoad};
 
 /// Room that the next kernel's own editing may need on top of the current tree.
 const TREE_SLACK: usize = 8 << 10;
 
-/// Most bytes that a packed initrd may unpack to: what the heap can hold at most.
+/// Most bytes that a packed file may unpack to: what the heap can hold at most.
 pub const UNPACK_LIMIT: usize = 96 << 20;
+
+/// Packed kernels of this size take long enough for a word before.
+const LONG: usize = 1 << 20;
 
 impl Kernel {
     /// The initrd as bytes, if there is one.
@@ -34,60 +37,79 @@ impl Kernel {
     /// # Errors
     /// What was wrong and what to do; nothing has changed then.
     pub fn load(&mut self, ask: &KexecLoad) -> Result<(), String> {
-        let (initrd, initrd_at) =
+        let (own, own_at) =
             self.initrd().ok_or("there is no initrd, so there are no files; boot with -initrd")?;
-        let files = Files::open(initrd, UNPACK_LIMIT).map_err(|e| e.to_string())?;
+        let files = Files::open(own, UNPACK_LIMIT).map_err(|e| e.to_string())?;
         let get = |path: &str| {
             files.get(path).ok_or_else(|| format!("{path}: no such file; `files` lists them"))
         };
-        let image = get(&ask.path)?;
+        let file = get(&ask.path)?;
         let initrd = match &ask.initrd {
-            None | Some(Initrd::Keep) => InitrdChoice::Keep(initrd_at),
+            None | Some(Initrd::Keep) => InitrdChoice::Keep(own_at),
             Some(Initrd::None) => InitrdChoice::None,
             Some(Initrd::File(path)) => InitrdChoice::Bytes(get(path)?),
         };
         let inherited = self.inherited_bootargs();
         let bootargs = ask.append.as_deref().unwrap_or(&inherited);
         let tree = ask.dtb.as_deref().map_or(Ok(self.boot.dtb), get)?.to_vec();
-        let granules = Granules::FOUR_K;
-        let request = Request { image, kind: Kind::Image, initrd, bootargs, at: ask.at, granules };
+        let tree = Self::without_seeds(tree);
+        let (image, packing) = self.flat(file, ask.kind)?;
+        let granules = self.board.granules();
+        let image = &image[..];
+        let mut request = Request { image, kind: ask.kind, initrd, bootargs, at: ask.at, granules };
         // What is loaded now goes only after the new one is known to be good, but its room counts.
         let mut map = self.boot.map.clone();
         if let Some(old) = &self.loaded {
             old.plan.release(&mut map).map_err(|e| e.to_string())?;
         }
         let room = (tree.len() + bootargs.len() + TREE_SLACK).min(MAX_DTB);
-        let mut plan = kexec::plan(&request, &map, room).map_err(|e| e.to_string())?;
-        let next =
+        let mut planned = kexec::plan(&request, &map, room);
+        if matches!(planned, Err(error) if on_initrd(&error)) {
+            request.initrd = InitrdChoice::Bytes(own); // it makes way
+            planned = kexec::plan(&request, &map, room);
+        }
+        let mut plan = planned.map_err(|e| e.to_string())?;
+        let mut next =
             self.next_tree(&tree, bootargs, plan.initrd, &[]).map_err(|why| match &ask.dtb {
                 Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
                 None => why,
             })?;
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut map).map_err(|e| e.to_string())?;
-        let contents = |what| match what {
-            What::Kernel => image,
-            What::Dtb => &next,
-            What::Initrd => match initrd {
-                InitrdChoice::Bytes(bytes) => bytes,
-                _ => &[],
-            },
-        };
-        self.loaded = None;
-        self.boot.map = map;
-        self.write(&plan, contents);
-        let loaded =
-            Loaded { name: ask.path.clone(), bootargs: bootargs.into(), plan, source_tree: tree };
-        if let Err(error) = verify(&loaded.plan, |range| self.board.bytes(range)) {
-            // Memory that does not keep what is written to it: nothing can be loaded there.
-            let _ = loaded.plan.release(&mut self.boot.map);
-            return Err(error);
+        if let Some(old) = self.loaded.take() {
+            self.wipe(&old);
         }
-        self.loaded = Some(loaded);
-        Ok(())
+        self.boot.map = map;
+        self.write(&plan, |what| match (what, request.initrd) {
+            (What::Kernel, _) => image,
+            (What::Dtb, _) => &next,
+            (What::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
+            _ => &[],
+        });
+        next.fill(0);
+        let name = ask.path.clone();
+        let guarded = Vec::new();
+        let loaded =
+            Loaded { name, bootargs: bootargs.into(), packing, plan, source_tree: tree, guarded };
+        self.finish(loaded)
     }
 
-    /// Writes the segments where they will run and cleans them to the point of coherency.
+    /// The kernel in a file as it runs.
+    fn flat<'f>(&self, file: &'f [u8], kind: Kind) -> Result<(Cow<'f, [u8]>, Packing), String> {
+        let unpacked = || {
+            if kind == Kind::Raw {
+                return Ok((Cow::Borrowed(file), Packing::Flat));
+            }
+            let packing = packed::packing(file)?;
+            if packing != Packing::Flat && file.len() > LONG {
+                self.print(&format!("unpacking {} bytes, {}", file.len(), packing.name()));
+            }
+            Ok((packed::unpack(file, packing, UNPACK_LIMIT)?, packing))
+        };
+        unpacked().map_err(|error| LoadError::Packed(error).to_string())
+    }
+
+    /// Writes the segments where they belong and cleans them to the point of coherency.
     fn write<'b>(&self, plan: &Plan, contents: impl Fn(What) -> &'b [u8]) {
         for segment in &plan.segments {
             let bytes = contents(segment.what);
@@ -98,49 +120,43 @@ impl Kernel {
         }
     }
 
-    /// The tree for the next kernel.
-    fn next_tree(
-        &self,
-        current: &[u8],
-        bootargs: &str,
-        initrd: Option<Range>,
-        quarantine: &[Range],
-    ) -> Result<Vec<u8>, String> {
-        // A CPU that was parked, by us or by a kernel before us, stays where it is for good, and so
-        // do tables that redistributors write to.
-        let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
-        let inherited = self.boot.description.reserved.iter().filter(kept).map(|r| r.range);
-        let quarantine: Vec<Range> = inherited.chain(quarantine.iter().copied()).collect();
-        let changes = Changes {
-            bootargs,
-            initrd,
-            handover: Some(self.boot.claims.handover),
-            rng_seed: Some(self.fresh_seed()),
-            kaslr_seed: self.fresh_seed().first_chunk().map(|seed| u64::from_be_bytes(*seed)),
-            quarantine: &quarantine,
-            old_tree: Some(self.boot.dtb_range),
-        };
-        let mut out = Vec::new();
-        edit::next_tree(current, &changes, &mut out).map_err(|e| e.to_string())?;
-        Ok(out)
+    /// What is written is read back, and from then on nobody writes to it.
+    fn finish(&mut self, mut loaded: Loaded) -> Result<(), String> {
+        let plan = &loaded.plan;
+        let good = verify(plan, |range| self.board.bytes(range)).and_then(|()| match &plan.copy {
+            Some(copy) => self.board.prepare_copy(copy, plan.entry, plan.dtb.start),
+            None => Ok(()),
+        });
+        if let Err(error) = good {
+            // Memory that does not keep what is written to it: nothing can be loaded there.
+            let _ = loaded.plan.release(&mut self.boot.map);
+            return Err(error);
+        }
+        loaded.guarded = plan.ranges().filter_map(|range| self.guard(range)).collect();
+        self.loaded = Some(loaded);
+        Ok(())
     }
 
-    /// Writes the loaded kernel's tree again, with memory reserved in which CPUs are parked.
-    ///
-    /// # Errors
-    /// What was wrong; the tree is as it was.
-    pub(super) fn reserve_quarantine(&mut self, quarantine: &[Range]) -> Result<(), String> {
-        let Some(mut loaded) = self.loaded.take() else { return Ok(()) };
-        let result = self
-            .next_tree(&loaded.source_tree, &loaded.bootargs, loaded.plan.initrd, quarantine)
-            .and_then(|tree| {
-                loaded.plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
-                self.board.write(loaded.plan.dtb.start, &tree);
-                self.board.clean(loaded.plan.dtb);
-                Ok(())
-            });
-        self.loaded = Some(loaded);
-        result
+    /// Makes memory of the loaded kernel read-only; `None` if that can't be done where it lies.
+    /// Protection comes in blocks of 2 MiB where memory is mapped in such: a block counts if nobody
+    /// who writes has a part of it.
+    fn guard(&mut self, range: Range) -> Option<Range> {
+        let idle = |r: &Range| only_loaded(&self.boot.map, *r);
+        let whole = range.grow_to(BLOCK).filter(idle);
+        let inner = range.shrink_to(BLOCK);
+        let choices = [whole, Some(range), Some(inner)].into_iter().flatten();
+        let board = self.board;
+        let found = choices.filter(|r| !r.is_empty()).find(|r| board.protect(*r, true));
+        if !found.is_some_and(|found| found.covers(&range)) {
+            let kept = found.map_or(String::from("none"), |r| r.to_string());
+            let text = format!("of {range}, where it is loaded, {kept} is read-only");
+            self.say(Level::Warning, &text);
+        }
+        found
+    }
+
+    pub(super) fn unguard(&self, range: Range) {
+        self.board.protect(range, false);
     }
 
     /// Drops what is loaded and frees its memory.
@@ -150,21 +166,34 @@ impl Kernel {
     pub fn unload(&mut self) -> Result<(), String> {
         let loaded =
             self.loaded.take().ok_or("no kernel is loaded; `kexec load PATH` loads one")?;
+        self.wipe(&loaded);
         loaded.plan.release(&mut self.boot.map).map_err(|e| e.to_string())
     }
 
-    /// A seed for the next kernel: the hardware's numbers where there are any, stirred with the
-    /// seed that came to us and the counter, so that no kernel gets the one before's.
-    fn fresh_seed(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.boot.description.rng_seed.as_deref().unwrap_or(&[]));
-        for _ in 0..4 {
-            hash.update(self.board.random().unwrap_or_default().to_le_bytes());
-            hash.update(self.board.now().to_le_bytes());
-        }
-        hash.update(self.hotplug.generation().to_le_bytes());
-        hash.finalize().into() // never the same twice: the counter has moved
+    /// Leaves nothing of a kernel that will not run: its initrd and seeds are nobody's business.
+    fn wipe(&self, loaded: &Loaded) {
+        loaded.guarded.iter().for_each(|&range| self.unguard(range));
+        loaded.plan.ranges().for_each(|range| self.board.zero(range));
     }
+}
+
+/// What a level 2 entry of the page tables maps.
+const BLOCK: u64 = 2 << 20;
+
+/// True if nobody writes to any of it as long as a kernel is loaded: what came with this kernel is
+/// only read, and what is free is given to nobody but to a load, and that ends this one.
+fn only_loaded(map: &Map, range: Range) -> bool {
+    let here = map.regions().filter(|region| region.range.overlaps(&range));
+    let idle = |o| matches!(o, Owner::Segment | Owner::Free | Owner::Dtb | Owner::Initrd);
+    here.clone().count() > 0 && here.into_iter().all(|region| idle(region.owner))
+}
+
+/// True if the kernel was asked to go where the initrd lies that it should keep.
+fn on_initrd(error: &LoadError) -> bool {
+    let LoadError::Place(PlaceError::Taken { what: What::Kernel, error }) = error else {
+        return false;
+    };
+    matches!(error, MapError::InUse { owner: Owner::Initrd, .. })
 }
 
 fn verify(plan: &Plan, bytes: impl Fn(Range) -> &'static [u8]) -> Result<(), String> {

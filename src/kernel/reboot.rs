@@ -46,13 +46,15 @@ impl Kernel {
         self.say_lost();
         farewell.load = self.load_count();
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
-        let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start };
+        let copier = loaded.plan.copy.map(|copy| copy.work.start);
+        let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start, copier };
         self.area.prepare(&farewell);
         // ---- Point of no return: from here on nothing can fail, allocate or print. ----
         self.hotplug.timed(self.board, Phase::Quiesce, Dir::Down, || {
             self.hotplug.boot_cpu_silent(self.board);
             self.board.quiesce();
         });
+        self.forget_own_seed();
         self.area.seal(self.board.now());
         Ok(next)
     }
@@ -69,7 +71,7 @@ impl Kernel {
         Ok(Farewell {
             generation: self.hotplug.generation(),
             exec_at,
-            bytes_copied: loaded.plan.bytes_copied,
+            bytes_copied: loaded.plan.bytes_copied(),
             teardown: mode,
             cpus: 0,
             spans: Default::default(),

@@ -1,9 +1,10 @@
 //! What happened, as records.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Kernel, NAME};
+use super::{Kernel, Level, NAME};
 use crate::handover::{Farewell, LoadCount};
 use crate::hotplug::{BringupOutcome, Failure, Spans, TeardownOutcome};
 use crate::options::{BringupPolicy, TeardownMode};
@@ -106,7 +107,7 @@ impl Kernel {
     }
 
     /// Prints how the kernel before this one took its CPUs down, and how the jump went.
-    pub(super) fn report_jump(&self, farewell: &Farewell, jump_at: u64) {
+    pub(super) fn report_jump(&mut self, farewell: &Farewell, jump_at: u64) {
         self.record(&Record::Teardown(Teardown {
             generation: farewell.generation,
             at: "kexec".into(),
@@ -121,17 +122,27 @@ impl Kernel {
         let entry = self.boot.entry_at;
         let online = self.hotplug.last_online_at().max(entry);
         let since = |from: u64, to: u64| self.ns(to.saturating_sub(from));
+        let copy_ns = self.area.copied_at().map_or(0, |at| since(jump_at, at));
         self.record(&Record::Kexec(Kexec {
             generation: self.hotplug.generation(),
             from: farewell.from.clone(),
             to: farewell.to.clone(),
             teardown: farewell.teardown.to_string(),
             bytes_copied: farewell.bytes_copied,
+            copy_ns,
             exec_to_jump_ns: since(farewell.exec_at, jump_at),
             jump_to_entry_ns: since(jump_at, entry),
             entry_to_online_ns: since(entry, online),
             blackout_ns: since(farewell.exec_at, online),
             exec_at_ns: self.ns(farewell.exec_at),
         }));
+        if copy_ns > 0 {
+            let (bytes, us) = (farewell.bytes_copied, copy_ns / 1000);
+            let speed = bytes * 1000 / copy_ns; // bytes a nanosecond, times 1000
+            self.say(
+                Level::Info,
+                &format!("the jump copied {bytes} bytes in {us} us, {speed} MB/s"),
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use super::{
     files::FilesError,
     image::ImageError,
+    packed::PackedError,
     placement::{PlaceError, What},
 };
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
 pub enum LoadError {
     /// The kernel file.
     Image(ImageError),
+    /// The kernel file is packed and can't be unpacked.
+    Packed(PackedError),
     /// The initrd that holds the files.
     Files(FilesError),
     /// There is no place for something.
@@ -55,6 +58,12 @@ impl From<ImageError> for LoadError {
     }
 }
 
+impl From<PackedError> for LoadError {
+    fn from(error: PackedError) -> Self {
+        Self::Packed(error)
+    }
+}
+
 impl From<FilesError> for LoadError {
     fn from(error: FilesError) -> Self {
         Self::Files(error)
@@ -77,6 +86,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(error) => write!(f, "kernel: {error}"),
+            Self::Packed(error) => write!(f, "kernel: {error}"),
             Self::Files(error) => error.fmt(f),
             Self::Place(error) => error.fmt(f),
             Self::Memory(error) => error.fmt(f),

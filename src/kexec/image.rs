@@ -16,6 +16,12 @@ const FLAG_BIG_ENDIAN: u64 = 1 << 0;
 const PAGE_SIZE_SHIFT: u32 = 1;
 const FLAG_ANYWHERE: u64 = 1 << 3;
 
+/// Where a flat binary begins, from its base: `text_offset` of the kernels before Linux 5.10, and what
+/// test suites for bare metal are linked for.
+pub const RAW_OFFSET: u64 = 0x8_0000;
+/// Bytes kept free and zero behind a flat binary, which does not say how much it needs.
+pub const RAW_ROOM: u64 = 2 << 20;
+
 /// Physical addresses that a kernel can be placed at: 48 bits.
 pub const ADDRESSABLE: u64 = 1 << 48;
 
@@ -126,8 +132,9 @@ impl Header {
         })
     }
 
-    /// The demands of a flat binary without a header, entered at its first byte: 2 MiB aligned, and
-    /// the rest of its last 2 MiB for what it needs beyond the file.
+    /// The demands of a flat binary without a header, entered at its first byte: [`RAW_OFFSET`]
+    /// above a multiple of 2 MiB, where boot loaders put kernels that don't say, and
+    /// [`RAW_ROOM`] behind the file for what it needs beyond that.
     ///
     /// # Errors
     /// [`ImageError::TooShort`] if it is empty, [`ImageError::TooLarge`] if it exceeds `memory`.
@@ -137,11 +144,16 @@ impl Header {
             return Err(ImageError::TooShort { bytes: 0 });
         }
         let too_large = ImageError::TooLarge { image_size: bytes, memory };
-        let image_size = bytes.checked_next_multiple_of(IMAGE_ALIGN).ok_or(too_large)?;
+        let image_size = bytes.checked_add(RAW_ROOM).ok_or(too_large)?.next_multiple_of(PAGE);
         if image_size > memory.min(ADDRESSABLE) {
             return Err(too_large);
         }
-        Ok(Self { text_offset: 0, image_size, page_size: PageSize::Unstated, anywhere: true })
+        Ok(Self {
+            text_offset: RAW_OFFSET,
+            image_size,
+            page_size: PageSize::Unstated,
+            anywhere: true,
+        })
     }
 }
 

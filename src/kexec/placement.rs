@@ -17,8 +17,8 @@ pub use error::PlaceError;
 
 use super::image::{ADDRESSABLE, Header};
 use crate::{
-    config::{IMAGE_ALIGN, MAX_DTB, PAGE},
-    memory::{Map, MapError, Owner, Range},
+    config::{COPIER_BYTES, IMAGE_ALIGN, MAX_DTB, PAGE},
+    memory::{Map, MapError, Owner, Range, Region},
 };
 
 /// No device tree crosses a multiple of this.
@@ -38,6 +38,8 @@ pub enum What {
     Initrd,
     /// The device tree.
     Dtb,
+    /// The code that copies the kernel in the jump, with its page tables.
+    Copier,
 }
 
 impl What {
@@ -47,6 +49,7 @@ impl What {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
             Self::Dtb => "dtb",
+            Self::Copier => "copier",
         }
     }
 }
@@ -78,11 +81,25 @@ pub struct Ask<'a> {
     /// Bytes to keep for its device tree.
     pub dtb: u64,
     /// The 2 MiB-aligned base that the kernel must have, `text_offset` below its first byte; `None`
-    /// to choose.
+    /// to choose. If it is in use by what ends with the running kernel, the kernel is copied there
+    /// in the jump.
     pub at: Option<u64>,
 }
 
-/// A place for each part, in whole pages. Nothing overlaps, and all but a kept initrd is free.
+/// How a kernel gets to a place that is in use until the jump. Nothing of this overlaps anything
+/// else of the layout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Copy {
+    /// Where it waits: all of its `image_size`.
+    pub from: Range,
+    /// Where it runs.
+    pub to: Range,
+    /// [`COPIER_BYTES`] for the code that copies, and its page tables.
+    pub work: Range,
+}
+
+/// A place for each part, in whole pages. Nothing overlaps, and all but a kept initrd is free, and
+/// the kernel's place if there is a copy to be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// The kernel with all of its `image_size`; entered at its start.
@@ -91,9 +108,12 @@ pub struct Layout {
     pub initrd: Option<Range>,
     /// The device tree.
     pub dtb: Range,
+    /// The kernel's place is in use, and it waits elsewhere.
+    pub copy: Option<Copy>,
 }
 
-/// Finds a place for everything; if there is any, it is found.
+/// Finds a place for everything; if there is any, it is found. Where a copy has to be made, what is
+/// needed for it comes last and may be refused although another order would have had room.
 ///
 /// # Errors
 /// [`PlaceError`] names the part that has no place and why.
@@ -101,7 +121,7 @@ pub fn place(map: &Map, ask: &Ask<'_>) -> Result<Layout, PlaceError> {
     check_sizes(map, ask)?;
     let free: Vec<Range> = map.free_ranges().collect();
     let placed = match ask.at {
-        Some(base) => place_rest(&free, kernel_at(map, base, ask.header)?, ask),
+        Some(base) => place_at(map, &free, kernel_at(map, base, ask)?, ask),
         None => place_lowest(map, &free, ask),
     };
     placed.map_err(|what| no_room(map, ask, what))
@@ -141,7 +161,28 @@ fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Layout, What
     Err(missing)
 }
 
-fn kernel_at(map: &Map, base: u64, header: &Header) -> Result<Range, PlaceError> {
+/// Places everything else around a kernel whose place was asked for.
+fn place_at(map: &Map, free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, What> {
+    let layout = place_rest(free, kernel, ask)?;
+    if map.require(kernel, Owner::Free).is_ok() {
+        return Ok(layout);
+    }
+    let taken = [Some(kernel), layout.initrd, Some(layout.dtb)].into_iter().flatten();
+    let left = taken.fold(free.to_vec(), |free, part| without(&free, part));
+    let highest = |free: &[Range], size| free.iter().rev().find_map(|r| top(*r, size));
+    let work = highest(&left, COPIER_BYTES).ok_or(What::Copier)?;
+    let from = highest(&without(&left, work), kernel.size()).ok_or(What::Kernel)?;
+    Ok(Layout { copy: Some(Copy { from, to: kernel, work }), ..layout })
+}
+
+/// The highest `size` bytes.
+fn top(free: Range, size: u64) -> Option<Range> {
+    let start = free.end.checked_sub(size)?;
+    Range::sized(start, size).filter(|found| free.covers(found))
+}
+
+fn kernel_at(map: &Map, base: u64, ask: &Ask<'_>) -> Result<Range, PlaceError> {
+    let header = ask.header;
     if !base.is_multiple_of(IMAGE_ALIGN) {
         return Err(PlaceError::NotAligned { base });
     }
@@ -149,10 +190,25 @@ fn kernel_at(map: &Map, base: u64, header: &Header) -> Result<Range, PlaceError>
         .filter(|kernel| kernel.end <= ADDRESSABLE)
         .ok_or(PlaceError::TooHigh { base })?;
     let taken = |error| PlaceError::Taken { what: What::Kernel, error };
-    map.require(kernel, Owner::Free).map_err(taken)?;
+    match map.require(kernel, Owner::Free) {
+        Err(error @ MapError::InUse { .. }) => yields(map, kernel, ask, error).map_err(taken)?,
+        other => other.map_err(taken)?,
+    }
     match map.owner_of(base) {
         Some(_) => Ok(kernel),
         None => Err(taken(MapError::NotRam { asked: Range::new(base, kernel.end), at: base })),
+    }
+}
+
+/// Who has a place that is in use has to be gone with the running kernel.
+fn yields(map: &Map, kernel: Range, ask: &Ask<'_>, error: MapError) -> Result<(), MapError> {
+    let kept = |region: &Region| matches!(ask.initrd, Initrd::Keep(r) if r.overlaps(&region.range));
+    let stays = |region: &Region| !region.owner.ends_with_kernel() || kept(region);
+    let here = map.regions().filter(|region| region.range.overlaps(&kernel));
+    match here.clone().find(stays) {
+        Some(Region { range, owner }) => Err(MapError::InUse { asked: kernel, range, owner }),
+        None if here.count() == 0 => Err(error),
+        None => Ok(()),
     }
 }
 
@@ -180,7 +236,7 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, Wh
         return Err(What::Initrd);
     }
     let free = without(free, kernel);
-    let done = |initrd, dtb| Layout { kernel, initrd, dtb };
+    let done = |initrd, dtb| Layout { kernel, initrd, dtb, copy: None };
     match ask.initrd {
         Initrd::Place(size) => {
             let mut missing = What::Initrd;
@@ -264,6 +320,7 @@ fn no_room(map: &Map, ask: &Ask<'_>, what: What) -> PlaceError {
         (What::Initrd, Initrd::None) => 0,
         (What::Kernel, _) => ask.header.image_size,
         (What::Dtb, _) => ask.dtb,
+        (What::Copier, _) => COPIER_BYTES,
     };
     PlaceError::NoRoom { what, size, largest: map.largest_free() }
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use alloc::vec::Vec;
 
-pub use super::placement::What;
+pub use super::placement::{Copy, What};
 use super::{
     digest::Digest,
     error::LoadError,
@@ -60,7 +60,8 @@ pub struct Request<'a> {
 pub struct Segment {
     /// What it is.
     pub what: What,
-    /// Where it goes, in whole pages: all that is claimed for it.
+    /// Where it is written, in whole pages: all that is claimed for it. It runs there too, but for a
+    /// kernel that is copied.
     pub dest: Range,
     /// Bytes of contents, from the start of `dest`.
     pub bytes: usize,
@@ -99,8 +100,9 @@ pub struct Plan {
     pub initrd: Option<Range>,
     /// What is written. An initrd that stays in place is none of them.
     pub segments: Vec<Segment>,
-    /// Bytes that the jump itself has to copy: none, as every segment is written to its place.
-    pub bytes_copied: u64,
+    /// The kernel's place is in use until the jump, which has to copy it; `None` in the usual case,
+    /// where every segment is written to its place.
+    pub copy: Option<Copy>,
 }
 
 /// Plans a load. `dtb_len` is the most that the next device tree may take.
@@ -132,7 +134,8 @@ fn assemble(request: &Request<'_>, layout: &Layout, dtb_len: usize) -> Plan {
         zero_to_end: what == What::Kernel,
         digest: Some(Digest::of(bytes)),
     };
-    let mut segments = Vec::from([written(What::Kernel, layout.kernel, request.image)]);
+    let waits = layout.copy.map_or(layout.kernel, |copy| copy.from);
+    let mut segments = Vec::from([written(What::Kernel, waits, request.image)]);
     let initrd = match (request.initrd, layout.initrd) {
         (InitrdChoice::Keep(range), _) => Some(range),
         (InitrdChoice::Bytes(bytes), Some(dest)) => {
@@ -148,7 +151,7 @@ fn assemble(request: &Request<'_>, layout: &Layout, dtb_len: usize) -> Plan {
         zero_to_end: false,
         digest: None,
     });
-    Plan { entry: layout.kernel.start, dtb: layout.dtb, initrd, segments, bytes_copied: 0 }
+    Plan { entry: layout.kernel.start, dtb: layout.dtb, initrd, segments, copy: layout.copy }
 }
 
 fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
@@ -163,6 +166,17 @@ fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
 }
 
 impl Plan {
+    /// Bytes that the jump itself has to copy.
+    pub fn bytes_copied(&self) -> u64 {
+        self.copy.map_or(0, |copy| copy.to.size())
+    }
+
+    /// All memory that the plan takes.
+    pub fn ranges(&self) -> impl Iterator<Item = Range> + '_ {
+        let segments = self.segments.iter().map(|segment| segment.dest);
+        segments.chain(self.copy.map(|copy| copy.work))
+    }
+
     /// Notes the finished device tree: its length and digest.
     ///
     /// # Errors
@@ -202,9 +216,9 @@ impl Plan {
         act: impl Fn(&mut Map, Range) -> Result<(), MapError>,
     ) -> Result<(), LoadError> {
         let mut after = map.clone();
-        for segment in &self.segments {
-            after.require(segment.dest, from)?;
-            act(&mut after, segment.dest)?;
+        for range in self.ranges() {
+            after.require(range, from)?;
+            act(&mut after, range)?;
         }
         *map = after;
         Ok(())

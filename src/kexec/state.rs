@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::plan::{Plan, Segment};
+use super::packed::Packing;
+use super::plan::{Copy, Plan, Segment};
+use crate::memory::Range;
 
 /// A kernel that is loaded: its segments are written and claimed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,23 +15,36 @@ pub struct Loaded {
     pub name: String,
     /// Its command line.
     pub bootargs: String,
+    /// How its file was packed.
+    pub packing: Packing,
     /// Where it is.
     pub plan: Plan,
     /// The tree that its own was made from.
     pub source_tree: Vec<u8>,
+    /// What of its memory is read-only.
+    pub guarded: Vec<Range>,
 }
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, entry {:#x}, append \"{}\"", self.name, self.plan.entry, self.bootargs)?;
-        self.plan.segments.iter().try_for_each(|segment| writeln!(f, "{segment}"))?;
+        if self.packing != Packing::Flat {
+            writeln!(f, "its file is packed: {}", self.packing.name())?;
+        }
+        for segment in &self.plan.segments {
+            let covered = self.guarded.iter().any(|range| range.covers(&segment.dest));
+            writeln!(f, "{segment}, {}", if covered { "read-only" } else { "writable" })?;
+        }
         match self.plan.initrd {
             Some(range) if !self.plan.segments.iter().any(|s| s.dest.covers(&range)) => {
                 writeln!(f, "initrd {range} {} bytes, stays in place", range.size())?;
             }
             _ => {}
         }
-        write!(f, "bytes to copy in the jump: {}", self.plan.bytes_copied)
+        if let Some(Copy { from, to, .. }) = self.plan.copy {
+            writeln!(f, "{to} is in use: in the jump {from} is copied there")?;
+        }
+        write!(f, "bytes to copy in the jump: {}", self.plan.bytes_copied())
     }
 }
 
@@ -48,10 +63,7 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::*;
-    use crate::{
-        kexec::{digest::Digest, placement::What},
-        memory::Range,
-    };
+    use crate::kexec::{digest::Digest, placement::What};
 
     #[test]
     fn status_shows_each_segment_and_what_stays() {
@@ -63,19 +75,23 @@ mod tests {
             dtb: Range::new(0x4800_0000, 0x4800_1000),
             initrd: Some(Range::new(0x4400_0000, 0x4400_0123)),
             segments: vec![kernel],
-            bytes_copied: 0,
+            copy: None,
         };
         let loaded = Loaded {
             name: "/baton.Image".into(),
             bootargs: "maxcpus=2".into(),
             plan,
             source_tree: Vec::new(),
+            packing: Packing::Gzip,
+            guarded: vec![Range::new(0x4020_0000, 0x4040_0000)],
         };
         let text = loaded.to_string();
         let lines: vec::Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "/baton.Image, entry 0x40200000, append \"maxcpus=2\"");
-        assert!(lines[1].starts_with("kernel 0x40200000..0x40300000 3 bytes, sha256 ba7816bf"));
-        assert_eq!(lines[2], "initrd 0x44000000..0x44000123 291 bytes, stays in place");
-        assert_eq!(lines[3], "bytes to copy in the jump: 0");
+        assert_eq!(lines[1], "its file is packed: gzip");
+        assert!(lines[2].starts_with("kernel 0x40200000..0x40300000 3 bytes, sha256 ba7816bf"));
+        assert!(lines[2].ends_with(", read-only"));
+        assert_eq!(lines[3], "initrd 0x44000000..0x44000123 291 bytes, stays in place");
+        assert_eq!(lines[4], "bytes to copy in the jump: 0");
     }
 }

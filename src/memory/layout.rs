@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Map, MapError, Owner, Range, Side};
-use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
+use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
 use crate::handover;
 use crate::platform::{Description, LPI_TABLES, Reserved};
 
@@ -82,8 +82,19 @@ pub fn lay_out(
     let stacks = take(STACK_SLOT * cpus as u64, Owner::Stacks)?;
     let wanted = (map.total_bytes() / 8).clamp(HEAP_LEAST, HEAP_MOST).next_multiple_of(PAGE);
     let heap = map.allocate(wanted, PAGE, Owner::Heap, Side::High, None)?;
+    let heap = down_to_block(&mut map, heap);
     let claims = Claims { heap, stacks, handover, inherited: inherited.is_some() };
     Ok((map, claims, warnings))
+}
+
+/// Adds what is free below the heap down to a whole block, so that no loaded kernel shares one with
+/// it: memory is protected in blocks.
+fn down_to_block(map: &mut Map, heap: Range) -> Range {
+    let below = Range::new(heap.start & !(IMAGE_ALIGN - 1), heap.start);
+    match map.claim(below, Owner::Heap) {
+        Ok(()) => Range::new(below.start, heap.end),
+        Err(_) => heap, // somebody else is there, or there is nothing to add
+    }
 }
 
 impl Claims {

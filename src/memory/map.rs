@@ -46,6 +46,21 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// True if nobody needs it any more once the running kernel is left.
+    pub const fn ends_with_kernel(self) -> bool {
+        match self {
+            Self::Firmware | Self::Trace | Self::Quarantine | Self::Segment => false,
+            Self::Free
+            | Self::Image
+            | Self::Dtb
+            | Self::Initrd
+            | Self::Heap
+            | Self::Stacks
+            | Self::PerCpu
+            | Self::Tables => true,
+        }
+    }
+
     /// The owner's name as the console prints it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -152,8 +152,11 @@ pub struct Kexec {
     pub to: String,
     /// How the CPUs were taken down: serial or parallel.
     pub teardown: String,
-    /// Bytes moved between `kexec exec` and the jump.
+    /// Bytes moved in the jump: 0 unless the kernel's place was in use.
     pub bytes_copied: u64,
+    /// How long that took, MMU and caches on; part of `jump_to_entry_ns`.
+    #[serde(default)]
+    pub copy_ns: u64,
     /// `kexec exec` accepted until the last counter read before the jump.
     pub exec_to_jump_ns: u64,
     /// Last counter read of the old kernel until the first of the new one.

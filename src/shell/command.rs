@@ -5,8 +5,9 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};
+use crate::kexec::Kind;
 use crate::options::{BringupPolicy, TeardownMode};
-use crate::torture::Kind;
+use crate::torture;
 
 /// One command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,7 +116,7 @@ pub enum Command {
     /// Keep everything busy while CPUs come and go, and see whether all is right.
     Torture {
         /// What to keep busy.
-        kind: Kind,
+        kind: torture::Kind,
         /// How long.
         seconds: Option<u32>,
         /// Where the choices come from; `None`: from the time.
@@ -146,6 +147,8 @@ pub enum Cpus {
 pub struct KexecLoad {
     /// The kernel image.
     pub path: String,
+    /// How it is to be read.
+    pub kind: Kind,
     /// The initrd.
     pub initrd: Option<Initrd>,
     /// The command line.

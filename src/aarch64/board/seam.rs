@@ -1,14 +1,17 @@
 //! The machine as the seam shows it.
 
+use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Board, crash};
 use crate::aarch64::gic::KICK;
 use crate::aarch64::percpu::PerCpu;
-use crate::aarch64::{cache, layout, psci, ram, regs, timer, uart};
+use crate::aarch64::{cache, copier, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
+use crate::handover;
 use crate::hotplug::StepError;
+use crate::kexec::{Copy, Granules};
 use crate::machine::{
     Affinity, Bringup, Clock, Facts, Ipi, Local, Memory, Power, PsciError, Recorder, Terminal,
 };
@@ -243,6 +246,15 @@ impl Memory for Board {
     fn clean(&self, range: Range) {
         ram::clean(range);
     }
+
+    fn protect(&self, range: Range, on: bool) -> bool {
+        self.lower.lock().protect(range, on)
+    }
+
+    fn prepare_copy(&self, copy: &Copy, entry: u64, dtb: u64) -> Result<(), String> {
+        let stamp = self.claims.handover.start + handover::COPIED_AT;
+        copier::prepare(copy, &copier::Exit { entry, dtb, el2: self.entry_level == 2, stamp })
+    }
 }
 
 impl Terminal for Board {
@@ -273,6 +285,10 @@ impl Facts for Board {
 
     fn psci_version(&self) -> (u32, u32) {
         self.psci_version
+    }
+
+    fn granules(&self) -> Granules {
+        regs::granules()
     }
 
     fn random(&self) -> Option<u64> {

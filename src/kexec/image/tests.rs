@@ -1,3 +1,4 @@
+use crate::config::PAGE;
 use alloc::{string::ToString, vec, vec::Vec};
 
 use super::*;
@@ -95,9 +96,9 @@ fn sizes_and_offsets_that_cannot_be_met_are_refused() {
 }
 
 #[test]
-fn a_raw_binary_gets_the_rest_of_its_last_block() {
+fn a_raw_binary_begins_where_test_suites_expect_it_and_has_room_behind() {
     let header = Header::raw(&[1; 5000], MEMORY).unwrap();
-    assert_eq!((header.text_offset, header.image_size), (0, 2 << 20));
+    assert_eq!((header.text_offset, header.image_size), (0x8_0000, (2 << 20) + 2 * PAGE));
     assert_eq!(Header::raw(&[], MEMORY), Err(ImageError::TooShort { bytes: 0 }));
     assert!(matches!(Header::raw(&[1; 5000], 1 << 20), Err(ImageError::TooLarge { .. })));
 }

@@ -41,7 +41,7 @@ fn a_plan_says_what_goes_where_with_its_digest() {
     assert_eq!(new_initrd.digest, Some(Digest::of(&initrd)));
     assert_eq!(plan.initrd, Range::sized(new_initrd.dest.start, 100));
     assert_eq!((dtb.dest, dtb.dest.size(), dtb.digest), (plan.dtb, 3 * PAGE, None));
-    assert_eq!(plan.bytes_copied, 0);
+    assert_eq!(plan.bytes_copied(), 0);
 }
 
 #[test]

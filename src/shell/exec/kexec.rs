@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Kernel, Outcome};
 use crate::handover::CycleCount;
 use crate::kernel::UNPACK_LIMIT;
-use crate::kexec::Files;
+use crate::kexec::{Files, Kind};
 use crate::options::{BringupPolicy, TeardownMode};
 use crate::shell::command::{Cycle, KexecLoad};
 
@@ -56,7 +56,7 @@ impl Kernel {
         }
         let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
         let append = cycle.bringup.map(|policy| self.bootargs_with(policy));
-        let ask = KexecLoad { path, initrd: None, append, dtb: None, at: None };
+        let ask = KexecLoad { path, kind: Kind::Image, initrd: None, append, dtb: None, at: None };
         self.load(&ask)?;
         let mode = cycle.teardown.unwrap_or(self.options.teardown);
         let done = cycle.done + 1;

@@ -112,8 +112,12 @@ pub static TABLE: [Entry; 31] = [
         arguments: "PATH",
         summary: "loads the next kernel and checks it",
         items: &[
-            argument("PATH", "an arm64 Image among the files"),
-            option("--type", "image", "what PATH is; image is the only type"),
+            argument("PATH", "a kernel among the files"),
+            option(
+                "--type",
+                "image|raw",
+                "an arm64 Image, also packed by gzip or zstd or as EFI zboot; or a flat binary",
+            ),
             option(
                 "--initrd",
                 "PATH|keep|none",
@@ -121,7 +125,11 @@ pub static TABLE: [Entry; 31] = [
             ),
             option("--append", "\"ARGS\"", "its command line"),
             option("--dtb", "PATH", "its device tree; if not given, the one of this kernel"),
-            option("--at", "ADDR", "physical address for the image, a multiple of 2 MiB"),
+            option(
+                "--at",
+                "ADDR",
+                "its base in memory, a multiple of 2 MiB; what is in use is copied to in the jump",
+            ),
         ],
         example: "kexec load linux --initrd rootfs --append \"console=ttyAMA0 quiet\"",
         build: build::kexec_load,

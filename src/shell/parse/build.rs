@@ -6,11 +6,12 @@ use alloc::string::String;
 use super::ParseError;
 use super::args::Args;
 use super::list;
+use crate::kexec::Kind;
 use crate::options::{TeardownMode, cpu, number};
 use crate::pmu::events;
 use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
 use crate::shell::help;
-use crate::torture::Kind;
+use crate::torture;
 
 type Built = Result<Command, ParseError>;
 
@@ -46,12 +47,19 @@ pub fn cpu_offline(args: &mut Args) -> Built {
 
 pub fn kexec_load(args: &mut Args) -> Built {
     let path = args.need("PATH")?;
-    let image = |word: &str| (word == "image").then_some(());
-    checked(args, "--type", "image, the only type that can be loaded", image)?;
+    let kind = checked(args, "--type", "image or raw", kind)?.unwrap_or_default();
     let at = checked(args, "--at", "an address such as 0x48000000", number)?;
     let initrd = args.option("--initrd").map(initrd);
     let (append, dtb) = (args.option("--append"), args.option("--dtb"));
-    Ok(Command::KexecLoad(KexecLoad { path, initrd, append, dtb, at }))
+    Ok(Command::KexecLoad(KexecLoad { path, kind, initrd, append, dtb, at }))
+}
+
+fn kind(word: &str) -> Option<Kind> {
+    match word {
+        "image" => Some(Kind::Image),
+        "raw" => Some(Kind::Raw),
+        _ => None,
+    }
 }
 
 fn initrd(word: String) -> Initrd {
@@ -144,7 +152,7 @@ pub fn soak(args: &mut Args) -> Built {
 
 pub fn torture(args: &mut Args) -> Built {
     let word = args.need("KIND")?;
-    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
+    let Some(kind) = torture::Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
         return Err(bad(args, "KIND", word, "hotplug, rcu, irq, pmu or all"));
     };
     let seconds = checked(args, "--seconds", COUNT, count)?;

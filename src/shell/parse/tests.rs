@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cpu::{CpuId, CpuMask};
+use crate::kexec::Kind;
 use crate::options::{BringupPolicy, TeardownMode};
 use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
 
@@ -97,19 +98,26 @@ fn lists_that_are_none() {
 
 #[test]
 fn kexec_load_takes_what_the_next_kernel_gets() {
-    let plain =
-        KexecLoad { path: "baton.Image".into(), initrd: None, append: None, dtb: None, at: None };
+    let plain = KexecLoad {
+        path: "baton.Image".into(),
+        kind: Kind::Image,
+        initrd: None,
+        append: None,
+        dtb: None,
+        at: None,
+    };
     assert_eq!(good("kexec load baton.Image"), Command::KexecLoad(plain.clone()));
     assert_eq!(good("kexec load --type image baton.Image"), Command::KexecLoad(plain.clone()));
     let full = KexecLoad {
         path: "a b".into(),
+        kind: Kind::Raw,
         initrd: Some(Initrd::File("rootfs".into())),
         append: Some("console=ttyAMA0 x=\"y z\" --initrd".into()),
         dtb: Some("board.dtb".into()),
         at: Some(0x4800_0000),
     };
     let line = r#"kexec load 'a b' --initrd rootfs --append "console=ttyAMA0 x=\"y z\" --initrd"
-        --dtb board.dtb --at 0x48000000"#;
+        --dtb board.dtb --at 0x48000000 --type raw"#;
     assert_eq!(good(line), Command::KexecLoad(full));
     for (word, initrd) in [("keep", Initrd::Keep), ("none", Initrd::None)] {
         let wanted = KexecLoad { initrd: Some(initrd), ..plain.clone() };
@@ -126,7 +134,7 @@ fn kexec_load_takes_what_the_next_kernel_gets() {
 fn kexec_load_refuses_by_name() {
     assert!(bad("kexec load").contains("PATH is missing"));
     assert!(bad("kexec load a b").contains("\"b\" is one word too many"));
-    assert!(bad("kexec load a --type raw").contains("--type \"raw\" is not image"));
+    assert!(bad("kexec load a --type elf").contains("--type \"elf\" is not image or raw"));
     assert!(bad("kexec load a --at here").contains("--at \"here\" is not an address"));
     assert!(bad("kexec load a --at 0x10000000000000000").contains("is not an address"));
     assert!(bad("kexec load a --append").contains("--append needs a value"));

@@ -1,0 +1,133 @@
+//! Getting the code that copies a kernel in the jump ready, and going there.
+//!
+//! Of the memory set aside, page 0 is code (`copier.S`), page 1 what it is to do, and the rest page
+//! tables that map what is read, what is written, and these two pages at their physical addresses:
+//! nothing of the running kernel is needed once they are in use.
+
+use core::mem;
+use core::ptr::NonNull;
+
+use aarch64_paging::Mapping;
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
+use alloc::format;
+use alloc::string::String;
+
+use super::mmu::Kind;
+use super::{heap, layout, ram, regs};
+use crate::config::{COPIER_BYTES, PAGE};
+use crate::kexec::Copy;
+use crate::memory::Range;
+
+/// A range needs two tables at each of three levels at most; there are the two ends of the copy,
+/// code, orders and the page of the time, and one root.
+const _: () = assert!(COPIER_BYTES >= (2 + 5 * 6 + 1) * PAGE);
+
+/// What `copier.S` reads; the order is known there.
+#[repr(C)]
+struct Orders {
+    from: u64,
+    to: u64,
+    bytes: u64,
+    entry: u64,
+    dtb: u64,
+    el2: u64,
+    stamp: u64,
+}
+
+impl Orders {
+    fn bytes(&self) -> [u8; size_of::<Self>()] {
+        let words = [self.from, self.to, self.bytes, self.entry, self.dtb, self.el2, self.stamp];
+        let mut bytes = [0; size_of::<Self>()];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// Where the copier goes afterwards.
+pub struct Exit {
+    /// The kernel's entry.
+    pub entry: u64,
+    /// Its device tree.
+    pub dtb: u64,
+    /// Whether it is entered at EL2.
+    pub el2: bool,
+    /// Where to leave the time at which the copy was done.
+    pub stamp: u64,
+}
+
+/// Fills `copy.work`.
+///
+/// # Errors
+/// What could not be mapped.
+pub fn prepare(copy: &Copy, exit: &Exit) -> Result<(), String> {
+    let page = |n: u64| copy.work.start + n * PAGE;
+    ram::zero(copy.work);
+    ram::write(page(0), ram::bytes(Range::new(layout::copier_start(), layout::copier_end())));
+    let orders = Orders {
+        from: copy.from.start,
+        to: copy.to.start,
+        bytes: copy.to.size(),
+        entry: exit.entry,
+        dtb: exit.dtb,
+        el2: exit.el2.into(),
+        stamp: exit.stamp,
+    };
+    ram::write(page(1), &orders.bytes());
+    let pages = WorkPages { next: page(2), end: copy.work.end };
+    let mut mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Lower);
+    let stamp = Range::new(exit.stamp, exit.stamp + 8);
+    let parts = [
+        (copy.from, Kind::ReadOnly),
+        (copy.to, Kind::Ram),
+        (Range::new(page(0), page(1)), Kind::Code),
+        (Range::new(page(1), page(2)), Kind::ReadOnly),
+        (stamp, Kind::Ram),
+    ];
+    for (range, kind) in parts {
+        let region = MemoryRegion::new(range.start as usize, range.end as usize);
+        let at = PhysicalAddress(range.start as usize & !(PAGE as usize - 1));
+        mapping
+            .map_range(&region, at, kind.attributes(), Constraints::NO_CONTIGUOUS_HINT)
+            .map_err(|why| format!("page tables for the copy of {range}: {why}"))?;
+    }
+    mem::forget(mapping); // the tables stay
+    ram::clean(copy.work);
+    Ok(())
+}
+
+/// Tables one behind the other, in memory that is mapped where it is.
+struct WorkPages {
+    next: u64,
+    end: u64,
+}
+
+impl Translation<El1Attributes> for WorkPages {
+    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+        let at = self.next;
+        self.next += PAGE;
+        assert!(self.next <= self.end, "the copier's page tables are used up");
+        let table = NonNull::new(at as *mut _).expect("RAM is not at 0");
+        (table, PhysicalAddress(at as usize))
+    }
+
+    unsafe fn deallocate_table(&mut self, _table: NonNull<PageTable<El1Attributes>>) {}
+
+    fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
+        NonNull::new(pa.0 as *mut _).expect("RAM is not at 0")
+    }
+}
+
+/// Copies and enters the next kernel, as was prepared at `work`. Every other CPU is off, everything
+/// is quiet.
+pub fn jump(work: u64, entry_level: u32) -> ! {
+    heap::close();
+    regs::mask_all();
+    regs::dsb_sy();
+    // SAFETY: `_enter_copier` in copier.S takes these four and does not return.
+    let enter: extern "C" fn(u64, u64, u64, u64) -> ! =
+        unsafe { mem::transmute(layout::enter_copier() as usize) };
+    enter(work, work + PAGE, work + 2 * PAGE, u64::from(entry_level == 2))
+}

@@ -1,0 +1,104 @@
+//! The next kernel's device tree, and the random numbers in it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Kernel;
+use crate::fdt::{self, edit, edit::Changes, edit::QUARANTINE};
+use crate::memory::{Owner, Range};
+use crate::platform::{LPI_TABLES, Reserved};
+
+impl Kernel {
+    /// The tree for the next kernel.
+    pub(super) fn next_tree(
+        &self,
+        current: &[u8],
+        bootargs: &str,
+        initrd: Option<Range>,
+        quarantine: &[Range],
+    ) -> Result<Vec<u8>, String> {
+        // A CPU that was parked, by us or by a kernel before us, stays where it is for good, and so
+        // do tables that redistributors write to.
+        let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
+        let inherited = self.boot.description.reserved.iter().filter(kept).map(|r| r.range);
+        let quarantine: Vec<Range> = inherited.chain(quarantine.iter().copied()).collect();
+        let changes = Changes {
+            bootargs,
+            initrd,
+            handover: Some(self.boot.claims.handover),
+            rng_seed: Some(self.fresh_seed()),
+            kaslr_seed: self.fresh_seed().first_chunk().map(|seed| u64::from_be_bytes(*seed)),
+            quarantine: &quarantine,
+            old_tree: Some(self.boot.dtb_range),
+        };
+        let mut out = Vec::new();
+        edit::next_tree(current, &changes, &mut out).map_err(|e| e.to_string())?;
+        Ok(out)
+    }
+
+    /// Writes the loaded kernel's tree again, with memory reserved in which CPUs are parked.
+    ///
+    /// # Errors
+    /// What was wrong; the tree is as it was.
+    pub(super) fn reserve_quarantine(&mut self, quarantine: &[Range]) -> Result<(), String> {
+        let Some(mut loaded) = self.loaded.take() else { return Ok(()) };
+        let result = self
+            .next_tree(&loaded.source_tree, &loaded.bootargs, loaded.plan.initrd, quarantine)
+            .and_then(|tree| {
+                loaded.plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
+                loaded.guarded.iter().for_each(|&range| self.unguard(range));
+                self.board.write(loaded.plan.dtb.start, &tree);
+                self.board.clean(loaded.plan.dtb);
+                Ok(())
+            });
+        self.loaded = Some(loaded);
+        result
+    }
+
+    /// A copy of the tree to make the next one from, without the seeds of whoever it was for.
+    pub(super) fn without_seeds(mut tree: Vec<u8>) -> Vec<u8> {
+        for seed in fdt::seeds(&tree) {
+            tree[seed].fill(0);
+        }
+        tree
+    }
+
+    /// Wipes the seeds in this kernel's own tree, which stays in memory for whoever comes after.
+    /// What is needed of them has been read.
+    pub(super) fn forget_tree_seeds(&mut self) {
+        let range = self.boot.dtb_range;
+        if self.boot.map.owner_of(range.start) != Some(Owner::Dtb) {
+            return; // in no RAM of ours
+        }
+        let seeds = fdt::seeds(core::mem::take(&mut self.boot.dtb));
+        for at in seeds {
+            let seed = Range::new(range.start + at.start as u64, range.start + at.end as u64);
+            self.board.zero(seed);
+            self.board.clean(seed);
+        }
+        self.boot.dtb = self.board.bytes(range);
+    }
+
+    /// The same for the copy from which the next kernel's seed is made. At the jump: stores only.
+    pub(super) fn forget_own_seed(&mut self) {
+        if let Some(seed) = &mut self.boot.description.rng_seed {
+            seed.fill(0);
+        }
+        core::hint::black_box(&self.boot.description.rng_seed); // the stores count
+    }
+
+    /// A seed for the next kernel: the hardware's numbers where there are any, stirred with the
+    /// seed that came to us and the counter, so that no kernel gets the one before's.
+    fn fresh_seed(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.boot.description.rng_seed.as_deref().unwrap_or(&[]));
+        for _ in 0..4 {
+            hash.update(self.board.random().unwrap_or_default().to_le_bytes());
+            hash.update(self.board.now().to_le_bytes());
+        }
+        hash.update(self.hotplug.generation().to_le_bytes());
+        hash.finalize().into() // never the same twice: the counter has moved
+    }
+}

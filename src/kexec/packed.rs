@@ -1,0 +1,135 @@
+//! Kernels as they are shipped: flat, gzip, zstd, or as a compressed EFI program.
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::borrow::Cow;
+use core::fmt;
+
+use super::{
+    gzip::{self, GzipError},
+    zboot::{self, ZbootError},
+    zstd::{self, ZstdError},
+};
+
+/// How a kernel file is packed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Packing {
+    /// Not at all.
+    Flat,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+    /// A compressed EFI program with a gzip kernel in it.
+    ZbootGzip,
+    /// The same with zstd.
+    ZbootZstd,
+}
+
+impl Packing {
+    /// Its name as the console prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flat => "flat",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::ZbootGzip => "EFI zboot (gzip)",
+            Self::ZbootZstd => "EFI zboot (zstd)",
+        }
+    }
+}
+
+/// A compression that is known and not unpacked.
+const UNKNOWN: [&str; 4] = ["lz4", "lzma", "lzo", "xzkern"];
+
+/// Why a kernel can't be unpacked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PackedError {
+    /// gzip data.
+    Gzip(GzipError),
+    /// zstd data.
+    Zstd(ZstdError),
+    /// The EFI program's header.
+    Zboot(ZbootError),
+    /// It is compressed in a way that is not unpacked here; its name if it is a known one.
+    Compression(Option<&'static str>),
+}
+
+impl fmt::Display for PackedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gzip(error) => error.fmt(f),
+            Self::Zstd(error) => error.fmt(f),
+            Self::Zboot(error) => write!(f, "compressed EFI program: {error}"),
+            Self::Compression(how) => write!(
+                f,
+                "compressed EFI program: its kernel is packed by {}, gzip and zstd are unpacked \
+                 here; give a flat Image",
+                how.unwrap_or("something unknown")
+            ),
+        }
+    }
+}
+
+impl From<GzipError> for PackedError {
+    fn from(error: GzipError) -> Self {
+        Self::Gzip(error)
+    }
+}
+
+impl From<ZstdError> for PackedError {
+    fn from(error: ZstdError) -> Self {
+        Self::Zstd(error)
+    }
+}
+
+impl From<ZbootError> for PackedError {
+    fn from(error: ZbootError) -> Self {
+        Self::Zboot(error)
+    }
+}
+
+/// How `file` is packed, by its first bytes. What is not known here counts as flat: whether it is a
+/// kernel is for [`Header::parse`](super::Header::parse) to say.
+///
+/// # Errors
+/// A compressed EFI program that is damaged, or whose compression is not unpacked.
+pub fn packing(file: &[u8]) -> Result<Packing, PackedError> {
+    if zboot::is_zboot(file) {
+        return match zboot::read(file)?.compression {
+            "gzip" => Ok(Packing::ZbootGzip),
+            "zstd" | "zstd22" => Ok(Packing::ZbootZstd),
+            other => {
+                let known = UNKNOWN.into_iter().find(|known| *known == other);
+                Err(PackedError::Compression(known))
+            }
+        };
+    }
+    Ok(match file {
+        _ if gzip::is_gzip(file) => Packing::Gzip,
+        _ if zstd::is_zstd(file) => Packing::Zstd,
+        _ => Packing::Flat,
+    })
+}
+
+/// The flat kernel in `file`, of at most `limit` bytes.
+///
+/// # Errors
+/// [`PackedError`] if it can't be unpacked. Whether it is a kernel is not looked at.
+pub fn unpack(file: &[u8], packing: Packing, limit: usize) -> Result<Cow<'_, [u8]>, PackedError> {
+    let owned = match packing {
+        Packing::Flat => return Ok(Cow::Borrowed(file)),
+        Packing::Gzip => gzip::unpack(file, limit)?.0,
+        Packing::Zstd => zstd::unpack(file, limit, None)?,
+        Packing::ZbootGzip => gzip::unpack(&file[zboot::read(file)?.payload], limit)?.0,
+        Packing::ZbootZstd => {
+            let payload = zboot::read(file)?.payload;
+            // The unpacked size comes right behind the frame, outside of what the header counts.
+            let behind = file.get(payload.end..).and_then(|rest| rest.first_chunk());
+            let stated = behind.map(|bytes| u32::from_le_bytes(*bytes) as usize);
+            zstd::unpack(&file[payload], limit, stated)?
+        }
+    };
+    Ok(Cow::Owned(owned))
+}
