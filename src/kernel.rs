@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 
 pub use load::UNPACK_LIMIT;
 pub use log::Level;
+pub use reboot::NOTHING_LOADED;
 
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover::{Area, Farewell, HandoverError, LoadCount};

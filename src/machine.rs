@@ -213,11 +213,11 @@ pub trait Facts {
     /// Memory that must be kept if a CPU sleeps in this kernel for good.
     fn park_range(&self) -> Range;
 
-    /// Makes this CPU fault on purpose.
-    fn crash(&self, kind: CrashKind);
+    /// Makes this CPU fault on purpose. `loaded` is where a loaded kernel lies.
+    fn crash(&self, kind: CrashKind, loaded: u64);
 
     /// Makes another CPU, which is online, fault on purpose.
-    fn crash_on(&self, cpu: CpuId, kind: CrashKind);
+    fn crash_on(&self, cpu: CpuId, kind: CrashKind, loaded: u64);
 }
 
 /// Recording.

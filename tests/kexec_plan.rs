@@ -111,12 +111,21 @@ fn brute_force(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
 
 fn check(machine: &Machine, ask: &Ask<'_>, layout: &Layout) -> Result<(), TestCaseError> {
     let map = machine.map();
-    let Layout { kernel, initrd, dtb } = *layout;
+    let Layout { kernel, initrd, dtb, copy } = *layout;
     let base = kernel.start - ask.header.text_offset;
     prop_assert!(base.is_multiple_of(BLOCK) && machine.owner(base).is_some());
     prop_assert_eq!(kernel.size(), ask.header.image_size);
     prop_assert!(!crosses_block(dtb) && dtb.size() >= ask.dtb && dtb.start % 4096 == 0);
-    let mut written = vec![kernel, dtb];
+    let mut written = match copy {
+        None => vec![kernel, dtb],
+        Some(copy) => {
+            // What is in use, and not by what stays, has been asked for.
+            prop_assert!(ask.at == Some(base) && map.require(kernel, Owner::Free).is_err());
+            prop_assert_eq!((copy.to, copy.from.size()), (kernel, kernel.size()));
+            prop_assert!(!matches!(ask.initrd, Initrd::Keep(kept) if kept.overlaps(&kernel)));
+            vec![copy.from, copy.work, dtb]
+        }
+    };
     match (ask.initrd, initrd) {
         (Initrd::None, None) => {}
         (Initrd::Keep(kept), Some(range)) => prop_assert!(kept == range),
@@ -130,6 +139,7 @@ fn check(machine: &Machine, ask: &Ask<'_>, layout: &Layout) -> Result<(), TestCa
     for (i, range) in written.iter().enumerate() {
         prop_assert_eq!(map.require(*range, Owner::Free), Ok(()));
         prop_assert!(written[..i].iter().all(|other| !other.overlaps(range)));
+        prop_assert!(copy.is_none() || !range.overlaps(&kernel));
     }
     Ok(())
 }
@@ -189,7 +199,7 @@ proptest! {
         let wanted = brute_force(&machine, &ask);
         match place(&machine.map(), &ask) {
             Ok(layout) => {
-                prop_assert_eq!(Some(layout.kernel), wanted);
+                prop_assert_eq!(Some(layout.kernel).filter(|_| layout.copy.is_none()), wanted);
                 check(&machine, &ask, &layout)?;
             }
             Err(error) => prop_assert_eq!(wanted, None, "{}", error),

@@ -62,6 +62,8 @@ pub struct Board {
     input: Mutex<heapless::Deque<u8, INPUT>>,
     /// Crash kind + 1 that a CPU was told to crash with, and which CPU.
     crash: (AtomicU64, AtomicU8),
+    /// What it is to write to, for one of the kinds.
+    crash_at: AtomicU64,
 }
 
 /// What every CPU has to find.
@@ -132,6 +134,7 @@ impl Board {
             lower: Mutex::new(lower),
             input: Mutex::new(heapless::Deque::new()),
             crash: (AtomicU64::new(NOBODY), AtomicU8::new(0)),
+            crash_at: AtomicU64::new(0),
         }
     }
 
@@ -193,7 +196,7 @@ impl Board {
         if self.crash.0.load(Ordering::Acquire) == u64::from(cpu.0) {
             let kind = usize::from(self.crash.1.load(Ordering::Relaxed));
             if let Some(&kind) = CrashKind::ALL.get(kind) {
-                crash::crash(kind);
+                crash::crash(kind, self.crash_at.load(Ordering::Relaxed));
             }
         }
     }

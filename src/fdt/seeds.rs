@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn seeds_are_found_where_they_lie() {
         let mut empty = dtoolkit::model::DeviceTree::new();
-        empty.root.add_child(dtoolkit::model::DeviceTreeNode::new("chosen"));
+        empty.root.add_child(dtoolkit::model::DeviceTreeNode::new("chosen").unwrap());
         let changes = Changes {
             rng_seed: Some([7; 32]),
             kaslr_seed: Some(0x0909_0909_0909_0909),

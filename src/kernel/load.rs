@@ -87,6 +87,7 @@ impl Kernel {
             _ => &[],
         });
         next.fill(0);
+        core::hint::black_box(&next); // the stores count
         let name = ask.path.clone();
         let guarded = Vec::new();
         let loaded =
@@ -164,8 +165,7 @@ impl Kernel {
     /// # Errors
     /// Nothing is loaded.
     pub fn unload(&mut self) -> Result<(), String> {
-        let loaded =
-            self.loaded.take().ok_or("no kernel is loaded; `kexec load PATH` loads one")?;
+        let loaded = self.loaded.take().ok_or(super::NOTHING_LOADED)?;
         self.wipe(&loaded);
         loaded.plan.release(&mut self.boot.map).map_err(|e| e.to_string())
     }

@@ -173,4 +173,5 @@ impl Kernel {
     }
 }
 
-const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads one";
+/// Why nothing can be done with the next kernel.
+pub const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads one";

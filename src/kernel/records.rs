@@ -122,7 +122,8 @@ impl Kernel {
         let entry = self.boot.entry_at;
         let online = self.hotplug.last_online_at().max(entry);
         let since = |from: u64, to: u64| self.ns(to.saturating_sub(from));
-        let copy_ns = self.area.copied_at().map_or(0, |at| since(jump_at, at));
+        let copied = self.area.copied_at().filter(|at| (jump_at..=entry).contains(at));
+        let copy_ns = copied.map_or(0, |at| since(jump_at, at));
         self.record(&Record::Kexec(Kexec {
             generation: self.hotplug.generation(),
             from: farewell.from.clone(),

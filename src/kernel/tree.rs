@@ -10,6 +10,15 @@ use crate::fdt::{self, edit, edit::Changes, edit::QUARANTINE};
 use crate::memory::{Owner, Range};
 use crate::platform::{LPI_TABLES, Reserved};
 
+/// Bytes of a seed.
+const SEED: usize = 32;
+
+/// Overwrites what calls that have returned left on the stack.
+#[inline(never)]
+fn wipe_stack() {
+    core::hint::black_box([0u8; 8 << 10]);
+}
+
 impl Kernel {
     /// The tree for the next kernel.
     pub(super) fn next_tree(
@@ -28,13 +37,20 @@ impl Kernel {
             bootargs,
             initrd,
             handover: Some(self.boot.claims.handover),
-            rng_seed: Some(self.fresh_seed()),
-            kaslr_seed: self.fresh_seed().first_chunk().map(|seed| u64::from_be_bytes(*seed)),
+            rng_seed: Some([0; SEED]),
+            kaslr_seed: Some(0),
             quarantine: &quarantine,
             old_tree: Some(self.boot.dtb_range),
         };
         let mut out = Vec::new();
         edit::next_tree(current, &changes, &mut out).map_err(|e| e.to_string())?;
+        // Last of all, so that there is no copy of them but this one, which the caller wipes.
+        for at in fdt::seeds(&out) {
+            let seed = self.fresh_seed();
+            let bytes = at.len().min(SEED);
+            out[at][..bytes].copy_from_slice(&seed[..bytes]);
+        }
+        wipe_stack();
         Ok(out)
     }
 
@@ -46,10 +62,12 @@ impl Kernel {
         let Some(mut loaded) = self.loaded.take() else { return Ok(()) };
         let result = self
             .next_tree(&loaded.source_tree, &loaded.bootargs, loaded.plan.initrd, quarantine)
-            .and_then(|tree| {
+            .and_then(|mut tree| {
                 loaded.plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
                 loaded.guarded.iter().for_each(|&range| self.unguard(range));
                 self.board.write(loaded.plan.dtb.start, &tree);
+                tree.fill(0);
+                core::hint::black_box(&tree);
                 self.board.clean(loaded.plan.dtb);
                 Ok(())
             });
@@ -91,7 +109,7 @@ impl Kernel {
 
     /// A seed for the next kernel: the hardware's numbers where there are any, stirred with the
     /// seed that came to us and the counter, so that no kernel gets the one before's.
-    fn fresh_seed(&self) -> [u8; 32] {
+    fn fresh_seed(&self) -> [u8; SEED] {
         let mut hash = Sha256::new();
         hash.update(self.boot.description.rng_seed.as_deref().unwrap_or(&[]));
         for _ in 0..4 {

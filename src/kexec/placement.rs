@@ -169,10 +169,15 @@ fn place_at(map: &Map, free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<L
     }
     let taken = [Some(kernel), layout.initrd, Some(layout.dtb)].into_iter().flatten();
     let left = taken.fold(free.to_vec(), |free, part| without(&free, part));
-    let highest = |free: &[Range], size| free.iter().rev().find_map(|r| top(*r, size));
     let work = highest(&left, COPIER_BYTES).ok_or(What::Copier)?;
     let from = highest(&without(&left, work), kernel.size()).ok_or(What::Kernel)?;
     Ok(Layout { copy: Some(Copy { from, to: kernel, work }), ..layout })
+}
+
+/// The highest `size` bytes, in whole blocks if there are any: those can be protected.
+fn highest(free: &[Range], size: u64) -> Option<Range> {
+    let blocks = free.iter().rev().map(|range| range.shrink_to(IMAGE_ALIGN));
+    blocks.chain(free.iter().rev().copied()).find_map(|range| top(range, size))
 }
 
 /// The highest `size` bytes.

@@ -246,6 +246,8 @@ pub enum CrashKind {
     Stack,
     /// Write to code.
     WriteText,
+    /// Write to the kernel that is loaded for kexec.
+    WriteLoaded,
     /// Read address 0.
     Null,
     /// Panic.
@@ -254,7 +256,8 @@ pub enum CrashKind {
 
 impl CrashKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Undef, Self::Stack, Self::WriteText, Self::Null, Self::Panic];
+    pub const ALL: [Self; 6] =
+        [Self::Undef, Self::Stack, Self::WriteText, Self::WriteLoaded, Self::Null, Self::Panic];
 
     /// The name on the console.
     pub const fn name(self) -> &'static str {
@@ -262,6 +265,7 @@ impl CrashKind {
             Self::Undef => "undef",
             Self::Stack => "stack",
             Self::WriteText => "write-text",
+            Self::WriteLoaded => "write-loaded",
             Self::Null => "null",
             Self::Panic => "panic",
         }

@@ -13,6 +13,7 @@ mod devices;
 mod errors;
 mod faults;
 mod hotplug;
+mod images;
 mod initrd;
 mod kexec;
 mod linux;
@@ -36,6 +37,7 @@ fn main() {
         steps::tests(),
         quarantine::tests(),
         kexec::tests(),
+        images::tests(),
         linux::tests(),
         cycles::tests(),
         devices::tests(),

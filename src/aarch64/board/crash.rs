@@ -6,13 +6,14 @@ use core::hint::black_box;
 use crate::aarch64::layout;
 use crate::shell::command::CrashKind;
 
-/// Faults. Comes back only if the machine lets it.
-pub fn crash(kind: CrashKind) {
+/// Faults. Comes back only if the machine lets it. `loaded` is where a loaded kernel lies.
+pub fn crash(kind: CrashKind, loaded: u64) {
     match kind {
         // SAFETY: raises an undefined instruction exception, which is what was asked for.
         CrashKind::Undef => unsafe { asm!("udf #0") },
         CrashKind::Stack => drop(black_box(deeper(0))),
         CrashKind::WriteText => poke(layout::image_start()),
+        CrashKind::WriteLoaded => poke(loaded),
         CrashKind::Null => peek(0),
         CrashKind::Panic => panic!("on purpose"),
     }
@@ -26,7 +27,7 @@ fn deeper(depth: u64) -> u64 {
 }
 
 fn poke(address: u64) {
-    // SAFETY: raises a data abort: code can't be written.
+    // SAFETY: raises a data abort: code can't be written, nor what is loaded.
     unsafe { asm!("str xzr, [{0}]", in(reg) address) };
 }
 

@@ -300,11 +300,12 @@ impl Facts for Board {
         Range::new(self.base, layout::physical(layout::image_end(), self.base))
     }
 
-    fn crash(&self, kind: CrashKind) {
-        crash::crash(kind);
+    fn crash(&self, kind: CrashKind, loaded: u64) {
+        crash::crash(kind, loaded);
     }
 
-    fn crash_on(&self, cpu: CpuId, kind: CrashKind) {
+    fn crash_on(&self, cpu: CpuId, kind: CrashKind, loaded: u64) {
+        self.crash_at.store(loaded, Ordering::Relaxed);
         let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
         self.crash.1.store(index as u8, Ordering::Relaxed);
         self.crash.0.store(u64::from(cpu.0), Ordering::Release);

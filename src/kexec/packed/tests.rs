@@ -1,1 +1,120 @@
+use alloc::{string::ToString, vec, vec::Vec};
 
+use proptest::prelude::*;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use super::*;
+use crate::kexec::gzip::tests::member;
+
+const LIMIT: usize = 1 << 20;
+
+fn zstd(contents: &[u8]) -> Vec<u8> {
+    compress_to_vec(contents, CompressionLevel::Fastest)
+}
+
+/// The container as Linux builds it.
+fn zboot(name: &str, payload: &[u8], behind: &[u8]) -> Vec<u8> {
+    let mut file = vec![0; 0x200];
+    file[..8].copy_from_slice(b"MZ\0\0zimg");
+    file[8..12].copy_from_slice(&0x200u32.to_le_bytes());
+    file[12..16].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    file[24..24 + name.len()].copy_from_slice(name.as_bytes());
+    file.extend_from_slice(payload);
+    file.extend_from_slice(behind);
+    file
+}
+
+fn zboot_zstd(contents: &[u8]) -> Vec<u8> {
+    zboot("zstd22", &zstd(contents), &(contents.len() as u32).to_le_bytes())
+}
+
+fn whole(file: &[u8]) -> Result<Vec<u8>, PackedError> {
+    unpack(file, packing(file)?, LIMIT).map(Cow::into_owned)
+}
+
+fn kernel() -> Vec<u8> {
+    (0..200_000u32).flat_map(|i| (i / 7).to_le_bytes()).take(300_000).collect()
+}
+
+#[test]
+fn every_packing_gives_the_kernel_back() {
+    let kernel = kernel();
+    let gz = member(&kernel, 0);
+    let cases = [
+        (kernel.clone(), Packing::Flat),
+        (gz.clone(), Packing::Gzip),
+        (zboot("gzip", &gz, &[]), Packing::ZbootGzip),
+        (zboot_zstd(&kernel), Packing::ZbootZstd),
+    ];
+    for (file, how) in cases {
+        assert_eq!(packing(&file), Ok(how));
+        assert!(whole(&file) == Ok(kernel.clone()), "{}", how.name());
+    }
+}
+
+/// `head -c 300000 /dev/zero | zstd -19`, which states the size in the frame if it reads a file.
+#[test]
+fn a_frame_of_the_real_zstd_that_states_its_size_needs_nobody_else_to() {
+    let frame = b"\x28\xb5\x2f\xfd\xa4\xe0\x93\x04\x00\x4c\x00\x00\x08\x00\x01\x00\xfc\xff\x39\x10\
+        \x02\x02\x00\x10\x00\x03\x9f\x04\x00\x2d\x28\xde\x26";
+    match zstd::unpack(frame, LIMIT, None) {
+        Ok(zeros) => assert!(zeros.len() == 300_000 && zeros.iter().all(|byte| *byte == 0)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn what_is_not_unpacked_is_named() {
+    let text = |file: &[u8]| whole(file).unwrap_err().to_string();
+    assert!(text(&zboot("lzma", b"x", &[])).contains("packed by lzma, gzip and zstd are unpacked"));
+    assert!(text(&zboot("rot13", b"x", &[])).contains("packed by something unknown"));
+    assert!(text(&zboot("", b"x", &[])).contains("name of its compression is damaged"));
+    assert!(text(&zboot("gzip", b"not gzip at all", &[])).contains("gzip"));
+    assert!(text(&zboot_zstd(&kernel())[..0x1000]).contains("the file has 4096"));
+}
+
+#[test]
+fn a_size_that_lies_is_found_out() {
+    let (kernel, mut file) = (kernel(), zboot_zstd(&kernel()));
+    let at = file.len() - 4;
+    file[at..].copy_from_slice(&(kernel.len() as u32 - 1).to_le_bytes());
+    let bytes = kernel.len() - 1;
+    assert_eq!(whole(&file), Err(PackedError::Zstd(ZstdError::Length { bytes })));
+    file[at..].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    let too_large = ZstdError::TooLarge { bytes: 1 << 30, limit: LIMIT };
+    assert_eq!(whole(&file), Err(PackedError::Zstd(too_large)));
+    assert_eq!(whole(&file[..at]), Err(PackedError::Zstd(ZstdError::NoSize)));
+}
+
+#[test]
+fn a_bomb_stops_at_the_limit() {
+    let zeros = vec![0; 8 << 20];
+    assert!(matches!(whole(&member(&zeros, 0)), Err(PackedError::Gzip(_))));
+    let mut bomb = zboot_zstd(&zeros);
+    let at = bomb.len() - 4;
+    bomb[at..].copy_from_slice(&4096u32.to_le_bytes());
+    assert_eq!(whole(&bomb), Err(PackedError::Zstd(ZstdError::Length { bytes: 4096 })));
+}
+
+proptest! {
+    #[test]
+    fn no_damage_panics_or_passes_for_the_kernel(
+        which in 0..3usize, at: prop::sample::Index, xor in 1u8.., cut: prop::sample::Index,
+    ) {
+        let kernel = kernel();
+        let gz = member(&kernel, 0);
+        let mut file = match which {
+            0 => gz,
+            1 => zboot("gzip", &gz, &[]),
+            _ => zboot_zstd(&kernel),
+        };
+        let _ = whole(&file[..cut.index(file.len())]);
+        let at = at.index(file.len());
+        file[at] ^= xor;
+        // Bytes of the container that nobody reads may be anything; gzip has a checksum, and
+        // ruzstd's encoder writes one.
+        if let Ok(unpacked) = whole(&file) {
+            prop_assert!(unpacked == kernel || packing(&file) == Ok(Packing::Flat));
+        }
+    }
+}

@@ -79,3 +79,81 @@ fn a_terabyte_that_cannot_work_is_refused_in_reasonable_time() {
     assert!(place(&holes, &near).is_ok());
     assert!(begin.elapsed().as_secs() < 5);
 }
+
+/// A kernel, heap and stacks, a tree, a file archive, a handover, firmware.
+fn lived_in() -> Map {
+    let mut map = Map::new(&[Range::new(LOW, LOW + 64 * BLOCK)]);
+    let mut claim = |blocks: core::ops::Range<u64>, owner| {
+        map.claim(Range::new(LOW + blocks.start * BLOCK, LOW + blocks.end * BLOCK), owner).unwrap();
+    };
+    claim(1..2, Owner::Image);
+    claim(8..9, Owner::Initrd);
+    claim(10..11, Owner::Dtb);
+    claim(20..21, Owner::Firmware);
+    claim(50..60, Owner::Heap);
+    claim(60..62, Owner::Stacks);
+    claim(62..64, Owner::Trace);
+    map
+}
+
+#[test]
+fn a_place_that_ends_with_this_kernel_is_copied_to_and_any_other_is_refused() {
+    let map = lived_in();
+    let header = header(40, 0, true); // more than a block
+    for block in 0..64 {
+        let base = LOW + block * BLOCK;
+        let ask = Ask { header: &header, initrd: Initrd::None, dtb: 9000, at: Some(base) };
+        let kernel = Range::new(base, base + 40 * CELL);
+        let firmware = Range::new(LOW + 20 * BLOCK, LOW + 21 * BLOCK);
+        let above = Range::new(LOW + 62 * BLOCK, u64::MAX);
+        let result = place(&map, &ask);
+        if kernel.overlaps(&firmware) || kernel.overlaps(&above) {
+            assert!(matches!(result, Err(PlaceError::Taken { what: What::Kernel, .. })), "{block}");
+            continue;
+        }
+        let layout = result.unwrap();
+        assert_eq!(layout.kernel, kernel);
+        let Some(copy) = layout.copy else {
+            assert_eq!(map.require(kernel, Owner::Free), Ok(()), "{block}");
+            continue;
+        };
+        assert!(map.require(kernel, Owner::Free).is_err(), "{block}: nothing to copy");
+        assert_eq!(
+            (copy.to, copy.from.size(), copy.work.size()),
+            (kernel, kernel.size(), COPIER_BYTES)
+        );
+        let parts = [copy.to, copy.from, copy.work, layout.dtb];
+        for (i, part) in parts.iter().enumerate() {
+            assert!(parts[..i].iter().all(|other| !part.overlaps(other)), "{block}: {parts:?}");
+        }
+        for part in &parts[1..] {
+            assert_eq!(map.require(*part, Owner::Free), Ok(()), "{block}: {parts:?}");
+        }
+    }
+}
+
+#[test]
+fn the_initrd_that_is_kept_is_not_copied_over() {
+    let (map, header) = (lived_in(), header(4, 0, true));
+    let initrd = Range::new(LOW + 8 * BLOCK, LOW + 9 * BLOCK);
+    let at = Some(initrd.start);
+    let ask = Ask { header: &header, initrd: Initrd::Keep(initrd), dtb: 9000, at };
+    let error = place(&map, &ask).unwrap_err();
+    assert!(error.to_string().contains("initrd has"), "{error}");
+    let moved = place(&map, &Ask { initrd: Initrd::Place(BLOCK), ..ask }).unwrap();
+    assert!(moved.copy.is_some());
+    assert!(!moved.initrd.unwrap().overlaps(&moved.kernel));
+}
+
+#[test]
+fn a_copy_that_finds_no_room_to_wait_in_is_refused() {
+    let mut map = Map::new(&[Range::new(LOW, LOW + 3 * BLOCK)]);
+    map.claim(Range::new(LOW, LOW + 2 * BLOCK), Owner::Image).unwrap();
+    let header = header(30, 0, true);
+    let ask = Ask { header: &header, initrd: Initrd::None, dtb: 4096, at: Some(LOW) };
+    let error = place(&map, &ask).unwrap_err();
+    assert!(matches!(error, PlaceError::NoRoom { what: What::Kernel, .. }), "{error}");
+    map.claim(Range::new(LOW + 2 * BLOCK + 4096, LOW + 3 * BLOCK), Owner::Heap).unwrap();
+    let error = place(&map, &ask).unwrap_err();
+    assert!(matches!(error, PlaceError::NoRoom { what: What::Copier, .. }), "{error}");
+}

@@ -7,12 +7,14 @@ use crate::{
 };
 
 const RAM: Range = Range::new(0x4000_0000, 0x4800_0000);
+const HANDOVER: Range = Range::new(0x47e0_0000, 0x4800_0000);
 const OLD_INITRD: Range = Range::new(0x4500_0000, 0x4500_1234);
 
 fn map() -> Map {
     let mut map = Map::new(&[RAM]);
     map.claim(Range::new(RAM.start, RAM.start + (3 << 20)), Owner::Image).unwrap();
     map.claim(OLD_INITRD, Owner::Initrd).unwrap();
+    map.claim(HANDOVER, Owner::Trace).unwrap();
     map
 }
 
@@ -120,8 +122,8 @@ fn a_bad_request_is_refused_with_its_reason() {
     assert_eq!(empty, LoadError::Place(PlaceError::NoInitrd));
     let odd = refused(Request { at: Some(RAM.start + PAGE), ..good });
     assert_eq!(odd, LoadError::Place(PlaceError::NotAligned { base: RAM.start + PAGE }));
-    let taken = refused(Request { at: Some(RAM.start), ..good });
-    assert!(taken.to_string().contains("image has 0x40000000..0x40100000"), "{taken}");
+    let taken = refused(Request { at: Some(HANDOVER.start), ..good });
+    assert!(taken.to_string().contains("trace has 0x47e00000..0x48000000"), "{taken}");
     let nothing = refused(Request { kind: Kind::Raw, image: &[], ..good });
     assert_eq!(nothing, LoadError::Image(ImageError::TooShort { bytes: 0 }));
     for dtb in [0, (2 << 20) + 1] {
@@ -134,6 +136,23 @@ fn a_raw_binary_is_planned_like_an_image() {
     let code = [0x1f; 3000];
     let raw = Request { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
     let plan = plan(&raw, &map(), 4096).unwrap();
-    assert_eq!(plan.entry % (2 << 20), 0);
-    assert_eq!(plan.segments[0].dest.size(), 2 << 20);
+    assert_eq!(plan.entry % (2 << 20), 0x8_0000);
+    assert_eq!(plan.segments[0].dest.size(), (2 << 20) + PAGE);
+}
+
+#[test]
+fn a_kernel_over_the_running_one_waits_elsewhere_and_all_of_it_is_claimed() {
+    let (image, mut map) = (image(0x10_0000), map());
+    let over = Request { at: Some(RAM.start), ..request(&image, InitrdChoice::Keep(OLD_INITRD)) };
+    let plan = plan(&over, &map, 9000).unwrap();
+    let copy = plan.copy.unwrap();
+    assert_eq!((plan.entry, plan.bytes_copied()), (RAM.start, 0x10_0000));
+    assert_eq!(plan.segments[0].dest, copy.from);
+    let free = map.free_bytes();
+    plan.claim(&mut map).unwrap();
+    let taken = copy.from.size() + copy.work.size() + plan.dtb.size();
+    assert_eq!(free - map.free_bytes(), taken);
+    assert_eq!(map.owner_of(RAM.start), Some(Owner::Image));
+    plan.release(&mut map).unwrap();
+    assert_eq!(map.free_bytes(), free);
 }

@@ -87,12 +87,17 @@ impl Kernel {
 
     pub(super) fn crash(&mut self, kind: CrashKind, cpu: Option<CpuId>) -> Outcome {
         let boot = self.hotplug.topology().boot();
+        let kernel = self.loaded.as_ref().and_then(|l| l.plan.segments.first());
+        let loaded = match (kind, kernel) {
+            (CrashKind::WriteLoaded, None) => return Err(crate::kernel::NOTHING_LOADED.into()),
+            (_, kernel) => kernel.map_or(0, |segment| segment.dest.start),
+        };
         match cpu {
             Some(cpu) if cpu != boot => {
                 if self.hotplug.mark(cpu) != crate::trace::Mark::Online {
                     return Err(format!("CPU {cpu} is not online; `cpus` shows each CPU's mark"));
                 }
-                self.board.crash_on(cpu, kind);
+                self.board.crash_on(cpu, kind, loaded);
                 let text = "the CPU was told to crash, and its report should have come";
                 let end = self.board.now() + self.board.hz();
                 while self.board.now() < end {
@@ -100,7 +105,7 @@ impl Kernel {
                 }
                 self.say(Level::Warning, text);
             }
-            _ => self.board.crash(kind),
+            _ => self.board.crash(kind, loaded),
         }
         Ok(None)
     }

@@ -116,7 +116,7 @@ pub static TABLE: [Entry; 31] = [
             option(
                 "--type",
                 "image|raw",
-                "an arm64 Image, also packed by gzip or zstd or as EFI zboot; or a flat binary",
+                "an arm64 Image, also in gzip, zstd or EFI zboot; or a flat binary",
             ),
             option(
                 "--initrd",
@@ -128,7 +128,7 @@ pub static TABLE: [Entry; 31] = [
             option(
                 "--at",
                 "ADDR",
-                "its base in memory, a multiple of 2 MiB; what is in use is copied to in the jump",
+                "its base, a multiple of 2 MiB; if in use, the jump copies it there",
             ),
         ],
         example: "kexec load linux --initrd rootfs --append \"console=ttyAMA0 quiet\"",
@@ -291,6 +291,7 @@ pub static TABLE: [Entry; 31] = [
             argument("undef", "an undefined instruction"),
             argument("stack", "the stack grows into its guard page"),
             argument("write-text", "a write to code"),
+            argument("write-loaded", "a write to the loaded kernel"),
             argument("null", "a read of address 0"),
             argument("panic", "a panic"),
             option("--cpu", "N", "where; if not given, on the CPU that runs the console"),

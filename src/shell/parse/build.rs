@@ -171,7 +171,12 @@ pub fn load(args: &mut Args) -> Built {
 pub fn crash(args: &mut Args) -> Built {
     let word = args.need("KIND")?;
     let Some(kind) = CrashKind::ALL.into_iter().find(|kind| kind.name() == word) else {
-        return Err(bad(args, "KIND", word, "undef, stack, write-text, null or panic"));
+        return Err(bad(
+            args,
+            "KIND",
+            word,
+            "undef, stack, write-text, write-loaded, null or panic",
+        ));
     };
     Ok(Command::Crash { kind, cpu: checked(args, "--cpu", "a CPU number up to 511", cpu)? })
 }

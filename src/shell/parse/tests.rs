@@ -244,7 +244,7 @@ fn soak_crash_and_timeline() {
         good("crash stack --cpu 7"),
         Command::Crash { kind: CrashKind::Stack, cpu: Some(CpuId(7)) }
     );
-    assert!(bad("crash boom").contains("is not undef, stack, write-text, null or panic"));
+    assert!(bad("crash boom").contains("is not undef, stack, write-text, write-loaded,"));
     assert!(bad("crash null --cpu 512").contains("a CPU number up to 511"));
     assert!(bad("crash").contains("KIND is missing"));
     assert_eq!(good("timeline"), Command::Timeline { json: false });
