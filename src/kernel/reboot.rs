@@ -10,6 +10,7 @@ use crate::handover::{CycleCount, Farewell, LoadCount};
 use crate::hotplug::TeardownOutcome;
 use crate::kexec::script;
 use crate::machine::Affinity;
+use crate::memory::Range;
 use crate::options::TeardownMode;
 use crate::torture::load::Load;
 use crate::trace::{Dir, Mark, Phase};
@@ -133,7 +134,7 @@ impl Kernel {
                 return Ok(());
             }
             let range = self.board.park_range();
-            match self.reserve_quarantine(&[range]) {
+            match self.not_copied_over(range).and_then(|()| self.reserve_quarantine(&[range])) {
                 Ok(()) => {
                     parked.iter().for_each(|cpu| self.parked.insert(cpu));
                     let text = format!("CPUs {} are parked at {range}", parked.ranges());
@@ -155,6 +156,18 @@ impl Kernel {
             format!("CPUs {} are not back", missing.ranges())
         };
         Err(format!("kexec refused: {refused}; {state}, the loaded kernel stays loaded"))
+    }
+
+    /// A CPU that is parked needs this image, on which the next kernel may have been asked to be.
+    fn not_copied_over(&self, range: Range) -> Result<(), String> {
+        let copy = self.loaded.as_ref().and_then(|loaded| loaded.plan.copy);
+        match copy.filter(|copy| copy.to.overlaps(&range)) {
+            Some(copy) => Err(format!(
+                "CPUs are parked at {range}, and the next kernel would be copied to {}; load it elsewhere",
+                copy.to
+            )),
+            None => Ok(()),
+        }
     }
 
     /// What failed where that is in nobody's way. Printing takes its time, and the next kernel does
