@@ -21,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
         test("images", "copied_over_what_runs_at_el2", || copied(cpus(4)?.el2())),
         test("images", "copied_over_what_runs_gicv2", || copied(cpus(2)?.gic2())),
         test("images", "what_must_stay_is_not_copied_over", stays),
+        test("images", "page_sizes_that_the_cpu_lacks_are_refused", page_sizes),
         test("images", "what_is_loaded_is_read_only", read_only),
         test("images", "no_seed_of_this_kernel_is_left_in_memory", seeds),
     ]
@@ -170,6 +171,23 @@ fn stays() -> Result<()> {
     let refusal = vm.refused(&format!("kexec load baton.Image --at {base:#x}"))?;
     has(&refusal, &["no place for the kernel", "trace has"])?;
     same("memory", vm.run("mem")?, before)
+}
+
+/// The Cortex-A57 has no 16 KiB pages; the Neoverse N1 has all three sizes.
+fn page_sizes() -> Result<()> {
+    let built_for = |size: u8| -> Result<Vec<u8>> {
+        let mut image = image()?;
+        image[24] = image[24] & !6 | size << 1;
+        Ok(image)
+    };
+    let (k16, k64) = (built_for(2)?, built_for(3)?);
+    let setup = || cpus(2)?.file("k16", &k16)?.file("k64", &k64);
+    let mut vm = setup()?.qemu(&["-cpu", "cortex-a57"]).boot()?;
+    has(&vm.refused("kexec load k16")?, &["16 KiB pages"])?;
+    vm.run("kexec load k64")?;
+    let mut vm = setup()?.boot()?;
+    vm.run("kexec load k16")?;
+    vm.run("kexec load k64").map(drop)
 }
 
 fn read_only() -> Result<()> {

@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Trial> {
         test("quarantine", "gicv2", || through(cpus(CPUS)?.gic2(), "parallel")),
         test("quarantine", "el2", || through(cpus(CPUS)?.el2(), "parallel")),
         test("quarantine", "offline_names_it", offline),
+        test("quarantine", "nothing_is_copied_over_it", not_over_it),
     ]
 }
 
@@ -40,6 +41,20 @@ fn through(setup: Setup, mode: &str) -> Result<()> {
     reserved(&mut vm, &page)?;
     vm.run("soak 10")?;
     vm.power_off()
+}
+
+/// The next kernel was to be copied over the image in which the CPU then sits.
+fn not_over_it() -> Result<()> {
+    let mut vm = cpus(CPUS)?.boot()?;
+    let image = vm.run("mem")?.into_iter().find(|line| line.ends_with("image")).unwrap_or_default();
+    let over = start(&image)?;
+    has(&vm.run(&format!("kexec load baton.Image --at {over}"))?.join("\n"), &["is copied there"])?;
+    vm.run(&format!("set fail off:{PARKED}"))?;
+    let refusal = vm.refused("kexec exec")?;
+    has(&refusal, &["kexec refused: CPUs are parked at", "load it elsewhere"])?;
+    vm.expect_marks(CPUS, &[(PARKED, "QUARANTINED")])?;
+    vm.run("kexec load baton.Image")?;
+    without_it(&vm.jump("kexec exec", 1)?.0)
 }
 
 /// Where the 2 MiB around a range start.
