@@ -12,8 +12,14 @@ EL2    ?= 0
 ACCEL  ?= tcg
 APPEND ?=
 DTS    ?=
+KEY    ?=
 LOAD   ?=
 FUZZ_CASES ?= 20000
+
+# The public key that kexec.sig= believes; build.rs has the default.
+ifneq ($(KEY),)
+  export BATON_KEY := $(abspath $(KEY))
+endif
 
 # Installs Debian packages, as root or through sudo; without apt, names what is missing.
 define apt_install
@@ -64,6 +70,7 @@ help:
 	@echo
 	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|kvm APPEND='...'"
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
+	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
 	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
 	@echo "Examples:  make run CPUS=80 ACCEL=tcg-single      make bench CPUS=80"
 	@echo "The host tool does more: target/debug/baton --help"

@@ -8,7 +8,9 @@ mod load;
 mod log;
 mod reboot;
 mod records;
+mod signature;
 mod tree;
+mod verify;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -151,6 +153,7 @@ pub fn primary(
     kernel.start_devices();
     kernel.introduce();
     warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));
+    kernel.warn_of_test_key();
     kernel.account_for(farewell);
     kernel.hello();
     let next = kernel.serve();

@@ -11,7 +11,8 @@ use crate::draw::DrawArgs;
 use crate::floor::FloorArgs;
 use crate::linux::LinuxArgs;
 use crate::run::RunArgs;
-use crate::{Options, Outcome, bench, boot, draw, files, floor, image, linux, run};
+use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
+use crate::{Options, Outcome, bench, boot, draw, files, floor, image, linux, run, sign};
 
 /// Makes images, boots them under QEMU and reports what they measure.
 #[derive(Parser)]
@@ -38,6 +39,18 @@ Examples:
 Exit codes: 0 all done, 1 error on the host, 2 wrong command line, 10 panic, 11 timeout,
 12 no verdict (QEMU ended first), 13 error record, 14 malformed record, 15 incomplete
 (a CPU did not come or leave, figures missing), 130 interrupted.";
+
+const SIGN_EXAMPLES: &str = "\
+Examples:
+  baton sign --key my.key --image vmlinuz --initrd rootfs --append 'quiet' vmlinuz.sig
+
+A kernel that keeps the running initrd: that can't hold a signature over itself, so the
+signatures go into an archive behind what is signed.
+  baton cpio files.cpio baton.Image=target/baton.Image
+  baton sign --key my.key --image target/baton.Image --initrd files.cpio \\
+      --append kexec.sig=enforce baton.Image.sig
+  baton cpio sigs.cpio baton.Image.sig
+  cat files.cpio sigs.cpio > initrd.cpio";
 
 #[derive(Subcommand)]
 enum Command {
@@ -69,6 +82,17 @@ enum Command {
     /// Draw the timelines of a report, serial beside parallel
     #[command(after_help = "Example:\n  baton draw target/report/report.json timeline.svg")]
     Draw(DrawArgs),
+    /// Make a key to sign kernels with
+    #[command(after_help = "Example:\n  baton keygen my.key\n  make image KEY=my.key.public")]
+    Keygen(KeygenArgs),
+    /// Sign a kernel with all that it gets: initrd, command line, device tree
+    #[command(after_help = SIGN_EXAMPLES)]
+    Sign(SignArgs),
+    /// Check a signature as the kernel does
+    #[command(
+        after_help = "Example:\n  baton verify --key my.key.public --image vmlinuz --initrd rootfs --append 'quiet' vmlinuz.sig"
+    )]
+    Verify(VerifyArgs),
 }
 
 #[derive(Args)]
@@ -113,6 +137,9 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(args) => bench::bench(&args),
         Command::Linux(args) => linux::linux(&args),
         Command::Draw(args) => draw::draw(&args),
+        Command::Keygen(args) => sign::keygen(&args),
+        Command::Sign(args) => sign::sign(&args),
+        Command::Verify(args) => sign::verify(&args),
     }
 }
 

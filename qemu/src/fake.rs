@@ -123,6 +123,7 @@ impl Script {
             bytes_copied: 0,
             copy_ns: 0,
             exec_to_jump_ns,
+            verify_ns: None,
             jump_to_entry_ns,
             entry_to_online_ns,
             blackout_ns: exec_to_jump_ns + jump_to_entry_ns + entry_to_online_ns,

@@ -26,6 +26,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod session;
+pub mod sign;
 pub mod stats;
 pub mod steps;
 pub mod table;

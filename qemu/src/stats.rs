@@ -56,15 +56,21 @@ const PHASES: &[(&str, &str, Figure)] = &[
     ("bring-up", "kick", |jump| jump.bringup.kick_ns),
     ("bring-up", "alive", |jump| jump.bringup.alive_ns),
     ("bring-up", "online", |jump| jump.bringup.online_ns),
+    ("kexec", VERIFY, |jump| jump.kexec.verify_ns.unwrap_or_default()),
     ("kexec", "exec -> jump", |jump| jump.kexec.exec_to_jump_ns),
     ("kexec", "jump -> entry", |jump| jump.kexec.jump_to_entry_ns),
     ("kexec", "entry -> online", |jump| jump.kexec.entry_to_online_ns),
     ("kexec", "blackout", |jump| jump.kexec.blackout_ns),
 ];
 
+/// A phase that has a row only where somebody asked for it.
+const VERIFY: &str = "verify";
+
 /// The table of a run.
 pub fn summary(jumps: &[Jump]) -> Vec<Row> {
-    PHASES.iter().map(|&(group, phase, figure)| row(jumps, group, phase, figure)).collect()
+    let asked = |phase: &str| phase != VERIFY || jumps.iter().any(|j| j.kexec.verify_ns.is_some());
+    let rows = PHASES.iter().filter(|&&(_, phase, _)| asked(phase));
+    rows.map(|&(group, phase, figure)| row(jumps, group, phase, figure)).collect()
 }
 
 fn row(jumps: &[Jump], group: &str, phase: &str, figure: Figure) -> Row {
@@ -107,6 +113,21 @@ mod tests {
         assert_eq!(total.serial, Some(serial));
         assert_eq!(total.parallel.map(|p| p.median), Some(26_300));
         assert_eq!(total.ratio.map(|ratio| (ratio * 100.0) as u64), Some(1596));
+    }
+
+    #[test]
+    fn a_second_look_has_a_row_if_there_was_one() {
+        let mut records = Script::new(4).jump(1, "serial", 1, 1);
+        let rows = |records: &[_]| summary(&collect::jumps(records).unwrap());
+        assert!(rows(&records).iter().all(|row| row.phase != VERIFY));
+        for record in &mut records {
+            if let baton::report::Record::Kexec(kexec) = record {
+                kexec.verify_ns = Some(77);
+            }
+        }
+        let all = rows(&records);
+        let row = all.iter().find(|row| row.phase == VERIFY).unwrap();
+        assert_eq!(row.serial.map(|spread| spread.median), Some(77));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct Farewell {
     pub exec_at: u64,
     /// Bytes that the jump moves.
     pub bytes_copied: u64,
+    /// How long a second look at what is loaded took, if there was one.
+    pub verify: Option<u64>,
     /// How the CPUs were taken down.
     pub teardown: TeardownMode,
     /// How many were.
@@ -65,7 +67,10 @@ pub struct Farewell {
 }
 
 /// Words before the mask of parked CPUs.
-const SINGLE: usize = 17;
+const SINGLE: usize = 18;
+
+/// Stands for a second look that there was not.
+const NONE: u64 = u64::MAX;
 
 const NUMBERS: usize = SINGLE + MAX_CPUS / 64;
 
@@ -106,6 +111,7 @@ impl Farewell {
             u64::from(self.load.on),
             self.load.sent,
             self.load.handled,
+            self.verify.unwrap_or(NONE),
         ];
         let parked = self.parked.words();
         core::array::from_fn(|i| if i < SINGLE { single[i] } else { parked[i - SINGLE] })
@@ -133,6 +139,7 @@ impl Farewell {
             generation: n[0] as u32,
             exec_at: n[1],
             bytes_copied: n[2],
+            verify: Some(n[17]).filter(|&ticks| ticks != NONE),
             teardown,
             cpus: n[4] as u32,
             spans,

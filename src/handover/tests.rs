@@ -16,6 +16,7 @@ fn farewell(script: &str) -> Farewell {
         generation: 7,
         exec_at: 1 << 40,
         bytes_copied: 0,
+        verify: Some(13),
         teardown: TeardownMode::Parallel,
         cpus: 79,
         spans: Spans { migrate: 5, grace: 6, online_down: 1, stop: 2, off: 3, dead: 4 },
@@ -38,8 +39,12 @@ fn a_farewell_is_taken_once() {
     let said = farewell("cycle 3; poweroff; ä");
     area.prepare(&said);
     area.seal(99);
-    assert_eq!(area.take(), Ok((said, 99)));
+    assert_eq!(area.take(), Ok((said.clone(), 99)));
     assert_eq!(area.take(), Err(HandoverError::Unsealed));
+    let said = Farewell { verify: None, ..said };
+    area.prepare(&said);
+    area.seal(100);
+    assert_eq!(area.take(), Ok((said, 100)));
 }
 
 #[test]

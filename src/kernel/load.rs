@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::{Kernel, Level};
 use crate::config::MAX_DTB;
+use crate::kexec::signature::Asked;
 use crate::kexec::{
     self, Files, InitrdChoice, Kind, LoadError, Loaded, Packing, PlaceError, Plan, Request, What,
     packed,
@@ -52,6 +53,12 @@ impl Kernel {
         let inherited = self.inherited_bootargs();
         let bootargs = ask.append.as_deref().unwrap_or(&inherited);
         let tree = ask.dtb.as_deref().map_or(Ok(self.boot.dtb), get)?.to_vec();
+        let dtb = ask.dtb.is_some().then_some(&tree[..]);
+        let given = self.chosen_initrd(initrd);
+        // What is signed is the file as it is, packed or not.
+        let asked = Asked { kind: ask.kind, image: file, initrd: given, dtb, append: bootargs };
+        let signature = self.check_signature(ask, &files, &asked)?;
+        let kept = self.kept_digest(initrd);
         let tree = Self::without_seeds(tree);
         let (image, packing) = self.flat(file, ask.kind)?;
         let granules = self.board.granules();
@@ -90,9 +97,9 @@ impl Kernel {
         core::hint::black_box(&next); // the stores count
         let name = ask.path.clone();
         let guarded = Vec::new();
-        let loaded =
-            Loaded { name, bootargs: bootargs.into(), packing, plan, source_tree: tree, guarded };
-        self.finish(loaded)
+        let bootargs = bootargs.into();
+        let source_tree = tree;
+        self.finish(Loaded { name, bootargs, packing, plan, source_tree, guarded, kept, signature })
     }
 
     /// The kernel in a file as it runs.

@@ -16,20 +16,30 @@ use crate::torture::load::Load;
 use crate::trace::{Dir, Mark, Phase};
 
 impl Kernel {
-    /// Leaves for the loaded kernel. Returns what the machine has to do, or, if anything refuses
+    /// Leaves for the loaded kernel; if `verify`, it is hashed again on the way. Returns what the machine has to do, or, if anything refuses
     /// before the point of no return, an error with every CPU back where it was.
     ///
     /// # Errors
     /// Who or what refused, and what holds now.
-    pub fn exec(&mut self, mode: TeardownMode, cycle: CycleCount) -> Result<Next, String> {
-        let left = self.leave(mode, cycle);
+    pub fn exec(
+        &mut self,
+        mode: TeardownMode,
+        cycle: CycleCount,
+        verify: bool,
+    ) -> Result<Next, String> {
+        let left = self.leave(mode, cycle, verify);
         if left.is_err() {
             self.load.iter().for_each(Load::resume);
         }
         left
     }
 
-    fn leave(&mut self, mode: TeardownMode, cycle: CycleCount) -> Result<Next, String> {
+    fn leave(
+        &mut self,
+        mode: TeardownMode,
+        cycle: CycleCount,
+        verify: bool,
+    ) -> Result<Next, String> {
         let exec_at = self.board.now();
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
@@ -46,6 +56,7 @@ impl Kernel {
         self.note(&mut farewell, &outcome);
         self.say_lost();
         farewell.load = self.load_count();
+        farewell.verify = verify.then(|| self.verify_again(&online)).transpose()?;
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
         let copier = loaded.plan.copy.map(|copy| copy.work.start);
         let next = Next::Jump { entry: loaded.plan.entry, dtb: loaded.plan.dtb.start, copier };
@@ -73,6 +84,7 @@ impl Kernel {
             generation: self.hotplug.generation(),
             exec_at,
             bytes_copied: loaded.plan.bytes_copied(),
+            verify: None,
             teardown: mode,
             cpus: 0,
             spans: Default::default(),
@@ -147,6 +159,11 @@ impl Kernel {
             let named: Vec<String> = outcome.stuck.iter().map(ToString::to_string).collect();
             named.join("; ")
         };
+        Err(self.bring_back(online, &refused))
+    }
+
+    /// Starts the CPUs again that have left, and says why the kexec is refused.
+    pub(super) fn bring_back(&mut self, online: &CpuMask, refused: &str) -> String {
         let back = self.hotplug.bring_up(self.board, online, self.options.bringup);
         let missing = online.and_not(&self.hotplug.online());
         self.last_bringup = back;
@@ -155,7 +172,7 @@ impl Kernel {
         } else {
             format!("CPUs {} are not back", missing.ranges())
         };
-        Err(format!("kexec refused: {refused}; {state}, the loaded kernel stays loaded"))
+        format!("kexec refused: {refused}; {state}, the loaded kernel stays loaded")
     }
 
     /// A CPU that is parked needs this image, on which the next kernel may have been asked to be.

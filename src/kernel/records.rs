@@ -132,6 +132,7 @@ impl Kernel {
             bytes_copied: farewell.bytes_copied,
             copy_ns,
             exec_to_jump_ns: since(farewell.exec_at, jump_at),
+            verify_ns: farewell.verify.map(|ticks| self.ns(ticks)),
             jump_to_entry_ns: since(jump_at, entry),
             entry_to_online_ns: since(entry, online),
             blackout_ns: since(farewell.exec_at, online),

@@ -11,6 +11,7 @@ use cpio_reader::Entry;
 const HEADER_BYTES: usize = 110;
 const MAGIC_BYTES: usize = 6;
 const FIELD_BYTES: usize = 8;
+const MODE_FIELD: usize = 1;
 const FILE_SIZE_FIELD: usize = 6;
 const NAME_SIZE_FIELD: usize = 11;
 const TRAILER: &[u8] = b"TRAILER!!!";
@@ -104,8 +105,35 @@ pub fn read(data: &[u8], begin: usize) -> Result<(Vec<File>, usize), (usize, Cpi
     }
 }
 
+/// Shows every entry of the archive at `begin`, whatever it is, as name and mode; returns the offset
+/// behind the trailer.
+///
+/// # Errors
+/// The offset of the entry that cannot be read, and why.
+pub fn walk(
+    data: &[u8],
+    begin: usize,
+    mut see: impl FnMut(&[u8], u32),
+) -> Result<usize, (usize, CpioError)> {
+    let mut at = begin;
+    loop {
+        let frame = Frame::read(data, at).map_err(|error| (at, error))?;
+        if data[frame.name.clone()] == *TRAILER {
+            return Ok(frame.end);
+        }
+        see(&data[frame.name.clone()], frame.mode);
+        at = frame.end;
+    }
+}
+
+/// True for the mode of a regular file.
+pub const fn is_regular(mode: u32) -> bool {
+    mode & TYPE_MASK == REGULAR
+}
+
 /// Where the parts of one entry lie; all inside the data.
 struct Frame {
+    mode: u32,
     name: ops::Range<usize>,
     contents: ops::Range<usize>,
     end: usize,
@@ -136,7 +164,8 @@ impl Frame {
             return Err(CpioError::Name);
         }
         let padded = (end + (4 - (end - at) % 4) % 4).min(data.len());
-        Ok(Self { name, contents: contents..end, end: padded })
+        let mode = field(fields, MODE_FIELD)?;
+        Ok(Self { mode, name, contents: contents..end, end: padded })
     }
 
     /// The entry as a file; `None` if it is a directory, a device or such.

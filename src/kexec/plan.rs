@@ -4,6 +4,7 @@
 mod tests;
 
 use alloc::vec::Vec;
+use core::fmt;
 
 pub use super::placement::{Copy, What};
 use super::{
@@ -25,6 +26,22 @@ pub enum Kind {
     Image,
     /// A flat binary, entered at its first byte.
     Raw,
+}
+
+impl Kind {
+    /// The name on the console and in signatures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// Which initrd the next kernel gets.

@@ -4,8 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::digest::Digest;
 use super::packed::Packing;
 use super::plan::{Copy, Plan, Segment};
+use super::signature::Checked;
 use crate::memory::Range;
 
 /// A kernel that is loaded: its segments are written and claimed.
@@ -23,6 +25,10 @@ pub struct Loaded {
     pub source_tree: Vec<u8>,
     /// What of its memory is read-only.
     pub guarded: Vec<Range>,
+    /// What an initrd that stays in place hashed to.
+    pub kept: Option<Digest>,
+    /// Who signed it.
+    pub signature: Checked,
 }
 
 impl fmt::Display for Loaded {
@@ -37,13 +43,16 @@ impl fmt::Display for Loaded {
         }
         match self.plan.initrd {
             Some(range) if !self.plan.segments.iter().any(|s| s.dest.covers(&range)) => {
-                writeln!(f, "initrd {range} {} bytes, stays in place", range.size())?;
+                write!(f, "initrd {range} {} bytes, stays in place", range.size())?;
+                self.kept.iter().try_for_each(|digest| write!(f, ", sha256 {digest}"))?;
+                writeln!(f)?;
             }
             _ => {}
         }
         if let Some(Copy { from, to, .. }) = self.plan.copy {
             writeln!(f, "{to} is in use: in the jump {from} is copied there")?;
         }
+        writeln!(f, "{}", self.signature)?;
         write!(f, "bytes to copy in the jump: {}", self.plan.bytes_copied())
     }
 }
@@ -63,7 +72,7 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::*;
-    use crate::kexec::{digest::Digest, placement::What};
+    use crate::kexec::{placement::What, signature::Standing};
 
     #[test]
     fn status_shows_each_segment_and_what_stays() {
@@ -84,6 +93,8 @@ mod tests {
             source_tree: Vec::new(),
             packing: Packing::Gzip,
             guarded: vec![Range::new(0x4020_0000, 0x4040_0000)],
+            kept: digest,
+            signature: Checked { standing: Standing::Missing, ns: 1_234_567 },
         };
         let text = loaded.to_string();
         let lines: vec::Vec<&str> = text.lines().collect();
@@ -91,7 +102,10 @@ mod tests {
         assert_eq!(lines[1], "its file is packed: gzip");
         assert!(lines[2].starts_with("kernel 0x40200000..0x40300000 3 bytes, sha256 ba7816bf"));
         assert!(lines[2].ends_with(", read-only"));
-        assert_eq!(lines[3], "initrd 0x44000000..0x44000123 291 bytes, stays in place");
-        assert_eq!(lines[4], "bytes to copy in the jump: 0");
+        assert!(lines[3].starts_with(
+            "initrd 0x44000000..0x44000123 291 bytes, stays in place, sha256 ba7816bf"
+        ));
+        assert_eq!(lines[4], "signature: none; checked in 1.234 ms");
+        assert_eq!(lines[5], "bytes to copy in the jump: 0");
     }
 }

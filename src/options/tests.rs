@@ -33,11 +33,12 @@ fn nothing_asked_for_means_parallel_and_loglevel_6() {
 fn every_option_is_understood() {
     let (options, warnings) = parse(
         "cpuhp.bringup=fanout cpuhp.teardown=serial maxcpus=8 cpuhp.fail=gic:starting:3:down cpuhp.fail=timer \
-         loglevel=7 kexec.sig=off run=\"cpus; kexec load 'a b'\"",
+         loglevel=7 kexec.sig=check kexec.verify=on run=\"cpus; kexec load 'a b'\"",
     );
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!((options.bringup, options.teardown), (BringupPolicy::Fanout, TeardownMode::Serial));
     assert_eq!((options.maxcpus, options.loglevel), (Some(8), 7));
+    assert_eq!((options.signatures, options.verify), (Signatures::Check, true));
     assert_eq!(options.run.as_deref(), Some("cpus; kexec load 'a b'"));
     let wanted = [spec("gic:starting", Some(3), Some(Dir::Down), 1), spec("timer", None, None, 1)];
     assert_eq!(options.fail, wanted);
@@ -78,9 +79,8 @@ fn malformed_values_change_nothing_and_say_why() {
         ("loglevel=8", "not a number in range"),
         ("cpuhp.fail=:3", "no step is named"),
         ("cpuhp.fail=gic:3:sideways", "\"sideways\" does not belong there"),
-        ("kexec.sig=enforce", "not available"),
-        ("kexec.sig=check", "not available"),
-        ("kexec.sig=maybe", "none of off, check, enforce"),
+        ("kexec.verify=1", "neither on nor off"),
+        ("kexec.verify", "needs a value"),
         ("model=altra-80", "not available"),
     ];
     for (word, why) in bad {
@@ -88,6 +88,19 @@ fn malformed_values_change_nothing_and_say_why() {
         assert_eq!(options, Options::default(), "{word}");
         assert_eq!(warnings.len(), 1, "{word}");
         assert!(warnings[0].contains(why) && warnings[0].contains(word), "{}", warnings[0]);
+    }
+}
+
+#[test]
+fn a_slip_in_kexec_sig_leaves_no_door_open() {
+    for word in ["kexec.sig=maybe", "kexec.sig", "kexec.sig=", "kexec.sig=OFF"] {
+        let (options, warnings) = parse(&format!("kexec.sig=off {word}"));
+        assert_eq!(options.signatures, Signatures::Enforce, "{word}");
+        assert!(warnings[0].ends_with("; taken for enforce"), "{}", warnings[0]);
+    }
+    for mode in Signatures::ALL {
+        let (options, warnings) = parse(&format!("kexec.sig={mode}"));
+        assert_eq!((options.signatures, warnings.len()), (mode, 0));
     }
 }
 
@@ -177,7 +190,7 @@ proptest! {
 
     #[test]
     fn option_like_texts_do_not_panic(words in proptest::collection::vec(
-        "(cpuhp\\.(fail|bringup)|run|maxcpus|loglevel|kexec\\.sig|--|\")=?[a-z0-9:\" +x-]{0,12}", 0..8)) {
+        "(cpuhp\\.(fail|bringup)|run|maxcpus|loglevel|kexec\\.sig|kexec\\.verify|--|\")=?[a-z0-9:\" +x-]{0,12}", 0..8)) {
         let line = words.join(" ");
         let (options, _) = Options::parse(&line);
         prop_assert!(options.loglevel <= MAX_LOGLEVEL);

@@ -20,6 +20,13 @@ pub enum Warning {
         /// What is wrong with it.
         why: String,
     },
+    /// A malformed `kexec.sig=`, taken for the strictest value that it can have.
+    Enforced {
+        /// The word as it stands on the command line.
+        word: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An option that this version knows by name only.
     NotAvailable {
         /// The word as it stands on the command line.
@@ -38,6 +45,9 @@ impl fmt::Display for Warning {
             }
             Self::Malformed { word, why } => {
                 write!(f, "option {}: {why}; ignored", word.escape_debug())
+            }
+            Self::Enforced { word, why } => {
+                write!(f, "option {}: {why}; taken for enforce", word.escape_debug())
             }
             Self::NotAvailable { word } => {
                 write!(f, "option {}: not available in this version; ignored", word.escape_debug())

@@ -159,6 +159,9 @@ pub struct Kexec {
     pub copy_ns: u64,
     /// `kexec exec` accepted until the last counter read before the jump.
     pub exec_to_jump_ns: u64,
+    /// Of that, hashing again what was loaded; absent if nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_ns: Option<u64>,
     /// Last counter read of the old kernel until the first of the new one.
     pub jump_to_entry_ns: u64,
     /// First counter read of the new kernel until its last CPU was ONLINE.

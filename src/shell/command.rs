@@ -76,6 +76,8 @@ pub enum Command {
     KexecExec {
         /// How the CPUs are taken down.
         teardown: Option<TeardownMode>,
+        /// Hash it again first, whatever the command line says.
+        verify: bool,
     },
     /// Kexec this kernel into itself again and again.
     Cycle(Cycle),
@@ -155,6 +157,8 @@ pub struct KexecLoad {
     pub append: Option<String>,
     /// The device tree.
     pub dtb: Option<String>,
+    /// The signature.
+    pub sig: Option<String>,
     /// Physical address for the image.
     pub at: Option<u64>,
 }

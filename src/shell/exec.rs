@@ -97,7 +97,7 @@ impl Kernel {
             Command::KexecLoad(ask) => self.kexec_load(&ask),
             Command::KexecStatus => self.kexec_status(),
             Command::KexecUnload => self.kexec_unload(),
-            Command::KexecExec { teardown } => self.kexec_exec(teardown),
+            Command::KexecExec { teardown, verify } => self.kexec_exec(teardown, verify),
             Command::Cycle(cycle) => self.cycle(&cycle),
             Command::Timeline { json } => self.timeline(json),
             Command::Devices => self.list_devices(),

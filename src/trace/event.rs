@@ -141,6 +141,8 @@ named! {
         Off = "off",
         /// Work for dead CPUs.
         DeadWork = "dead",
+        /// Hashing again what is loaded.
+        Verify = "verify",
         /// Interrupts and timers quiet, handover closed.
         Quiesce = "quiesce",
     }
@@ -165,6 +167,7 @@ impl Phase {
             Self::Stop => "the CPUs: all assemble, interrupts off",
             Self::Off => "the CPUs and firmware: starting steps down, CPU_OFF",
             Self::DeadWork => "its own work: prepare steps down",
+            Self::Verify => "its own work: what is loaded is hashed again",
             Self::Quiesce => "its own work: interrupts and timers quiet",
         }
     }

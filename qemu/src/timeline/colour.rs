@@ -15,6 +15,7 @@ const PHASES: &[(&str, &str)] = &[
     ("stop", "#c2571a"),
     ("off", "#b3354b"),
     ("dead", "#7a4fa3"),
+    ("verify", "#a0527a"),
     ("quiesce", "#7d8590"),
     ("jump", "#57606a"),
     ("boot", "#6b7b3a"),

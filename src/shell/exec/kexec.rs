@@ -43,9 +43,10 @@ impl Kernel {
         Ok(None)
     }
 
-    pub(super) fn kexec_exec(&mut self, teardown: Option<TeardownMode>) -> Outcome {
+    pub(super) fn kexec_exec(&mut self, teardown: Option<TeardownMode>, verify: bool) -> Outcome {
         let mode = teardown.unwrap_or(self.options.teardown);
-        self.exec(mode, CycleCount::default()).map(Some)
+        let verify = verify || self.options.verify;
+        self.exec(mode, CycleCount::default(), verify).map(Some)
     }
 
     /// One more kexec of a series. What is left of it goes along as the first command of the
@@ -56,7 +57,15 @@ impl Kernel {
         }
         let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
         let append = cycle.bringup.map(|policy| self.bootargs_with(policy));
-        let ask = KexecLoad { path, kind: Kind::Image, initrd: None, append, dtb: None, at: None };
+        let ask = KexecLoad {
+            path,
+            kind: Kind::Image,
+            initrd: None,
+            append,
+            dtb: None,
+            sig: None,
+            at: None,
+        };
         self.load(&ask)?;
         let mode = cycle.teardown.unwrap_or(self.options.teardown);
         let done = cycle.done + 1;
@@ -65,7 +74,8 @@ impl Kernel {
         if !last {
             self.script.push_front(rest.to_string());
         }
-        self.exec(mode, CycleCount { done, asked: cycle.asked }).map(Some).inspect_err(|_| {
+        let count = CycleCount { done, asked: cycle.asked };
+        self.exec(mode, count, self.options.verify).map(Some).inspect_err(|_| {
             if !last {
                 self.script.pop_front();
             }

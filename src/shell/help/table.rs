@@ -125,6 +125,7 @@ pub static TABLE: [Entry; 31] = [
             ),
             option("--append", "\"ARGS\"", "its command line"),
             option("--dtb", "PATH", "its device tree; if not given, the one of this kernel"),
+            option("--sig", "PATH", "its signature; if not given, PATH.sig if there is one"),
             option(
                 "--at",
                 "ADDR",
@@ -154,7 +155,10 @@ pub static TABLE: [Entry; 31] = [
         name: "kexec exec",
         arguments: "",
         summary: "takes all other CPUs down and jumps to what is loaded",
-        items: &[TEARDOWN],
+        items: &[
+            TEARDOWN,
+            option("--verify", "", "hash it all again first; always done with kexec.verify=on"),
+        ],
         example: "kexec exec --teardown parallel",
         build: build::kexec_exec,
     },

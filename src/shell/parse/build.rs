@@ -51,7 +51,8 @@ pub fn kexec_load(args: &mut Args) -> Built {
     let at = checked(args, "--at", "an address such as 0x48000000", number)?;
     let initrd = args.option("--initrd").map(initrd);
     let (append, dtb) = (args.option("--append"), args.option("--dtb"));
-    Ok(Command::KexecLoad(KexecLoad { path, kind, initrd, append, dtb, at }))
+    let sig = args.option("--sig");
+    Ok(Command::KexecLoad(KexecLoad { path, kind, initrd, append, dtb, sig, at }))
 }
 
 fn kind(word: &str) -> Option<Kind> {
@@ -71,7 +72,8 @@ fn initrd(word: String) -> Initrd {
 }
 
 pub fn kexec_exec(args: &mut Args) -> Built {
-    Ok(Command::KexecExec { teardown: teardown(args)? })
+    let verify = args.option("--verify").is_some();
+    Ok(Command::KexecExec { teardown: teardown(args)?, verify })
 }
 
 pub fn cycle(args: &mut Args) -> Built {

@@ -104,6 +104,7 @@ fn kexec_load_takes_what_the_next_kernel_gets() {
         initrd: None,
         append: None,
         dtb: None,
+        sig: None,
         at: None,
     };
     assert_eq!(good("kexec load baton.Image"), Command::KexecLoad(plain.clone()));
@@ -114,10 +115,11 @@ fn kexec_load_takes_what_the_next_kernel_gets() {
         initrd: Some(Initrd::File("rootfs".into())),
         append: Some("console=ttyAMA0 x=\"y z\" --initrd".into()),
         dtb: Some("board.dtb".into()),
+        sig: Some("sigs/a".into()),
         at: Some(0x4800_0000),
     };
     let line = r#"kexec load 'a b' --initrd rootfs --append "console=ttyAMA0 x=\"y z\" --initrd"
-        --dtb board.dtb --at 0x48000000 --type raw"#;
+        --sig sigs/a --dtb board.dtb --at 0x48000000 --type raw"#;
     assert_eq!(good(line), Command::KexecLoad(full));
     for (word, initrd) in [("keep", Initrd::Keep), ("none", Initrd::None)] {
         let wanted = KexecLoad { initrd: Some(initrd), ..plain.clone() };
@@ -144,9 +146,15 @@ fn kexec_load_refuses_by_name() {
 
 #[test]
 fn kexec_exec_and_its_second_words() {
-    assert_eq!(good("kexec exec"), Command::KexecExec { teardown: None });
+    assert_eq!(good("kexec exec"), Command::KexecExec { teardown: None, verify: false });
     let teardown = Some(TeardownMode::Parallel);
-    assert_eq!(good("kexec exec --teardown parallel"), Command::KexecExec { teardown });
+    assert_eq!(
+        good("kexec exec --teardown parallel"),
+        Command::KexecExec { teardown, verify: false }
+    );
+    let verified = Command::KexecExec { teardown: None, verify: true };
+    assert_eq!(good("kexec exec --verify"), verified);
+    assert!(bad("kexec exec --verify=off").contains("--verify"));
     assert!(bad("kexec exec --teardown fanout").contains("is not serial or parallel"));
     assert_eq!(
         bad("cpu offlin 3"),

@@ -1,0 +1,161 @@
+//! Why a signature is not good.
+
+use alloc::string::String;
+use core::fmt;
+
+use super::{KeyId, MAX_BYTES, Sum, VERSION};
+use crate::kexec::cpio::CpioError;
+use crate::kexec::plan::Kind;
+
+/// Why a signature is not good.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SignatureError {
+    /// It has more bytes than any signature.
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// It is no text in UTF-8.
+    NotText {
+        /// Where it stops to be.
+        at: usize,
+    },
+    /// The first line is not the one of a signature.
+    NotASignature,
+    /// It is of a version that this kernel does not know.
+    Version {
+        /// Which.
+        found: u32,
+    },
+    /// It ends inside of this line or before it.
+    Truncated {
+        /// First word of the line.
+        line: &'static str,
+    },
+    /// This line is not what it should be.
+    Line {
+        /// First word of the line.
+        line: &'static str,
+    },
+    /// Something follows the last line.
+    Trailing,
+    /// By a key that this kernel does not know.
+    UnknownKey {
+        /// Whose it says it is.
+        key: KeyId,
+        /// The key that is known.
+        known: KeyId,
+    },
+    /// The key has not signed what the file says.
+    Forged {
+        /// The key.
+        key: KeyId,
+    },
+    /// It is for something else: this part differs.
+    Differs(Part),
+    /// What follows the signed bytes of the initrd is more than signatures.
+    Rest(Rest),
+}
+
+/// A part in which what was signed and what is to be loaded differ: signed first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// How the image is read.
+    Kind(Kind, Kind),
+    /// The image.
+    Image(Sum, Sum),
+    /// The initrd.
+    Initrd(Option<Sum>, Option<Sum>),
+    /// The device tree.
+    Dtb(Option<Sum>, Option<Sum>),
+    /// The command line.
+    Append(String, String),
+}
+
+/// What is wrong with the bytes that follow the signed ones of an initrd.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// They are no plain archive.
+    Archive {
+        /// Offset in the initrd.
+        at: usize,
+        /// Why.
+        error: CpioError,
+    },
+    /// An entry is no regular file whose name ends in `.sig`.
+    Entry {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes } => {
+                write!(f, "{bytes} bytes are no signature, which has at most {MAX_BYTES}")
+            }
+            Self::NotText { at } => write!(f, "byte {at} is no text; the file is no signature"),
+            Self::NotASignature => {
+                write!(f, "the first line is not \"baton-signature {VERSION}\"; sign again")
+            }
+            Self::Version { found } => write!(
+                f,
+                "a signature of version {found}, and version {VERSION} is known; sign again"
+            ),
+            Self::Truncated { line } => {
+                write!(f, "it is cut short at the line \"{line}\"; copy it again")
+            }
+            Self::Line { line } => write!(f, "the line \"{line}\" is malformed; sign again"),
+            Self::Trailing => f.write_str("something follows the line \"signature\"; sign again"),
+            Self::UnknownKey { key, known } => write!(
+                f,
+                "it is by key {key}, and this kernel knows {known}; sign with that key, or build \
+                 with KEY="
+            ),
+            Self::Forged { key } => {
+                write!(f, "key {key} has not signed this: the file was changed; sign again")
+            }
+            Self::Differs(part) => write!(f, "it is for something else: {part}"),
+            Self::Rest(rest) => rest.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown =
+            |sum: &Option<Sum>| sum.map_or_else(|| "none".into(), |s| alloc::format!("{s}"));
+        match self {
+            Self::Kind(signed, got) => write!(f, "type {signed} is signed and this is {got}"),
+            Self::Image(signed, got) => {
+                write!(f, "the image differs: {signed} is signed and this is {got}")
+            }
+            Self::Initrd(signed, got) => {
+                write!(f, "the initrd differs: ")?;
+                write!(f, "{} is signed and this is {}", shown(signed), shown(got))
+            }
+            Self::Dtb(signed, got) => {
+                write!(f, "the tree of --dtb differs: ")?;
+                write!(f, "{} is signed and this is {}", shown(signed), shown(got))
+            }
+            Self::Append(signed, got) => {
+                write!(f, "the command line differs: \"{signed}\" is signed and this is \"{got}\"")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("only an archive of signatures may follow the signed bytes of the initrd: ")?;
+        match self {
+            Self::Archive { at, error } => write!(f, "at byte {at}: {error}"),
+            Self::Entry { name } => {
+                write!(f, "{} is no regular file named *.sig", name.escape_debug())
+            }
+        }
+    }
+}
+
+impl core::error::Error for SignatureError {}
