@@ -12,6 +12,7 @@ mod cycles;
 mod devices;
 mod errors;
 mod faults;
+mod gdb;
 mod hotplug;
 mod images;
 mod initrd;
@@ -19,9 +20,11 @@ mod kexec;
 mod linux;
 mod options;
 mod quarantine;
+mod signature;
 mod steps;
 mod torture;
 mod trees;
+mod verify;
 mod vm;
 
 use libtest_mimic::Arguments;
@@ -38,6 +41,8 @@ fn main() {
         quarantine::tests(),
         kexec::tests(),
         images::tests(),
+        signature::tests(),
+        verify::tests(),
         linux::tests(),
         cycles::tests(),
         devices::tests(),
