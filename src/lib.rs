@@ -29,7 +29,8 @@
 //!   failures on purpose. Run by all CPUs; the boot CPU controls.
 //! - [`irq`]: shared interrupts: descriptors, actions, and one plan for all that leave together.
 //! - [`pmu`]: the DSU PMU of each cluster: who owns it, its counters, how both leave.
-//! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes.
+//! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes;
+//!   signatures over all that is loaded.
 //! - [`handover`]: the region that crosses the jump: a sealed page of facts and two banks of rings.
 //! - [`trace`]: events of two words, and the ring of one CPU.
 //! - [`sync`]: hand-shakes between CPUs, and the atomics that loom can replace.

@@ -23,3 +23,88 @@ impl Loaded {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::kexec::plan::{Plan, Segment};
+    use crate::kexec::signature::{Checked, Standing};
+
+    const KERNEL: Range = Range::new(0x1000, 0x3000);
+    const DTB: Range = Range::new(0x4000, 0x5000);
+    const INITRD: Range = Range::new(0x6000, 0x6123);
+
+    /// Memory from address 0 on, with something everywhere but in the kernel's bss.
+    fn memory() -> Vec<u8> {
+        let mut memory: Vec<u8> = (0..0x7000_u32).map(|i| (i * 7 + 1) as u8).collect();
+        memory[0x2100..0x3000].fill(0);
+        memory
+    }
+
+    fn part(memory: &[u8], range: Range) -> &[u8] {
+        &memory[range.start as usize..range.end as usize]
+    }
+
+    fn loaded(memory: &[u8]) -> Loaded {
+        let segment = |what, dest, bytes: usize| Segment {
+            what,
+            dest,
+            bytes,
+            zero_to_end: what == What::Kernel,
+            digest: Some(Digest::of(&part(memory, dest)[..bytes])),
+        };
+        let plan = Plan {
+            entry: KERNEL.start,
+            dtb: DTB,
+            initrd: Some(INITRD),
+            segments: [segment(What::Kernel, KERNEL, 0x1100), segment(What::Dtb, DTB, 0x800)]
+                .into(),
+            bytes_copied: 0,
+        };
+        Loaded {
+            name: "next".into(),
+            bootargs: "".into(),
+            plan,
+            source_tree: Vec::new(),
+            kept: Some(Digest::of(part(memory, INITRD))),
+            signature: Checked { standing: Standing::NotLookedAt, ns: 0 },
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed_wherever_the_next_kernel_reads() {
+        let good = memory();
+        let loaded = loaded(&good);
+        assert_eq!(loaded.recheck(|range| part(&good, range)), Ok(()));
+        let cases = [
+            (0x1000, What::Kernel, KERNEL),
+            (0x20ff, What::Kernel, KERNEL),
+            (0x2100, What::Kernel, KERNEL),
+            (0x2fff, What::Kernel, KERNEL),
+            (0x47ff, What::Dtb, DTB),
+            (0x6000, What::Initrd, INITRD),
+            (0x6122, What::Initrd, INITRD),
+        ];
+        for (at, what, dest) in cases {
+            let mut changed = good.clone();
+            changed[at] ^= 1;
+            let corrupt = Err(LoadError::Corrupt { what, dest });
+            assert_eq!(loaded.recheck(|range| part(&changed, range)), corrupt, "{at:#x}");
+        }
+    }
+
+    #[test]
+    fn what_the_next_kernel_does_not_get_may_change() {
+        let good = memory();
+        let loaded = loaded(&good);
+        for at in [0xfff, 0x3000, 0x4800, 0x6123] {
+            let mut changed = good.clone();
+            changed[at] ^= 1;
+            assert_eq!(loaded.recheck(|range| part(&changed, range)), Ok(()), "{at:#x}");
+        }
+    }
+}

@@ -34,12 +34,14 @@ fn changed(setup: Setup, part: &str) -> Result<()> {
     let mut vm = setup.boot()?;
     vm.run("kexec load baton.Image")?;
     let at = place(&mut vm, part)? + 999;
+    let free = vm.free_bytes()?;
     for mode in ["parallel", "serial"] {
         gdb.flip(at)?;
         let said = vm.refused(&format!("kexec exec --verify --teardown {mode}"))?;
         let what = format!("the {} at 0x", part.trim_end());
         has(&said, &["kexec refused: ", &what, "is not what was loaded", "all CPUs are online"])?;
         vm.expect_marks(4, &[])?;
+        same("free bytes", vm.free_bytes()?, free)?;
         gdb.flip(at)?;
     }
     let (_, hello) = vm.jump("kexec exec --verify", 1)?;

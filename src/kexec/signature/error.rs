@@ -110,8 +110,8 @@ impl fmt::Display for SignatureError {
             Self::Trailing => f.write_str("something follows the line \"signature\"; sign again"),
             Self::UnknownKey { key, known } => write!(
                 f,
-                "it is by key {key}, and this kernel knows {known}; sign with that key, or build \
-                 with KEY="
+                "it is by key {key}, and the key known here is {known}; sign with that key, or \
+                 build with KEY="
             ),
             Self::Forged { key } => {
                 write!(f, "key {key} has not signed this: the file was changed; sign again")

@@ -50,14 +50,15 @@ impl core::error::Error for KeyFileError {}
 pub fn read(text: &str, kind: &'static str) -> Result<[u8; 32], KeyFileError> {
     let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let line = lines.next().ok_or(KeyFileError::Missing { kind })?;
+    let digits = match line.split_once(' ') {
+        Some((word, digits)) if word == kind => digits,
+        Some((PUBLIC | SECRET, _)) => return Err(KeyFileError::Other { kind }),
+        _ => return Err(KeyFileError::Missing { kind }),
+    };
     if lines.next().is_some() {
         return Err(KeyFileError::Several);
     }
-    match line.split_once(' ') {
-        Some((word, digits)) if word == kind => hex(digits).ok_or(KeyFileError::Digits),
-        Some((PUBLIC | SECRET, _)) => Err(KeyFileError::Other { kind }),
-        _ => Err(KeyFileError::Missing { kind }),
-    }
+    hex(digits).ok_or(KeyFileError::Digits)
 }
 
 /// Lower-case hexadecimal digits as bytes; `None` unless there are two for each of `N`.
