@@ -84,10 +84,10 @@ impl Kernel {
         };
         if mode == Signatures::Enforce {
             return Err(format!(
-                "{what}; kexec.sig=enforce loads nothing without: sign it with `baton sign`"
+                "{what}; kexec.sig=enforce wants a good one: sign it with `baton sign`"
             ));
         }
-        self.say(Level::Warning, &format!("{what}; loaded all the same, as kexec.sig={mode} says"));
+        self.say(Level::Warning, &format!("{what}; kexec.sig={mode} lets it pass"));
         Ok(())
     }
 }

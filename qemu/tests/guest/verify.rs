@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Trial> {
         test("verify", "a_changed_kernel_is_refused", || changed(cpus(4)?, "kernel ")),
         test("verify", "a_changed_tree_is_refused", || changed(cpus(4)?.el2(), "dtb ")),
         test("verify", "a_changed_kept_initrd_is_refused", || changed(cpus(4)?, "initrd ")),
+        test("verify", "a_cpu_that_stays_parked_is_in_nobodys_way", parked),
         test("verify", "time_is_shown_if_asked_for", shown),
         test("verify", "option_covers_cycles", option),
     ]
@@ -48,6 +49,23 @@ fn changed(setup: Setup, part: &str) -> Result<()> {
     same("CPUs online", hello.online, 4)?;
     vm.expect_marks(4, &[])?;
     vm.power_off()
+}
+
+/// The tree is written again for a CPU that firmware does not let go, and counts as it is then. A
+/// refusal brings the others back.
+fn parked() -> Result<()> {
+    let (setup, gdb) = Gdb::with(cpus(4)?);
+    let mut vm = setup.boot()?;
+    vm.run("set fail off:2")?;
+    vm.run("kexec load baton.Image")?;
+    let at = place(&mut vm, "kernel ")? + 4096;
+    gdb.flip(at)?;
+    let said = vm.refused("kexec exec --verify")?;
+    has(&said, &["the kernel at 0x", "is not what was loaded", "CPUs 2 are not back"])?;
+    vm.expect_marks(4, &[(2, "QUARANTINED")])?;
+    gdb.flip(at)?;
+    let (_, hello) = vm.jump("kexec exec --verify", 1)?;
+    same("CPUs online", hello.online, 3)
 }
 
 /// The record of the last jump.
