@@ -21,13 +21,13 @@ use crate::memory::Range;
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
 /// above, in blocks of 1 GiB.
-const FINE: u64 = 64 << 30;
+const FINE: u64 = 32 << 30;
 /// Less than what one entry of a level 1 table maps, so that no such entry is used.
 const HALF: u64 = 512 << 20;
 
 /// Level 0 to 3 tables for RAM in blocks, a dozen devices, the stacks of 512 CPUs in pages, and
 /// some 60 ranges of RAM or reservations with edges inside a block.
-const POOL_PAGES: usize = 192;
+const POOL_PAGES: usize = 160;
 
 const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
