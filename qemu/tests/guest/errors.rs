@@ -72,8 +72,6 @@ fn state(vm: &mut Vm) -> Result<Vec<String>> {
 fn places() -> Result<()> {
     let mut vm = cpus(2)?.boot()?;
     let before = state(&mut vm)?;
-    let own = vm.run("dmesg")?.join("\n");
-    let own = own.split("image at ").nth(1).unwrap_or_default().trim().to_string();
     let cases: [(&str, &[&str]); 7] = [
         ("--at 0x40100000", &["not 2 MiB aligned", "multiple of 0x200000"]),
         ("--at 0x40200001", &["not 2 MiB aligned"]),
@@ -87,8 +85,6 @@ fn places() -> Result<()> {
         has(&vm.refused(&format!("kexec load baton.Image {option}"))?, wanted)?;
         same(option, state(&mut vm)?, &before[..])?;
     }
-    let here = vm.refused(&format!("kexec load baton.Image --at {own}"))?;
-    has(&here, &["no place for the kernel", "image"])?;
     let long = "x".repeat(400);
     vm.run(&format!("kexec load baton.Image --append {long}"))?;
     vm.run("kexec unload")?;
