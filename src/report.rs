@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_kexec_may_say_how_long_a_second_look_took() {
-        let line = r#"@baton {"v":1,"record":"kexec","generation":1,"from":"a","to":"b","teardown":"serial","bytes_copied":0,"exec_to_jump_ns":9,"jump_to_entry_ns":1,"entry_to_online_ns":1,"blackout_ns":11,"exec_at_ns":5}"#;
+        let line = r#"@baton {"v":1,"record":"kexec","generation":1,"from":"a","to":"b","teardown":"serial","bytes_copied":0,"copy_ns":0,"exec_to_jump_ns":9,"jump_to_entry_ns":1,"entry_to_online_ns":1,"blackout_ns":11,"exec_at_ns":5}"#;
         let Ok(Record::Kexec(without)) = from_line(line) else { panic!("{line}") };
         assert_eq!(without.verify_ns, None);
         assert_eq!(to_line(&Record::Kexec(without.clone())), line);

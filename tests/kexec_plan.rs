@@ -187,6 +187,7 @@ proptest! {
         dtb in prop_oneof![1..=32u64, Just(32)],
         odd in 0..4096u64,
         at in proptest::option::weighted(0.2, 0..8u64),
+        tree_first: bool,
     ) {
         let header = header(kernel, text_offset, anywhere);
         let initrd = match initrd {
@@ -195,7 +196,7 @@ proptest! {
             Some(cells) => Initrd::Place(cells * CELL - odd),
         };
         let at = at.map(|block| if block < 6 { LOW + block * BLOCK } else { machine.high });
-        let ask = Ask { header: &header, initrd, dtb: dtb * CELL - odd, at };
+        let ask = Ask { header: &header, initrd, dtb: dtb * CELL - odd, dtb_at: tree_first.then_some(LOW), at };
         let wanted = brute_force(&machine, &ask);
         match place(&machine.map(), &ask) {
             Ok(layout) => {

@@ -80,6 +80,8 @@ pub struct Ask<'a> {
     pub initrd: Initrd,
     /// Bytes to keep for its device tree.
     pub dtb: u64,
+    /// Where the device tree should be, if that is free.
+    pub dtb_at: Option<u64>,
     /// The 2 MiB-aligned base that the kernel must have, `text_offset` below its first byte; `None`
     /// to choose. If it is in use by what ends with the running kernel, the kernel is copied there
     /// in the jump.
@@ -247,19 +249,17 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, Wh
             let mut missing = What::Initrd;
             for initrd in ends(&free, window, pages(size)) {
                 missing = What::Dtb;
-                if let Some(dtb) = place_dtb(&without(&free, initrd), kernel, ask.dtb) {
+                if let Some(dtb) = place_dtb(&without(&free, initrd), kernel, ask) {
                     return Ok(done(Some(initrd), dtb));
                 }
             }
             Err(missing)
         }
         Initrd::Keep(range) => {
-            let dtb = place_dtb(&free, kernel, ask.dtb).ok_or(What::Dtb)?;
+            let dtb = place_dtb(&free, kernel, ask).ok_or(What::Dtb)?;
             Ok(done(range.grow_to(PAGE), dtb))
         }
-        Initrd::None => {
-            place_dtb(&free, kernel, ask.dtb).map(|dtb| done(None, dtb)).ok_or(What::Dtb)
-        }
+        Initrd::None => place_dtb(&free, kernel, ask).map(|dtb| done(None, dtb)).ok_or(What::Dtb),
     }
 }
 
@@ -282,8 +282,17 @@ fn ends(free: &[Range], window: Range, size: u64) -> impl Iterator<Item = Range>
     })
 }
 
-/// The highest place for a device tree, near the kernel if there is one.
-fn place_dtb(free: &[Range], kernel: Range, size: u64) -> Option<Range> {
+/// The place for a device tree that was wished for, or the highest, near the kernel if there is one.
+fn place_dtb(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Option<Range> {
+    let size = ask.dtb;
+    let wish = ask.dtb_at.and_then(|at| Range::sized(at, pages(size)));
+    let good = |wish: &Range| {
+        let block = |at| at & !(DTB_BLOCK - 1);
+        block(wish.start) == block(wish.end - 1) && free.iter().any(|range| range.covers(wish))
+    };
+    if let Some(wish) = wish.filter(good) {
+        return Some(wish);
+    }
     let base = kernel.start & !(IMAGE_ALIGN - 1);
     let near = Range::new(kernel.end, base.saturating_add(DTB_NEAR));
     let highest = |area: Range| {

@@ -138,7 +138,10 @@ pub fn plan(request: &Request<'_>, map: &Map, dtb_len: usize) -> Result<Plan, Lo
         InitrdChoice::Keep(range) => Initrd::Keep(range),
         InitrdChoice::Bytes(bytes) => Initrd::Place(bytes.len() as u64),
     };
-    let ask = Ask { header: &header, initrd, dtb: dtb_len as u64, at: request.at };
+    // A flat binary may look for its tree where QEMU puts that of one: at the start of RAM.
+    let start = map.regions().next().map(|region| region.range.start);
+    let dtb_at = start.filter(|_| request.kind == Kind::Raw);
+    let ask = Ask { header: &header, initrd, dtb: dtb_len as u64, dtb_at, at: request.at };
     let layout = placement::place(map, &ask)?;
     Ok(assemble(request, &layout, dtb_len))
 }

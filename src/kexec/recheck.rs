@@ -31,6 +31,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::kexec::Packing;
     use crate::kexec::plan::{Plan, Segment};
     use crate::kexec::signature::{Checked, Standing};
 
@@ -63,13 +64,15 @@ mod tests {
             initrd: Some(INITRD),
             segments: [segment(What::Kernel, KERNEL, 0x1100), segment(What::Dtb, DTB, 0x800)]
                 .into(),
-            bytes_copied: 0,
+            copy: None,
         };
         Loaded {
             name: "next".into(),
             bootargs: "".into(),
+            packing: Packing::Flat,
             plan,
             source_tree: Vec::new(),
+            guarded: Vec::new(),
             kept: Some(Digest::of(part(memory, INITRD))),
             signature: Checked { standing: Standing::NotLookedAt, ns: 0 },
         }

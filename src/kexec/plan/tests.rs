@@ -138,6 +138,9 @@ fn a_raw_binary_is_planned_like_an_image() {
     let plan = plan(&raw, &map(), 4096).unwrap();
     assert_eq!(plan.entry % (2 << 20), 0x8_0000);
     assert_eq!(plan.segments[0].dest.size(), (2 << 20) + PAGE);
+    assert_ne!(plan.dtb.start, RAM.start, "the running image is there");
+    let elsewhere = Map::new(&[RAM]);
+    assert_eq!(super::plan(&raw, &elsewhere, 4096).unwrap().dtb.start, RAM.start);
 }
 
 #[test]
