@@ -49,13 +49,14 @@ CARGO  ?= cargo
 BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
+PROBE  := target/probe.Image
 LINUX  := target/linux
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
 GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench linux image floor tool lint lint-tools fuzz clean test-host test-loom test-guest
+.PHONY: help run test bench linux image floor probe tool lint lint-tools fuzz clean test-host test-loom test-guest
 
 linux: MEM = 2G
 help:
@@ -97,12 +98,17 @@ floor: tool
 	@$(CARGO) build $(BARE) --quiet -p floor
 	@$(BATON) image $(BAREOUT)/floor $(FLOOR)
 
+# Says what state a machine is in when a kernel is entered, or leaves it dirty: for tests.
+probe: tool
+	@$(CARGO) build $(BARE) --quiet -p probe
+	@$(BATON) image $(BAREOUT)/probe $(PROBE)
+
 tool: $(SYSROOT_STAMP)
 	@echo "toolchain: $(TOOLCHAIN_NAME)"
 	@$(CARGO) build --locked --quiet -p baton-qemu
 
 # All results of the three families in one last line.
-test: image floor
+test: image floor probe
 	@rm -f target/test.log
 	@status=0; for family in test-host test-loom test-guest; do \
 	  echo "== $$family"; $(MAKE) --no-print-directory -s $$family 2>&1 | tee -a target/test.log; \
@@ -111,19 +117,19 @@ test: image floor
 	  END { if (status && !failed) failed = 1; printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
 
 test-host: $(SYSROOT_STAMP)
-	@$(CARGO) test --locked --workspace --exclude floor --no-fail-fast -- --skip real-guest::
+	@$(CARGO) test --locked --workspace --exclude floor --exclude probe --no-fail-fast -- --skip real-guest::
 
 test-loom: $(SYSROOT_STAMP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
-test-guest: image floor $(LINUX)/.done
-	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_LINUX=$(CURDIR)/$(LINUX)/root \
+test-guest: image floor probe $(LINUX)/.done
+	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_LINUX=$(CURDIR)/$(LINUX)/root \
 	  $(CARGO) test --locked -p baton-qemu --test guest
 
 lint: $(SYSROOT_STAMP) lint-tools
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
-	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -- -D warnings
+	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -p probe -- -D warnings
 	@$(CARGO) test --locked --quiet -p baton-qemu --test licences
 
 # Debian's compiler comes without them.
