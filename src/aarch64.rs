@@ -10,6 +10,7 @@
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
 //! | `dsu.rs` | performance monitors of a cluster, and their emulation |
 //! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs`, `rtc.rs`, `disk.rs` | one driver each |
+//! | `inherited.rs` | what the kernel before left in registers, and back to power-on |
 //! | `percpu.rs` | what belongs to one CPU, found through TPIDR_EL1 |
 //! | `board.rs` | the machine: all of these behind the seam |
 
@@ -22,6 +23,7 @@ mod entry;
 mod exceptions;
 mod gic;
 mod heap;
+mod inherited;
 mod jump;
 mod layout;
 mod mmu;

@@ -3,6 +3,7 @@
 //! Nothing here returns to the machine but through [`Next`]: what the machine has to do is a value,
 //! so all of it can be run on a host.
 
+mod inherited;
 mod irqs;
 mod load;
 mod log;
@@ -105,6 +106,8 @@ pub struct Kernel {
     pub loads: LoadCount,
     /// CPUs that firmware did not let go, in this kernel or one before it.
     parked: CpuMask,
+    /// CPUs that an earlier kernel left ON.
+    foreign: CpuMask,
     area: Area<'static>,
     log: Log,
 }
@@ -141,6 +144,7 @@ pub fn primary(
         load: None,
         loads: LoadCount::default(),
         parked,
+        foreign: CpuMask::new(),
         area,
         log,
     };
@@ -232,7 +236,7 @@ impl Kernel {
         let noted: Vec<String> = d.warnings.iter().chain(&self.boot.warnings).cloned().collect();
         self.say(Level::Info, &text);
         noted.iter().for_each(|w| self.say(Level::Warning, w));
-        self.lpis();
+        self.inherited();
         self.report_bringup("boot", self.options.bringup, &self.last_bringup.clone());
     }
 

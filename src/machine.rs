@@ -6,6 +6,7 @@
 pub mod device;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod inherited;
 pub mod irq;
 pub mod pmu;
 mod psci;
@@ -16,6 +17,7 @@ use pmu::ClusterPmu;
 pub use psci::{Affinity, PsciError};
 
 use self::device::Devices;
+use self::inherited::Inherited;
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::StepError;
 use crate::kexec::{Copy, Granules};
@@ -206,6 +208,9 @@ pub trait Facts {
 
     /// The page sizes that the boot CPU can translate.
     fn granules(&self) -> Granules;
+
+    /// What was found turned on at entry that should have been off.
+    fn inherited(&self) -> &Inherited;
 
     /// A random number of the hardware, if it has such.
     fn random(&self) -> Option<u64>;

@@ -25,6 +25,7 @@ use crate::config::PAGE;
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::handover::Area;
 use crate::hotplug::Hotplug;
+use crate::machine::inherited::Inherited;
 use crate::memory::Range;
 use crate::memory::layout::Claims;
 use crate::shell::command::CrashKind;
@@ -48,6 +49,7 @@ pub struct Board {
     pub(super) rings: Once<Box<[Ring<'static>]>>,
     devices: Held,
     pub(super) lpis_left_on: usize,
+    pub(super) inherited: Inherited,
     pub(super) timer_ppi: u32,
     pub(super) psci_version: (u32, u32),
     pub(super) entry_level: u32,
@@ -107,6 +109,7 @@ impl Board {
         trace: Area<'static>,
         devices: Held,
         lpis_left_on: usize,
+        inherited: Inherited,
         timer_ppi: u32,
         psci_version: (u32, u32),
         entry_level: u32,
@@ -125,6 +128,7 @@ impl Board {
             rings: Once::new(),
             devices,
             lpis_left_on,
+            inherited,
             timer_ppi,
             psci_version,
             entry_level,

@@ -8,6 +8,7 @@ use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 
 use super::board::{self, Board, Held, Record, record_offset};
 use super::gic::{Gic, Redistributors};
+use super::inherited::{self, AtEntry};
 use super::mmu::{self, Kind, Tables};
 use super::percpu::PerCpu;
 use super::{copier, dsu, heap, jump, layout, percpu, psci, ram, regs, timer, uart};
@@ -17,6 +18,7 @@ use crate::fdt;
 use crate::handover::Area;
 use crate::hotplug::ap;
 use crate::kernel::{self, Boot, Next};
+use crate::machine::inherited::Inherited;
 use crate::memory::Range;
 use crate::memory::layout::{Claims, lay_out};
 use crate::platform::{self, Description};
@@ -58,10 +60,20 @@ pub fn this_mpidr() -> Mpidr {
 }
 
 /// The boot CPU, from `head.S`: MMU on with the first tables, bss zero, interrupts masked.
-extern "C" fn primary_rust(dtb: u64, entry_at: u64, entry_level: u64, base: u64) -> ! {
+extern "C" fn primary_rust(
+    dtb: u64,
+    entry_at: u64,
+    entry_level: u64,
+    base: u64,
+    hcr_el2: u64,
+    cnthp_ctl_el2: u64,
+    cntvoff_el2: u64,
+) -> ! {
     heap::start();
     let entry_level = entry_level as u32;
-    let (boot, board) = prepare(dtb, entry_at, entry_level, base);
+    let found = inherited::look(AtEntry { hcr_el2, cnthp_ctl_el2, cntvoff_el2 });
+    inherited::reset(entry_level);
+    let (boot, board) = prepare(dtb, entry_at, entry_level, base, found);
     let next = kernel::primary(board, boot, &board::publish_hotplug);
     finish(next, entry_level, base)
 }
@@ -76,7 +88,13 @@ fn finish(next: Next, entry_level: u32, base: u64) -> ! {
 }
 
 /// Everything between the first Rust instruction and logic, in order.
-fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'static Board) {
+fn prepare(
+    dtb: u64,
+    entry_at: u64,
+    entry_level: u32,
+    base: u64,
+    mut found: Inherited,
+) -> (Boot, &'static Board) {
     let rust_at = timer::now();
     let (tree, dtb_range) = tree(dtb);
     let described = platform::describe(tree, this_mpidr());
@@ -103,7 +121,8 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
     let memory_at = timer::now();
     psci::set_conduit(description.psci.conduit);
     let psci_version = psci::version().unwrap_or((0, 2));
-    let (gic, areas) = interrupt_controller(&description, frames);
+    let (gic, areas) = interrupt_controller(&description, frames, &mut found);
+    found.console = uart::quiesce();
     let topology = &description.topology;
     let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
         .expect("the layout asked handover::bytes_for");
@@ -115,6 +134,7 @@ fn prepare(dtb: u64, entry_at: u64, entry_level: u32, base: u64) -> (Boot, &'sta
         trace,
         Held::new(description.rtc.clone(), description.virtio.clone(), base),
         left_on,
+        found,
         description.timer.virtual_ppi,
         psci_version,
         entry_level,
@@ -246,12 +266,13 @@ fn devices(description: &Description) -> Vec<Range> {
 fn interrupt_controller(
     description: &Description,
     frames: Option<Redistributors>,
+    found: &mut Inherited,
 ) -> (Gic, Box<[PerCpu]>) {
     let topology = &description.topology;
     let frame = |cpu| topology.mpidr(cpu).and_then(|m| frames.as_ref()?.of(m)).unwrap_or(0);
-    let areas = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();
+    let areas: Box<[PerCpu]> = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();
     let gic = Gic::new(&description.gic);
-    gic.init_distributor();
+    found.interrupts = gic.init_distributor(&areas[topology.boot().index()]);
     (gic, areas)
 }
 

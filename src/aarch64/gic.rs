@@ -1,11 +1,12 @@
 //! The interrupt controller, version 3 (system registers) or 2, behind one set of calls.
 //!
-//! Crate arm-gic-driver initialises the distributor and acknowledges. What it lacks is here:
+//! Crate arm-gic-driver acknowledges, and sets up a CPU interface of version 2. What it lacks is here:
 //! finding redistributors in several regions, putting one to sleep, a bounded and word-wise set-up
 //! of a CPU's private interrupts, SGIs to any affinity, routing many interrupts in one pass, and
 //! leaving the distributor quiet. Nothing here needs a lock: every register that more than one CPU
 //! writes is one store for one interrupt, or sets or clears the bits that are written.
 
+mod clean;
 mod redistributor;
 mod v2;
 mod v3;
@@ -14,6 +15,7 @@ use super::percpu::PerCpu;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
 use crate::machine::Route;
+use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
 use crate::platform;
 use tock_registers::interfaces::Readable;
@@ -83,10 +85,11 @@ impl Gic {
         }
     }
 
-    /// Puts the distributor into a known state: all interrupts off, nothing pending or active.
-    /// Boot CPU, once.
-    pub fn init_distributor(&self) {
-        each!(self, g => g.init_distributor());
+    /// Puts the distributor into a known state: all interrupts off, nothing pending or active, the
+    /// rest as after power-on, then on. Says what was left to clear, here and of the boot CPU's own
+    /// interrupts. Boot CPU, once.
+    pub fn init_distributor(&self, boot: &PerCpu) -> Interrupts {
+        each!(self, g => g.init_distributor(boot))
     }
 
     /// Wakes and enables this CPU's part; only kicks get through.
@@ -177,9 +180,10 @@ impl Gic {
         each!(self, g => g.serve(handle));
     }
 
-    /// Turns this CPU's part and the distributor off: nothing enabled, pending or active. At the
-    /// jump, on the last CPU. What does not settle in time is left as it is.
-    pub fn quiesce(&self, cpu: &PerCpu) {
-        each!(self, g => g.quiesce(cpu));
+    /// Turns this CPU's part and the distributor off: nothing enabled, pending or active, and all as
+    /// after power-on, also for the CPUs of the other areas. At the jump, on the last CPU. What does
+    /// not settle in time is left as it is.
+    pub fn quiesce(&self, cpu: &PerCpu, areas: &[PerCpu]) {
+        each!(self, g => g.quiesce(cpu, areas));
     }
 }

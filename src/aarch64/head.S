@@ -65,6 +65,24 @@ _start:
     mov     x8, #3                      // EL1 may use the physical counter and timer
     msr     cnthctl_el2, x8
     msr     cntvoff_el2, xzr            // one time axis for all CPUs and kernels
+    msr     cnthp_ctl_el2, xzr          // EL1 could not turn it off
+    msr     cnthp_cval_el2, xzr
+    msr     tpidr_el2, xzr
+    mrs     x8, id_aa64mmfr1_el1
+    ubfx    x8, x8, #8, #4              // VHE?
+    cbz     x8, 6f
+    msr     S3_4_C14_C3_1, xzr          // CNTHV_CTL_EL2
+    msr     S3_4_C14_C3_2, xzr          // CNTHV_CVAL_EL2
+6:  mrs     x8, id_aa64pfr1_el1
+    ubfx    x8, x8, #8, #4              // memory tags?
+    cmp     x8, #2
+    b.lo    6f
+    msr     S3_0_C1_C0_6, xzr           // GCR_EL1
+    msr     S3_0_C1_C0_5, xzr           // RGSR_EL1
+    msr     S3_0_C5_C6_0, xzr           // TFSR_EL1
+    msr     S3_0_C5_C6_1, xzr           // TFSRE0_EL1
+    msr     S3_4_C5_C6_0, xzr           // TFSR_EL2
+6:
     mov     x8, #0x33ff                 // CPTR_EL2: RES1; SVE trapped, which nothing here uses
     msr     cptr_el2, x8
     msr     hstr_el2, xzr
@@ -139,12 +157,18 @@ stub_vectors:
     ic      iallu
     dsb     nsh
     isb
-    mov     x8, x1
+    msr     hcr_el2, xzr
+    msr     vbar_el2, xzr
+    mov     x8, #0x22ff                 // CPTR_EL2: RES1; nothing trapped
+    msr     cptr_el2, x8
+    mov     x8, #0x3c9                  // EL2h, DAIF masked, everything else as a reset has it
+    msr     spsr_el2, x8
+    msr     elr_el2, x1
     mov     x0, x2
     mov     x1, xzr
     mov     x2, xzr
     mov     x3, xzr
-    br      x8
+    eret
 1:  msr     vbar_el2, x1
     isb
     eret
@@ -175,7 +199,14 @@ primary_entry:
     b       5f
 4:  mrs     x21, cntpct_el0             // CNTVOFF_EL2 may hold anything yet
 5:  mov     x20, x0                     // device tree
-    drop_to_el1
+    mov     x26, xzr
+    mov     x27, xzr
+    mov     x28, xzr
+    b.ne    6f
+    mrs     x26, hcr_el2                // what the kernel before left, to be told
+    mrs     x27, cnthp_ctl_el2
+    mrs     x28, cntvoff_el2
+6:  drop_to_el1
     bl      first_tables
     adrp    x24, _ttbr0_l0
     adrp    x25, _ttbr1_l0
@@ -289,13 +320,26 @@ _jump_idmap:
     isb
     mov     x9, x0
     mov     x10, x1
+    msr     ttbr0_el1, xzr              // nothing of this kernel stays in a register
+    msr     ttbr1_el1, xzr
+    msr     tcr_el1, xzr
+    msr     mair_el1, xzr
+    msr     vbar_el1, xzr
+    msr     tpidr_el1, xzr
+    msr     spsel, #1
+    msr     sp_el0, xzr
     cbnz    x2, 1f
     mov     x0, x10
     mov     x1, xzr
     mov     x2, xzr
     mov     x3, xzr
-    br      x9
-1:  mov     x0, #1
+    mov     x8, #0x3c5                  // EL1h, DAIF masked, everything else as a reset has it
+    msr     spsr_el1, x8
+    msr     elr_el1, x9
+    eret
+1:  msr     spsr_el1, xzr
+    msr     elr_el1, xzr
+    mov     x0, #1
     mov     x1, x9
     mov     x2, x10
     hvc     #0
@@ -338,6 +382,9 @@ primary_high:
     mov     x1, x21                     // entry time
     lsr     x2, x22, #2                 // exception level of entry
     mov     x3, x23                     // physical base
+    mov     x4, x26                     // HCR_EL2, CNTHP_CTL_EL2, CNTVOFF_EL2 of entry
+    mov     x5, x27
+    mov     x6, x28
     mov     x29, xzr
     mov     x30, xzr
     b       {primary_rust}

@@ -81,6 +81,13 @@ impl Rtc {
         regs::dsb_sy(); // it has reached the clock before the interrupt is ended
     }
 
+    /// No alarm, and none remembered: as after power-on.
+    pub fn forget(&self) {
+        self.quiet();
+        self.registers().matches.set(0);
+        self.registers().clear.set(ALARM);
+    }
+
     fn registers(&self) -> &'static Registers {
         // SAFETY: a PL031 from the device tree, mapped as device for good; `self` is the owner.
         unsafe { &*(self.base as *const Registers) }

@@ -79,12 +79,14 @@ pub fn listen() {
     }
 }
 
-/// Interrupts no more: the next kernel finds the line quiet, and what was sent is out.
-pub fn quiesce() {
-    if let Some(mut uart) = uart() {
-        uart.set_interrupt_masks(Interrupts::empty());
-        uart.clear_interrupts(Interrupts::all());
-    }
+/// Interrupts no more: the next kernel finds the line quiet, and what was sent is out. True if it
+/// could interrupt.
+pub fn quiesce() -> bool {
+    let Some(mut uart) = uart() else { return false };
+    let could = !uart.interrupt_masks().is_empty();
+    uart.set_interrupt_masks(Interrupts::empty());
+    uart.clear_interrupts(Interrupts::all());
+    could
 }
 
 /// Takes every byte that has come in.

@@ -44,6 +44,7 @@ impl Kernel {
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
         self.no_strays()?;
+        self.say_foreign("the next kernel finds it so");
         // While there are CPUs that can take them.
         self.load.iter().for_each(Load::rest_lines);
         let checked = self.board.now();
@@ -123,6 +124,7 @@ impl Kernel {
             *cpu != topology.boot()
                 && self.hotplug.mark(*cpu) != Mark::Quarantined
                 && !self.parked.contains(*cpu)
+                && !self.is_foreign(*cpu)
                 && self.board.affinity_info(*cpu) != Ok(Affinity::Off)
         };
         let name = |cpu| format!("cpu {cpu} at {} is not OFF", self.hotplug.mark(cpu));

@@ -2,7 +2,7 @@
 
 use super::Board;
 use crate::aarch64::percpu::PerCpu;
-use crate::aarch64::{timer, uart};
+use crate::aarch64::{inherited, timer, uart};
 use crate::cpu::CpuId;
 use crate::machine::device::Devices;
 use crate::machine::irq::{Private, Status};
@@ -51,7 +51,8 @@ impl Interrupts for Board {
         self.devices_quiesce();
         uart::quiesce();
         timer::disarm();
-        self.gic.quiesce(self.me());
+        self.gic.quiesce(self.me(), &self.areas);
+        inherited::reset(self.entry_level);
     }
 }
 

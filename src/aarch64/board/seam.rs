@@ -12,6 +12,7 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
 use crate::hotplug::StepError;
 use crate::kexec::{Copy, Granules};
+use crate::machine::inherited::Inherited;
 use crate::machine::{
     Affinity, Bringup, Clock, Facts, Ipi, Local, Memory, Power, PsciError, Recorder, Terminal,
 };
@@ -293,6 +294,10 @@ impl Facts for Board {
 
     fn random(&self) -> Option<u64> {
         regs::random()
+    }
+
+    fn inherited(&self) -> &Inherited {
+        &self.inherited
     }
 
     fn park_range(&self) -> Range {

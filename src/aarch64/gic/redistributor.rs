@@ -2,6 +2,7 @@
 //! waking it, setting up its private interrupts, putting it to sleep.
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
@@ -12,6 +13,7 @@ use super::{KICK, KICK_PRIORITY, PRIORITY};
 use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::hotplug::StepError;
+use crate::machine::inherited::Interrupts;
 use crate::memory::Range;
 use crate::platform::{Gic, LpiTables, Reserved, lpi_tables};
 
@@ -51,8 +53,12 @@ register_structs! {
         (0x10104 => _r3),
         (0x10180 => icenabler0: ReadWrite<u32>),
         (0x10184 => _r4),
+        (0x10200 => ispendr0: ReadOnly<u32>),
+        (0x10204 => _r11),
         (0x10280 => icpendr0: WriteOnly<u32>),
         (0x10284 => _r5),
+        (0x10300 => isactiver0: ReadOnly<u32>),
+        (0x10304 => _r12),
         (0x10380 => icactiver0: WriteOnly<u32>),
         (0x10384 => _r6),
         (0x10400 => ipriorityr: [ReadWrite<u32>; 8]),
@@ -132,6 +138,19 @@ fn frame(at: u64) -> &'static Frame {
     unsafe { &*(at as *const Frame) }
 }
 
+/// What the frame at `at` was left with.
+pub fn left(at: u64) -> Interrupts {
+    if at == 0 {
+        return Interrupts::default();
+    }
+    let f = frame(at);
+    Interrupts {
+        enabled: f.isenabler0.get().count_ones(),
+        pending: f.ispendr0.get().count_ones(),
+        active: f.isactiver0.get().count_ones(),
+    }
+}
+
 /// Wakes the frame at `at` and leaves no private interrupt enabled, pending or active.
 ///
 /// # Errors
@@ -164,6 +183,23 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
     patiently(|| settled(f.waker.extract())).then_some(()).ok_or(StepError::RedistributorAwake)
 }
 
+/// Words of the priorities that this kernel has set in any frame.
+static PRIORITIES: AtomicU8 = AtomicU8::new(0);
+
+/// Private interrupts off, and groups and priorities as after power-on. The frame's CPU is off, or
+/// this one, at its last act.
+pub fn take_back(at: u64) {
+    if at == 0 {
+        return;
+    }
+    let f = frame(at);
+    f.icenabler0.set(!0);
+    f.igroupr0.set(0);
+    let words = PRIORITIES.load(Ordering::Relaxed);
+    let set = f.ipriorityr.iter().enumerate().filter(|(i, _)| words >> i & 1 != 0);
+    set.for_each(|(_, word)| word.set(0));
+}
+
 /// No private interrupt is active any more.
 pub fn end_active(at: u64) {
     if at != 0 {
@@ -176,6 +212,10 @@ pub fn enable(at: u64, intid: u32, on: bool) {
     let f = frame(at);
     if on {
         let (word, shift) = (&f.ipriorityr[intid as usize / 4], intid % 4 * 8);
+        let bit = 1 << (intid / 4);
+        if PRIORITIES.load(Ordering::Relaxed) & bit == 0 {
+            PRIORITIES.fetch_or(bit, Ordering::Relaxed);
+        }
         let priority = if intid == KICK { KICK_PRIORITY } else { PRIORITY };
         word.set(word.get() & !(0xff << shift) | u32::from(priority) << shift);
         f.isenabler0.set(1 << intid);

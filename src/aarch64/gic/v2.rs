@@ -2,18 +2,19 @@
 
 use arm_gic_driver::v2::{Ack, CpuInterface, Gic, SGITarget, TargetList};
 use arm_gic_driver::{IntId, VirtAddr};
-use spin::Mutex;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 use tock_registers::registers::{ReadOnly, ReadWrite};
 
-use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place, shared_words};
+use super::clean::{Common, Configured, common};
+use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::StepError;
 use crate::irq::Words;
 use crate::machine::Route;
+use crate::machine::inherited::Interrupts;
 
 register_structs! {
     /// What routing, and leaving the distributor and a CPU quiet, needs (IHI 0048 4.3). The first
@@ -42,6 +43,8 @@ register_structs! {
     Interface {
         (0x0000 => ctlr: ReadWrite<u32>),
         (0x0004 => _r0),
+        (0x0008 => bpr: ReadWrite<u32>),
+        (0x000c => _r1),
         (0x00d0 => apr: [ReadWrite<u32>; 4]),
         (0x00e0 => @END),
     }
@@ -51,19 +54,36 @@ register_structs! {
 pub struct Gic2 {
     distributor: u64,
     cpu_interface: u64,
-    /// For the distributor's start, once.
-    driver: Mutex<Gic>,
+    configured: Configured,
 }
 
 impl Gic2 {
     pub fn new(distributor: u64, cpu_interface: u64) -> Self {
-        let driver = Mutex::new(gic(distributor, cpu_interface));
-        Self { distributor, cpu_interface, driver }
+        Self { distributor, cpu_interface, configured: Configured::default() }
     }
 
-    pub fn init_distributor(&self) {
-        // Without a target of its own this CPU is the only one, and routes are implicit.
-        let _ = self.driver.lock().try_init();
+    /// On a machine with one CPU routes are implicit.
+    pub fn init_distributor(&self, _cpu: &PerCpu) -> Interrupts {
+        let (d, left) = (self.common(), self.common().look());
+        let private = self.private_left();
+        d.ctlr.set(0);
+        if left.used {
+            d.silence(regs::dsb_sy);
+            d.wipe(|intid| self.unroute(intid));
+            d.group(false);
+        }
+        d.ctlr.set(1);
+        left.interrupts.and(private)
+    }
+
+    /// What was left of this CPU's own interrupts. SGIs are always enabled (IHI 0048 4.3.5).
+    fn private_left(&self) -> Interrupts {
+        let d = self.registers();
+        Interrupts {
+            enabled: (d.isenabler[0].get() & !0xffff).count_ones(),
+            pending: d.ispendr[0].get().count_ones(),
+            active: d.icactiver[0].get().count_ones(),
+        }
     }
 
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
@@ -72,6 +92,7 @@ impl Gic2 {
         self.clear_private();
         interface.init_current_cpu();
         // A priority that an earlier kernel left active would hold everything back for good.
+        self.interface_registers().bpr.set(0);
         self.interface_registers().apr.iter().for_each(|active| active.set(0));
         let word = u32::from_ne_bytes([PRIORITY; 4]);
         d.ipriorityr.iter().for_each(|p| p.set(word));
@@ -132,6 +153,7 @@ impl Gic2 {
         let all = Words::of(routes.iter().map(|r| r.intid));
         all.iter().for_each(|(i, bits)| d.icenabler[i].set(bits));
         regs::dsb_sy();
+        routes.iter().for_each(|route| self.configured.add(self.common(), route.intid));
         let target = |route: &Route| &d.itargetsr[route.intid as usize];
         routes.iter().for_each(|route| target(route).set(destination(route.to.cpu()) as u8));
         let differs = |route: &Route| {
@@ -194,16 +216,24 @@ impl Gic2 {
         }
     }
 
-    pub fn quiesce(&self, cpu: &PerCpu) {
-        let d = self.registers();
+    /// The priorities of the other CPUs' own interrupts stay: only those CPUs could have taken them
+    /// back.
+    pub fn quiesce(&self, cpu: &PerCpu, _areas: &[PerCpu]) {
+        let d = self.common();
         d.ctlr.set(0);
-        for i in shared_words(d.typer.get()) {
-            d.icenabler[i].set(!0);
-            d.icpendr[i].set(!0);
-            d.icactiver[i].set(!0);
-        }
+        d.silence(regs::dsb_sy);
+        self.configured.take_back(d, |intid| self.unroute(intid));
+        self.registers().ipriorityr.iter().for_each(|word| word.set(0));
         let _ = self.cpu_down(cpu); // can't fail
         regs::dsb_sy();
+    }
+
+    fn unroute(&self, intid: usize) {
+        self.registers().itargetsr[intid].set(0);
+    }
+
+    fn common(&self) -> &'static Common {
+        common(self.distributor)
     }
 
     fn interface_registers(&self) -> &'static Interface {

@@ -1,20 +1,20 @@
 //! GICv3 by system registers.
 
-use arm_gic_driver::VirtAddr;
-use arm_gic_driver::v3::{self, Gic, ICC_CTLR_EL1, ICC_IGRPEN1_EL1, ICC_PMR_EL1, ICC_SRE_EL1};
-use spin::Mutex;
+use arm_gic_driver::v3::{self, ICC_CTLR_EL1, ICC_IGRPEN1_EL1, ICC_PMR_EL1, ICC_SRE_EL1};
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::register_structs;
 use tock_registers::registers::{ReadOnly, ReadWrite};
 
+use super::clean::{Common, Configured, common};
 use super::redistributor::{self, patiently};
-use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, place, shared_words};
+use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
 use crate::irq::Words;
 use crate::machine::Route;
+use crate::machine::inherited::Interrupts;
 
 register_structs! {
     /// What routing, and leaving the distributor quiet, needs (IHI 0069 12.9).
@@ -34,29 +34,36 @@ register_structs! {
     }
 }
 
-/// The group enables of GICD_CTLR in every security view.
-const GROUP_ENABLES: u32 = 0b111;
+/// Affinity routing, alone and with the groups that a kernel uses: both groups where there is one
+/// security state, group 1 where there are two. The numbers are the same in both views.
+const ROUTING: u32 = 1 << 4;
+const ON: u32 = ROUTING | 0b11;
 /// Register write pending.
 const RWP: u32 = 1 << 31;
 
 /// A GICv3.
 pub struct Gic3 {
     distributor: u64,
-    /// For the distributor's start, once.
-    driver: Mutex<Gic>,
+    configured: Configured,
 }
 
 impl Gic3 {
     pub fn new(distributor: u64) -> Self {
-        // The driver scans redistributors from the second address on; it is never asked to.
-        let base = VirtAddr::new(distributor as usize);
-        // SAFETY: the distributor's registers, mapped as device for good; one driver for them.
-        let driver = Mutex::new(unsafe { Gic::new(base, base) });
-        Self { distributor, driver }
+        Self { distributor, configured: Configured::default() }
     }
 
-    pub fn init_distributor(&self) {
-        self.driver.lock().init();
+    pub fn init_distributor(&self, cpu: &PerCpu) -> Interrupts {
+        let (d, left) = (self.common(), self.common().look());
+        d.ctlr.set(ROUTING);
+        self.settle();
+        if left.used {
+            d.silence(|| self.settle());
+            d.wipe(|intid| self.unroute(intid));
+        }
+        d.group(true);
+        d.ctlr.set(ON);
+        self.settle();
+        left.interrupts.and(redistributor::left(cpu.redistributor))
     }
 
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
@@ -124,6 +131,7 @@ impl Gic3 {
         let all = Words::of(routes.iter().map(|r| r.intid));
         all.iter().for_each(|(i, bits)| d.icenabler[i].set(bits));
         self.settle();
+        routes.iter().for_each(|route| self.configured.add(self.common(), route.intid));
         let router = |route: &Route| &d.irouter[route.intid as usize];
         routes.iter().for_each(|route| router(route).set(destination(route.to.cpu())));
         let differs = |route: &Route| {
@@ -171,23 +179,28 @@ impl Gic3 {
         }
     }
 
-    /// Groups off, so that nothing is forwarded any more; then every interrupt off, and only then
-    /// what is pending or active, since a level that is still high pends again and one that is off
-    /// harms nobody.
-    pub fn quiesce(&self, cpu: &PerCpu) {
-        let d = self.registers();
-        d.ctlr.set(d.ctlr.get() & !GROUP_ENABLES);
+    /// Groups off, so that nothing is forwarded any more; then every interrupt off; then all that
+    /// this kernel has set is taken back, also what the other CPUs could not: they had to go.
+    pub fn quiesce(&self, cpu: &PerCpu, areas: &[PerCpu]) {
+        let d = self.common();
+        d.ctlr.set(ROUTING);
         self.settle();
-        let words = shared_words(d.typer.get());
-        words.clone().for_each(|i| d.icenabler[i].set(!0));
-        self.settle();
-        for i in words {
-            d.icpendr[i].set(!0);
-            d.icactiver[i].set(!0);
-        }
+        d.silence(|| self.settle());
+        d.group(false);
+        self.configured.take_back(d, |intid| self.unroute(intid));
         redistributor::end_active(cpu.redistributor);
+        areas.iter().for_each(|area| redistributor::take_back(area.redistributor));
         // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
         let _ = self.cpu_down(cpu);
+        self.set_priority_mask(0);
+    }
+
+    fn unroute(&self, intid: usize) {
+        self.registers().irouter[intid].set(0);
+    }
+
+    fn common(&self) -> &'static Common {
+        common(self.distributor)
     }
 
     /// Waits until the distributor has taken the last write; gives up silently, since all that

@@ -1,0 +1,139 @@
+//! System registers of the boot CPU that outlive a kernel: what the one before left in them, and
+//! back to what they are after power-on, at entry and again at the jump.
+//!
+//! Other CPUs come through CPU_ON, which resets them. Registers of EL2 are cleared by `head.S`, which
+//! hands over what it found in the ones that matter.
+
+use alloc::vec::Vec;
+use core::arch::asm;
+
+use crate::machine::inherited::Inherited;
+
+/// What `head.S` found before it changed anything.
+#[derive(Clone, Copy)]
+pub struct AtEntry {
+    /// HCR_EL2, or 0 at EL1.
+    pub hcr_el2: u64,
+    /// CNTHP_CTL_EL2, or 0 at EL1.
+    pub cnthp_ctl_el2: u64,
+    /// CNTVOFF_EL2, or 0 at EL1.
+    pub cntvoff_el2: u64,
+}
+
+/// HCR_EL2.RW: EL1 is AArch64, as every kernel here has it.
+const HCR_RW: u64 = 1 << 31;
+/// A timer's control: ENABLE, and not IMASK.
+const ARMED: (u64, u64) = (0b11, 0b01);
+/// PMCR_EL0.E.
+const PMCR_ENABLE: u64 = 1;
+/// MDSCR_EL1: MDE, KDE, SS.
+const MDSCR_ON: u64 = 1 << 15 | 1 << 13 | 1;
+
+macro_rules! mrs {
+    ($register:literal) => {{
+        let value: u64;
+        // SAFETY: reads a register that the caller knows to be there.
+        unsafe { asm!(concat!("mrs {0}, ", $register), out(reg) value) };
+        value
+    }};
+}
+
+macro_rules! msr {
+    ($($register:literal = $value:expr),+ $(,)?) => {
+        // SAFETY: none of the registers that come here is one that this kernel's code or data depends
+        // on, at the places where these values are written.
+        $(unsafe { asm!(concat!("msr ", $register, ", {0}"), in(reg) $value as u64) };)+
+    };
+}
+
+macro_rules! set {
+    ($($name:literal)+) => { [$(($name, mrs!($name))),+] };
+}
+
+/// What a predecessor left on this CPU. Changes nothing. Boot CPU, before its timer is used.
+pub fn look(entry: AtEntry) -> Inherited {
+    let armed = |ctl: u64| ctl & ARMED.0 == ARMED.1;
+    let timers = [
+        ("virtual", mrs!("cntv_ctl_el0")),
+        ("physical", mrs!("cntp_ctl_el0")),
+        ("hypervisor", entry.cnthp_ctl_el2),
+    ];
+    let el2 = [("HCR_EL2", entry.hcr_el2 & !HCR_RW), ("CNTVOFF_EL2", entry.cntvoff_el2)];
+    let el1 = set!["CPACR_EL1" "CNTKCTL_EL1" "CONTEXTIDR_EL1" "TPIDR_EL0" "TPIDRRO_EL0"];
+    let found = el2.into_iter().chain(el1).chain(monitors_open());
+    Inherited {
+        timers: timers.iter().filter(|t| armed(t.1)).map(|t| t.0).collect(),
+        counting: counting(),
+        debugging: mrs!("mdscr_el1") & MDSCR_ON != 0,
+        registers: found.filter(|(_, value)| *value != 0).collect::<Vec<_>>(),
+        ..Inherited::default()
+    }
+}
+
+fn counting() -> bool {
+    has_monitors() && mrs!("pmcr_el0") & PMCR_ENABLE != 0 && mrs!("pmcntenset_el0") != 0
+}
+
+fn monitors_open() -> Option<(&'static str, u64)> {
+    has_monitors().then(|| ("PMUSERENR_EL0", mrs!("pmuserenr_el0")))
+}
+
+/// Puts everything that [`look`] looks at, and what goes with it, back to what it is after power-on,
+/// or to zero where that is not defined: no address of this kernel is left either. Boot CPU, at
+/// entry, and as its last act but the jump: its timer is off from here on. If it was
+/// entered at EL2, `head.S` has reset the registers of tags, which nobody can reach from EL1 then.
+pub fn reset(entry_level: u32) {
+    msr!("cntv_ctl_el0" = 0, "cntv_cval_el0" = 0, "cntp_ctl_el0" = 0, "cntp_cval_el0" = 0);
+    msr!("cntkctl_el1" = 0, "cpacr_el1" = 0, "contextidr_el1" = 0);
+    msr!("tpidr_el0" = 0, "tpidrro_el0" = 0);
+    msr!("esr_el1" = 0, "far_el1" = 0, "afsr0_el1" = 0, "afsr1_el1" = 0, "par_el1" = 0);
+    if has_monitors() {
+        stop_monitors();
+    }
+    stop_debug();
+    if entry_level == 1 && has_tags() {
+        // GCR_EL1, RGSR_EL1, TFSR_EL1, TFSRE0_EL1
+        msr!("S3_0_C1_C0_6" = 0, "S3_0_C1_C0_5" = 0, "S3_0_C5_C6_0" = 0, "S3_0_C5_C6_1" = 0);
+    }
+    super::regs::isb();
+}
+
+/// ID_AA64DFR0_EL1.PMUVer: 0 none, 15 not the architecture's.
+fn has_monitors() -> bool {
+    !matches!(mrs!("id_aa64dfr0_el1") >> 8 & 0xf, 0 | 0xf)
+}
+
+/// ID_AA64PFR1_EL1.MTE: 1 has instructions only.
+fn has_tags() -> bool {
+    mrs!("id_aa64pfr1_el1") >> 8 & 0xf >= 2
+}
+
+fn stop_monitors() {
+    msr!("pmcr_el0" = 0);
+    msr!("pmcntenclr_el0" = !0_u64, "pmintenclr_el1" = !0_u64, "pmovsclr_el0" = !0_u64);
+    msr!("pmuserenr_el0" = 0, "pmselr_el0" = 0, "pmccfiltr_el0" = 0);
+}
+
+/// Breakpoints and watchpoints off, and the OS lock on, as a reset leaves it.
+fn stop_debug() {
+    msr!("mdscr_el1" = 0);
+    // There are two of each at least.
+    msr!("dbgbcr0_el1" = 0, "dbgbcr1_el1" = 0, "dbgwcr0_el1" = 0, "dbgwcr1_el1" = 0);
+    let debug = mrs!("id_aa64dfr0_el1");
+    macro_rules! off {
+        ($count:expr; $($number:literal $register:literal)+) => {
+            $(if $count >= $number { msr!($register = 0); })+
+        };
+    }
+    off!(debug >> 12 & 0xf; // BRPs, one less
+        2 "dbgbcr2_el1" 3 "dbgbcr3_el1" 4 "dbgbcr4_el1"
+        5 "dbgbcr5_el1" 6 "dbgbcr6_el1" 7 "dbgbcr7_el1" 8 "dbgbcr8_el1" 9 "dbgbcr9_el1"
+        10 "dbgbcr10_el1" 11 "dbgbcr11_el1" 12 "dbgbcr12_el1" 13 "dbgbcr13_el1"
+        14 "dbgbcr14_el1" 15 "dbgbcr15_el1");
+    off!(debug >> 20 & 0xf; // WRPs, one less
+        2 "dbgwcr2_el1" 3 "dbgwcr3_el1" 4 "dbgwcr4_el1"
+        5 "dbgwcr5_el1" 6 "dbgwcr6_el1" 7 "dbgwcr7_el1" 8 "dbgwcr8_el1" 9 "dbgwcr9_el1"
+        10 "dbgwcr10_el1" 11 "dbgwcr11_el1" 12 "dbgwcr12_el1" 13 "dbgwcr13_el1"
+        14 "dbgwcr14_el1" 15 "dbgwcr15_el1");
+    msr!("oslar_el1" = 1);
+}
