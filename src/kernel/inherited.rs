@@ -2,10 +2,12 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{Kernel, Level};
 use crate::cpu::{CpuId, CpuMask};
-use crate::machine::Affinity;
+use crate::hotplug::{BringupOutcome, Why};
+use crate::machine::{Affinity, PsciError};
 use crate::trace::Mark;
 
 impl Kernel {
@@ -19,34 +21,49 @@ impl Kernel {
         self.say_foreign("it is left alone");
     }
 
-    /// CPUs that did not come, or were not asked, and that firmware says are not OFF: nobody has
-    /// turned them on in this kernel, and none of the kernels before it has parked them.
+    /// CPUs that this kernel has not turned on, that none of the kernels before it has parked, and
+    /// that firmware says are not OFF.
     fn find_foreign(&self) -> CpuMask {
+        let failed = self.last_bringup.failed.iter();
+        let refused = failed.filter(|f| was_on(&f.why)).map(|f| f.cpu);
         let on = |cpu: &CpuId| {
+            let info = self.board.affinity_info(*cpu);
             self.hotplug.mark(*cpu) == Mark::Offline
-                && !self.parked.contains(*cpu)
-                && matches!(self.board.affinity_info(*cpu), Ok(Affinity::On | Affinity::OnPending))
+                && matches!(info, Ok(Affinity::On | Affinity::OnPending))
         };
-        self.hotplug.topology().cpus().filter(on).collect()
+        let unasked = self.hotplug.topology().cpus().filter(on);
+        refused.chain(unasked).collect::<CpuMask>().and_not(&self.parked)
     }
 
-    /// True if a CPU was left ON by an earlier kernel, and still is not ours.
+    /// True if a CPU was left ON by an earlier kernel, and still is.
     pub(super) fn is_foreign(&self, cpu: CpuId) -> bool {
-        self.foreign.contains(cpu) && self.hotplug.mark(cpu) == Mark::Offline
+        self.foreign.contains(cpu)
+    }
+
+    /// Keeps what came of a bring-up. A CPU that firmware has turned on for us is nobody else's.
+    pub fn took(&mut self, outcome: BringupOutcome) {
+        let failed = outcome.failed.iter().filter(|f| !was_on(&f.why)).map(|f| f.cpu);
+        let ours: CpuMask = failed.chain(outcome.online.iter()).collect();
+        self.foreign = self.foreign.and_not(&ours);
+        self.last_bringup = outcome;
     }
 
     /// Names them. Where their code lies nobody knows, so nobody can keep it.
     pub(super) fn say_foreign(&mut self, what_then: &str) {
         let topology = self.hotplug.topology();
-        let foreign = topology.cpus().filter(|&cpu| self.is_foreign(cpu));
-        let lines = foreign.map(|cpu| {
+        let lines = self.foreign.iter().map(|cpu| {
             let mpidr = topology.mpidr(cpu).map_or(0, |mpidr| mpidr.value());
             format!(
                 "cpu {cpu} (MPIDR {mpidr:#x}) was left ON by an earlier kernel, in memory that \
                  nobody has reserved; {what_then}"
             )
         });
-        let lines: alloc::vec::Vec<String> = lines.collect();
+        let lines: Vec<String> = lines.collect();
         lines.iter().for_each(|line| self.say(Level::Warning, line));
     }
+}
+
+/// True if CPU_ON found the CPU on already.
+fn was_on(why: &Why) -> bool {
+    matches!(why, Why::CpuOn(PsciError::AlreadyOn | PsciError::OnPending))
 }

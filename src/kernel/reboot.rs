@@ -168,7 +168,7 @@ impl Kernel {
     pub(super) fn bring_back(&mut self, online: &CpuMask, refused: &str) -> String {
         let back = self.hotplug.bring_up(self.board, online, self.options.bringup);
         let missing = online.and_not(&self.hotplug.online());
-        self.last_bringup = back;
+        self.took(back);
         let state = if missing.is_empty() {
             String::from("all CPUs are online again")
         } else {

@@ -29,7 +29,7 @@ impl Kernel {
         let cpus = self.choose(cpus, &self.hotplug.offline(), "offline")?;
         let outcome = self.hotplug.bring_up(self.board, &cpus, policy);
         self.report_bringup("online", policy, &outcome);
-        self.last_bringup = outcome;
+        self.took(outcome);
         let failed = &self.last_bringup.failed;
         if failed.is_empty() { Ok(None) } else { Err(list(failed.iter())) }
     }
