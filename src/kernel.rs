@@ -3,6 +3,7 @@
 //! Nothing here returns to the machine but through [`Next`]: what the machine has to do is a value,
 //! so all of it can be run on a host.
 
+mod devices;
 mod inherited;
 mod irqs;
 mod load;

@@ -10,6 +10,7 @@ pub mod inherited;
 pub mod irq;
 pub mod pmu;
 mod psci;
+pub mod quiesce;
 
 use alloc::string::String;
 

@@ -5,6 +5,7 @@ mod device;
 mod entry_record;
 mod irq;
 mod pmu;
+mod quiesce;
 mod seam;
 
 use alloc::boxed::Box;

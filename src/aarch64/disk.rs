@@ -68,16 +68,25 @@ pub fn is_disk(transport: &MmioTransport<'static>) -> bool {
     transport.device_type() == DeviceType::Block
 }
 
+/// Notices for every read, and requests in the ring itself: nothing but the version.
+fn begin(transport: &mut MmioTransport<'static>) {
+    transport.begin_init(Feature::VERSION_1);
+}
+
+fn finish(transport: &mut MmioTransport<'static>) -> Option<VirtQueue<Heap, QUEUE>> {
+    let queue = VirtQueue::new(transport, REQUESTS, false, false).ok()?;
+    transport.finish_init();
+    Some(queue)
+}
+
 impl Disk {
     /// Starts the device (virtio 1.2, 3.1.1). `None` if it has no sectors, too short a queue, or
     /// there is no memory; it is then left reset.
     pub fn start(mut transport: MmioTransport<'static>) -> Option<Self> {
-        // Notices for every read, and requests in the ring itself: nothing but the version.
-        transport.begin_init(Feature::VERSION_1);
+        begin(&mut transport);
         let half = |at| transport.read_config_space::<u32>(CAPACITY + at).ok();
         let sectors = u64::from(half(4)?) << 32 | u64::from(half(0)?);
-        let queue = VirtQueue::new(&mut transport, REQUESTS, false, false).ok()?;
-        transport.finish_init();
+        let queue = finish(&mut transport)?;
         let slots = array::from_fn(|_| Slot::new());
         (sectors > 0).then_some(Self { transport, queue, slots, sectors, next: 0 })
     }
@@ -136,5 +145,23 @@ impl Disk {
     /// True once the reset is over: from then on the device touches no memory (virtio 1.2, 2.1.2).
     pub fn is_reset(&self) -> bool {
         self.transport.get_status().is_empty()
+    }
+
+    /// The device is reset: no read comes back any more, and the buffers are ours.
+    pub fn forget_reads(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.token = None);
+    }
+
+    /// Starts it again, whatever state it is in, with a queue of its own; reads that are away do not
+    /// come back. False if it can't be had, or there is no memory.
+    pub fn restart(&mut self) -> bool {
+        self.reset();
+        if !self.is_reset() {
+            return false;
+        }
+        self.forget_reads();
+        begin(&mut self.transport);
+        let queue = finish(&mut self.transport);
+        queue.map(|queue| self.queue = queue).is_some()
     }
 }

@@ -37,13 +37,15 @@ const TRIES: u32 = 3;
 /// A PL031. One owner at a time.
 pub struct Rtc {
     base: u64,
+    /// The second of the alarm when it was stopped.
+    stopped_at: u32,
 }
 
 impl Rtc {
     /// Takes over the clock at `base`, which is mapped as device for good, and ends what an earlier
     /// kernel has left. True if that was something.
     pub fn start(base: u64) -> (Self, bool) {
-        let clock = Self { base };
+        let clock = Self { base, stopped_at: 0 };
         let registers = clock.registers();
         let left = registers.unmask.get() & ALARM != 0;
         clock.quiet();
@@ -81,11 +83,19 @@ impl Rtc {
         regs::dsb_sy(); // it has reached the clock before the interrupt is ended
     }
 
-    /// No alarm, and none remembered: as after power-on.
-    pub fn forget(&self) {
+    /// No alarm, and the registers as after power-on; [`Self::resume`] knows what there was.
+    pub fn stop(&mut self) {
+        self.stopped_at = self.registers().matches.get();
         self.quiet();
         self.registers().matches.set(0);
         self.registers().clear.set(ALARM);
+    }
+
+    /// Rings when it would have rung before it was stopped, or, if that is over, in a second.
+    pub fn resume(&self) {
+        let registers = self.registers();
+        let ahead = self.stopped_at.wrapping_sub(registers.data.get()) as i32;
+        self.set(u32::try_from(ahead).unwrap_or(0));
     }
 
     fn registers(&self) -> &'static Registers {

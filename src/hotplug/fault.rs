@@ -1,7 +1,8 @@
 //! Failures on purpose: `cpuhp.fail=` and `set fail`.
 //!
 //! Beside the steps there are two points of firmware: `kick` (the CPU_ON is kept back, so that the
-//! CPU never comes) and `off` (CPU_OFF counts as DENIED).
+//! CPU never comes) and `off` (CPU_OFF counts as DENIED); and one of devices: `quiesce` (before a
+//! jump all of them stop, and the last one counts as one that has not).
 
 use super::steps;
 use crate::cpu::CpuId;
@@ -10,6 +11,9 @@ use crate::trace::{Dir, StepId};
 
 /// Faults that can wait at the same time.
 const SLOTS: usize = 8;
+
+/// A device does not stop for the jump; of the boot CPU, down.
+pub const QUIESCE: StepId = StepId(253);
 
 /// The CPU_ON of a CPU is kept back.
 pub const KICK: StepId = StepId(254);
@@ -37,6 +41,7 @@ pub fn point(name: &str) -> Option<StepId> {
     match name {
         "kick" => Some(KICK),
         "off" => Some(OFF),
+        "quiesce" => Some(QUIESCE),
         _ => steps::by_name(name),
     }
 }
@@ -129,6 +134,9 @@ mod tests {
     #[test]
     fn points_have_names() {
         assert_eq!(point("kick"), Some(KICK));
+        for id in [KICK, OFF, QUIESCE] {
+            assert_eq!(point(steps::name(id)), Some(id));
+        }
         assert_eq!(point("gic:starting").map(steps::name), Some("gic:starting"));
         assert_eq!(point("nothing"), None);
     }

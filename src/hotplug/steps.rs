@@ -122,6 +122,7 @@ pub fn name(step: StepId) -> &'static str {
     match step {
         super::fault::KICK => "kick",
         super::fault::OFF => "off",
+        super::fault::QUIESCE => "quiesce",
         StepId(i) => STEPS.get(i as usize).map_or("?", |s| s.name),
     }
 }

@@ -29,6 +29,7 @@ impl Kernel {
     ) -> Result<Next, String> {
         let left = self.leave(mode, cycle, verify);
         if left.is_err() {
+            self.resume_devices();
             self.load.iter().for_each(Load::resume);
         }
         left
@@ -47,6 +48,7 @@ impl Kernel {
         self.say_foreign("the next kernel finds it so");
         // While there are CPUs that can take them.
         self.load.iter().for_each(Load::rest_lines);
+        self.stop_devices()?;
         let checked = self.board.now();
         self.hotplug.record_phase(self.board, Phase::Preflight, Dir::Down, exec_at, checked);
         let online = self.hotplug.up();

@@ -3,7 +3,10 @@
 //! Neither is needed for anything but to be a source of real interrupts. A machine may have none of
 //! them; then every call says so.
 
+use alloc::vec::Vec;
 use core::fmt;
+
+use super::quiesce::Driver;
 
 /// What a machine has, and how it was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,8 +55,6 @@ pub struct AlarmCounts {
     pub taken: u64,
     /// Alarms that were set anew before they rang.
     pub replaced: u64,
-    /// Alarms that were called off when the devices were stopped.
-    pub dropped: u64,
     /// 1 while an alarm is set.
     pub armed: u64,
     /// Interrupts that found nothing to take.
@@ -63,7 +64,7 @@ pub struct AlarmCounts {
 impl AlarmCounts {
     /// True if every alarm is accounted for: none lost, none taken twice.
     pub fn balanced(&self) -> bool {
-        self.set == self.taken + self.replaced + self.dropped + self.armed
+        self.set == self.taken + self.replaced + self.armed
     }
 }
 
@@ -78,7 +79,7 @@ pub struct DiskCounts {
     pub zeroes: u64,
     /// Reads that came back and were not good.
     pub failed: u64,
-    /// Reads that were still away when the devices were stopped.
+    /// Reads that were still away when the device was reset: they have not happened.
     pub dropped: u64,
     /// Reads that are away now.
     pub in_flight: u64,
@@ -140,12 +141,9 @@ pub trait Devices {
     /// What was done so far. Any CPU, in ordinary context.
     fn device_counts(&self) -> DeviceCounts;
 
-    /// Stops all devices for the jump, and returns the last counts: no interrupt and no access to
-    /// memory comes from one of them any more. Reads in flight get [`DEVICE_DRAIN_MS`](crate::config::DEVICE_DRAIN_MS) to come
-    /// back, whether or not their interrupt still gets through. Boot CPU, in ordinary context; never
-    /// allocates. Can't fail: what does not stop in time is left. Done once, further calls only
-    /// count.
-    fn devices_quiesce(&self) -> DeviceCounts;
+    /// Every driver whose device acts by itself, in the order in which they are stopped for a jump.
+    /// Boot CPU, in ordinary context.
+    fn drivers(&self) -> Vec<&dyn Driver>;
 }
 
 #[cfg(test)]
@@ -169,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_alarm_that_is_lost_or_taken_twice_is_noticed() {
-        let good = AlarmCounts { set: 5, taken: 2, replaced: 1, dropped: 1, armed: 1, spurious: 3 };
+        let good = AlarmCounts { set: 4, taken: 2, replaced: 1, armed: 1, spurious: 3 };
         assert!(good.balanced());
         assert!(!AlarmCounts { taken: 1, ..good }.balanced());
         assert!(!AlarmCounts { taken: 3, ..good }.balanced());

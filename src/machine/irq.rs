@@ -105,8 +105,9 @@ pub trait Interrupts {
     /// safely, so they are kept, and the memory of their tables stays reserved (IHI 0069 5.1).
     fn lpis_left_on(&self) -> usize;
 
-    /// Leaves nothing that could interrupt the next kernel: this CPU's interface and timer off, the
-    /// distributor off, devices silent. Boot CPU, last act before the jump. Can't fail: what does
-    /// not settle in time is left as it is.
+    /// Leaves nothing that could interrupt the next kernel, and all as after power-on: the last acts
+    /// of console, timer and interrupt controller, the boot CPU's registers. Devices that act by
+    /// themselves have stopped before ([`Driver`](super::quiesce::Driver)). Boot CPU, last act before
+    /// the jump. Can't fail: what does not settle in time is left as it is.
     fn quiesce(&self);
 }

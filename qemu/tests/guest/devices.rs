@@ -26,7 +26,7 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-fn modern(setup: Setup) -> Setup {
+pub fn modern(setup: Setup) -> Setup {
     setup.qemu(&["-global", "virtio-mmio.force-legacy=false"])
 }
 
@@ -42,7 +42,7 @@ fn counts(vm: &mut Vm, device: &str) -> Result<Vec<(u64, String)>> {
     list.split(", ").map(pair).collect()
 }
 
-fn count(vm: &mut Vm, device: &str, what: &str) -> Result<u64> {
+pub fn count(vm: &mut Vm, device: &str, what: &str) -> Result<u64> {
     let found = counts(vm, device)?.into_iter().find(|(_, name)| name == what);
     Ok(found.with_context(|| format!("{device} has no {what:?}"))?.0)
 }

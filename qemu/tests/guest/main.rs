@@ -6,6 +6,7 @@
 
 mod boot;
 mod check;
+mod clean;
 mod clusters;
 mod console;
 mod cycles;
@@ -20,6 +21,7 @@ mod kexec;
 mod linux;
 mod options;
 mod quarantine;
+mod quiesce;
 mod signature;
 mod steps;
 mod torture;
@@ -46,6 +48,8 @@ fn main() {
         linux::tests(),
         cycles::tests(),
         devices::tests(),
+        quiesce::tests(),
+        clean::tests(),
         errors::tests(),
         faults::tests(),
         trees::tests(),

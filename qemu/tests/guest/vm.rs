@@ -109,6 +109,12 @@ impl Setup {
         self
     }
 
+    /// Another image to boot; the one under test is in no file then.
+    pub fn image(mut self, path: &Path) -> Self {
+        self.options.image = path.into();
+        self
+    }
+
     /// One more file in the initrd.
     pub fn file(mut self, name: &str, bytes: &[u8]) -> Result<Self> {
         let path = self.write(name, bytes)?;

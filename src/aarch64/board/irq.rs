@@ -2,9 +2,7 @@
 
 use super::Board;
 use crate::aarch64::percpu::PerCpu;
-use crate::aarch64::{inherited, timer, uart};
 use crate::cpu::CpuId;
-use crate::machine::device::Devices;
 use crate::machine::irq::{Private, Status};
 use crate::machine::{Interrupts, Route, RouteError};
 
@@ -47,12 +45,7 @@ impl Interrupts for Board {
     }
 
     fn quiesce(&self) {
-        // First, while the interrupts of reads in flight still get through.
-        self.devices_quiesce();
-        uart::quiesce();
-        timer::disarm();
-        self.gic.quiesce(self.me(), &self.areas);
-        inherited::reset(self.entry_level);
+        self.leave_all();
     }
 }
 

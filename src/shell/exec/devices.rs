@@ -25,10 +25,17 @@ impl Kernel {
             a.spurious
         ));
         self.print(&format!(
-            "disk   intid {}: {} reads, {} good, {} of zeroes, {} bad, {} in flight, {} interrupts, \
-             {} spurious",
-            intid(self.devices.disk), d.submitted, d.completed, d.zeroes, d.failed, d.in_flight,
-            d.interrupts, d.spurious
+            "disk   intid {}: {} reads, {} good, {} of zeroes, {} bad, {} lost, {} in flight, \
+             {} interrupts, {} spurious",
+            intid(self.devices.disk),
+            d.submitted,
+            d.completed,
+            d.zeroes,
+            d.failed,
+            d.dropped,
+            d.in_flight,
+            d.interrupts,
+            d.spurious
         ));
         Ok(None)
     }

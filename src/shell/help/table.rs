@@ -235,8 +235,9 @@ pub static TABLE: [Entry; 31] = [
                 "fail STEP[:CPU][:up|down][:TIMES]",
                 "makes a step fail on purpose, once if TIMES is not given; \"hotplug\"\n\
                  lists the steps. kick is a CPU_ON that never arrives, off a CPU_OFF\n\
-                 that firmware denies. Without CPU or with an empty one it is any:\n\
-                 gic:starting::up. fail none takes all of that back",
+                 that firmware denies, quiesce a device that does not stop for the jump.\n\
+                 Without CPU or with an empty one it is any: gic:starting::up.\n\
+                 fail none takes all of that back",
             ),
             argument(
                 "exclusive STEP",

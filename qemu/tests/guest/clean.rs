@@ -1,0 +1,306 @@
+//! The machine that baton leaves is as after power-on, and what a dirty predecessor left is noticed,
+//! said and dealt with. The probe payload prints the machine as it is entered, or makes it dirty.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+
+use crate::check::{has, same};
+use crate::vm::{SOON, Setup, Vm, cpus, image, image_path, test};
+
+const CPUS: u32 = 4;
+/// The CPU that the dirty predecessor leaves ON.
+const LEFT_ON: u32 = 1;
+/// How long a read takes that is in flight at the jump, in microseconds.
+const SLOW: u64 = 50_000;
+
+/// A part of the machine that is not as after power-on, and why that is right.
+struct Known {
+    /// What its items begin with.
+    items: &'static str,
+    why: &'static str,
+}
+
+const fn known(items: &'static str, why: &'static str) -> Known {
+    Known { items, why }
+}
+
+/// Whatever the machine.
+const ALWAYS: [Known; 2] = [
+    known("sctlr.rest", "its reset value is the implementation's; ours has what is RES1"),
+    known("sctlr_el1", "the same, of EL1"),
+];
+const EL1: [Known; 2] = [
+    known("elr_el1", "the next kernel is entered by ERET, which makes its PSTATE that of a reset"),
+    known("spsr_el1", "the same"),
+];
+const EL2: [Known; 1] = [known("cptr_el2", "RES1 bits, which this QEMU resets to 0; none traps")];
+/// Each of these items of the CPUs that baton takes down.
+const GICV2: &str = "banked priorities: only their own CPU could reset them, on its way out";
+const FOREIGN: &str = "an earlier kernel left it ON, so it is not ours";
+const LPIS: &str = "LPIs that are on can't be turned off (IHI 0069 5.1); tables are reserved";
+const VECTORS: &str = "vector length, which baton, entered at EL2, traps and never touches";
+
+/// A machine, and what goes with it.
+#[derive(Clone, Copy, Default)]
+struct Kind {
+    gic2: bool,
+    el2: bool,
+    max: bool,
+    serial: bool,
+    lpis: bool,
+    vhe: bool,
+}
+
+impl Kind {
+    fn setup(self) -> Result<Setup> {
+        let mut setup = cpus(CPUS)?.disk_latency(SLOW);
+        // Devices that baton has no driver for, and a second disk, which it does not use.
+        setup = setup.qemu(&["-device", "virtio-rng-device", "-device", "virtio-balloon-device"]);
+        setup = setup.qemu(&["-blockdev", "driver=null-co,node-name=second"]);
+        setup = setup.qemu(&["-device", "virtio-blk-device,drive=second"]);
+        if self.gic2 {
+            setup = setup.gic2();
+        }
+        if self.el2 {
+            setup = setup.el2();
+        }
+        if self.max {
+            setup = setup.qemu(&["-cpu", "max", "-machine", "mte=on"]);
+        }
+        Ok(setup)
+    }
+
+    fn mode(self) -> &'static str {
+        if self.serial { "serial" } else { "parallel" }
+    }
+
+    /// What may and must differ.
+    fn known(self, dirty: bool) -> Vec<Known> {
+        let mut list = Vec::from(ALWAYS);
+        if self.el2 {
+            list.extend(EL2)
+        } else {
+            list.extend(EL1)
+        }
+        if self.gic2 && !dirty {
+            list.push(known("gicc[1].ipriorityr", GICV2));
+        }
+        if self.gic2 {
+            list.push(known("gicc[2].ipriorityr", GICV2));
+            list.push(known("gicc[3].ipriorityr", GICV2));
+        }
+        if dirty {
+            list.push(known("cpu[1].", FOREIGN));
+            list.push(known(if self.gic2 { "gicc[1]." } else { "gicr[1].waker" }, FOREIGN));
+        }
+        if dirty && self.lpis {
+            for items in ["gicr[0].", "gicr[1].", "gicr[2].", "gicr[3]."] {
+                list.push(known(items, LPIS));
+            }
+        }
+        if dirty && self.max && self.el2 {
+            list.push(known("zcr_el1", VECTORS));
+        }
+        list
+    }
+}
+
+pub fn tests() -> Vec<Trial> {
+    let gicv3 = Kind::default();
+    let gicv2 = Kind { gic2: true, ..gicv3 };
+    let max = Kind { max: true, ..gicv3 };
+    let el2 = |kind| Kind { el2: true, ..kind };
+    let serial = |kind| Kind { serial: true, ..kind };
+    let vhe = |kind| Kind { el2: true, vhe: true, ..kind };
+    let lpis = |kind| Kind { lpis: true, ..kind };
+    let left = [
+        ("gicv3", gicv3),
+        ("gicv3_serial", serial(gicv3)),
+        ("gicv3_el2", el2(gicv3)),
+        ("gicv3_el2_serial", el2(serial(gicv3))),
+        ("gicv2", gicv2),
+        ("gicv2_el2_serial", el2(serial(gicv2))),
+        ("max", max),
+        ("max_el2", el2(max)),
+    ];
+    let found = [
+        ("gicv3", gicv3),
+        ("gicv3_lpis", lpis(serial(gicv3))),
+        ("gicv3_el2", el2(gicv3)),
+        ("gicv3_vhe", vhe(serial(gicv3))),
+        ("gicv2", gicv2),
+        ("gicv2_el2", el2(gicv2)),
+        ("max", max),
+        ("max_vhe", vhe(max)),
+    ];
+    let left = left.map(|(name, kind)| test("clean", format!("left_{name}"), move || leave(kind)));
+    let found =
+        found.map(|(name, kind)| test("clean", format!("dirty_{name}"), move || dirty(kind)));
+    left.into_iter().chain(found).collect()
+}
+
+fn probe() -> Result<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/probe.Image");
+    let path = std::env::var_os("BATON_PROBE").map_or_else(|| default.into(), PathBuf::from);
+    ensure!(path.is_file(), "no payload at {}; run `make probe`", path.display());
+    Ok(path)
+}
+
+/// What the payload prints: items and values.
+type Items = BTreeMap<String, String>;
+
+/// Waits for the payload's last line and gives all of its items.
+fn items(vm: &mut Vm) -> Result<Items> {
+    vm.guest.wait_text("probe end", SOON)?;
+    let lines = vm.guest.transcript().iter().filter_map(|line| line.strip_prefix("probe "));
+    let items: Items = lines
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect();
+    ensure!(items.len() > 150, "only {} items", items.len());
+    ensure!(!items.keys().any(|name| name.starts_with("fault")), "the payload took an exception");
+    Ok(items)
+}
+
+fn cold(kind: Kind) -> Result<Items> {
+    items(&mut kind.setup()?.image(&probe()?).start()?)
+}
+
+/// Equal but for what is known; and each of those does differ, or the list would rot.
+fn compare(cold: &Items, found: &Items, known: &[Known]) -> Result<()> {
+    let names = cold.keys().chain(found.keys());
+    let differing: Vec<&String> =
+        names.filter(|name| cold.get(*name) != found.get(*name)).collect();
+    let is_known = |name: &str| known.iter().any(|k| name.starts_with(k.items));
+    let show = |name: &&String| {
+        let value = |items: &Items| items.get(*name).cloned().unwrap_or_else(|| "-".into());
+        format!("{name}: {} cold, {} now", value(cold), value(found))
+    };
+    let wrong: Vec<String> = differing.iter().filter(|n| !is_known(n)).map(show).collect();
+    ensure!(wrong.is_empty(), "not as after power-on:\n  {}", wrong.join("\n  "));
+    let idle = known.iter().find(|k| !differing.iter().any(|name| name.starts_with(k.items)));
+    let idle = idle.map(|k| format!("{} is as after power-on: no need for {:?}", k.items, k.why));
+    ensure!(idle.is_none(), "{}", idle.unwrap_or_default());
+    Ok(())
+}
+
+/// A busy life, then the payload in place of a next kernel.
+fn leave(kind: Kind) -> Result<()> {
+    let cold = cold(kind)?;
+    let mut setup = kind.setup()?.file("probe.Image", &std::fs::read(probe()?)?)?;
+    let clusters = !kind.gic2;
+    if clusters {
+        setup = setup.dts("dsu-2.dts");
+    }
+    let mut vm = setup.boot()?;
+    silent(&vm, 0)?;
+    vm.record("cpu offline all")?;
+    vm.record("cpu online all")?;
+    if clusters {
+        vm.run("pmu open all cycles")?;
+    }
+    vm.run("load on")?;
+    vm.run("disk 40")?;
+    vm.run("alarm 100")?;
+    vm.run("kexec load baton.Image")?;
+    let before = vm.guest.transcript().len();
+    vm.jump(&format!("kexec exec --teardown {}", kind.mode()), 1)?;
+    silent(&vm, before)?; // what baton leaves gives baton nothing to notice
+    vm.run("soak 2")?;
+    vm.run("alarm 100")?;
+    vm.run("kexec load probe.Image --append \"\"")?;
+    vm.run("disk 16 --nowait")?;
+    vm.guest.send(&format!("kexec exec --teardown {}", kind.mode()))?;
+    compare(&cold, &items(&mut vm)?, &kind.known(false))
+}
+
+/// Nothing was noticed since a line of the transcript.
+fn silent(vm: &Vm, since: usize) -> Result<()> {
+    let lines = &vm.guest.transcript()[since..];
+    let noticed = lines.iter().find(|line| {
+        ["before this kernel", "left ON", "LPIs"].iter().any(|words| line.contains(words))
+    });
+    ensure!(noticed.is_none(), "noticed on a clean machine: {noticed:?}");
+    Ok(())
+}
+
+/// What baton has to say of the dirty predecessor.
+fn complaints(kind: Kind) -> Vec<&'static str> {
+    let mut list = vec![
+        // UART line, disk lines and the clock's may be pending too, by now or never.
+        "warning: before this kernel interrupts were left 1 active, ",
+        "warning: before this kernel performance monitors were left counting; stopped",
+        "warning: before this kernel breakpoints or watchpoints were left on; turned off",
+        "warning: before this kernel the UART was left able to interrupt; masked",
+        "warning: before this kernel registers were left set: ",
+        "CPACR_EL1 0x3330000, CNTKCTL_EL1 0x3f7",
+        "warning: 5 devices were left running before this kernel, now stopped",
+        "warning: cpu 1 (MPIDR 0x1) was left ON by an earlier kernel",
+    ];
+    list.push(if kind.el2 {
+        "timers were left armed: virtual, physical, hypervisor; turned off"
+    } else {
+        "timers were left armed: virtual, physical; turned off"
+    });
+    if kind.vhe {
+        list.push("HCR_EL2 0x408000000, CNTVOFF_EL2 0x123456789000");
+    } else if kind.el2 {
+        list.push("HCR_EL2 0x3b, CNTVOFF_EL2 0x123456789000");
+    }
+    if kind.lpis {
+        list.push("warning: an earlier kernel left LPIs enabled on 4 redistributors");
+    }
+    list
+}
+
+/// baton after a predecessor that kept to the boot protocol and to nothing else: it says what it
+/// found, all works that can, and what it leaves in turn is clean.
+fn dirty(kind: Kind) -> Result<()> {
+    let cold = cold(kind)?;
+    let image_at = format!("loader,file={},addr=0x50000000,force-raw=on", image_path().display());
+    let flags = match (kind.lpis, kind.vhe) {
+        (true, _) => "probe=dirty,lpis",
+        (_, true) => "probe=dirty,vhe",
+        _ => "probe=dirty",
+    };
+    let setup = kind.setup()?.image(&probe()?).append(flags).qemu(&["-device", &image_at]);
+    let setup = setup.file("next.Image", &image()?)?;
+    let mut vm = setup.file("probe.Image", &std::fs::read(probe()?)?)?.start()?;
+    let (_, hello) = vm.arrival(0)?;
+    same("base", hello.base, 0x5000_0000)?;
+    same("online", hello.online, CPUS - 1)?;
+    vm.guest.wait_prompt(SOON)?;
+    has(&vm.guest.transcript().join("\n"), &complaints(kind))?;
+    lives_without(&mut vm)?;
+    jumps(&mut vm, kind)?;
+    vm.run("kexec load probe.Image --append \"\"")?;
+    vm.guest.send("kexec exec")?;
+    compare(&cold, &items(&mut vm)?, &kind.known(true))
+}
+
+/// All but the CPU that is not ours go and come, and devices work.
+fn lives_without(vm: &mut Vm) -> Result<()> {
+    vm.run("soak 3 --cpus 2-3")?;
+    let what = vm.refused_with(&format!("cpu online {LEFT_ON}"))?.0;
+    has(&what, &["cpu 1", "ALREADY_ON"])?;
+    vm.run("disk 20")?;
+    vm.run("alarm 1")?;
+    Ok(())
+}
+
+/// baton into baton: only what can't be mended is left to say.
+fn jumps(vm: &mut Vm, kind: Kind) -> Result<()> {
+    vm.run("kexec load next.Image --append \"\"")?;
+    let before = vm.guest.transcript().len();
+    let (_, hello) = vm.jump(&format!("kexec exec --teardown {}", kind.mode()), 1)?;
+    same("online", hello.online, CPUS - 1)?;
+    vm.guest.wait_prompt(SOON)?;
+    let said = &vm.guest.transcript()[before..];
+    let about = said.iter().filter(|line| line.contains("was left ON")).count();
+    same("warnings about the CPU, before and after the jump", about, 2)?;
+    let mended = said.iter().find(|line| line.contains("before this kernel"));
+    mended.map_or(Ok(()), |line| Err(anyhow::anyhow!("noticed again: {line}"))).context("baton")
+}

@@ -1,0 +1,36 @@
+//! Devices before a jump: they stop while everything can still be taken back.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::{Kernel, Level};
+use crate::hotplug::fault::QUIESCE;
+use crate::machine::quiesce::{quiesce_all, resume_all};
+use crate::trace::Dir;
+
+impl Kernel {
+    /// Stops every device that acts by itself.
+    ///
+    /// # Errors
+    /// Which one does not stop, and why; [`Self::resume_devices`] puts the others right.
+    pub(super) fn stop_devices(&self) -> Result<(), String> {
+        let drivers = self.board.drivers();
+        quiesce_all(&drivers, self.board)
+            .and_then(|()| self.injected(drivers.last().map_or("a device", |last| last.name())))
+            .map_err(|why| {
+                format!("kexec refused: {why}; devices go on, the loaded kernel stays loaded")
+            })
+    }
+
+    fn injected(&self, name: &str) -> Result<(), String> {
+        let boot = self.hotplug.topology().boot();
+        let hit = self.hotplug.faults.hit(QUIESCE, boot, Dir::Down);
+        if hit { Err(format!("{name} does not stop (injected failure)")) } else { Ok(()) }
+    }
+
+    /// Lets them go on; which do not is said.
+    pub(super) fn resume_devices(&mut self) {
+        let lost = resume_all(&self.board.drivers());
+        lost.iter().for_each(|what| self.say(Level::Warning, what));
+    }
+}
