@@ -42,7 +42,8 @@ impl Kernel {
 
     /// Keeps what came of a bring-up. A CPU that firmware has turned on for us is nobody else's.
     pub fn took(&mut self, outcome: BringupOutcome) {
-        let failed = outcome.failed.iter().filter(|f| !was_on(&f.why)).map(|f| f.cpu);
+        let turned_on = |why: &Why| !matches!(why, Why::CpuOn(_) | Why::NotReady);
+        let failed = outcome.failed.iter().filter(|f| turned_on(&f.why)).map(|f| f.cpu);
         let ours: CpuMask = failed.chain(outcome.online.iter()).collect();
         self.foreign = self.foreign.and_not(&ours);
         self.last_bringup = outcome;

@@ -285,7 +285,7 @@ fn dirty(kind: Kind) -> Result<()> {
 fn lives_without(vm: &mut Vm) -> Result<()> {
     vm.run("soak 3 --cpus 2-3")?;
     let what = vm.refused_with(&format!("cpu online {LEFT_ON}"))?.0;
-    has(&what, &["cpu 1", "ALREADY_ON"])?;
+    has(&what, &["cpu 1 at SHOULD_DIE"])?;
     vm.run("disk 20")?;
     vm.run("alarm 1")?;
     Ok(())

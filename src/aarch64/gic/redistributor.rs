@@ -186,14 +186,15 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
 /// Words of the priorities that this kernel has set in any frame.
 static PRIORITIES: AtomicU8 = AtomicU8::new(0);
 
-/// Private interrupts off, and groups and priorities as after power-on. The frame's CPU is off, or
-/// this one, at its last act.
+/// Private interrupts off, none pending (a kick that came when its CPU had gone to sleep), and groups
+/// and priorities as after power-on. The frame's CPU is off, or this one, at its last act.
 pub fn take_back(at: u64) {
     if at == 0 {
         return;
     }
     let f = frame(at);
     f.icenabler0.set(!0);
+    f.icpendr0.set(!0);
     f.igroupr0.set(0);
     let words = PRIORITIES.load(Ordering::Relaxed);
     let set = f.ipriorityr.iter().enumerate().filter(|(i, _)| words >> i & 1 != 0);

@@ -105,8 +105,8 @@ impl Gic2 {
     pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
         self.interface().set_priority_mask(0);
         self.interface_registers().ctlr.set(0);
-        self.clear_private(); // last, so that no kick comes after it that this CPU could take
         cpu.set_gicv2_target(0);
+        self.clear_private(); // last: hardly a kick comes after it, which would stay pending
         Ok(())
     }
 
