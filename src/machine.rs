@@ -213,6 +213,10 @@ pub trait Facts {
     /// What was found turned on at entry that should have been off.
     fn inherited(&self) -> &Inherited;
 
+    /// Turns off the interrupts that only `cpu` can take, as far as another CPU can do that: with a
+    /// GICv2 it can't. It is ON, but not ours: nothing is to wake it. Boot CPU.
+    fn silence(&self, cpu: CpuId);
+
     /// A random number of the hardware, if it has such.
     fn random(&self) -> Option<u64>;
 

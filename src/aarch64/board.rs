@@ -3,6 +3,7 @@
 mod crash;
 mod device;
 mod entry_record;
+mod facts;
 mod irq;
 mod pmu;
 mod quiesce;

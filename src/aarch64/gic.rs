@@ -180,6 +180,13 @@ impl Gic {
         each!(self, g => g.serve(handle));
     }
 
+    /// Turns off all private interrupts of another CPU, where they can be reached.
+    pub fn silence(&self, other: &PerCpu) {
+        if let Self::V3(_) = self {
+            redistributor::take_back(other.redistributor);
+        }
+    }
+
     /// Turns this CPU's part and the distributor off: nothing enabled, pending or active, and all as
     /// after power-on, also for the CPUs of the other areas. At the jump, on the last CPU. What does
     /// not settle in time is left as it is.

@@ -40,9 +40,12 @@ macro_rules! mrs {
 
 macro_rules! msr {
     ($($register:literal = $value:expr),+ $(,)?) => {
-        // SAFETY: none of the registers that come here is one that this kernel's code or data depends
-        // on, at the places where these values are written.
-        $(unsafe { asm!(concat!("msr ", $register, ", {0}"), in(reg) $value as u64) };)+
+        $(
+            let value: u64 = $value;
+            // SAFETY: none of the registers that come here is one that this kernel's code or data
+            // depends on, at the places where these values are written.
+            unsafe { asm!(concat!("msr ", $register, ", {0}"), in(reg) value) };
+        )+
     };
 }
 
@@ -110,7 +113,7 @@ fn has_tags() -> bool {
 
 fn stop_monitors() {
     msr!("pmcr_el0" = 0);
-    msr!("pmcntenclr_el0" = !0_u64, "pmintenclr_el1" = !0_u64, "pmovsclr_el0" = !0_u64);
+    msr!("pmcntenclr_el0" = !0, "pmintenclr_el1" = !0, "pmovsclr_el0" = !0);
     msr!("pmuserenr_el0" = 0, "pmselr_el0" = 0, "pmccfiltr_el0" = 0);
 }
 

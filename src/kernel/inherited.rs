@@ -18,7 +18,8 @@ impl Kernel {
         }
         self.lpis();
         self.foreign = self.find_foreign();
-        self.say_foreign("it is left alone");
+        self.foreign.iter().for_each(|cpu| self.board.silence(cpu));
+        self.say_foreign("its interrupts are off, and it is left alone");
     }
 
     /// CPUs that this kernel has not turned on, that none of the kernels before it has parked, and

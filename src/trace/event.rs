@@ -127,7 +127,7 @@ named! {
         Kick = "kick",
         /// Waiting until all are online or given up.
         Sync = "sync",
-        /// Checks that can still refuse a kexec.
+        /// Checks that can still refuse a kexec, and devices that act by themselves stop.
         Preflight = "preflight",
         /// Moving what CPUs share away from those that leave.
         Migrate = "migrate",
@@ -160,7 +160,7 @@ impl Phase {
             Self::Prepare => "its own work: prepare steps, for each CPU",
             Self::Kick => "firmware: a CPU_ON for each CPU",
             Self::Sync => "the CPUs: starting and online steps up",
-            Self::Preflight => "its own work: checks that can refuse",
+            Self::Preflight => "its own work: checks that can refuse, devices stop",
             Self::Migrate => "its own work: shared steps down",
             Self::OnlineDown => "the CPUs: online steps down, or all steps if none can refuse",
             Self::Grace => "readers on CPUs that are not idle",

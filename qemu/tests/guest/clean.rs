@@ -11,6 +11,8 @@ use crate::check::{has, same};
 use crate::vm::{SOON, Setup, Vm, cpus, image, image_path, test};
 
 const CPUS: u32 = 4;
+/// Where the payload expects the kernel that it enters.
+const AT: u64 = 0x5000_0000;
 /// The CPU that the dirty predecessor leaves ON.
 const LEFT_ON: u32 = 1;
 /// How long a read takes that is in flight at the jump, in microseconds.
@@ -270,7 +272,7 @@ fn dirty(kind: Kind) -> Result<()> {
     let setup = setup.file("next.Image", &image()?)?;
     let mut vm = setup.file("probe.Image", &std::fs::read(probe()?)?)?.start()?;
     let (_, hello) = vm.arrival(0)?;
-    same("base", hello.base, 0x5000_0000)?;
+    same("base", hello.base, AT)?;
     same("online", hello.online, CPUS - 1)?;
     vm.guest.wait_prompt(SOON)?;
     has(&vm.guest.transcript().join("\n"), &complaints(kind))?;

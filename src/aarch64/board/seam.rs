@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Board, crash};
+use super::Board;
 use crate::aarch64::gic::KICK;
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::{cache, copier, layout, psci, ram, regs, timer, uart};
@@ -11,13 +11,11 @@ use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
 use crate::hotplug::StepError;
-use crate::kexec::{Copy, Granules};
-use crate::machine::inherited::Inherited;
+use crate::kexec::Copy;
 use crate::machine::{
-    Affinity, Bringup, Clock, Facts, Ipi, Local, Memory, Power, PsciError, Recorder, Terminal,
+    Affinity, Bringup, Clock, Ipi, Local, Memory, Power, PsciError, Recorder, Terminal,
 };
 use crate::memory::Range;
-use crate::shell::command::CrashKind;
 use crate::sync::words::Word;
 use crate::trace::{Event, Ring, Untimed};
 
@@ -276,44 +274,5 @@ impl Terminal for Board {
 
     fn take_input(&self) -> bool {
         self.receive()
-    }
-}
-
-impl Facts for Board {
-    fn gic_version(&self) -> u32 {
-        self.gic.version()
-    }
-
-    fn psci_version(&self) -> (u32, u32) {
-        self.psci_version
-    }
-
-    fn granules(&self) -> Granules {
-        regs::granules()
-    }
-
-    fn random(&self) -> Option<u64> {
-        regs::random()
-    }
-
-    fn inherited(&self) -> &Inherited {
-        &self.inherited
-    }
-
-    fn park_range(&self) -> Range {
-        // The code, and the page tables that it needs until its MMU is off.
-        Range::new(self.base, layout::physical(layout::image_end(), self.base))
-    }
-
-    fn crash(&self, kind: CrashKind, loaded: u64) {
-        crash::crash(kind, loaded);
-    }
-
-    fn crash_on(&self, cpu: CpuId, kind: CrashKind, loaded: u64) {
-        self.crash_at.store(loaded, Ordering::Relaxed);
-        let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
-        self.crash.1.store(index as u8, Ordering::Relaxed);
-        self.crash.0.store(u64::from(cpu.0), Ordering::Release);
-        self.send_kick(&CpuMask::from_iter([cpu]));
     }
 }

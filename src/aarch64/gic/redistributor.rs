@@ -187,7 +187,8 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
 static PRIORITIES: AtomicU8 = AtomicU8::new(0);
 
 /// Private interrupts off, none pending (a kick that came when its CPU had gone to sleep), and groups
-/// and priorities as after power-on. The frame's CPU is off, or this one, at its last act.
+/// and priorities as after power-on. The frame's CPU is off, or not ours, or this one, at its last
+/// act.
 pub fn take_back(at: u64) {
     if at == 0 {
         return;

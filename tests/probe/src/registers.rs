@@ -20,9 +20,10 @@ macro_rules! mrs {
 #[macro_export]
 macro_rules! msr {
     ($register:literal, $value:expr) => {{
+        let value = $value as u64;
         // SAFETY: none of the registers written changes how this code, which runs with the MMU off
         // and interrupts masked, is fetched or what it reaches.
-        unsafe { core::arch::asm!(concat!("msr ", $register, ", {0}"), "isb", in(reg) $value as u64) };
+        unsafe { core::arch::asm!(concat!("msr ", $register, ", {0}"), "isb", in(reg) value) };
         let _ = $crate::entry::skipped();
     }};
 }

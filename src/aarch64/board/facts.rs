@@ -1,0 +1,55 @@
+//! What the machine is made of, as the seam shows it.
+
+use core::sync::atomic::Ordering;
+
+use super::{Board, crash};
+use crate::aarch64::{layout, regs};
+use crate::cpu::{CpuId, CpuMask};
+use crate::kexec::Granules;
+use crate::machine::Facts;
+use crate::machine::inherited::Inherited;
+use crate::memory::Range;
+use crate::shell::command::CrashKind;
+
+impl Facts for Board {
+    fn gic_version(&self) -> u32 {
+        self.gic.version()
+    }
+
+    fn psci_version(&self) -> (u32, u32) {
+        self.psci_version
+    }
+
+    fn granules(&self) -> Granules {
+        regs::granules()
+    }
+
+    fn random(&self) -> Option<u64> {
+        regs::random()
+    }
+
+    fn inherited(&self) -> &Inherited {
+        &self.inherited
+    }
+
+    fn silence(&self, cpu: CpuId) {
+        self.gic.silence(&self.areas[cpu.index()]);
+    }
+
+    fn park_range(&self) -> Range {
+        // The code, and the page tables that it needs until its MMU is off.
+        Range::new(self.base, layout::physical(layout::image_end(), self.base))
+    }
+
+    fn crash(&self, kind: CrashKind, loaded: u64) {
+        crash::crash(kind, loaded);
+    }
+
+    fn crash_on(&self, cpu: CpuId, kind: CrashKind, loaded: u64) {
+        self.crash_at.store(loaded, Ordering::Relaxed);
+        let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
+        self.crash.1.store(index as u8, Ordering::Relaxed);
+        self.crash.0.store(u64::from(cpu.0), Ordering::Release);
+        self.send_kick(&CpuMask::from_iter([cpu]));
+    }
+}
