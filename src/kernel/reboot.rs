@@ -27,6 +27,9 @@ impl Kernel {
         cycle: CycleCount,
         verify: bool,
     ) -> Result<Next, String> {
+        if self.loaded.is_some() {
+            self.say_foreign("the next kernel finds it so"); // before anything is timed
+        }
         let left = self.leave(mode, cycle, verify);
         if left.is_err() {
             self.resume_devices();
@@ -45,7 +48,6 @@ impl Kernel {
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
         self.no_strays()?;
-        self.say_foreign("the next kernel finds it so");
         // While there are CPUs that can take them.
         self.load.iter().for_each(Load::rest_lines);
         self.stop_devices()?;

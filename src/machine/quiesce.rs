@@ -5,8 +5,8 @@
 //! - What the kernel needs to the end, such as the console and the interrupt controller, has a
 //!   [`LastAct`], which can't fail.
 //!
-//! Neither trait has a method that need not be written, and the lists of a board take its devices
-//! apart field by field: a driver that is added without a way to stop does not compile.
+//! Neither trait has a method that need not be written, and the board takes its devices apart field
+//! by field to list them: one that is added without a way to stop does not compile.
 
 use alloc::format;
 use alloc::string::String;
