@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `head.S`, `entry.rs` | from the first instruction to the first line of logic |
 //! | `vectors.S`, `exceptions.rs` | exceptions and their report |
-//! | `jump.rs` | out of this kernel, or out of this CPU |
+//! | `jump.rs`, `leave.S` | out of this kernel, or out of this CPU |
 //! | `copier.S`, `copier.rs` | the same for a kernel whose place is in use until then |
 //! | `layout.rs` | every symbol of the linker script |
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |

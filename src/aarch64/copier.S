@@ -56,26 +56,10 @@ _copier_start:
     tlbi    vmalle1
     dsb     nsh
     isb
-    msr     ttbr0_el1, xzr              // as where nothing is copied, see head.S
-    msr     ttbr1_el1, xzr
-    msr     tcr_el1, xzr
-    msr     mair_el1, xzr
-    msr     vbar_el1, xzr
-    msr     tpidr_el1, xzr
-    msr     spsel, #1
-    msr     sp_el0, xzr
+    forget_el1
     cbnz    x22, 3f
-    mov     x0, x21
-    mov     x1, xzr
-    mov     x2, xzr
-    mov     x3, xzr
-    mov     x8, #0x3c5                  // EL1h, DAIF masked
-    msr     spsr_el1, x8
-    msr     elr_el1, x20
-    eret
-3:  msr     spsr_el1, xzr
-    msr     elr_el1, xzr
-    mov     x0, #1
+    enter_from_el1 x20, x21
+3:  mov     x0, #1
     mov     x1, x20
     mov     x2, x21
     hvc     #0
@@ -100,18 +84,7 @@ copier_vectors:
     ic      iallu
     dsb     nsh
     isb
-    msr     hcr_el2, xzr
-    msr     vbar_el2, xzr
-    mov     x8, #0x22ff                 // CPTR_EL2: RES1
-    msr     cptr_el2, x8
-    mov     x8, #0x3c9                  // EL2h, DAIF masked
-    msr     spsr_el2, x8
-    msr     elr_el2, x1
-    mov     x0, x2
-    mov     x1, xzr
-    mov     x2, xzr
-    mov     x3, xzr
-    eret
+    enter_from_el2
     .rept   7
     .balign 128
     b       copier_stop

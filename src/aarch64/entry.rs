@@ -25,12 +25,8 @@ use crate::platform::{self, Description};
 use crate::trace::Phase;
 
 global_asm!(
+    include_str!("leave.S"), // macros of the two others
     include_str!("copier.S"),
-    SCTLR_OFF = const regs::SCTLR_OFF,
-    SCTLR_EL2_OFF = const regs::SCTLR_EL2_OFF,
-);
-
-global_asm!(
     include_str!("head.S"),
     MAIR_VALUE = const regs::MAIR_VALUE,
     TCR_VALUE = const regs::TCR_VALUE,

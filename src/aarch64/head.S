@@ -157,18 +157,7 @@ stub_vectors:
     ic      iallu
     dsb     nsh
     isb
-    msr     hcr_el2, xzr
-    msr     vbar_el2, xzr
-    mov     x8, #0x22ff                 // CPTR_EL2: RES1; nothing trapped
-    msr     cptr_el2, x8
-    mov     x8, #0x3c9                  // EL2h, DAIF masked, everything else as a reset has it
-    msr     spsr_el2, x8
-    msr     elr_el2, x1
-    mov     x0, x2
-    mov     x1, xzr
-    mov     x2, xzr
-    mov     x3, xzr
-    eret
+    enter_from_el2
 1:  msr     vbar_el2, x1
     isb
     eret
@@ -320,26 +309,10 @@ _jump_idmap:
     isb
     mov     x9, x0
     mov     x10, x1
-    msr     ttbr0_el1, xzr              // nothing of this kernel stays in a register
-    msr     ttbr1_el1, xzr
-    msr     tcr_el1, xzr
-    msr     mair_el1, xzr
-    msr     vbar_el1, xzr
-    msr     tpidr_el1, xzr
-    msr     spsel, #1
-    msr     sp_el0, xzr
+    forget_el1
     cbnz    x2, 1f
-    mov     x0, x10
-    mov     x1, xzr
-    mov     x2, xzr
-    mov     x3, xzr
-    mov     x8, #0x3c5                  // EL1h, DAIF masked, everything else as a reset has it
-    msr     spsr_el1, x8
-    msr     elr_el1, x9
-    eret
-1:  msr     spsr_el1, xzr
-    msr     elr_el1, xzr
-    mov     x0, #1
+    enter_from_el1 x9, x10
+1:  mov     x0, #1
     mov     x1, x9
     mov     x2, x10
     hvc     #0

@@ -54,6 +54,8 @@ struct Kind {
     serial: bool,
     lpis: bool,
     vhe: bool,
+    /// The next kernel is copied to where this one is.
+    copied: bool,
 }
 
 impl Kind {
@@ -117,6 +119,7 @@ pub fn tests() -> Vec<Trial> {
     let el2 = |kind| Kind { el2: true, ..kind };
     let serial = |kind| Kind { serial: true, ..kind };
     let vhe = |kind| Kind { el2: true, vhe: true, ..kind };
+    let copied = |kind| Kind { copied: true, ..kind };
     let lpis = |kind| Kind { lpis: true, ..kind };
     let left = [
         ("gicv3", gicv3),
@@ -127,6 +130,8 @@ pub fn tests() -> Vec<Trial> {
         ("gicv2_el2_serial", el2(serial(gicv2))),
         ("max", max),
         ("max_el2", el2(max)),
+        ("copied", copied(gicv3)),
+        ("copied_el2", copied(el2(max))),
     ];
     let found = [
         ("gicv3", gicv3),
@@ -209,11 +214,14 @@ fn leave(kind: Kind) -> Result<()> {
     vm.run("alarm 100")?;
     vm.run("kexec load baton.Image")?;
     let before = vm.guest.transcript().len();
-    vm.jump(&format!("kexec exec --teardown {}", kind.mode()), 1)?;
+    let (_, hello) = vm.jump(&format!("kexec exec --teardown {}", kind.mode()), 1)?;
     silent(&vm, before)?; // what baton leaves gives baton nothing to notice
     vm.run("soak 2")?;
     vm.run("alarm 100")?;
-    vm.run("kexec load probe.Image --append \"\"")?;
+    let at = if kind.copied { format!(" --at {:#x}", hello.base) } else { String::new() };
+    let lines = vm.run(&format!("kexec load probe.Image --append \"\"{at}"))?;
+    let copies = !lines.join("\n").contains("bytes to copy in the jump: 0");
+    same("copied", copies, kind.copied)?;
     vm.run("disk 16 --nowait")?;
     vm.guest.send(&format!("kexec exec --teardown {}", kind.mode()))?;
     compare(&cold, &items(&mut vm)?, &kind.known(false))
