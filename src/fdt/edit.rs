@@ -3,18 +3,21 @@
 //! boot goes (arm64 boot protocol; Linux `Documentation/devicetree/bindings/chosen.txt`).
 
 mod chosen;
+mod model;
 mod reserved;
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
-use dtoolkit::fdt::Fdt;
+use dtoolkit::Node as _;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
 pub use chosen::HANDOVER;
 pub use reserved::QUARANTINE;
 
 use super::error::FdtError;
+use super::tree::Tree;
 use super::{check, check::Layout};
 use crate::config::{MAX_BOOTARGS, MAX_DTB};
 use crate::memory::Range;
@@ -94,7 +97,7 @@ pub fn next_tree(
 ) -> Result<usize, EditError> {
     let (layout, _) = check::check(current).map_err(EditError::Current)?;
     check_bootargs(changes.bootargs)?;
-    let mut tree = DeviceTree::from_fdt(&Fdt::new_unchecked(&current[..layout.total]));
+    let mut tree = model::model(&Tree::read(current).map_err(EditError::Current)?);
     let gone = [chosen::old_initrd(&tree), changes.old_tree];
     tree.memory_reservations
         .retain(|r| !gone.iter().flatten().any(|gone| reserved::is_for(r, gone)));
@@ -134,8 +137,10 @@ fn not_empty(what: &'static str, range: &Range) -> Result<(), EditError> {
     Ok(())
 }
 
+/// The child that readers find by this name, which has no unit address, or a new one.
 fn child_or_new<'n>(parent: &'n mut DeviceTreeNode, name: &str) -> &'n mut DeviceTreeNode {
-    parent.add_child_mut(DeviceTreeNode::new_unchecked(name))
+    let found = parent.child(name).map_or(name, |child| child.name()).to_string();
+    parent.add_child_mut(DeviceTreeNode::new_unchecked(found))
 }
 
 fn set<T: dtoolkit::ToPropertyValue>(node: &mut DeviceTreeNode, name: &str, value: T) {

@@ -35,7 +35,7 @@ pub(super) fn renew(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Result<
     quarantine.sort_unstable();
     let quarantine = quarantine.iter().map(|r| ("a quarantine", "quarantine", r));
     let nothing = changes.handover.is_none() && changes.quarantine.is_empty();
-    if nothing && root.child_mut("reserved-memory").is_none() {
+    if nothing && root.child("reserved-memory").is_none() {
         return Ok(());
     }
     let parent = reserved_memory(root);
@@ -59,7 +59,7 @@ pub(super) fn renew(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Result<
 
 /// `/reserved-memory`, made if there is none.
 fn reserved_memory(root: &mut DeviceTreeNode) -> &mut DeviceTreeNode {
-    let is_new = root.child_mut("reserved-memory").is_none();
+    let is_new = root.child("reserved-memory").is_none();
     let node = child_or_new(root, "reserved-memory");
     if is_new {
         set(node, "#address-cells", 2u32);
