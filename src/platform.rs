@@ -53,7 +53,7 @@ pub fn describe(dtb: &[u8], boot: Mpidr) -> Result<Description, PlatformError> {
     let topology = cpus::topology(&tree, boot, &mut warnings)?;
     let psci = psci::psci(&roles)?;
     let timer = timer::timer(&roles, controller, &mut warnings)?;
-    let console = console::console(&tree, &roles, controller, &mut warnings);
+    let console = console::console(&tree, &roles, controller, &memory, &mut warnings);
     let uart = console.as_ref();
     Ok(Description {
         model: model(&tree),
@@ -82,15 +82,25 @@ pub fn console_only(dtb: &[u8]) -> Option<Console> {
     let roles = Roles::find(&tree);
     let mut unheard = Warnings::new();
     let controller = gic::gic(&roles, &mut unheard).ok().map(|(controller, _)| controller);
-    console::console(&tree, &roles, controller.unwrap_or(tree.root()), &mut unheard)
+    let memory = memory::ram(&tree, &mut unheard).unwrap_or_default();
+    console::console(&tree, &roles, controller.unwrap_or(tree.root()), &memory, &mut unheard)
 }
 
 fn model(tree: &Tree<'_>) -> String {
     let root = tree.root();
-    root.string("model").or_else(|| root.string("compatible")).unwrap_or("unknown").into()
+    plain(root.string("model").or_else(|| root.string("compatible")).unwrap_or("unknown"))
 }
 
 /// Notes that something was left out.
 fn warn(warnings: &mut Warnings, what: &str, why: impl core::fmt::Display) {
-    warnings.push(format!("{what}: {why}"));
+    warnings.push(plain(&format!("{what}: {why}")));
+}
+
+/// Text of the tree as a console can show it: what would steer the terminal is spelt out.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    plain
 }

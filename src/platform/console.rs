@@ -3,15 +3,21 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::device::{is_shared, registers};
 use super::interrupts::intids;
 use super::roles::{PL011, Roles, SBSA};
 use super::{Console, Uart, Warnings, warn};
-use crate::fdt::{Node, Tree, region};
+use crate::fdt::{Node, Tree};
+use crate::memory::Range;
+
+/// Bytes of registers up to UARTDMACR (Arm DDI 0183, table 3-1).
+const UART_BYTES: u64 = 0x4c;
 
 pub(super) fn console<'t>(
     tree: &'t Tree<'t>,
     roles: &Roles<'t>,
     gic: Node<'_>,
+    memory: &[Range],
     warnings: &mut Warnings,
 ) -> Option<Console> {
     let wanted = stdout(tree).and_then(|path| match named(tree, path) {
@@ -22,14 +28,14 @@ pub(super) fn console<'t>(
         }
     });
     let node = wanted.or(roles.uart)?;
-    let base = match region(node, 0) {
+    let base = match registers(node, memory, UART_BYTES) {
         Ok(base) => base,
         Err(why) => {
             warn(warnings, &node.path(), format!("no console: {why}"));
             return None;
         }
     };
-    let intid = intids(node, gic).first().copied().flatten();
+    let intid = intids(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
     if intid.is_none() {
         warn(warnings, &node.path(), "no usable interrupt, the console is polled");
     }

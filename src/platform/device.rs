@@ -54,6 +54,14 @@ fn used(
 }
 
 fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result<Device, String> {
+    let base = registers(node, memory, least)?;
+    let intid = intids(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
+    let intid = intid.ok_or("it has no shared interrupt that can be used")?;
+    Ok(Device { base, intid, name: node.name() })
+}
+
+/// The first of a node's ranges, if it can hold `least` bytes of registers.
+pub(super) fn registers(node: Node<'_>, memory: &[Range], least: u64) -> Result<Range, String> {
     let base = region(node, 0).map_err(|why| why.to_string())?;
     if base.size() < least || !base.start.is_multiple_of(4) {
         return Err(format!("{base} can't hold its registers, {least:#x} bytes and aligned"));
@@ -63,12 +71,10 @@ fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result
     if memory.iter().any(|ram| ram.overlaps(&pages)) {
         return Err(format!("{base} is in RAM"));
     }
-    let intid = intids(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
-    let intid = intid.ok_or("it has no shared interrupt that can be used")?;
-    Ok(Device { base, intid, name: node.name() })
+    Ok(base)
 }
 
 /// True for the SPIs that every distributor has; extended ones have registers of their own.
-fn is_shared(intid: u32) -> bool {
+pub(super) fn is_shared(intid: u32) -> bool {
     (32..1020).contains(&intid)
 }

@@ -19,7 +19,7 @@ impl Kernel {
         let (bytes, range) = self.initrd().ok_or("there is no initrd; boot with -initrd")?;
         let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
         for (name, size) in files.iter() {
-            self.print(&format!("{size:>12}  {name}"));
+            self.print(&format!("{size:>12}  {}", name.escape_debug()));
         }
         self.print(&format!("initrd at {range}"));
         Ok(None)
