@@ -3,7 +3,7 @@
 //! The frame of each entry (magic, lengths, end of the name) is checked here first, so that an error
 //! has a place and a reason; crate `cpio_reader` reads the entry itself.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::{fmt, ops};
 
 use cpio_reader::Entry;
@@ -211,13 +211,14 @@ fn link(entry: &Entry<'_>) -> Option<(u32, u32, u32)> {
 
 /// Of the several names of one file only one carries its contents; gives them to the others.
 fn share_contents(files: &mut [File]) {
-    for i in 0..files.len() {
-        if files[i].link.is_some() && files[i].contents.is_empty() {
-            let link = files[i].link;
-            let full = files.iter().find(|file| file.link == link && !file.contents.is_empty());
-            if let Some(contents) = full.map(|file| file.contents.clone()) {
-                files[i].contents = contents;
-            }
+    let mut full = BTreeMap::new();
+    for file in files.iter().filter(|file| !file.contents.is_empty()) {
+        let Some(link) = file.link else { continue };
+        full.entry(link).or_insert(file.contents.clone());
+    }
+    for file in files.iter_mut().filter(|file| file.contents.is_empty()) {
+        if let Some(contents) = file.link.and_then(|link| full.get(&link)) {
+            file.contents = contents.clone();
         }
     }
 }

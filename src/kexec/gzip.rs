@@ -29,6 +29,10 @@ const RESERVED: u8 = 0b1110_0000;
 /// Deflate cannot make more than this of one byte.
 const MAX_RATIO: usize = 1032;
 
+/// Room to start with, and how many times more there may be in the next step.
+const LEAST: usize = 4096;
+const MOST_GROWTH: usize = 64;
+
 /// Why gzip data cannot be unpacked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GzipError {
@@ -84,31 +88,41 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`GzipError`]; each member's CRC and length are checked.
 pub fn unpack(input: &[u8], limit: usize) -> Result<(Vec<u8>, usize), GzipError> {
-    let mut contents = Vec::new();
-    let mut used = 0;
+    let mut room = Vec::new();
+    let (mut used, mut filled) = (0, 0);
     loop {
-        used += unpack_member(&input[used..], &mut contents, limit)?;
+        let (read, wrote) = unpack_member(&input[used..], &mut room, filled, limit)?;
+        used += read;
+        filled += wrote;
         if !is_gzip(&input[used..]) {
-            return Ok((contents, used));
+            room.truncate(filled);
+            room.shrink_to_fit(); // many small files must not keep much room
+            return Ok((room, used));
         }
     }
 }
 
-/// Unpacks one member to the end of `contents` and returns its length in `input`.
-fn unpack_member(input: &[u8], contents: &mut Vec<u8>, limit: usize) -> Result<usize, GzipError> {
-    let begin = contents.len();
+/// Unpacks one member to `begin` of `room`, which grows as needed. Returns how many bytes of
+/// `input` it took and how many it made.
+fn unpack_member(
+    input: &[u8],
+    room: &mut Vec<u8>,
+    begin: usize,
+    limit: usize,
+) -> Result<(usize, usize), GzipError> {
     let header = header_len(input)?;
-    let end = header + inflate(&input[header..], contents, limit)?;
+    let (read, wrote) = inflate(&input[header..], room, begin, limit)?;
+    let end = header + read;
     let trailer = input.get(end..end + TRAILER_BYTES).ok_or(GzipError::Truncated)?;
     let (crc, length) = trailer.split_at(4);
-    if crc != crc32(&contents[begin..]).to_le_bytes() {
+    if crc != crc32(&room[begin..begin + wrote]).to_le_bytes() {
         return Err(GzipError::Crc);
     }
     // ISIZE is the length modulo 2^32.
-    if length != ((contents.len() - begin) as u32).to_le_bytes() {
+    if length != (wrote as u32).to_le_bytes() {
         return Err(GzipError::Length);
     }
-    Ok(end + TRAILER_BYTES)
+    Ok((end + TRAILER_BYTES, wrote))
 }
 
 /// Bytes of a member's header, RFC 1952 section 2.3.
@@ -148,28 +162,31 @@ fn text_len(input: &[u8], at: usize) -> Result<usize, GzipError> {
     text.iter().position(|byte| *byte == 0).ok_or(GzipError::Truncated)
 }
 
-/// Unpacks deflate data to the end of `contents` and returns its length in `input`.
-fn inflate(input: &[u8], contents: &mut Vec<u8>, limit: usize) -> Result<usize, GzipError> {
-    let begin = contents.len();
+/// Unpacks deflate data to `begin` of `room`. Returns its length and how many bytes it made.
+fn inflate(
+    input: &[u8],
+    room: &mut Vec<u8>,
+    begin: usize,
+    limit: usize,
+) -> Result<(usize, usize), GzipError> {
     let (mut used, mut filled) = (0, 0);
     let mut state = Box::<DecompressorOxide>::default();
-    grow(contents, begin.saturating_add(likely_size(input)), limit)?;
+    if room.len() == begin {
+        grow(room, begin.saturating_add(LEAST), limit)?;
+    }
     loop {
         let (status, read, wrote) =
-            decompress(&mut state, &input[used..], &mut contents[begin..], filled, WHOLE_OUTPUT);
+            decompress(&mut state, &input[used..], &mut room[begin..], filled, WHOLE_OUTPUT);
         used += read;
         filled += wrote;
         match status {
             TINFLStatus::Done if begin + filled > limit => {
                 return Err(GzipError::TooLarge { limit });
             }
-            TINFLStatus::Done => {
-                contents.truncate(begin + filled);
-                return Ok(used);
-            }
+            TINFLStatus::Done => return Ok((used, filled)),
             TINFLStatus::HasMoreOutput => {
-                let more = contents.len().saturating_mul(2);
-                grow(contents, more, limit)?;
+                let more = next_size(room.len(), begin.saturating_add(likely_size(input)));
+                grow(room, more, limit)?;
             }
             TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
                 return Err(GzipError::Truncated);
@@ -179,24 +196,29 @@ fn inflate(input: &[u8], contents: &mut Vec<u8>, limit: usize) -> Result<usize, 
     }
 }
 
-/// A first guess at the unpacked size: what the last four bytes say, as far as that is possible.
-/// Only a guess: they need not be this member's.
+/// A guess at the unpacked size: what the last four bytes say, as far as that is possible, and one
+/// more, so that the end is seen without growing again. Only a guess: they need not be this
+/// member's.
 fn likely_size(input: &[u8]) -> usize {
     let stated = input.last_chunk().map_or(0, |isize| u32::from_le_bytes(*isize) as usize);
-    stated.min(input.len().saturating_mul(MAX_RATIO)).max(4096)
+    stated.min(input.len().saturating_mul(MAX_RATIO)).saturating_add(1)
+}
+
+/// How much room comes after `bytes` that are full: what is `likely`, but in proportion to what has
+/// come out, since all of it is cleared.
+fn next_size(bytes: usize, likely: usize) -> usize {
+    likely.clamp(bytes.saturating_mul(2), bytes.saturating_mul(MOST_GROWTH))
 }
 
 /// Makes room for `bytes` in all, or for as many as are allowed: one more than `limit`, so that
 /// contents of just that size are told from larger ones.
-fn grow(contents: &mut Vec<u8>, bytes: usize, limit: usize) -> Result<(), GzipError> {
+fn grow(room: &mut Vec<u8>, bytes: usize, limit: usize) -> Result<(), GzipError> {
     let bytes = bytes.min(limit.saturating_add(1));
-    if bytes <= contents.len() {
+    if bytes <= room.len() {
         return Err(GzipError::TooLarge { limit });
     }
-    contents
-        .try_reserve_exact(bytes - contents.len())
-        .map_err(|_| GzipError::NoMemory { bytes })?;
-    contents.resize(bytes, 0);
+    room.try_reserve_exact(bytes - room.len()).map_err(|_| GzipError::NoMemory { bytes })?;
+    room.resize(bytes, 0);
     Ok(())
 }
 
