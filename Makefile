@@ -15,6 +15,8 @@ DTS    ?=
 KEY    ?=
 LOAD   ?=
 FUZZ_CASES ?= 20000
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS ?=
 
 # The public key that kexec.sig= believes; build.rs has the default.
 ifneq ($(KEY),)
@@ -32,12 +34,14 @@ $(info $(shell \
 endef
 
 missing = $(if $(shell command -v $(1)),,$(2))
+# libFuzzer is C++; nothing else is.
+CXX_NEEDED = $(if $(filter fuzz fuzz-keep,$(MAKECMDGOALS)),$(call missing,c++,g++))
 QUIET := help clean
 ifneq ($(filter-out $(QUIET),$(MAKECMDGOALS)),)
-  NEEDED := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev))
+  NEEDED := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev) $(CXX_NEEDED))
   ifneq ($(NEEDED),)
     $(call apt_install,$(NEEDED))
-    STILL := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev))
+    STILL := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev) $(CXX_NEEDED))
     ifneq ($(STILL),)
       $(error missing: $(STILL). Install them and run make again)
     endif
@@ -56,7 +60,7 @@ BAREOUT = target/$(TARGET)/release
 GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench linux image floor probe tool lint lint-tools fuzz clean test-host test-loom test-guest
+.PHONY: help run test bench linux image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux: MEM = 2G
 help:
@@ -66,7 +70,9 @@ help:
 	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
 	@echo "make image   build $(IMAGE)"
 	@echo "make lint    rustfmt, clippy for host and target, licences"
-	@echo "make fuzz    hammer the parsers with random input, FUZZ_CASES (20000) for each property"
+	@echo "make fuzz    search for input that breaks a parser: FUZZ_SECONDS (30) for each of FUZZ_TARGETS (all),"
+	@echo "             guided by coverage; and FUZZ_CASES (20000) for each property"
+	@echo "make fuzz-keep   add what fuzzing found to reach more code to tests/fuzz/corpus"
 	@echo "make clean   remove everything that was built"
 	@echo
 	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|kvm APPEND='...'"
@@ -140,8 +146,24 @@ ifeq ($(and $(wildcard /usr/bin/cargo-fmt),$(wildcard /usr/bin/cargo-clippy)),)
 endif
 endif
 
-fuzz: $(SYSROOT_STAMP)
+fuzz: $(SYSROOT_STAMP) fuzzer
 	@PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --locked --release -p baton --lib --test kexec_plan --test fdt_mutations
+	@$(FUZZ) $(FUZZER) target/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+fuzz-keep: fuzzer
+	@$(FUZZ) --keep $(FUZZER) target/fuzz $(FUZZ_TARGETS)
+
+# libFuzzer with all targets. By --target the flags are for these alone, not for build scripts and
+# macros, which run while building.
+SANCOV := passes=sancov-module codegen-units=1 debug-assertions $(addprefix llvm-args=-sanitizer-coverage-, \
+  level=4 inline-8bit-counters pc-table trace-compares)
+HOST    = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
+FUZZER  = target/fuzz/build/$(HOST)/release/fuzz-target
+FUZZ    = $(CARGO) run --locked --quiet -p baton-fuzz --bin fuzz --
+
+fuzzer: $(SYSROOT_STAMP)
+	@RUSTFLAGS="$(addprefix -C ,$(SANCOV))" $(CARGO) build --locked --quiet --release --target $(HOST) \
+	  --target-dir target/fuzz/build -p baton-fuzz --bin fuzz-target --features libfuzzer
 
 clean:
 	rm -rf target build

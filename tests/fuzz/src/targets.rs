@@ -1,0 +1,19 @@
+//! The targets, by what they are about.
+
+pub mod command_line;
+pub mod console;
+pub mod edit;
+pub mod fdt;
+pub mod gzip;
+pub mod handover;
+pub mod image;
+pub mod initrd;
+pub mod plan;
+
+use std::fmt::Display;
+
+/// Asserts that a message fits on a line of the console and says something.
+fn check_message(message: impl Display) {
+    let text = message.to_string();
+    assert!(!text.is_empty() && !text.contains(char::is_control), "{text:?}");
+}

@@ -1,0 +1,145 @@
+//! Device trees: reading them, and the machine that they describe.
+
+use std::collections::BTreeSet;
+
+use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
+use baton::cpu::{CpuMask, Mpidr};
+use baton::fdt::{self, ADDRESS_END, FdtError, Tree, regions};
+use baton::memory::layout::{STACK_SLOT, lay_out};
+use baton::memory::{Map, Owner, Range};
+use baton::platform::{self, Description, Gic};
+
+use super::check_message;
+
+/// Any tree: its form, then what it describes for two boot CPUs, then how memory is laid out.
+pub fn fdt(dtb: &[u8]) -> bool {
+    let tree = match Tree::read(dtb) {
+        Ok(tree) => tree,
+        Err(error) => {
+            check_message(&error);
+            assert!(!matches!(error, FdtError::Unreadable(_)), "{error}: the check let it pass");
+            assert_eq!(fdt::used_size(dtb).err(), Some(error.clone()));
+            assert!(platform::describe(dtb, Mpidr::from_register(0)).is_err());
+            return false;
+        }
+    };
+    check_tree(&tree);
+    check_copy(&tree, dtb);
+    let _ = platform::console_only(dtb);
+    [0, 0x100].map(|boot| described(dtb, Mpidr::from_register(boot))).contains(&true)
+}
+
+fn described(dtb: &[u8], boot: Mpidr) -> bool {
+    match platform::describe(dtb, boot) {
+        Ok(description) => {
+            check_description(&description, boot);
+            check_layout(&description);
+            true
+        }
+        Err(error) => {
+            check_message(error);
+            false
+        }
+    }
+}
+
+fn check_tree(tree: &Tree<'_>) {
+    for node in tree.nodes() {
+        // Not always the node itself: a part without a unit address finds the first of that name,
+        // and nothing is found below the second of two twins.
+        if let Some(found) = tree.find(&node.path()) {
+            assert_eq!(found.base_name(), node.base_name());
+        }
+        for region in regions(node).into_iter().flatten().flatten() {
+            assert!(region.start <= region.end && region.end <= ADDRESS_END);
+        }
+        for (name, value) in node.properties() {
+            assert!(!name.is_empty() && value.len() < MAX_DTB);
+        }
+    }
+}
+
+/// A compact copy reads the same.
+fn check_copy(tree: &Tree<'_>, dtb: &[u8]) {
+    let copy = fdt::compact(dtb).expect("what can be read can be copied");
+    assert!(copy.len() <= dtb.len());
+    let again = Tree::read(&copy).expect("a copy can be read");
+    assert!(tree.nodes().map(|n| n.path()).eq(again.nodes().map(|n| n.path())));
+    let properties = |node: baton::fdt::Node<'_>| -> Vec<(String, Vec<u8>)> {
+        node.properties().map(|(name, value)| (name.into(), value.into())).collect()
+    };
+    assert!(tree.nodes().map(properties).eq(again.nodes().map(properties)));
+    assert!(tree.reservations().eq(again.reservations()));
+    assert_eq!(fdt::compact(&copy).as_ref(), Ok(&copy));
+}
+
+/// What [`Description`] promises.
+pub(super) fn check_description(d: &Description, boot: Mpidr) {
+    assert!(!d.memory.is_empty() && d.memory.iter().all(|r| !r.is_empty() && r.end <= ADDRESS_END));
+    assert!(d.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
+    let in_ram = |range: &Range| d.memory.iter().any(|ram| ram.covers(range));
+    assert!(d.initrd.iter().chain(&d.handover).all(|r| !r.is_empty() && in_ram(r)));
+    assert!(d.reserved.iter().all(|r| r.range.end <= ADDRESS_END && !r.range.is_empty()));
+    assert!(d.bootargs.len() <= MAX_BOOTARGS);
+    d.warnings.iter().for_each(check_message);
+    assert!(!d.model.contains(char::is_control));
+    check_cpus(d, boot);
+    check_interrupts(d);
+}
+
+fn check_cpus(d: &Description, boot: Mpidr) {
+    let mpidrs: BTreeSet<_> = d.topology.cpus().map(|cpu| d.topology.mpidr(cpu).unwrap()).collect();
+    assert!(mpidrs.len() == d.topology.len() && (1..=MAX_CPUS).contains(&mpidrs.len()));
+    assert_eq!(d.topology.mpidr(d.topology.boot()), Some(boot));
+    let mut seen = CpuMask::new();
+    for cluster in &d.clusters {
+        assert!((1..=platform::MAX_CLUSTER_CPUS).contains(&cluster.cpus.len()));
+        assert!(cluster.cpus.and(&seen).is_empty());
+        assert!(cluster.cpus.iter().all(|cpu| cpu.index() < d.topology.len()));
+        cluster.cpus.iter().for_each(|cpu| seen.insert(cpu));
+    }
+}
+
+fn check_interrupts(d: &Description) {
+    let ppi = |intid: u32| (16..32).contains(&intid);
+    assert!(ppi(d.timer.virtual_ppi) && ppi(d.timer.physical_ppi));
+    assert!(d.timer.hypervisor_ppi.is_none_or(ppi));
+    let registers =
+        d.console.iter().map(|c| c.base).chain(d.rtc.iter().chain(&d.virtio).map(|d| d.base));
+    for base in registers {
+        assert!(!base.is_empty() && !d.memory.iter().any(|ram| ram.overlaps(&base)), "{base}");
+    }
+    let devices = d.rtc.iter().chain(&d.virtio).map(|device| device.intid);
+    let shared = devices.chain(d.console.iter().filter_map(|console| console.intid));
+    assert!(shared.chain(d.clusters.iter().map(|c| c.intid)).all(|i| (32..1020).contains(&i)));
+    let clusters: BTreeSet<u32> = d.clusters.iter().map(|cluster| cluster.intid).collect();
+    assert!(clusters.len() == d.clusters.len());
+    match &d.gic {
+        Gic::V2 { distributor, cpu_interface } => {
+            assert!(!distributor.is_empty() && !cpu_interface.is_empty());
+        }
+        Gic::V3 { distributor, redistributors, .. } => {
+            assert!(!distributor.is_empty() && !redistributors.is_empty());
+            assert!(redistributors.iter().all(|r| !r.is_empty()));
+        }
+    }
+}
+
+/// What the kernel takes at start lies in RAM, apart from each other, and in no reservation but
+/// that of the handover.
+fn check_layout(d: &Description) {
+    let ram = d.memory[0];
+    let image = Range::new(ram.start, ram.start.saturating_add(2 << 20));
+    let dtb = Range::new(image.end, image.end + (64 << 10));
+    let Ok((map, claims, _)) = lay_out(d, image, dtb) else { return };
+    let taken = [(claims.heap, Owner::Heap), (claims.stacks, Owner::Stacks)];
+    for (range, owner) in taken.into_iter().chain([(claims.handover, Owner::Trace)]) {
+        assert_eq!(map.require(range, owner), Ok(()));
+        let free = owner == Owner::Trace && claims.inherited;
+        assert!(free || d.reserved.iter().all(|r| !r.range.overlaps(&range)), "{range} {d:?}");
+    }
+    assert_eq!(map.require(image, Owner::Image), Ok(()));
+    assert_eq!(claims.stacks.size(), STACK_SLOT * d.topology.len() as u64);
+    assert!(map.total_bytes() <= Map::new(&d.memory).total_bytes());
+    assert!(map.regions().all(|r| r.range.start.is_multiple_of(PAGE)));
+}

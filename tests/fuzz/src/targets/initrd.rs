@@ -1,0 +1,68 @@
+//! Initrds: cpio archives, plain and gzip.
+
+use baton::kexec::{Files, cpio};
+
+use super::check_message;
+use crate::peak;
+
+/// The most that may come out of the gzip parts.
+const LIMIT: usize = 64 << 10;
+
+/// What reading may take for each byte of the archives, for the index and for contents that move
+/// while they grow; and beside that, for the state of the decompressor.
+const PER_BYTE: usize = 3;
+const STATE: usize = 128 << 10;
+
+/// Any initrd.
+pub fn initrd(data: &[u8]) -> bool {
+    let (opened, peak) = peak::of(|| Files::open(data, LIMIT));
+    let allowed = PER_BYTE * (data.len() + LIMIT) + STATE;
+    assert!(peak <= allowed, "{peak} bytes for {} and at most {LIMIT} unpacked", data.len());
+    check_archive(data);
+    match opened {
+        Ok(files) => {
+            check(&files, data);
+            true
+        }
+        Err(error) => {
+            check_message(error);
+            false
+        }
+    }
+}
+
+fn check(files: &Files<'_>, data: &[u8]) {
+    let listed: Vec<(&str, usize)> = files.iter().collect();
+    assert!(listed.is_sorted_by(|a, b| a.0 < b.0), "paths are in order and none is there twice");
+    let memory = data.as_ptr_range();
+    for (path, bytes) in listed {
+        let contents = files.get(path).expect("what is listed is there");
+        assert_eq!(contents.len(), bytes);
+        let place = contents.as_ptr_range();
+        let plain = place.start >= memory.start && place.end <= memory.end;
+        assert!(plain || bytes <= LIMIT, "{path}: neither in the initrd nor unpacked");
+        for prefix in ["/", "./", ".//./"] {
+            assert_eq!(files.get(&format!("{prefix}{path}")), Some(contents));
+        }
+    }
+    assert_eq!(files.get("no/such\0file"), None);
+}
+
+/// The archive reader alone: all places lie in the data, entry after entry.
+fn check_archive(data: &[u8]) {
+    match cpio::read(data, 0) {
+        Ok((files, end)) => {
+            assert!(end <= data.len());
+            for file in files {
+                assert!(file.name.start <= file.name.end && file.name.end < end);
+                assert!(file.contents.start <= file.contents.end && file.contents.end <= end);
+                let name = std::str::from_utf8(&data[file.name]).expect("names are UTF-8");
+                assert!(!name.contains('\0'));
+            }
+        }
+        Err((at, error)) => {
+            assert!(at <= data.len());
+            check_message(error);
+        }
+    }
+}
