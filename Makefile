@@ -17,6 +17,9 @@ LOAD   ?=
 FUZZ_CASES ?= 20000
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
+SOAK_LINUX ?= 100
+SOAK_CYCLES ?= 1000
+MATRIX_CPUS ?= 1,8
 
 # The public key that kexec.sig= believes; build.rs has the default.
 ifneq ($(KEY),)
@@ -60,14 +63,17 @@ BAREOUT = target/$(TARGET)/release
 GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench linux image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
-linux: MEM = 2G
+linux linux-matrix soak: MEM = 2G
+soak: CPUS = 8
 help:
 	@echo "make run     boot baton on CPUS CPUs, kexec it CYCLES times serially and in parallel, report"
 	@echo "make test    every test, on the host and in QEMU"
 	@echo "make bench   baton beside the bare PSCI floor: ratios, cold and warm"
 	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
+	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
+	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
 	@echo "make image   build $(IMAGE)"
 	@echo "make lint    rustfmt, clippy for host and target, licences"
 	@echo "make fuzz    search for input that breaks a parser: FUZZ_SECONDS (30) for each of FUZZ_TARGETS (all),"
@@ -90,6 +96,12 @@ bench: image floor
 
 linux: image $(LINUX)/.done
 	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
+
+linux-matrix: image $(LINUX)/.done
+	@$(BATON) linux-matrix --image $(IMAGE) --root $(LINUX)/root --out target/report --cpus $(MATRIX_CPUS) --mem $(MEM) --accel $(ACCEL)
+
+soak: image $(LINUX)/.done
+	@$(BATON) soak --image $(IMAGE) --root $(LINUX)/root --out target/report --linux $(SOAK_LINUX) --cycles $(SOAK_CYCLES) --total 36000 $(GUEST) $(APPENDED)
 
 # An arm64 Linux with kexec-tools, from Debian; nothing is installed.
 $(LINUX)/.done:

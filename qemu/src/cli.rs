@@ -10,9 +10,11 @@ use crate::bench::BenchArgs;
 use crate::draw::DrawArgs;
 use crate::floor::FloorArgs;
 use crate::linux::LinuxArgs;
+use crate::linux::matrix::MatrixArgs;
 use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
-use crate::{Options, Outcome, bench, boot, draw, files, floor, image, linux, run, sign};
+use crate::soak::SoakArgs;
+use crate::{Options, Outcome, bench, boot, draw, files, floor, image, linux, run, sign, soak};
 
 /// Makes images, boots them under QEMU and reports what they measure.
 #[derive(Parser)]
@@ -79,6 +81,14 @@ enum Command {
         after_help = "Example:\n  qemu/linux/fetch target/linux\n  baton linux --cpus 8 --mem 2G --cycles 3\n  baton linux --cpus 80 --mem 2G --el2"
     )]
     Linux(LinuxArgs),
+    /// Hand over to Linux once on every kind of machine: CPUs, exception level, GIC
+    #[command(
+        after_help = "Example:\n  baton linux-matrix --cpus 1,8\n  baton linux-matrix --cpus 80 --timeout 900"
+    )]
+    LinuxMatrix(MatrixArgs),
+    /// Kexec very often, with Linux in turn and into itself: no fault, no byte of memory lost
+    #[command(after_help = "Example:\n  baton soak --cpus 8 --mem 2G --linux 100 --cycles 1000")]
+    Soak(SoakArgs),
     /// Draw the timelines of a report, serial beside parallel
     #[command(after_help = "Example:\n  baton draw target/report/report.json timeline.svg")]
     Draw(DrawArgs),
@@ -136,6 +146,8 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Linux(args) => linux::linux(&args),
+        Command::LinuxMatrix(args) => linux::matrix::matrix(&args),
+        Command::Soak(args) => soak::soak(&args),
         Command::Draw(args) => draw::draw(&args),
         Command::Keygen(args) => sign::keygen(&args),
         Command::Sign(args) => sign::sign(&args),

@@ -27,6 +27,7 @@ pub mod report;
 pub mod run;
 pub mod session;
 pub mod sign;
+pub mod soak;
 pub mod stats;
 pub mod steps;
 pub mod table;

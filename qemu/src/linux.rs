@@ -4,9 +4,11 @@
 //! Linux knows nothing of our clock, so the times are the host's: from the last word of the kernel
 //! that leaves to the first word of the next one, and on until all its CPUs are online.
 
+pub mod alternate;
 mod drive;
 mod initramfs;
 mod judge;
+pub mod matrix;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -78,7 +78,7 @@ fn alone(args: &LinuxArgs, kernel: &Path, archive: &Path, acts: &str, more: &[&s
     Options { image, append, extra, files: Vec::new(), ..args.machine.clone() }
 }
 
-fn with_guest<T>(
+pub(super) fn with_guest<T>(
     args: &LinuxArgs,
     machine: &Options,
     log: &Path,
@@ -147,7 +147,11 @@ fn there_and_back(
 }
 
 /// From the order to leave, which was just given, to a Linux with all its CPUs.
-fn into_linux(guest: &mut Guest, from: System, silence: Duration) -> Result<Jump, Outcome> {
+pub(super) fn into_linux(
+    guest: &mut Guest,
+    from: System,
+    silence: Duration,
+) -> Result<Jump, Outcome> {
     let order = Instant::now();
     guest.wait_text(FIRST_WORD, silence)?;
     let first = Instant::now();
@@ -155,7 +159,7 @@ fn into_linux(guest: &mut Guest, from: System, silence: Duration) -> Result<Jump
     Ok(jump(from, System::Linux, order, first))
 }
 
-fn into_baton(guest: &mut Guest, silence: Duration) -> Result<Jump, Outcome> {
+pub(super) fn into_baton(guest: &mut Guest, silence: Duration) -> Result<Jump, Outcome> {
     let order = Instant::now();
     guest.wait_text(concat!("baton ", env!("CARGO_PKG_VERSION")), silence)?;
     let first = Instant::now();
@@ -176,7 +180,11 @@ fn jump(from: System, to: System, order: Instant, first: Instant) -> Jump {
 }
 
 /// The next line that our init in Linux says to us; it begins with `word`.
-fn linux_line(guest: &mut Guest, word: &str, silence: Duration) -> Result<String, Outcome> {
+pub(super) fn linux_line(
+    guest: &mut Guest,
+    word: &str,
+    silence: Duration,
+) -> Result<String, Outcome> {
     let line = guest.wait_text("@linux ", silence)?;
     let said = line.split_once("@linux ").map_or("", |(_, said)| said).trim().to_string();
     if said.starts_with(word) {
@@ -186,7 +194,7 @@ fn linux_line(guest: &mut Guest, word: &str, silence: Duration) -> Result<String
 }
 
 /// From `up online LIST at EL hyp yes|no`.
-fn up(said: &str) -> Said {
+pub(super) fn up(said: &str) -> Said {
     let words: Vec<&str> = said.split(' ').collect();
     let after = |key: &str| {
         let at = words.iter().position(|word| *word == key);
@@ -201,10 +209,10 @@ fn up(said: &str) -> Said {
 }
 
 /// From `hotplug left LIST online LIST refused COUNT`.
-fn refused(said: &str) -> Option<u32> {
+pub(super) fn refused(said: &str) -> Option<u32> {
     said.rsplit(' ').next()?.parse().ok()
 }
 
-fn arguments(args: &LinuxArgs, acts: &str) -> String {
+pub(super) fn arguments(args: &LinuxArgs, acts: &str) -> String {
     format!("{CONSOLE} baton.do={acts} baton.flags={}", args.kexec_flags)
 }
