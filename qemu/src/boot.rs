@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::machine::Options;
-use crate::{dts, files, launch};
+use crate::scratch::{self, Unnamed};
+use crate::{files, launch};
 
 /// Boots the image with its console on the terminal and waits until QEMU ends.
 ///
@@ -14,13 +15,11 @@ use crate::{dts, files, launch};
 /// QEMU cannot be started, or it failed.
 pub fn boot(options: &Options) -> Result<()> {
     options.check()?;
-    let directory = tempfile::tempdir()?;
-    let initrd = directory.path().join("initrd.cpio");
-    std::fs::write(&initrd, files::initrd(options)?)?;
+    let initrd = Unnamed::new(&files::initrd(options)?)?;
     eprintln!("{}; leave QEMU with Ctrl-A x, or type poweroff", launch::version(&options.qemu)?);
-    let options = dts::applied(options, directory.path())?;
+    let (options, _tree) = scratch::prepared(options)?;
     let mut command = Command::new(&options.qemu);
-    command.args(options.arguments(Some(&initrd))).arg("-nographic");
+    command.args(options.arguments(Some(&initrd.path()))).arg("-nographic");
     // It stays in our process group, or it could not read the terminal. SIGTERM, not SIGKILL: QEMU
     // then leaves the terminal as it was.
     launch::die_with_parent(&mut command, Signal::SIGTERM);

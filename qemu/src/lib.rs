@@ -25,6 +25,7 @@ pub mod outcome;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod scratch;
 pub mod session;
 pub mod sign;
 pub mod soak;

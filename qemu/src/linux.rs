@@ -36,6 +36,9 @@ pub struct LinuxArgs {
     /// Options of `kexec -l` in Linux, separated by commas
     #[arg(long, value_name = "FLAGS", default_value = "-i", allow_hyphen_values = true)]
     kexec_flags: String,
+    /// Console commands of baton before each jump into Linux, separated by semicolons
+    #[arg(long, value_name = "CMDS", default_value = "")]
+    before: String,
     /// Leave out Linux into Linux, which takes long with many CPUs
     #[arg(long)]
     no_compare: bool,

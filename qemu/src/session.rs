@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use baton::report::{self, LineError, Record};
-use tempfile::TempDir;
 
 use crate::console::{Console, Heard};
 use crate::launch::{Qemu, interrupted};
-use crate::{Options, Outcome, dts, files};
+use crate::scratch::{self, Unnamed};
+use crate::{Options, Outcome, files};
 
 /// How long the rest of a panic may take once its first line is there.
 const PANIC_GRACE: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub struct Guest {
     records: Vec<Record>,
     panic_text: Option<String>,
     deadline: Option<Instant>,
-    _directory: TempDir,
+    _files: (Unnamed, Option<Unnamed>),
 }
 
 /// A line, and the record in it if it has one.
@@ -53,15 +53,13 @@ impl Guest {
     /// As for [`Guest::start`], or the log cannot be made.
     pub fn start_logged(options: &Options, log: Option<PathBuf>) -> Result<Self> {
         options.check()?;
-        let directory = tempfile::tempdir().context("cannot make a directory for the initrd")?;
-        let initrd = directory.path().join("initrd.cpio");
-        std::fs::write(&initrd, files::initrd(options)?).context("cannot write the initrd")?;
+        let initrd = Unnamed::new(&files::initrd(options)?)?;
         let log = log.map(|path| create(&path)).transpose()?;
-        let options = dts::applied(options, directory.path())?;
-        let (qemu, pipes) = Qemu::start(&options, Some(&initrd))?;
+        let (options, tree) = scratch::prepared(options)?;
+        let (qemu, pipes) = Qemu::start(&options, Some(&initrd.path()))?;
         let console = Console::new(pipes, log);
         let (records, panic_text, deadline) = (Vec::new(), None, None);
-        Ok(Self { qemu, console, records, panic_text, deadline, _directory: directory })
+        Ok(Self { qemu, console, records, panic_text, deadline, _files: (initrd, tree) })
     }
 
     /// Sets a moment after which every wait fails.

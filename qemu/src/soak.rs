@@ -89,8 +89,9 @@ fn with_linux(args: &SoakArgs, rounds: &mut Vec<Round>) -> Verdict {
     let hellos = rounds.iter().map(|round| round.baton.clone()).collect::<Vec<_>>();
     let blackouts = rounds.iter().map(|round| round.blackouts()).collect::<Vec<_>>().concat();
     let mut verdict = Verdict::new("baton and Linux in turn", args.linux_cpus, kexecs, &blackouts);
-    verdict.memory(&hellos, 0);
-    verdict.linux_memory(rounds.iter().filter_map(Round::linux_free));
+    // Before the first one there was no Linux, and so none of the LPI tables that it leaves on.
+    verdict.memory(&hellos, 1);
+    verdict.linux_memory(rounds.iter().skip(1).filter_map(Round::linux_free));
     verdict.end(ended, start)
 }
 

@@ -95,8 +95,10 @@ pub fn alternate(
     drive::with_guest(&args, &files.on(this.machine), &this.out.join("soak-linux.log"), |guest| {
         arrived(guest, args.limits.silence())?;
         for round in 1..=asked {
-            let free = rounds.last().map_or(0, |round| round.baton.free_bytes);
-            progress.step(format!("baton into Linux, {round} of {asked}; {free} bytes free"));
+            let free = rounds.last().map(|round| round.baton.free_bytes);
+            let free =
+                free.map_or(String::new(), |bytes| format!("; baton has {bytes} bytes free"));
+            progress.step(format!("baton into Linux, {round} of {asked}{free}"));
             let (out, linux, memory) = into_linux(&args, guest, "baton", &cold)?;
             judge::all(std::slice::from_ref(&linux), args.machine.cpus, args.machine.el2)
                 .map_err(|why| Outcome::Incomplete(format!("round {round}: {why}")))?;
@@ -118,6 +120,7 @@ impl Alternation<'_> {
             root: self.root.to_path_buf(),
             cycles: self.kexecs / 2,
             kexec_flags: "-i".into(),
+            before: String::new(),
             no_compare: true,
             out: self.out.to_path_buf(),
             limits: self.limits,

@@ -126,6 +126,7 @@ fn there_and_back(
         let load =
             format!("kexec load linux --initrd linux.cpio --append \"{}\"", arguments(args, acts));
         guest.command_within(&load, silence)?;
+        busy(guest, &args.before, silence)?;
         collect::no_errors(guest.records())?;
         guest.send("kexec exec")?;
         let first = guest.transcript().len();
@@ -144,6 +145,12 @@ fn there_and_back(
     linux_line(guest, "off", silence)?;
     guest.wait_end(silence)?;
     Ok(warm)
+}
+
+/// Gives baton something to do at the time of the jump.
+fn busy(guest: &mut Guest, before: &str, silence: Duration) -> Result<(), Outcome> {
+    let commands = before.split(';').map(str::trim).filter(|command| !command.is_empty());
+    commands.into_iter().try_for_each(|command| guest.command_within(command, silence).map(drop))
 }
 
 /// From the order to leave, which was just given, to a Linux with all its CPUs.

@@ -247,6 +247,7 @@ fn arguments(args: &MatrixArgs, kind: Kind, cell: &Cell) -> LinuxArgs {
         root: args.root.clone(),
         cycles: 1,
         kexec_flags: "-i".into(),
+        before: String::new(),
         no_compare: true,
         out: args.out.join(directory),
         limits: args.limits,

@@ -58,8 +58,9 @@ fn both(
         }
         for done in 1..=count {
             if cycled.len() as u64 % TELL == 0 {
-                let free = cycled.last().map_or(0, |cycle| cycle.hello.free_bytes);
-                progress.step(format!("{mode} kexec {done} of {count}; {free} bytes free"));
+                let free = cycled.last().map(|cycle| cycle.hello.free_bytes);
+                let free = free.map_or(String::new(), |bytes| format!("; {bytes} bytes free"));
+                progress.step(format!("{mode} kexec {done} of {count}{free}"));
             }
             cycled.push(one(guest, cpus, cycled.len() as u32 + 1, silence)?);
         }

@@ -18,7 +18,7 @@ pub fn tests() -> Vec<Trial> {
 }
 
 /// The unpacked packages.
-fn root() -> Result<PathBuf> {
+pub fn root() -> Result<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/linux/root");
     let root = std::env::var_os("BATON_LINUX").map_or_else(|| default.into(), PathBuf::from);
     ensure!(root.is_dir(), "no Linux at {}; run qemu/linux/fetch target/linux", root.display());
@@ -26,14 +26,20 @@ fn root() -> Result<PathBuf> {
 }
 
 fn there_and_back(machine: &[&str]) -> Result<()> {
+    let said = hands_over(&[&["--cycles", "2"], machine].concat())?;
+    ensure!(said.contains("Linux   baton"), "no way back:\n{said}");
+    Ok(())
+}
+
+/// What the host tool says, once it has found every Linux as after a cold boot.
+pub fn hands_over(arguments: &[&str]) -> Result<String> {
     let out = tempfile::tempdir()?;
     let mut baton = Command::new(env!("CARGO_BIN_EXE_baton"));
-    baton.args(["linux", "--mem", "2G", "--cycles", "2", "--no-compare", "--timeout", "100"]);
+    baton.args(["linux", "--mem", "2G", "--no-compare", "--timeout", "100"]);
     baton.arg("--image").arg(image_path()).arg("--root").arg(root()?);
-    baton.arg("--out").arg(out.path()).args(machine);
+    baton.arg("--out").arg(out.path()).args(arguments);
     let output = baton.output().context("cannot run the host tool")?;
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}\n{said}", output.status);
-    ensure!(said.contains("Linux   baton"), "no way back:\n{said}");
-    Ok(())
+    Ok(said.into_owned())
 }

@@ -5,6 +5,7 @@
 //! `--test-threads` says otherwise.
 
 mod boot;
+mod busy;
 mod check;
 mod clean;
 mod clusters;
@@ -20,6 +21,7 @@ mod initrd;
 mod kexec;
 mod linux;
 mod options;
+mod power_cut;
 mod quarantine;
 mod quiesce;
 mod signature;
@@ -46,6 +48,8 @@ fn main() {
         signature::tests(),
         verify::tests(),
         linux::tests(),
+        busy::tests(),
+        power_cut::tests(),
         cycles::tests(),
         devices::tests(),
         quiesce::tests(),
