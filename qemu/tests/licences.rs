@@ -36,7 +36,10 @@ fn packages(root: &Path) -> Vec<Value> {
 
 fn metadata(root: &Path, more: &[&str]) -> Output {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["metadata", "--locked", "--all-features", "--format-version", "1"]).args(more).current_dir(root);
+    cargo
+        .args(["metadata", "--locked", "--all-features", "--format-version", "1"])
+        .args(more)
+        .current_dir(root);
     cargo.output().unwrap()
 }
 

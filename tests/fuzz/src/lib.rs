@@ -18,7 +18,9 @@ pub mod targets;
 
 use std::path::{Path, PathBuf};
 
-use targets::{command_line, console, edit, fdt, gzip, handover, image, initrd, plan};
+use targets::{
+    command_line, console, edit, fdt, gzip, handover, image, initrd, packed, plan, signature,
+};
 
 /// A target.
 #[derive(Clone, Copy)]
@@ -34,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "image", run: image::image },
     Target { name: "gzip", run: gzip::gzip },
     Target { name: "deflate", run: gzip::deflate },
+    Target { name: "packed", run: packed::packed },
+    Target { name: "signature", run: signature::signature },
     Target { name: "initrd", run: initrd::initrd },
     Target { name: "fdt", run: fdt::fdt },
     Target { name: "edit", run: edit::edit },

@@ -8,7 +8,9 @@ pub mod gzip;
 pub mod handover;
 pub mod image;
 pub mod initrd;
+pub mod packed;
 pub mod plan;
+pub mod signature;
 
 use std::fmt::Display;
 

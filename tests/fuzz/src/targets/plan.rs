@@ -40,7 +40,8 @@ fn machine(input: &mut Input<'_>) -> Map {
     let banks: Vec<Range> = (0..=input.below(4)).map(|_| bank(input)).collect();
     let mut map = Map::new(&banks);
     for _ in 0..input.below(16) {
-        let owner = [Owner::Initrd, Owner::Heap, Owner::Image][usize::from(input.below(3))];
+        let owners = [Owner::Initrd, Owner::Heap, Owner::Image, Owner::Trace];
+        let owner = owners[usize::from(input.below(4))];
         let start = banks[usize::from(input.u8()) % banks.len()].start;
         let range =
             Range::sized(start + u64::from(input.u16()) * UNIT, u64::from(input.u16()) * PAGE);
@@ -100,7 +101,8 @@ fn check(plan: &Plan, request: &Request<'_>, map: &Map, dtb: usize) {
         Kind::Image => Header::parse(request.image, request.granules, map.total_bytes()).unwrap(),
         Kind::Raw => Header::raw(request.image, map.total_bytes()).unwrap(),
     };
-    let kernel = segment(plan, What::Kernel).expect("a kernel is placed");
+    let written = segment(plan, What::Kernel).expect("a kernel is placed");
+    let kernel = plan.copy.map_or(written, |copy| copy.to);
     assert_eq!((plan.entry, kernel.size()), (kernel.start, header.image_size));
     let base = kernel.start - header.text_offset;
     assert!(base.is_multiple_of(IMAGE_ALIGN) && map.owner_of(base).is_some());
@@ -116,7 +118,21 @@ fn check(plan: &Plan, request: &Request<'_>, map: &Map, dtb: usize) {
         );
         assert!(plan.segments[..i].iter().all(|other| !other.dest.overlaps(&segment.dest)));
     }
-    assert_eq!(plan.bytes_copied, 0);
+    check_copy(plan, request, map, kernel);
+}
+
+/// What is asked for and in use is copied to, and only that; nothing that is written before lies
+/// there, and nothing that stays.
+fn check_copy(plan: &Plan, request: &Request<'_>, map: &Map, kernel: Range) {
+    let free = map.require(kernel, Owner::Free).is_ok();
+    assert_eq!((plan.copy.is_none(), plan.bytes_copied() == 0), (free, free));
+    let Some(copy) = plan.copy else { return };
+    assert!(request.at.is_some() && copy.from.size() == copy.to.size());
+    assert!(plan.ranges().all(|range| !range.overlaps(&copy.to)));
+    assert!(plan.initrd.is_none_or(|initrd| !initrd.overlaps(&copy.to)));
+    assert_eq!(map.require(copy.work, Owner::Free), Ok(()));
+    let under = map.regions().filter(|region| region.range.overlaps(&copy.to));
+    assert!(under.into_iter().all(|region| region.owner.ends_with_kernel()));
 }
 
 fn check_initrd(plan: &Plan, request: &Request<'_>, map: &Map, kernel: Range) {
