@@ -16,6 +16,7 @@ pub mod dts;
 mod fake;
 pub mod files;
 pub mod floor;
+pub mod gdb;
 pub mod html;
 pub mod image;
 pub mod launch;

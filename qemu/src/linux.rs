@@ -73,6 +73,8 @@ impl System {
 struct Jump {
     from: System,
     to: System,
+    /// From the order to leave to the first instruction of the next kernel, ns, if that was seen.
+    instruction_ns: Option<u64>,
     /// From the order to leave to the first word of the next kernel, ns.
     first_word_ns: u64,
     /// From then until all CPUs are online, ns.
@@ -156,11 +158,12 @@ fn headline(report: &Report<'_>) -> String {
 }
 
 fn show_jumps(jumps: &[Jump]) -> String {
-    let head = ["from", "to", "first word", "all online", "blackout"];
+    let head = ["from", "to", "first instruction", "first word", "all online", "blackout"];
     let row = |jump: &Jump| {
-        let Jump { from, to, first_word_ns, online_ns } = jump;
+        let Jump { from, to, instruction_ns, first_word_ns, online_ns } = jump;
+        let first = instruction_ns.map_or("-".to_string(), units::time);
         let times = [*first_word_ns, *online_ns, first_word_ns + online_ns];
-        let mut row = vec![from.name().to_string(), to.name().to_string()];
+        let mut row = vec![from.name().to_string(), to.name().to_string(), first];
         row.extend(times.map(units::time));
         row
     };

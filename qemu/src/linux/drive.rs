@@ -8,6 +8,7 @@ use baton::report::Record;
 
 use super::judge;
 use super::{Jump, LinuxArgs, Said, System};
+use crate::gdb::{Place, Watch};
 use crate::progress::Progress;
 use crate::run::show_tail;
 use crate::{Gic, Guest, Options, Outcome, collect};
@@ -56,17 +57,38 @@ pub(super) fn compare(
 ) -> Result<Jump> {
     progress.step("Linux into Linux");
     let no_its = if args.machine.gic == Gic::V3 { &["-M", "its=off"][..] } else { &[] };
-    let machine = alone(args, kernel, archive, "linux", no_its);
+    let machine = alone(args, kernel, archive, "linux baton.entry", no_its);
+    let (machine, stub) = watched(machine)?;
     let silence = args.limits.silence();
     with_guest(args, &machine, &args.out.join("linux-linux.log"), |guest| {
         linux_line(guest, "up", silence)?;
+        let watch = entry_line(guest, silence)?.and_then(|at| stub.watch(at).ok());
         linux_line(guest, "leaving", silence)?;
-        let jump = into_linux(guest, System::Linux, silence)?;
+        let jump = into_linux_watched(guest, System::Linux, watch, silence)?;
         linux_line(guest, "up", silence)?;
         linux_line(guest, "off", silence)?;
         guest.wait_end(silence)?;
         Ok(jump)
     })
+}
+
+/// A machine with a stub through which its first instruction in the next kernel is seen.
+fn watched(machine: Options) -> Result<(Options, Place)> {
+    let stub = Place::free()?;
+    let extra = machine.extra.iter().cloned().chain(stub.arguments()).collect();
+    Ok((Options { extra, ..machine }, stub))
+}
+
+/// Where the kernel that Linux has loaded will be entered, as its kexec-tools say.
+fn entry_line(guest: &mut Guest, silence: Duration) -> Result<Option<u64>, Outcome> {
+    Ok(address(&guest.wait_text("@entry ", silence)?))
+}
+
+/// The first number in hexadecimal.
+fn address(line: &str) -> Option<u64> {
+    let digits = line.split_once("0x")?.1;
+    let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+    u64::from_str_radix(&digits[..end], 16).ok()
 }
 
 /// The machine with Linux as what QEMU boots.
@@ -105,13 +127,15 @@ pub(super) fn warm(
         files: args.machine.files.iter().cloned().chain(files).collect(),
         ..args.machine.clone()
     };
+    let (machine, stub) = watched(machine)?;
     let log = args.out.join("linux.log");
-    with_guest(args, &machine, &log, |guest| there_and_back(args, guest, progress, cold))
+    with_guest(args, &machine, &log, |guest| there_and_back(args, guest, stub, progress, cold))
 }
 
 fn there_and_back(
     args: &LinuxArgs,
     guest: &mut Guest,
+    stub: Place,
     progress: &Progress,
     cold: &[String],
 ) -> Result<Warm, Outcome> {
@@ -122,15 +146,17 @@ fn there_and_back(
     for cycle in 1..=args.cycles {
         let last = cycle == args.cycles;
         progress.step(format!("baton into Linux, {cycle} of {}", args.cycles));
-        let acts = if last { "hotplug,off" } else { "hotplug,baton" };
+        let acts = if last { "hotplug,off" } else { "hotplug,baton baton.entry" };
         let load =
             format!("kexec load linux --initrd linux.cpio --append \"{}\"", arguments(args, acts));
-        guest.command_within(&load, silence)?;
+        let said = guest.command_within(&load, silence)?;
+        let entry = said.first().and_then(|line| address(line));
         busy(guest, &args.before, silence)?;
         collect::no_errors(guest.records())?;
+        let watch = entry.and_then(|at| stub.watch(at).ok());
         guest.send("kexec exec")?;
         let first = guest.transcript().len();
-        warm.jumps.push(into_linux(guest, System::Baton, silence)?);
+        warm.jumps.push(into_linux_watched(guest, System::Baton, watch, silence)?);
         let mut said = up(&linux_line(guest, "up", silence)?);
         said.differences =
             judge::differences(cold, &judge::words(guest.transcript()[first..].iter()));
@@ -138,8 +164,9 @@ fn there_and_back(
         warm.linux.push(said);
         if !last {
             progress.step(format!("Linux into baton, {cycle} of {}", args.cycles - 1));
+            let watch = entry_line(guest, silence)?.and_then(|at| stub.watch(at).ok());
             linux_line(guest, "leaving", silence)?;
-            warm.jumps.push(into_baton(guest, silence)?);
+            warm.jumps.push(into_baton_watched(guest, watch, silence)?);
         }
     }
     linux_line(guest, "off", silence)?;
@@ -159,19 +186,36 @@ pub(super) fn into_linux(
     from: System,
     silence: Duration,
 ) -> Result<Jump, Outcome> {
+    into_linux_watched(guest, from, None, silence)
+}
+
+fn into_linux_watched(
+    guest: &mut Guest,
+    from: System,
+    watch: Option<Watch>,
+    silence: Duration,
+) -> Result<Jump, Outcome> {
     let order = Instant::now();
     guest.wait_text(FIRST_WORD, silence)?;
     let first = Instant::now();
     guest.wait_text(ALL_UP, silence)?;
-    Ok(jump(from, System::Linux, order, first))
+    Ok(jump(from, System::Linux, order, first, watch))
 }
 
 pub(super) fn into_baton(guest: &mut Guest, silence: Duration) -> Result<Jump, Outcome> {
+    into_baton_watched(guest, None, silence)
+}
+
+fn into_baton_watched(
+    guest: &mut Guest,
+    watch: Option<Watch>,
+    silence: Duration,
+) -> Result<Jump, Outcome> {
     let order = Instant::now();
     guest.wait_text(concat!("baton ", env!("CARGO_PKG_VERSION")), silence)?;
     let first = Instant::now();
     let all = guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
-    let jump = jump(System::Linux, System::Baton, order, first);
+    let jump = jump(System::Linux, System::Baton, order, first, watch);
     match all {
         Record::Hello(hello) if hello.online < hello.cpus => Err(Outcome::Incomplete(format!(
             "baton after Linux has {} of {} CPUs online",
@@ -181,9 +225,12 @@ pub(super) fn into_baton(guest: &mut Guest, silence: Duration) -> Result<Jump, O
     }
 }
 
-fn jump(from: System, to: System, order: Instant, first: Instant) -> Jump {
+fn jump(from: System, to: System, order: Instant, first: Instant, watch: Option<Watch>) -> Jump {
     let ns = |duration: Duration| duration.as_nanos() as u64;
-    Jump { from, to, first_word_ns: ns(first - order), online_ns: ns(first.elapsed()) }
+    let online_ns = ns(first.elapsed());
+    let instruction = watch.and_then(|watch| watch.when().ok());
+    let instruction_ns = instruction.map(|at| ns(at.saturating_duration_since(order)));
+    Jump { from, to, instruction_ns, first_word_ns: ns(first - order), online_ns }
 }
 
 /// The next line that our init in Linux says to us; it begins with `word`.

@@ -39,7 +39,13 @@ fn a_linux_that_lacks_anything_is_named() {
 
 #[test]
 fn every_kernel_and_number_of_the_report_has_its_row() {
-    let jump = |from, to| Jump { from, to, first_word_ns: 1_000_000, online_ns: 2_000_000 };
+    let jump = |from, to| Jump {
+        from,
+        to,
+        instruction_ns: Some(500_000),
+        first_word_ns: 1_000_000,
+        online_ns: 2_000_000,
+    };
     let jumps = [jump(System::Baton, System::Linux), jump(System::Linux, System::Baton)];
     let text = show_jumps(&jumps);
     assert!(text.contains("3.00 ms") && text.contains("Linux"), "{text}");

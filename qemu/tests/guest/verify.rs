@@ -31,7 +31,7 @@ fn place(vm: &mut Vm, part: &str) -> Result<u64> {
 /// A byte that is changed after the load keeps the kernel here, with all CPUs; changed back, it
 /// lets it go.
 fn changed(setup: Setup, part: &str) -> Result<()> {
-    let (setup, gdb) = Gdb::with(setup);
+    let (setup, gdb) = Gdb::with(setup)?;
     let mut vm = setup.boot()?;
     vm.run("kexec load baton.Image")?;
     let at = place(&mut vm, part)? + 999;
@@ -54,7 +54,7 @@ fn changed(setup: Setup, part: &str) -> Result<()> {
 /// The tree is written again for a CPU that firmware does not let go, and counts as it is then. A
 /// refusal brings the others back.
 fn parked() -> Result<()> {
-    let (setup, gdb) = Gdb::with(cpus(4)?);
+    let (setup, gdb) = Gdb::with(cpus(4)?)?;
     let mut vm = setup.boot()?;
     vm.run("set fail off:2")?;
     vm.run("kexec load baton.Image")?;
