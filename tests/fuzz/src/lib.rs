@@ -6,7 +6,12 @@
 //! can see that a target's corpus reaches both sides.
 //!
 //! To add one: a function in a file of [`targets`], and a line in [`TARGETS`]; then inputs to start
-//! from in `corpus/NAME/`, and words that inputs are made of in `dict/NAME`, if that helps.
+//! from in `corpus/NAME/`, one that is taken and one that is refused at least, and words that inputs
+//! are made of in `dict/NAME`, if that helps.
+//!
+//! Inputs with a name of words were made by hand, or by `dtc`, from `dts/fixtures`; what was found
+//! to break something has a test by name in `tests/findings.rs` too. Those with a hash for a name
+//! are libFuzzer's, each for code that the others do not reach (`make fuzz-keep`).
 //!
 //! Two drivers run them: libFuzzer, guided by coverage (`make fuzz`), and the test of the corpus
 //! (`make test`), which runs each input of the corpus and a few thousand changed ones.

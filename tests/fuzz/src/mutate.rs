@@ -13,7 +13,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -22,7 +22,7 @@ impl Random {
 
     /// A number below `n`; 0 for none.
     pub fn below(&mut self, n: usize) -> usize {
-        self.next() as usize % n.max(1)
+        self.number() as usize % n.max(1)
     }
 
     fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
@@ -52,7 +52,7 @@ impl Stock {
     fn change(&self, made: &mut Vec<u8>, random: &mut Random) {
         let at = random.below(made.len());
         match random.below(9) {
-            0 => overwrite(made, at, &[random.next() as u8]),
+            0 => overwrite(made, at, &[random.number() as u8]),
             1 => overwrite(made, at, &[random.below(16) as u8]),
             2 => overwrite(made, at, &number(random)),
             3 => overwrite(made, at & !3, &number(random)),

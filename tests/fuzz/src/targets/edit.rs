@@ -132,8 +132,10 @@ fn check_machine(before: &[u8], after: &[u8]) {
     assert_eq!((new.gic, new.timer, new.psci), (old.gic, old.timer, old.psci));
 }
 
-/// Clusters and devices without their names, which get a number if two have the same.
-fn parts(d: &Description) -> (Vec<(CpuMask, u32)>, Vec<(Range, u32)>) {
-    let devices = d.rtc.iter().chain(&d.virtio).map(|device| (device.base, device.intid));
-    (d.clusters.iter().map(|cluster| (cluster.cpus, cluster.intid)).collect(), devices.collect())
+/// Interrupts with the clusters and the devices that they are of, without their names, which get a
+/// number if two have the same.
+fn parts(d: &Description) -> Vec<(u32, Option<CpuMask>, Option<Range>)> {
+    let clusters = d.clusters.iter().map(|cluster| (cluster.intid, Some(cluster.cpus), None));
+    let devices = d.rtc.iter().chain(&d.virtio).map(|d| (d.intid, None, Some(d.base)));
+    clusters.chain(devices).collect()
 }

@@ -10,7 +10,7 @@ use super::check_message;
 pub fn image(file: &[u8]) -> bool {
     let all = Granules { k4: true, k16: true, k64: true };
     let mut taken = false;
-    for memory in [1 << 20, 1 << 30, u64::MAX & !(PAGE - 1)] {
+    for memory in [1 << 20, 1 << 30, !(PAGE - 1)] {
         for granules in [Granules::FOUR_K, all] {
             match Header::parse(file, granules, memory) {
                 Ok(header) => {
