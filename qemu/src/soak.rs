@@ -91,7 +91,7 @@ fn with_linux(args: &SoakArgs, rounds: &mut Vec<Round>) -> Verdict {
     let mut verdict = Verdict::new("baton and Linux in turn", args.linux_cpus, kexecs, &blackouts);
     // Before the first one there was no Linux, and so none of the LPI tables that it leaves on.
     verdict.memory(&hellos, 1);
-    verdict.linux_memory(rounds.iter().skip(1).filter_map(Round::linux_free));
+    verdict.linux_memory(rounds.iter().skip(1).filter_map(Round::linux_reserved));
     verdict.end(ended, start)
 }
 

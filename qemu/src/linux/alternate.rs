@@ -47,10 +47,10 @@ impl Round {
         self.jumps.each_ref().map(|jump| jump.first_word_ns + jump.online_ns)
     }
 
-    /// Bytes that this Linux says it has free at boot.
-    pub fn linux_free(&self) -> Option<u64> {
-        let (_, rest) = self.memory.split_once("Memory: ")?;
-        Some(rest.split_once('K')?.0.parse::<u64>().ok()? << 10)
+    /// Bytes that this Linux has reserved at boot: what it can't use.
+    pub fn linux_reserved(&self) -> Option<u64> {
+        let (before, _) = self.memory.split_once("K reserved")?;
+        Some(before.rsplit(' ').next()?.parse::<u64>().ok()? << 10)
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
@@ -99,7 +99,7 @@ struct Report<'a> {
 /// Goes through all machines, prints the table and writes linux-matrix.json.
 ///
 /// # Errors
-/// What went wrong before the first machine, or how many were not judged clean.
+/// What went wrong before the first machine, or an [`Outcome`] that says how many are not clean.
 pub fn matrix(args: &MatrixArgs) -> Result<()> {
     Options::new(&args.image).check()?;
     let qemu = launch::version(&args.qemu)?;
@@ -120,10 +120,17 @@ pub fn matrix(args: &MatrixArgs) -> Result<()> {
     let report = Report { v: 1, qemu: &qemu, accel, mem, cells: &cells };
     let json = serde_json::to_string_pretty(&report)?;
     save(&args.out.join("linux-matrix.json"), &json, "all figures and what Linux said")?;
-    let bad = cells.iter().filter(|cell| cell.why.is_some()).count();
-    ensure!(bad == 0, "{bad} of {} machines are not clean", cells.len());
-    ensure!(cells.len() == kinds.len(), Outcome::Interrupted);
-    Ok(())
+    verdict(&cells).map_err(Into::into)
+}
+
+fn verdict(cells: &[Cell]) -> Result<(), Outcome> {
+    if launch::interrupted() {
+        return Err(Outcome::Interrupted);
+    }
+    match cells.iter().filter(|cell| cell.why.is_some()).count() {
+        0 => Ok(()),
+        bad => Err(Outcome::Incomplete(format!("{bad} of {} machines are not clean", cells.len()))),
+    }
 }
 
 /// Every machine that QEMU can make; power-off and reset take turns.

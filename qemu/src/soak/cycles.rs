@@ -57,7 +57,7 @@ fn both(
             guest.send(&format!("cycle {count} --teardown {mode} --bringup {mode}"))?;
         }
         for done in 1..=count {
-            if cycled.len() as u64 % TELL == 0 {
+            if (cycled.len() as u64).is_multiple_of(TELL) {
                 let free = cycled.last().map(|cycle| cycle.hello.free_bytes);
                 let free = free.map_or(String::new(), |bytes| format!("; {bytes} bytes free"));
                 progress.step(format!("{mode} kexec {done} of {count}{free}"));

@@ -40,7 +40,8 @@ pub(super) struct Verdict {
     free_bytes: Vec<(usize, u64)>,
     /// Bytes that the last baton has less than the first one that counts.
     lost_bytes: Option<i64>,
-    /// The same of the Linuxes.
+    /// Bytes that the last Linux has reserved beyond the first one that counts. Where things lie
+    /// can make it a page more or less, so it is only told.
     linux_lost_bytes: Option<i64>,
     /// What went wrong.
     why: Option<String>,
@@ -82,9 +83,9 @@ impl Verdict {
         self.lost_bytes = lost(self.free_bytes.iter().map(|at| at.1));
     }
 
-    /// The memory that each Linux had.
-    pub(super) fn linux_memory(&mut self, free: impl Iterator<Item = u64>) {
-        self.linux_lost_bytes = lost(free);
+    /// The memory that each Linux could not use.
+    pub(super) fn linux_memory(&mut self, reserved: impl Iterator<Item = u64>) {
+        self.linux_lost_bytes = lost(reserved).map(|bytes| -bytes);
     }
 
     /// With how it ended, and how long it took.

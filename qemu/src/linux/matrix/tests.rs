@@ -46,6 +46,9 @@ fn a_machine_that_failed_has_its_row_and_its_reason() {
         linux: None,
         why: Some("TIMEOUT: x".into()),
     };
-    let text = show::table(&[cell]);
+    let cells = [cell];
+    assert_eq!(verdict(&cells).unwrap_err().exit_code(), 15);
+    assert_eq!(verdict(&[]), Ok(()));
+    let text = show::table(&cells);
     assert!(text.contains("NO") && text.contains("8 CPUs, EL2, GICv3: TIMEOUT: x"), "{text}");
 }
