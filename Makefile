@@ -60,7 +60,7 @@ PROBE  := target/probe.Image
 LINUX  := target/linux
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
-GUEST  := --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
+GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
 .PHONY: help run test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
