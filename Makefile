@@ -98,7 +98,7 @@ linux: image $(LINUX)/.done
 	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
 
 linux-matrix: image $(LINUX)/.done
-	@$(BATON) linux-matrix --image $(IMAGE) --root $(LINUX)/root --out target/report --cpus $(MATRIX_CPUS) --mem $(MEM) --accel $(ACCEL)
+	@$(BATON) linux-matrix --image $(IMAGE) --root $(LINUX)/root --out target/report --cpus $(MATRIX_CPUS) --mem $(MEM) --accel $(ACCEL) $(if $(filter-out tcg,$(ACCEL)),--timeout 600)
 
 soak: image $(LINUX)/.done
 	@$(BATON) soak --image $(IMAGE) --root $(LINUX)/root --out target/report --linux $(SOAK_LINUX) --cycles $(SOAK_CYCLES) --total 36000 $(GUEST) $(APPENDED)

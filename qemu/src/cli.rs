@@ -83,7 +83,7 @@ enum Command {
     Linux(LinuxArgs),
     /// Hand over to Linux once on every kind of machine: CPUs, exception level, GIC
     #[command(
-        after_help = "Example:\n  baton linux-matrix --cpus 1,8\n  baton linux-matrix --cpus 80 --timeout 900"
+        after_help = "Example:\n  baton linux-matrix --cpus 1,8\n  baton linux-matrix --cpus 80 --accel tcg-single"
     )]
     LinuxMatrix(MatrixArgs),
     /// Kexec very often, with Linux in turn and into itself: no fault, no byte of memory lost
