@@ -1,14 +1,16 @@
 //! `baton linux`: hands over to an unmodified Linux and lets it hand back, as often as asked, and
 //! says how long each jump took, beside Linux into the same Linux.
 //!
-//! Linux knows nothing of our clock, so the times are the host's: from the last word of the kernel
-//! that leaves to the first word of the next one, and on until all its CPUs are online.
+//! Linux knows nothing of our clock, so the times are the host's: from the order to leave to the first
+//! instruction of the next kernel, which QEMU's gdbstub sees, to its first word, and on until all its
+//! CPUs are online.
 
 pub mod alternate;
 mod drive;
 mod initramfs;
 mod judge;
 pub mod matrix;
+mod picture;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,6 +146,8 @@ pub fn linux(args: &LinuxArgs) -> Result<()> {
     println!("{}\n{}\n{}", headline(&report), show_jumps(&run.jumps), show_linux(&run.linux));
     let json = serde_json::to_string_pretty(&report)?;
     save(&args.out.join("linux.json"), &json, "all figures and what Linux said")?;
+    let page = picture::page(&headline(&report), &run.jumps);
+    save(&args.out.join("linux.html"), &page, "the jumps as a picture")?;
     judge::all(&run.linux, args.machine.cpus, args.machine.el2)
 }
 

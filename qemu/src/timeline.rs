@@ -2,6 +2,7 @@
 
 mod axis;
 mod colour;
+pub mod jumps;
 mod legend;
 mod model;
 mod panel;
