@@ -10,8 +10,8 @@ use super::{Kernel, Level};
 use crate::config::MAX_DTB;
 use crate::kexec::signature::Asked;
 use crate::kexec::{
-    self, Files, InitrdChoice, Kind, LoadError, Loaded, Packing, PlaceError, Plan, Request, What,
-    packed,
+    self, Files, Granules, InitrdChoice, Kind, LoadError, Loaded, Packing, PlaceError, Plan,
+    Request, What, packed,
 };
 use crate::memory::{Map, MapError, Owner, Range};
 use crate::shell::command::{Initrd, KexecLoad};
@@ -41,65 +41,99 @@ impl Kernel {
         let (own, own_at) =
             self.initrd().ok_or("there is no initrd, so there are no files; boot with -initrd")?;
         let files = Files::open(own, UNPACK_LIMIT).map_err(|e| e.to_string())?;
-        let get = |path: &str| {
-            files.get(path).ok_or_else(|| format!("{path}: no such file; `files` lists them"))
-        };
-        let file = get(&ask.path)?;
-        let initrd = match &ask.initrd {
-            None | Some(Initrd::Keep) => InitrdChoice::Keep(own_at),
-            Some(Initrd::None) => InitrdChoice::None,
-            Some(Initrd::File(path)) => InitrdChoice::Bytes(get(path)?),
-        };
-        let inherited = self.inherited_bootargs();
-        let bootargs = ask.append.as_deref().unwrap_or(&inherited);
-        let tree = ask.dtb.as_deref().map_or(Ok(self.boot.dtb), get)?.to_vec();
-        let dtb = ask.dtb.is_some().then_some(&tree[..]);
-        let given = self.chosen_initrd(initrd);
-        // What is signed is the file as it is, packed or not.
-        let asked = Asked { kind: ask.kind, image: file, initrd: given, dtb, append: bootargs };
+        let mut chosen = self.find(ask, &files, own_at)?;
+        let asked = chosen.as_signed(self.chosen_initrd(chosen.initrd));
         let signature = self.check_signature(ask, &files, &asked)?;
-        let kept = self.kept_digest(initrd);
-        let tree = Self::without_seeds(tree);
-        let (image, packing) = self.flat(file, ask.kind)?;
-        let granules = self.board.granules();
-        let image = &image[..];
-        let mut request = Request { image, kind: ask.kind, initrd, bootargs, at: ask.at, granules };
-        // What is loaded now goes only after the new one is known to be good, but its room counts.
-        let mut map = self.boot.map.clone();
-        if let Some(old) = &self.loaded {
-            old.plan.release(&mut map).map_err(|e| e.to_string())?;
-        }
-        let room = (tree.len() + bootargs.len() + TREE_SLACK).min(MAX_DTB);
-        let mut planned = kexec::plan(&request, &map, room);
-        if matches!(planned, Err(error) if on_initrd(&error)) {
-            request.initrd = InitrdChoice::Bytes(own); // it makes way
-            planned = kexec::plan(&request, &map, room);
-        }
-        let mut plan = planned.map_err(|e| e.to_string())?;
-        let mut next =
-            self.next_tree(&tree, bootargs, plan.initrd, &[]).map_err(|why| match &ask.dtb {
-                Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
-                None => why,
-            })?;
+        let kept = self.kept_digest(chosen.initrd);
+        let (image, packing) = self.flat(chosen.file, chosen.kind)?;
+        let tree = Self::without_seeds(chosen.dtb.unwrap_or(self.boot.dtb).to_vec());
+        let (mut plan, mut map) = self.plan(&mut chosen, &image, tree.len(), own)?;
+        let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut map).map_err(|e| e.to_string())?;
+        // From here on nothing refuses; what is loaded now goes only after the new one is good.
         if let Some(old) = self.loaded.take() {
             self.wipe(&old);
         }
         self.boot.map = map;
-        self.write(&plan, |what| match (what, request.initrd) {
-            (What::Kernel, _) => image,
+        self.write(&plan, |what| match (what, chosen.initrd) {
+            (What::Kernel, _) => &image,
             (What::Dtb, _) => &next,
             (What::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
             _ => &[],
         });
         next.fill(0);
         core::hint::black_box(&next); // the stores count
-        let name = ask.path.clone();
-        let guarded = Vec::new();
-        let bootargs = bootargs.into();
-        let source_tree = tree;
-        self.finish(Loaded { name, bootargs, packing, plan, source_tree, guarded, kept, signature })
+        self.finish(Loaded {
+            name: ask.path.clone(),
+            bootargs: chosen.bootargs,
+            packing,
+            plan,
+            source_tree: tree,
+            guarded: Vec::new(),
+            kept,
+            signature,
+        })
+    }
+
+    /// Finds what is asked for among the files.
+    fn find<'f>(
+        &self,
+        ask: &KexecLoad,
+        files: &'f Files<'_>,
+        own_at: Range,
+    ) -> Result<Chosen<'f>, String> {
+        let get = |path: &str| {
+            files.get(path).ok_or_else(|| format!("{path}: no such file; `files` lists them"))
+        };
+        Ok(Chosen {
+            file: get(&ask.path)?,
+            kind: ask.kind,
+            initrd: match &ask.initrd {
+                None | Some(Initrd::Keep) => InitrdChoice::Keep(own_at),
+                Some(Initrd::None) => InitrdChoice::None,
+                Some(Initrd::File(path)) => InitrdChoice::Bytes(get(path)?),
+            },
+            dtb: ask.dtb.as_deref().map(get).transpose()?,
+            bootargs: ask.append.clone().unwrap_or_else(|| self.inherited_bootargs()),
+            at: ask.at,
+        })
+    }
+
+    /// Finds room for all of it. The room of what is loaded now counts; an initrd that should stay
+    /// makes way if the kernel was asked to be there, and is a copy of `own` then.
+    fn plan<'f>(
+        &self,
+        chosen: &mut Chosen<'f>,
+        image: &[u8],
+        tree: usize,
+        own: &'f [u8],
+    ) -> Result<(Plan, Map), String> {
+        let mut map = self.boot.map.clone();
+        if let Some(old) = &self.loaded {
+            old.plan.release(&mut map).map_err(|e| e.to_string())?;
+        }
+        let room = (tree + chosen.bootargs.len() + TREE_SLACK).min(MAX_DTB);
+        let granules = self.board.granules();
+        let mut planned = kexec::plan(&chosen.request(image, granules), &map, room);
+        if matches!(planned, Err(error) if on_initrd(&error)) {
+            chosen.initrd = InitrdChoice::Bytes(own);
+            planned = kexec::plan(&chosen.request(image, granules), &map, room);
+        }
+        Ok((planned.map_err(|e| e.to_string())?, map))
+    }
+
+    fn tree_for(
+        &self,
+        ask: &KexecLoad,
+        chosen: &Chosen<'_>,
+        tree: &[u8],
+        plan: &Plan,
+    ) -> Result<Vec<u8>, String> {
+        self.next_tree(tree, &chosen.bootargs, plan.initrd, &[]).map_err(|why| match &ask.dtb {
+            Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
+            None => why,
+        })
     }
 
     /// The kernel in a file as it runs.
@@ -181,6 +215,31 @@ impl Kernel {
     fn wipe(&self, loaded: &Loaded) {
         loaded.guarded.iter().for_each(|&range| self.unguard(range));
         loaded.plan.ranges().for_each(|range| self.board.zero(range));
+    }
+}
+
+/// What is to be loaded, found.
+struct Chosen<'f> {
+    /// The kernel's file, packed or not.
+    file: &'f [u8],
+    kind: Kind,
+    initrd: InitrdChoice<'f>,
+    /// Another tree than the running one.
+    dtb: Option<&'f [u8]>,
+    bootargs: String,
+    at: Option<u64>,
+}
+
+impl<'f> Chosen<'f> {
+    /// What a signature covers: the kernel's file as it is.
+    fn as_signed<'s>(&'s self, initrd: Option<&'s [u8]>) -> Asked<'s> {
+        let Self { kind, file: image, dtb, .. } = *self;
+        Asked { kind, image, initrd, dtb, append: &self.bootargs }
+    }
+
+    fn request<'r>(&'r self, image: &'r [u8], granules: Granules) -> Request<'r> {
+        let Self { kind, initrd, at, .. } = *self;
+        Request { image, kind, initrd, bootargs: &self.bootargs, at, granules }
     }
 }
 

@@ -6,6 +6,7 @@
 //! loses least there, and for the others it keeps free memory in one piece. The device tree goes
 //! high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
 
+mod copy;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -13,13 +14,15 @@ mod tests;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use copy::Copy;
 pub use error::PlaceError;
 
 use super::image::{ADDRESSABLE, Header};
 use crate::{
     config::{COPIER_BYTES, IMAGE_ALIGN, MAX_DTB, PAGE},
-    memory::{Map, MapError, Owner, Range, Region},
+    memory::{Map, MapError, Owner, Range},
 };
+use copy::{place_at, yields};
 
 /// No device tree crosses a multiple of this.
 const DTB_BLOCK: u64 = 2 << 20;
@@ -88,18 +91,6 @@ pub struct Ask<'a> {
     pub at: Option<u64>,
 }
 
-/// How a kernel gets to a place that is in use until the jump. Nothing of this overlaps anything
-/// else of the layout.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Copy {
-    /// Where it waits: all of its `image_size`.
-    pub from: Range,
-    /// Where it runs.
-    pub to: Range,
-    /// [`COPIER_BYTES`] for the code that copies, and its page tables.
-    pub work: Range,
-}
-
 /// A place for each part, in whole pages. Nothing overlaps, and all but a kept initrd is free, and
 /// the kernel's place if there is a copy to be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,31 +154,6 @@ fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Layout, What
     Err(missing)
 }
 
-/// Places everything else around a kernel whose place was asked for.
-fn place_at(map: &Map, free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, What> {
-    let layout = place_rest(free, kernel, ask)?;
-    if map.require(kernel, Owner::Free).is_ok() {
-        return Ok(layout);
-    }
-    let taken = [Some(kernel), layout.initrd, Some(layout.dtb)].into_iter().flatten();
-    let left = taken.fold(free.to_vec(), |free, part| without(&free, part));
-    let work = highest(&left, COPIER_BYTES).ok_or(What::Copier)?;
-    let from = highest(&without(&left, work), kernel.size()).ok_or(What::Kernel)?;
-    Ok(Layout { copy: Some(Copy { from, to: kernel, work }), ..layout })
-}
-
-/// The highest `size` bytes, in whole blocks if there are any: those can be protected.
-fn highest(free: &[Range], size: u64) -> Option<Range> {
-    let blocks = free.iter().rev().map(|range| range.shrink_to(IMAGE_ALIGN));
-    blocks.chain(free.iter().rev().copied()).find_map(|range| top(range, size))
-}
-
-/// The highest `size` bytes.
-fn top(free: Range, size: u64) -> Option<Range> {
-    let start = free.end.checked_sub(size)?;
-    Range::sized(start, size).filter(|found| free.covers(found))
-}
-
 fn kernel_at(map: &Map, base: u64, ask: &Ask<'_>) -> Result<Range, PlaceError> {
     let header = ask.header;
     if !base.is_multiple_of(IMAGE_ALIGN) {
@@ -204,18 +170,6 @@ fn kernel_at(map: &Map, base: u64, ask: &Ask<'_>) -> Result<Range, PlaceError> {
     match map.owner_of(base) {
         Some(_) => Ok(kernel),
         None => Err(taken(MapError::NotRam { asked: Range::new(base, kernel.end), at: base })),
-    }
-}
-
-/// Who has a place that is in use has to be gone with the running kernel.
-fn yields(map: &Map, kernel: Range, ask: &Ask<'_>, error: MapError) -> Result<(), MapError> {
-    let kept = |region: &Region| matches!(ask.initrd, Initrd::Keep(r) if r.overlaps(&region.range));
-    let stays = |region: &Region| !region.owner.ends_with_kernel() || kept(region);
-    let here = map.regions().filter(|region| region.range.overlaps(&kernel));
-    match here.clone().find(stays) {
-        Some(Region { range, owner }) => Err(MapError::InUse { asked: kernel, range, owner }),
-        None if here.count() == 0 => Err(error),
-        None => Ok(()),
     }
 }
 

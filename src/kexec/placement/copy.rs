@@ -1,0 +1,66 @@
+//! Placing a kernel where it was asked to be, although that is in use until the jump.
+
+use super::{Ask, Initrd, Layout, What, place_rest, without};
+use crate::{
+    config::{COPIER_BYTES, IMAGE_ALIGN},
+    memory::{Map, MapError, Owner, Range, Region},
+};
+
+/// How a kernel gets to a place that is in use until the jump. Nothing of this overlaps anything
+/// else of the layout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Copy {
+    /// Where it waits: all of its `image_size`.
+    pub from: Range,
+    /// Where it runs.
+    pub to: Range,
+    /// [`COPIER_BYTES`] for the code that copies, and its page tables.
+    pub work: Range,
+}
+
+/// Places everything else around a kernel whose place was asked for.
+pub(super) fn place_at(
+    map: &Map,
+    free: &[Range],
+    kernel: Range,
+    ask: &Ask<'_>,
+) -> Result<Layout, What> {
+    let layout = place_rest(free, kernel, ask)?;
+    if map.require(kernel, Owner::Free).is_ok() {
+        return Ok(layout);
+    }
+    let taken = [Some(kernel), layout.initrd, Some(layout.dtb)].into_iter().flatten();
+    let left = taken.fold(free.to_vec(), |free, part| without(&free, part));
+    let work = highest(&left, COPIER_BYTES).ok_or(What::Copier)?;
+    let from = highest(&without(&left, work), kernel.size()).ok_or(What::Kernel)?;
+    Ok(Layout { copy: Some(Copy { from, to: kernel, work }), ..layout })
+}
+
+/// The highest `size` bytes, in whole blocks if there are any: those can be protected.
+fn highest(free: &[Range], size: u64) -> Option<Range> {
+    let blocks = free.iter().rev().map(|range| range.shrink_to(IMAGE_ALIGN));
+    blocks.chain(free.iter().rev().copied()).find_map(|range| top(range, size))
+}
+
+/// The highest `size` bytes.
+fn top(free: Range, size: u64) -> Option<Range> {
+    let start = free.end.checked_sub(size)?;
+    Range::sized(start, size).filter(|found| free.covers(found))
+}
+
+/// Who has a place that is in use has to be gone with the running kernel.
+pub(super) fn yields(
+    map: &Map,
+    kernel: Range,
+    ask: &Ask<'_>,
+    error: MapError,
+) -> Result<(), MapError> {
+    let kept = |region: &Region| matches!(ask.initrd, Initrd::Keep(r) if r.overlaps(&region.range));
+    let stays = |region: &Region| !region.owner.ends_with_kernel() || kept(region);
+    let here = map.regions().filter(|region| region.range.overlaps(&kernel));
+    match here.clone().find(stays) {
+        Some(Region { range, owner }) => Err(MapError::InUse { asked: kernel, range, owner }),
+        None if here.count() == 0 => Err(error),
+        None => Ok(()),
+    }
+}
