@@ -19,6 +19,20 @@ fn wipe_stack() {
     core::hint::black_box([0u8; 8 << 10]);
 }
 
+/// Ranges that touch or overlap as one: there is a table for each CPU, and Linux 6.1 has room for 64
+/// reservations and drops the others.
+fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let touch = next.start <= last.end;
+        if touch {
+            last.end = last.end.max(next.end);
+        }
+        touch
+    });
+    ranges
+}
+
 impl Kernel {
     /// The tree for the next kernel.
     pub(super) fn next_tree(
@@ -32,7 +46,7 @@ impl Kernel {
         // do tables that redistributors write to.
         let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
         let inherited = self.boot.description.reserved.iter().filter(kept).map(|r| r.range);
-        let quarantine: Vec<Range> = inherited.chain(quarantine.iter().copied()).collect();
+        let quarantine = joined(inherited.chain(quarantine.iter().copied()).collect());
         let changes = Changes {
             bootargs,
             initrd,
@@ -118,5 +132,20 @@ impl Kernel {
         }
         hash.update(self.hotplug.generation().to_le_bytes());
         hash.finalize().into() // never the same twice: the counter has moved
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_side_by_side_are_one_reservation() {
+        let table = |i: u64| Range::new(i << 16, (i + 1) << 16);
+        let mut ranges: Vec<Range> = (0..80).rev().map(table).collect();
+        ranges.extend([table(90), table(3), Range::new(91 << 16, 95 << 16), table(92)]);
+        let wanted = [Range::new(0, 80 << 16), Range::new(90 << 16, 95 << 16)];
+        assert_eq!(joined(ranges), wanted);
+        assert_eq!(joined(Vec::new()), []);
     }
 }

@@ -50,6 +50,9 @@ fn bar(svg: &mut Svg, row: &Row, parts: [&str; 3], scale: &Scale, y: f64) {
     svg.text(GAP, y + 13.0, Anchor::Start, "", &row.name);
     let mut begin = 0;
     for ((&end, name), colour) in row.ends.iter().zip(parts).zip(COLOURS) {
+        if end == begin {
+            continue; // not seen
+        }
         let left = scale.x(begin);
         let rect = Rect { x: left, y, w: (scale.x(end) - left).max(0.3), h: BAR };
         svg.bar(rect, colour, &format!("{}: {name} {}", row.name, units::time(end - begin)));
