@@ -7,6 +7,7 @@
 //! | `jump.rs`, `leave.S` | out of this kernel, or out of this CPU |
 //! | `copier.S`, `copier.rs` | the same for a kernel whose place is in use until then |
 //! | `layout.rs` | every symbol of the linker script |
+//! | `mmio.rs` | device registers, by accesses that any hypervisor can emulate |
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
 //! | `dsu.rs` | performance monitors of a cluster, and their emulation |
 //! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs`, `rtc.rs`, `disk.rs` | one driver each |
@@ -26,6 +27,7 @@ mod heap;
 mod inherited;
 mod jump;
 mod layout;
+mod mmio;
 mod mmu;
 mod panic;
 mod percpu;

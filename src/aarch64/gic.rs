@@ -1,7 +1,7 @@
 //! The interrupt controller, version 3 (system registers) or 2, behind one set of calls.
 //!
-//! Crate arm-gic-driver acknowledges, and sets up a CPU interface of version 2. What it lacks is here:
-//! finding redistributors in several regions, putting one to sleep, a bounded and word-wise set-up
+//! Crate arm-gic-driver has the system registers of version 3. What it lacks is here: a CPU interface
+//! of version 2 by plain accesses, finding redistributors in several regions, putting one to sleep, a bounded and word-wise set-up
 //! of a CPU's private interrupts, SGIs to any affinity, routing many interrupts in one pass, and
 //! leaving the distributor quiet. Nothing here needs a lock: every register that more than one CPU
 //! writes is one store for one interrupt, or sets or clears the bits that are written.
@@ -12,6 +12,7 @@ mod v2;
 mod v3;
 
 use super::percpu::PerCpu;
+use crate::aarch64::mmio::ReadWrite;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
 use crate::machine::Route;
@@ -19,7 +20,6 @@ use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
 use crate::platform;
 use tock_registers::interfaces::Readable;
-use tock_registers::registers::ReadWrite;
 
 pub use redistributor::Redistributors;
 

@@ -1,10 +1,9 @@
 //! The PL031 real-time clock (Arm DDI 0224, chapter 3): a counter of seconds, and one alarm.
 
+use super::mmio::{ReadOnly, ReadWrite, WriteOnly};
+use super::regs;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
-use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
-
-use super::regs;
 
 register_structs! {
     Registers {

@@ -8,9 +8,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::aarch64::mmio::{ReadOnly, ReadWrite};
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
-use tock_registers::registers::{ReadOnly, ReadWrite};
 
 use super::{PRIORITY, place, shared_words};
 use crate::machine::inherited::Interrupts;

@@ -4,9 +4,9 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, Ordering};
 
+use crate::aarch64::mmio::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
-use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::{register_bitfields, register_structs};
 
 use super::{KICK, KICK_PRIORITY, PRIORITY};

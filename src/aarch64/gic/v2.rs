@@ -1,10 +1,8 @@
 //! GICv2 by memory: up to eight CPUs.
 
-use arm_gic_driver::v2::{Ack, CpuInterface, Gic, SGITarget, TargetList};
-use arm_gic_driver::{IntId, VirtAddr};
+use crate::aarch64::mmio::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
-use tock_registers::registers::{ReadOnly, ReadWrite};
 
 use super::clean::{Common, Configured, common};
 use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place};
@@ -33,22 +31,32 @@ register_structs! {
         (0x0420 => _r2),
         (0x0800 => itargetsr: [ReadWrite<u8>; 1020]),
         (0x0bfc => _r3),
+        (0x0f00 => sgir: WriteOnly<u32>),
+        (0x0f04 => _r4),
         (0x0f10 => cpendsgir: [ReadWrite<u32>; 4]),
         (0x0f20 => @END),
     }
 }
 
 register_structs! {
-    /// The same of the CPU interface (IHI 0048 4.4).
+    /// The same of the CPU interface (IHI 0048 4.4). The driver crate's own goes through volatile
+    /// accesses, whose instruction the compiler chooses (see [`crate::aarch64::mmio`]).
     Interface {
         (0x0000 => ctlr: ReadWrite<u32>),
-        (0x0004 => _r0),
+        (0x0004 => pmr: WriteOnly<u32>),
         (0x0008 => bpr: ReadWrite<u32>),
-        (0x000c => _r1),
+        (0x000c => iar: ReadOnly<u32>),
+        (0x0010 => eoir: WriteOnly<u32>),
+        (0x0014 => _r0),
         (0x00d0 => apr: [ReadWrite<u32>; 4]),
         (0x00e0 => @END),
     }
 }
+
+/// GICC_CTLR: interrupts of group 0, or of the only group, are signalled.
+const ENABLE: u32 = 1;
+/// GICC_IAR: the interrupt's number; the rest says which CPU sent an SGI.
+const INTID: u32 = 0x3ff;
 
 /// A GICv2.
 pub struct Gic2 {
@@ -87,24 +95,32 @@ impl Gic2 {
     }
 
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
-        let mut interface = self.interface();
-        let d = self.registers();
+        let (interface, d) = (self.interface(), self.registers());
         self.clear_private();
-        interface.init_current_cpu();
         // A priority that an earlier kernel left active would hold everything back for good.
-        self.interface_registers().bpr.set(0);
-        self.interface_registers().apr.iter().for_each(|active| active.set(0));
+        interface.ctlr.set(0);
+        interface.bpr.set(0);
+        interface.apr.iter().for_each(|active| active.set(0));
         let word = u32::from_ne_bytes([PRIORITY; 4]);
         d.ipriorityr.iter().for_each(|p| p.set(word));
         d.ipriorityr[0].set(word & !0xff | u32::from(KICK_PRIORITY) << (KICK * 8));
-        interface.set_priority_mask(MASK_ALL_BUT_KICKS);
-        cpu.set_gicv2_target(interface.current_cpu_target().as_u8());
+        interface.pmr.set(MASK_ALL_BUT_KICKS.into());
+        interface.ctlr.set(ENABLE);
+        cpu.set_gicv2_target(self.own_target());
         Ok(())
     }
 
+    /// How the distributor names this CPU: what the targets of its private interrupts read (IHI 0048
+    /// 4.3.12). Those of an interrupt that the CPU does not have read as 0, so the next is asked; on a
+    /// machine with one CPU all do.
+    fn own_target(&self) -> u8 {
+        let private = &self.registers().itargetsr[..32];
+        private.iter().map(Readable::get).find(|&target| target != 0).unwrap_or(0)
+    }
+
     pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
-        self.interface().set_priority_mask(0);
-        self.interface_registers().ctlr.set(0);
+        self.interface().pmr.set(0);
+        self.interface().ctlr.set(0);
         cpu.set_gicv2_target(0);
         self.clear_private(); // last: hardly a kick comes after it, which would stay pending
         Ok(())
@@ -127,7 +143,7 @@ impl Gic2 {
     }
 
     pub fn set_priority_mask(&self, mask: u8) {
-        self.interface().set_priority_mask(mask);
+        self.interface().pmr.set(mask.into());
         regs::dsb_sy();
     }
 
@@ -136,8 +152,7 @@ impl Gic2 {
         let bits = cpus.iter().filter_map(|cpu| areas.get(cpu.index()));
         let list = bits.fold(0, |list, area| list | area.gicv2_target());
         if list != 0 {
-            let target = SGITarget::TargetList(TargetList::from_raw(list));
-            self.interface().send_sgi(IntId::sgi(KICK), target);
+            self.registers().sgir.set(u32::from(list) << 16 | KICK);
         }
     }
 
@@ -203,16 +218,14 @@ impl Gic2 {
     pub fn serve(&self, mut handle: impl FnMut(u32)) {
         let interface = self.interface();
         loop {
-            let ack = interface.ack();
-            let intid = match ack {
-                Ack::SGI { intid, .. } | Ack::Other(intid) => intid.to_u32(),
-            };
+            let taken = interface.iar.get();
+            let intid = taken & INTID;
             if intid >= SPECIAL {
                 return;
             }
             regs::dsb_sy(); // the handler sees what was stored before the interrupt was sent
             handle(intid);
-            interface.eoi(ack);
+            interface.eoir.set(taken); // with the CPU that sent it, if it is an SGI
         }
     }
 
@@ -236,24 +249,13 @@ impl Gic2 {
         common(self.distributor)
     }
 
-    fn interface_registers(&self) -> &'static Interface {
+    fn interface(&self) -> &'static Interface {
         // SAFETY: the CPU interface's registers, mapped as device for good.
         unsafe { &*(self.cpu_interface as *const Interface) }
-    }
-
-    fn interface(&self) -> CpuInterface {
-        gic(self.distributor, self.cpu_interface).cpu_interface()
     }
 
     pub(super) fn registers(&self) -> &'static Distributor {
         // SAFETY: the distributor's registers, mapped as device for good.
         unsafe { &*(self.distributor as *const Distributor) }
     }
-}
-
-fn gic(distributor: u64, cpu_interface: u64) -> Gic {
-    let (d, c) = (VirtAddr::new(distributor as usize), VirtAddr::new(cpu_interface as usize));
-    // SAFETY: both register blocks are mapped as device for good; a driver value holds addresses
-    // only, and the private registers that several of them reach are banked per CPU.
-    unsafe { Gic::new(d, c, None) }
 }

@@ -1,9 +1,9 @@
 //! GICv3 by system registers.
 
+use crate::aarch64::mmio::{ReadOnly, ReadWrite};
 use arm_gic_driver::v3::{self, ICC_CTLR_EL1, ICC_IGRPEN1_EL1, ICC_PMR_EL1, ICC_SRE_EL1};
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::register_structs;
-use tock_registers::registers::{ReadOnly, ReadWrite};
 
 use super::clean::{Common, Configured, common};
 use super::redistributor::{self, patiently};

@@ -10,6 +10,7 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
 
 use crate::cpus::{MAX_CPUS, own_mpidr};
+use crate::plain;
 use crate::watch::WATCH;
 
 const DISTRIBUTOR: usize = 0x0800_0000;
@@ -51,13 +52,13 @@ pub fn redistributor(cpu: usize) -> usize {
 
 fn read(address: usize) -> u32 {
     // SAFETY: callers pass registers of QEMU virt's GIC; device memory aliases nothing of Rust's.
-    unsafe { (address as *const u32).read_volatile() }
+    unsafe { plain::load32(address as *const u32) }
 }
 
 fn write(address: usize, value: u32) {
     // SAFETY: as in `read`; only the boot CPU writes these registers, and only interrupts that
     // stay masked depend on them.
-    unsafe { (address as *mut u32).write_volatile(value) }
+    unsafe { plain::store32(address as *mut u32, value) }
 }
 
 /// Whether this machine has a GICv3: the CPU says if it has the system register interface.

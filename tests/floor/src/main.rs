@@ -29,6 +29,10 @@ mod entry;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
+#[allow(dead_code)] // only one width is needed here
+#[path = "../../../src/aarch64/mmio/plain.rs"]
+mod plain;
+#[cfg(target_os = "none")]
 mod psci;
 #[cfg(target_os = "none")]
 mod report;

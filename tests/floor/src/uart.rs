@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use crate::plain;
+
 const BASE: usize = 0x0900_0000;
 const DR: usize = 0x00;
 const FR: usize = 0x18;
@@ -18,14 +20,14 @@ fn register(offset: usize) -> *mut u32 {
 pub fn enable() {
     // SAFETY: the PL011 of QEMU virt is here, nobody else uses it, and device memory aliases
     // nothing of Rust's.
-    unsafe { register(CR).write_volatile(CR_UARTEN_TXE) }
+    unsafe { plain::store32(register(CR), CR_UARTEN_TXE) }
 }
 
 fn put(byte: u8) {
     // SAFETY: as in `enable`; only the boot CPU prints.
     unsafe {
-        while register(FR).read_volatile() & FR_TXFF != 0 {}
-        register(DR).write_volatile(byte.into());
+        while plain::load32(register(FR)) & FR_TXFF != 0 {}
+        plain::store32(register(DR), byte.into());
     }
 }
 

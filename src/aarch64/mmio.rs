@@ -1,0 +1,108 @@
+//! Device registers: each is read and written by one plain load or store.
+//!
+//! A hypervisor that emulates a device learns what a trapped access wanted from the syndrome, and
+//! the processor fills that in only for a load or store of one general register without write-back
+//! (Arm ARM DDI 0487, ISS encoding for a Data Abort, ISV). For any other form KVM answers with an
+//! external abort. A volatile access leaves the form to the compiler, which makes `ldr w0, [x1], #4`
+//! out of a loop over an array of registers. So the instruction is written out here, and nothing
+//! else in this crate touches a device: the types below take the place of the register types of
+//! tock-registers, whose field definitions and access traits work on them unchanged. The drivers of
+//! the UART and of virtio are on crate safe-mmio, which writes out the same instructions.
+
+pub mod plain;
+
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+
+use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::{RegisterLongName, UIntLike};
+
+/// A width that devices have registers of.
+pub trait Width: UIntLike {
+    /// Loads from a register.
+    ///
+    /// # Safety
+    /// `at` is the address of a mapped device register of this width that may be read.
+    unsafe fn load(at: *const Self) -> Self;
+
+    /// Stores to a register.
+    ///
+    /// # Safety
+    /// `at` is the address of a mapped device register of this width that may be written, and what
+    /// the device then does breaks no promise that other code relies on.
+    unsafe fn store(at: *mut Self, value: Self);
+}
+
+macro_rules! width {
+    ($type:ty, $load:path, $store:path) => {
+        impl Width for $type {
+            unsafe fn load(at: *const Self) -> Self {
+                // SAFETY: as the caller promises.
+                unsafe { $load(at) }
+            }
+
+            unsafe fn store(at: *mut Self, value: Self) {
+                // SAFETY: as the caller promises.
+                unsafe { $store(at, value) }
+            }
+        }
+    };
+}
+
+width!(u8, plain::load8, plain::store8);
+width!(u32, plain::load32, plain::store32);
+width!(u64, plain::load64, plain::store64);
+
+macro_rules! register {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        // A register changes by itself and is written through shared references, by several CPUs.
+        #[repr(transparent)]
+        pub struct $name<T: Width, R: RegisterLongName = ()> {
+            value: UnsafeCell<T>,
+            fields: PhantomData<R>,
+        }
+    };
+    (readable $name:ident) => {
+        impl<T: Width, R: RegisterLongName> Readable for $name<T, R> {
+            type T = T;
+            type R = R;
+
+            #[inline(always)]
+            fn get(&self) -> T {
+                // SAFETY: a reference to a register is only ever made by a driver, from the address
+                // of registers that are mapped as device for good.
+                unsafe { T::load(self.value.get()) }
+            }
+        }
+    };
+    (writeable $name:ident) => {
+        impl<T: Width, R: RegisterLongName> Writeable for $name<T, R> {
+            type T = T;
+            type R = R;
+
+            #[inline(always)]
+            fn set(&self, value: T) {
+                // SAFETY: as for reading; the driver that made the reference answers for the effect.
+                unsafe { T::store(self.value.get(), value) }
+            }
+        }
+    };
+}
+
+register! {
+    /// A register that is read and written.
+    ReadWrite
+}
+register! {
+    /// A register that is only read.
+    ReadOnly
+}
+register! {
+    /// A register that is only written.
+    WriteOnly
+}
+register!(readable ReadWrite);
+register!(writeable ReadWrite);
+register!(readable ReadOnly);
+register!(writeable WriteOnly);
