@@ -19,6 +19,10 @@ FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
 SOAK_LINUX ?= 100
 SOAK_CYCLES ?= 1000
+HOST_CPUS ?= 2
+HOST_MEM ?=
+HOST_LINUX ?= 6.1
+HOST_CPU ?= neoverse-n1
 MATRIX_CPUS ?= 1,8
 
 # The public key that kexec.sig= believes; build.rs has the default.
@@ -58,12 +62,14 @@ IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
 PROBE  := target/probe.Image
 LINUX  := target/linux
+KVM    := target/kvm
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
-GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
+GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS)) \
+          $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run kvm kvm-test test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -74,6 +80,7 @@ help:
 	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
+	@echo "make kvm     as run, with baton as a guest of real KVM: the host's own on arm64, else KVM under TCG"
 	@echo "make image   build $(IMAGE)"
 	@echo "make lint    rustfmt, clippy for host and target, licences"
 	@echo "make fuzz    search for input that breaks a parser: FUZZ_SECONDS (30) for each of FUZZ_TARGETS (all),"
@@ -85,6 +92,8 @@ help:
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
 	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
 	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
+	@echo "           HOST_CPUS=2 HOST_MEM= HOST_LINUX=6.1|6.12 HOST_CPU=neoverse-n1 (ACCEL=kvm: the machine"
+	@echo "           whose Linux is the hypervisor, where this host can't be it)"
 	@echo "Examples:  make run CPUS=80 ACCEL=tcg-single      make bench CPUS=80"
 	@echo "The host tool does more: target/debug/baton --help"
 
@@ -102,6 +111,23 @@ linux-matrix: image $(LINUX)/.done
 
 soak: image $(LINUX)/.done
 	@$(BATON) soak --image $(IMAGE) --root $(LINUX)/root --out target/report --linux $(SOAK_LINUX) --cycles $(SOAK_CYCLES) --total 36000 $(GUEST) $(APPENDED)
+
+# baton as a guest of real KVM: the host's own, or a Linux with KVM under translation.
+kvm: ACCEL = kvm
+kvm: run
+
+# ACCEL=kvm needs the hypervisor first, unless this host is one.
+HYPERVISOR = $(KVM)/.done-$(HOST_LINUX)
+ifeq ($(wildcard /dev/kvm)$(shell uname -m),/dev/kvmaarch64)
+  HYPERVISOR =
+endif
+ifneq ($(filter kvm,$(ACCEL) $(MAKECMDGOALS)),)
+run bench linux soak: $(HYPERVISOR)
+endif
+
+$(KVM)/.done-%:
+	@echo "fetching an arm64 Linux $* with KVM and an arm64 QEMU (about 50 MB, 150 MB unpacked)"
+	@qemu/kvm/fetch $(KVM) $* && touch $@
 
 # An arm64 Linux with kexec-tools, from Debian; nothing is installed.
 $(LINUX)/.done:

@@ -96,7 +96,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     drop(progress);
     let mut rows = rows::all(&floor, &records, Load::Bare);
     rows.extend(rows::all(&floor, &live, Load::Live));
-    let (cpus, accel) = (args.machine.cpus, args.machine.accel.name());
+    let (cpus, accel) = (args.machine.cpus, args.machine.accel_name());
     println!("baton over PSCI alone: {cpus} CPUs, {accel}, {qemu}\n{}", show(&rows));
     let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let (append, rows) = (args.machine.append.as_str(), rows.as_slice());

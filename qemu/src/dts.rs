@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use baton::fdt::Tree;
 
-use crate::Options;
+use crate::{Accel, Options, kvm};
 
 /// The device tree compiler.
 const DTC: &str = "dtc";
@@ -35,6 +35,9 @@ pub fn applied(options: &Options, directory: &Path) -> Result<Options> {
 fn dumped(options: &Options, directory: &Path) -> Result<PathBuf> {
     let path = directory.join("qemu.dtb");
     let dump = format!("dumpdtb={}", path.display());
+    // Where this host is not the hypervisor: the same machine translated, which has the same devices.
+    let translated = Options { accel: Accel::Tcg, ..options.clone() };
+    let options = if kvm::is_nested(options) { &translated } else { options };
     let mut command = Command::new(&options.qemu);
     command.args(options.arguments(None)).args(["-machine", &dump, "-display", "none"]);
     let output = command.output().with_context(|| crate::launch::missing(&options.qemu))?;

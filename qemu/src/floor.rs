@@ -35,7 +35,7 @@ pub fn floor(args: &FloorArgs) -> Result<()> {
     let progress = Progress::new(1);
     let floors = collect(&args.machine, args.limits, &progress, &args.log)?;
     drop(progress);
-    let (cpus, accel) = (args.machine.cpus, args.machine.accel.name());
+    let (cpus, accel) = (args.machine.cpus, args.machine.accel_name());
     println!("PSCI alone: {cpus} CPUs, {accel}, {version}");
     println!("{}", show(&floors));
     Ok(())

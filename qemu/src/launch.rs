@@ -13,6 +13,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getppid};
 
+use crate::kvm::{self, Rig, Terminal};
 use crate::machine::Options;
 
 /// Process groups to be killed on Ctrl-C.
@@ -28,6 +29,8 @@ pub struct Qemu {
     child: Child,
     /// The whole command line, for the report.
     pub command: Vec<String>,
+    /// What is between it and the guest, if it runs a hypervisor.
+    rig: Option<Rig>,
 }
 
 /// QEMU's ends of the console.
@@ -45,11 +48,15 @@ impl Qemu {
     /// Starts QEMU. It dies with the thread that calls this, so call it from one that stays.
     ///
     /// # Errors
-    /// The program cannot be started; says which.
+    /// The program cannot be started; says which. With a hypervisor of its own: a file that is
+    /// missing.
     pub fn start(options: &Options, initrd: Option<&Path>) -> Result<(Self, Pipes)> {
-        let mut arguments = options.arguments(initrd);
-        arguments
-            .extend(["-display", "none", "-monitor", "none", "-serial", "stdio"].map(Into::into));
+        let nested = kvm::is_nested(options);
+        let rig = nested.then(|| Rig::new(options, initrd, Terminal::Pipes)).transpose()?;
+        let mut arguments = match &rig {
+            Some(rig) => rig.arguments.clone(),
+            None => direct(options, initrd),
+        };
         let mut command = Command::new(&options.qemu);
         command.args(&arguments).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -58,7 +65,16 @@ impl Qemu {
         let pipes = take_pipes(&mut child).context("QEMU without pipes")?;
         lock().push(group(&child));
         arguments.insert(0, options.qemu.clone());
-        Ok((Self { child, command: arguments }, pipes))
+        if let Some(rig) = &rig {
+            arguments.push("# in it:".into());
+            arguments.extend(rig.guest.iter().cloned());
+        }
+        Ok((Self { child, command: arguments, rig }, pipes))
+    }
+
+    /// What is between it and the guest, if it runs a hypervisor.
+    pub fn rig(&self) -> Option<&Rig> {
+        self.rig.as_ref()
     }
 
     /// Number of the process, which is also that of its group.
@@ -160,6 +176,13 @@ pub fn die_with_parent(command: &mut Command, signal: Signal) {
     // SAFETY: between fork and exec the closure only makes two system calls; it takes no lock and
     // does not allocate, except for the error text on the way to its end.
     unsafe { command.pre_exec(in_child) };
+}
+
+/// QEMU's arguments for a guest of its own.
+fn direct(options: &Options, initrd: Option<&Path>) -> Vec<String> {
+    let mut arguments = options.arguments(initrd);
+    arguments.extend(["-display", "none", "-monitor", "none", "-serial", "stdio"].map(Into::into));
+    arguments
 }
 
 fn take_pipes(child: &mut Child) -> Option<Pipes> {

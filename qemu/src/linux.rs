@@ -137,7 +137,7 @@ pub fn linux(args: &LinuxArgs) -> Result<()> {
         cpus: args.machine.cpus,
         gic: if args.machine.gic == crate::Gic::V2 { "2" } else { "3" },
         el2: args.machine.el2,
-        accel: args.machine.accel.name(),
+        accel: args.machine.accel_name(),
         qemu: &qemu,
         kernel: name(&kernel),
         jumps: &run.jumps,

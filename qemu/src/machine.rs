@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
+use crate::kvm::{self, HostArgs};
+
 /// CPUs unless told otherwise.
 pub const CPUS: u32 = 16;
 /// CPUs that QEMU's `virt` has with a GICv2.
@@ -30,7 +32,8 @@ pub enum Accel {
     Tcg,
     /// Translation, one host thread for all CPUs: figures repeat within a few percent.
     TcgSingle,
-    /// The host's own CPUs; only on an aarch64 host.
+    /// A real hypervisor: the host's own on an arm64 host, or else one under translation (see
+    /// [`crate::kvm`]).
     Kvm,
 }
 
@@ -98,6 +101,9 @@ pub struct Options {
     /// One more argument for QEMU; may be repeated
     #[arg(long = "qemu-arg", value_name = "ARG", allow_hyphen_values = true)]
     pub extra: Vec<String>,
+    /// The hypervisor's machine, if there is one.
+    #[command(flatten)]
+    pub host: HostArgs,
 }
 
 impl Options {
@@ -118,6 +124,7 @@ impl Options {
             gzip: false,
             qemu: "qemu-system-aarch64".into(),
             extra: Vec::new(),
+            host: HostArgs::default(),
         }
     }
 
@@ -140,7 +147,12 @@ impl Options {
         if let Some(source) = &self.dts {
             ensure!(source.is_file(), "no device tree source at {}; see dts/", source.display());
         }
-        Ok(())
+        kvm::check(self)
+    }
+
+    /// What the reports call the way the guest's code is run.
+    pub fn accel_name(&self) -> &'static str {
+        kvm::accel_name(self)
     }
 
     /// QEMU's arguments, without the ones that say where the console goes and without the device

@@ -101,7 +101,7 @@ impl Report {
             qemu: qemu.to_string(),
             command: run.command,
             cpus: options.cpus,
-            accel: options.accel.name().to_string(),
+            accel: options.accel_name().to_string(),
             gic: if options.gic == Gic::V2 { 2 } else { 3 },
             el: hello.map_or(0, |hello| hello.el),
             append: options.append.clone(),

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use baton::report::{self, LineError, Record};
 
 use crate::console::{Console, Heard};
+use crate::kvm::Rig;
 use crate::launch::{Qemu, interrupted};
 use crate::scratch::{self, Unnamed};
 use crate::{Options, Outcome, files};
@@ -70,6 +71,11 @@ impl Guest {
     /// QEMU's command line.
     pub fn command_line(&self) -> &[String] {
         &self.qemu.command
+    }
+
+    /// What a hypervisor of its own has said, if it has one.
+    pub fn host_log(&self) -> Option<String> {
+        self.qemu.rig().map(Rig::log)
     }
 
     /// Every record so far.
@@ -175,9 +181,18 @@ impl Guest {
     /// Time is up, or a panic or a malformed record came before the end.
     pub fn wait_end(&mut self, timeout: Duration) -> Result<ExitStatus, Outcome> {
         match self.wait("end of QEMU", timeout, |_| None::<()>, || None) {
-            Err(Outcome::NoVerdict(_)) => self.status().ok_or_else(|| self.gone("it ended")),
+            Err(Outcome::NoVerdict(_)) => self.ended_well(),
             Err(other) => Err(other),
             Ok(()) => unreachable!("nothing was asked for"),
+        }
+    }
+
+    /// QEMU's status; with a hypervisor of its own that one's QEMU has to have ended well too.
+    fn ended_well(&mut self) -> Result<ExitStatus, Outcome> {
+        let status = self.status().ok_or_else(|| self.gone("it ended"))?;
+        match self.qemu.rig().map(Rig::verdict) {
+            Some(Err(why)) if status.success() => Err(Outcome::NoVerdict(format!("{why:#}"))),
+            _ => Ok(status),
         }
     }
 
@@ -255,6 +270,9 @@ impl Guest {
         let status = self.status().map_or("no status".to_string(), |status| status.to_string());
         let said = self.transcript().iter().find(|line| line.starts_with("qemu: "));
         let said = said.map(|line| format!("; {line}")).unwrap_or_default();
+        if let Some(Err(why)) = self.qemu.rig().map(Rig::verdict) {
+            return Outcome::NoVerdict(format!("{why:#}; before: {what}"));
+        }
         Outcome::NoVerdict(format!("QEMU ended ({status}) before: {what}{said}"))
     }
 

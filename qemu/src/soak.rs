@@ -72,7 +72,7 @@ pub fn soak(args: &SoakArgs) -> Result<()> {
         verdicts.push(alone(args, &mut cycled));
     }
     println!("{}", show(&verdicts));
-    let (accel, mem) = (args.machine.accel.name(), args.machine.mem.as_str());
+    let (accel, mem) = (args.machine.accel_name(), args.machine.mem.as_str());
     let (rounds, cycles) = (rounds.as_slice(), cycled.as_slice());
     let report = Report { v: 1, qemu: &qemu, accel, mem, verdicts: &verdicts, rounds, cycles };
     save(&args.out.join("soak.json"), &serde_json::to_string_pretty(&report)?, "every round")?;

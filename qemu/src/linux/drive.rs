@@ -11,7 +11,7 @@ use super::{Jump, LinuxArgs, Said, System};
 use crate::gdb::{Place, Watch};
 use crate::progress::Progress;
 use crate::run::show_tail;
-use crate::{Gic, Guest, Options, Outcome, collect};
+use crate::{Gic, Guest, Options, Outcome, collect, kvm};
 
 /// The first thing that Linux says, on its early console.
 const FIRST_WORD: &str = "Booting Linux on physical CPU";
@@ -62,7 +62,7 @@ pub(super) fn compare(
     let silence = args.limits.silence();
     with_guest(args, &machine, &args.out.join("linux-linux.log"), |guest| {
         linux_line(guest, "up", silence)?;
-        let watch = entry_line(guest, silence)?.and_then(|at| stub.watch(at).ok());
+        let watch = watch_at(stub, entry_line(guest, silence)?);
         linux_line(guest, "leaving", silence)?;
         let jump = into_linux_watched(guest, System::Linux, watch, silence)?;
         linux_line(guest, "up", silence)?;
@@ -72,11 +72,20 @@ pub(super) fn compare(
     })
 }
 
-/// A machine with a stub through which its first instruction in the next kernel is seen.
-fn watched(machine: Options) -> Result<(Options, Place)> {
+/// A machine with a stub through which its first instruction in the next kernel is seen. The stub of a
+/// QEMU in another machine can't be reached: no stub, and that instruction is not seen.
+fn watched(machine: Options) -> Result<(Options, Option<Place>)> {
+    if kvm::is_nested(&machine) {
+        return Ok((machine, None));
+    }
     let stub = Place::free()?;
     let extra = machine.extra.iter().cloned().chain(stub.arguments()).collect();
-    Ok((Options { extra, ..machine }, stub))
+    Ok((Options { extra, ..machine }, Some(stub)))
+}
+
+/// Watches for an address, if both the stub and the address are known.
+fn watch_at(stub: Option<Place>, address: Option<u64>) -> Option<Watch> {
+    stub?.watch(address?).ok()
 }
 
 /// Where the kernel that Linux has loaded will be entered, as its kexec-tools say.
@@ -135,7 +144,7 @@ pub(super) fn warm(
 fn there_and_back(
     args: &LinuxArgs,
     guest: &mut Guest,
-    stub: Place,
+    stub: Option<Place>,
     progress: &Progress,
     cold: &[String],
 ) -> Result<Warm, Outcome> {
@@ -153,7 +162,7 @@ fn there_and_back(
         let entry = said.first().and_then(|line| address(line));
         busy(guest, &args.before, silence)?;
         collect::no_errors(guest.records())?;
-        let watch = entry.and_then(|at| stub.watch(at).ok());
+        let watch = watch_at(stub, entry);
         guest.send("kexec exec")?;
         let first = guest.transcript().len();
         warm.jumps.push(into_linux_watched(guest, System::Baton, watch, silence)?);
@@ -164,7 +173,7 @@ fn there_and_back(
         warm.linux.push(said);
         if !last {
             progress.step(format!("Linux into baton, {cycle} of {}", args.cycles - 1));
-            let watch = entry_line(guest, silence)?.and_then(|at| stub.watch(at).ok());
+            let watch = watch_at(stub, entry_line(guest, silence)?);
             linux_line(guest, "leaving", silence)?;
             warm.jumps.push(into_baton_watched(guest, watch, silence)?);
         }
