@@ -69,7 +69,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run kvm kvm-test test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run kvm kvm-test exits test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -81,6 +81,7 @@ help:
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
 	@echo "make kvm     as run, with baton as a guest of real KVM: the host's own on arm64, else KVM under TCG"
+	@echo "make exits   what a kexec costs a guest of KVM, in exits by kind and phase, beside the floor and Linux"
 	@echo "make image   build $(IMAGE)"
 	@echo "make lint    rustfmt, clippy for host and target, licences"
 	@echo "make fuzz    search for input that breaks a parser: FUZZ_SECONDS (30) for each of FUZZ_TARGETS (all),"
@@ -114,7 +115,13 @@ soak: image $(LINUX)/.done
 
 # baton as a guest of real KVM: the host's own, or a Linux with KVM under translation.
 kvm: ACCEL = kvm
+kvm: CPUS = 8
 kvm: run
+
+exits: CPUS = 8
+exits: image floor $(KVM)/.done-$(HOST_LINUX) $(LINUX)/.done
+	@$(BATON) exits --image $(IMAGE) --floor $(FLOOR) --linux $(LINUX)/root --out target/report $(GUEST) \
+	  --host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(APPENDED)
 
 # ACCEL=kvm needs the hypervisor first, unless this host is one.
 HYPERVISOR = $(KVM)/.done-$(HOST_LINUX)

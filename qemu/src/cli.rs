@@ -8,13 +8,16 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::BenchArgs;
 use crate::draw::DrawArgs;
+use crate::exits::ExitsArgs;
 use crate::floor::FloorArgs;
 use crate::linux::LinuxArgs;
 use crate::linux::matrix::MatrixArgs;
 use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
-use crate::{Options, Outcome, bench, boot, draw, files, floor, image, linux, run, sign, soak};
+use crate::{
+    Options, Outcome, bench, boot, draw, exits, files, floor, image, linux, run, sign, soak,
+};
 
 /// Makes images, boots them under QEMU and reports what they measure.
 #[derive(Parser)]
@@ -76,6 +79,11 @@ enum Command {
         after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5\n  baton bench --cpus 80 --accel tcg-single --dts dts/dsu-2.dts --load"
     )]
     Bench(BenchArgs),
+    /// Count what a kexec costs a guest of KVM, in exits
+    #[command(
+        after_help = "Example:\n  baton exits --cpus 8\n  baton exits --cpus 8 --floor target/floor.Image --linux target/linux/root"
+    )]
+    Exits(ExitsArgs),
     /// Hand over to an unmodified Linux and back, and time the jumps beside Linux's own
     #[command(
         after_help = "Example:\n  qemu/linux/fetch target/linux\n  baton linux --cpus 8 --mem 2G --cycles 3\n  baton linux --cpus 80 --mem 2G --el2"
@@ -145,6 +153,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run(args) => run::run(&args),
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Exits(args) => exits::exits(&args),
         Command::Linux(args) => linux::linux(&args),
         Command::LinuxMatrix(args) => linux::matrix::matrix(&args),
         Command::Soak(args) => soak::soak(&args),

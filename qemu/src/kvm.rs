@@ -51,9 +51,18 @@ pub struct HostArgs {
     /// Its time is instructions (QEMU's -icount): slower, and figures repeat
     #[arg(id = "host-icount", long = "host-icount")]
     pub icount: bool,
-    /// Events of the host's KVM to record, and KiB of buffer for each of its CPUs.
+    /// What to record of the host's KVM.
     #[arg(skip)]
-    pub trace: Option<(&'static [&'static str], u32)>,
+    pub trace: Option<Tracing>,
+}
+
+/// What the Linux that is the hypervisor is to record, and print behind the guest's end.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracing {
+    /// Tracepoints of the group kvm, each with its filter (empty: none).
+    pub events: &'static [(&'static str, &'static str)],
+    /// KiB of buffer for each of its CPUs.
+    pub kib: u32,
 }
 
 impl Default for HostArgs {

@@ -12,6 +12,7 @@ pub mod console;
 pub mod cpio;
 pub mod draw;
 pub mod dts;
+pub mod exits;
 #[cfg(test)]
 mod fake;
 pub mod files;

@@ -112,6 +112,18 @@ struct Report<'a> {
     linux: &'a [Said],
 }
 
+/// Linux and its initramfs for one kexec into the same Linux, which then turns the machine off: the
+/// kernel, and its command line with the initramfs.
+///
+/// # Errors
+/// A file that is missing among the packages, or no room in `out`.
+pub fn into_itself(out: &Path, root: &Path, image: &Path) -> Result<(PathBuf, (String, PathBuf))> {
+    let archive = out.join("linux.cpio");
+    fs::write(&archive, initramfs::build(root, image)?)?;
+    let append = format!("{} baton.do=linux baton.flags=-i", drive::CONSOLE);
+    Ok((initramfs::kernel(root)?, (append, archive)))
+}
+
 /// Boots, jumps, judges, prints the tables and writes linux.json.
 ///
 /// # Errors

@@ -98,7 +98,7 @@ fn all_modes(
     collect::no_errors(&[hello])?;
     let mut traces = Vec::new();
     for mode in MODES {
-        cycles(args, guest, progress, mode)?;
+        cycles(args.cycles, silence, guest, progress, mode)?;
         progress.step(format!("reading the timeline of the last {mode} kexec"));
         traces.push(trace(guest, silence)?);
     }
@@ -112,18 +112,21 @@ fn all_modes(
 }
 
 /// Has the guest kexec as often as asked, and waits until the last new kernel has said so.
-fn cycles(
-    args: &RunArgs,
+///
+/// # Errors
+/// A panic, an error record, or no word within `silence`.
+pub fn cycles(
+    asked: u32,
+    silence: Duration,
     guest: &mut Guest,
     progress: &Progress,
     mode: &str,
 ) -> Result<(), Outcome> {
-    let asked = args.cycles;
     progress.step(format!("{mode} kexec 1 of {asked}"));
     guest.send(&format!("cycle {asked} --teardown {mode} --bringup {mode}"))?;
     loop {
         let wanted = |r: &Record| matches!(r, Record::Cycle(_) | Record::Error(_));
-        match guest.wait_for(&format!("cycle record, {mode}"), wanted, args.limits.silence())? {
+        match guest.wait_for(&format!("cycle record, {mode}"), wanted, silence)? {
             Record::Cycle(Cycle { done, .. }) if done >= asked => return Ok(()),
             Record::Cycle(Cycle { done, .. }) => {
                 progress.step(format!("{mode} kexec {} of {asked}", done + 1));
@@ -134,7 +137,10 @@ fn cycles(
 }
 
 /// Asks for the trace of the kexec that led to the running kernel.
-fn trace(guest: &mut Guest, silence: Duration) -> Result<Trace, Outcome> {
+///
+/// # Errors
+/// As for [`cycles`], or the trace has nothing of one of the kernels.
+pub fn trace(guest: &mut Guest, silence: Duration) -> Result<Trace, Outcome> {
     let first = guest.records().len();
     guest.command_within("timeline --json", silence)?;
     let (before, after) = guest.records().split_at(first);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::HostArgs;
 use super::carry::{Carried, quoted};
+use super::{HostArgs, Tracing};
 use crate::cpio::Archive;
 use crate::packages::{self, LOADER, read};
 
@@ -41,8 +41,10 @@ pub fn build(host: &HostArgs, arguments: &[String], files: &[Carried]) -> Result
     for file in files {
         archive.add(&file.to, &read(&file.from)?)?;
     }
-    if let Some((events, kib)) = host.trace {
-        archive.add("run/trace", events.join(" ").as_bytes())?;
+    if let Some(Tracing { events, kib }) = host.trace {
+        let lines: String =
+            events.iter().map(|(name, filter)| format!("{name} {filter}\n")).collect();
+        archive.add("run/trace", lines.as_bytes())?;
         archive.add("run/trace.kb", kib.to_string().as_bytes())?;
     }
     archive.finish()

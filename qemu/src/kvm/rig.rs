@@ -50,6 +50,8 @@ impl Rig {
         let console = ["-chardev", "stdio,id=guest,signal=off", "-serial", "chardev:guest"];
         guest.extend(console.map(Into::into));
         guest.extend(["-display", "none", "-monitor", "none"].map(Into::into));
+        // Each vCPU's thread has its number in its name: tracepoints say no more than that.
+        guest.extend(["-name", "debug-threads=on"].map(Into::into));
         let initramfs = Unnamed::new(&initramfs::build(&options.host, &guest, &files)?)?;
         let log = Unnamed::new(b"")?;
         let arguments = outer(options, &initramfs.path(), &log.path(), terminal)?;

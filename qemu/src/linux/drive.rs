@@ -18,7 +18,7 @@ const FIRST_WORD: &str = "Booting Linux on physical CPU";
 /// What it says when all CPUs are up.
 const ALL_UP: &str = "smp: Brought up";
 /// The early console of QEMU's virt, so that the first word comes before the clock starts.
-const CONSOLE: &str = "console=ttyAMA0 earlycon=pl011,0x9000000";
+pub(super) const CONSOLE: &str = "console=ttyAMA0 earlycon=pl011,0x9000000";
 
 /// What the jumps between the two have shown.
 #[derive(Default)]

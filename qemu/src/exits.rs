@@ -1,0 +1,202 @@
+//! `baton exits`: what a kexec costs a guest of KVM, in exits. The host kernel's own tracepoints say
+//! each one of every vCPU with its reason; they are counted by kind, CPU and phase, and put on the
+//! kernel's own time line.
+
+pub mod account;
+pub mod reason;
+mod show;
+pub mod trace;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use baton::report::Record;
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use self::account::{Account, Counts};
+use self::trace::{Exit, TRACING};
+use crate::chrome;
+use crate::machine::{Accel, Options};
+use crate::progress::Progress;
+use crate::report::Trace;
+use crate::run::{Limits, cycles, save, show_tail, trace as read_trace};
+use crate::timeline::Timeline;
+use crate::{Guest, Outcome, kvm, launch};
+
+/// Kexecs before the one that is counted: afterwards the host has given all memory that is used.
+const WARM: u32 = 2;
+
+/// What to count.
+#[derive(Args, Clone, Debug)]
+pub struct ExitsArgs {
+    #[command(flatten)]
+    machine: Options,
+    /// Bring CPUs up and down serially, instead of in parallel
+    #[arg(long)]
+    serial: bool,
+    /// Beside it: the floor payload at PATH
+    #[arg(long, value_name = "PATH")]
+    floor: Option<PathBuf>,
+    /// Beside it: Linux into the same Linux, from packages unpacked at DIR (qemu/linux/fetch)
+    #[arg(long, value_name = "DIR")]
+    linux: Option<PathBuf>,
+    /// Directory for exits.json, trace.json and the transcripts
+    #[arg(long, value_name = "DIR", default_value = "target/report")]
+    out: PathBuf,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What `exits.json` holds.
+#[derive(Serialize)]
+struct Report<'a> {
+    v: u32,
+    cpus: u32,
+    gic: u32,
+    accel: &'static str,
+    qemu: &'a str,
+    teardown: &'a str,
+    account: &'a Account,
+    between_calls: &'a [(String, Counts)],
+}
+
+/// Boots under KVM, kexecs, counts, prints the tables and writes the report.
+///
+/// # Errors
+/// An [`Outcome`] if a guest failed; this host is a hypervisor itself, whose tracepoints are not this
+/// tool's to turn on; else what went wrong here.
+pub fn exits(args: &ExitsArgs) -> Result<()> {
+    let mut machine = args.machine.clone();
+    machine.accel = Accel::Kvm;
+    machine.host.trace = Some(TRACING);
+    machine.check()?;
+    ensure!(
+        kvm::is_nested(&machine),
+        "exits are counted in the Linux under translation; on this host use its own tracepoints (perf kvm stat)"
+    );
+    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let qemu = launch::version(&machine.qemu)?;
+    launch::kill_on_interrupt()?;
+    let others = u64::from(args.floor.is_some()) + u64::from(args.linux.is_some());
+    let progress = Progress::new(4 + u64::from(WARM) + others);
+    let mode = if args.serial { "serial" } else { "parallel" };
+    let (trace, exits) = kexec(args, &machine, mode, &progress)?;
+    let account = account::account(&exits, &trace.kexec, trace.cpus, &trace.records)?;
+    let mut beside =
+        vec![("baton".to_string(), account::count(account::between_calls(&exits).iter()))];
+    if let Some(floor) = &args.floor {
+        beside.push(("floor".into(), alone(args, &machine, floor, None, "floor", &progress)?));
+    }
+    if let Some(root) = &args.linux {
+        let (kernel, append) = crate::linux::into_itself(&args.out, root, &args.machine.image)?;
+        let counts = alone(args, &machine, &kernel, Some(&append), "Linux", &progress)?;
+        beside.push(("Linux".into(), counts));
+    }
+    drop(progress);
+    let gic = if machine.gic == crate::Gic::V2 { 2 } else { 3 };
+    let cpus = machine.cpus;
+    println!(
+        "Exits of one {mode} kexec: {cpus} CPUs, GICv{gic}, {}, {qemu}, Linux {}",
+        kvm::NESTED,
+        machine.host.linux
+    );
+    println!("{}\nThe boot CPU's by phase\n{}", show::kinds(&account), show::phases(&account));
+    println!("From the first CPU_OFF to the last CPU_ON, all CPUs\n{}", show::subjects(&beside));
+    let report = Report {
+        v: 1,
+        cpus,
+        gic,
+        accel: kvm::NESTED,
+        qemu: &qemu,
+        teardown: mode,
+        account: &account,
+        between_calls: &beside,
+    };
+    save(&args.out.join("exits.json"), &serde_json::to_string_pretty(&report)?, "all counts")?;
+    let line = on_time_line(&trace, &exits)?;
+    save(&args.out.join("trace.json"), &line, "the exits on the time line: ui.perfetto.dev")
+}
+
+/// Boots baton, kexecs, and gives the last kexec's records and every exit of the machine's life.
+fn kexec(
+    args: &ExitsArgs,
+    machine: &Options,
+    mode: &str,
+    progress: &Progress,
+) -> Result<(Trace, Vec<Exit>)> {
+    progress.step(format!("booting {} CPUs under a Linux with KVM", machine.cpus));
+    let log = args.out.join("console.log");
+    let mut guest = Guest::start_logged(machine, Some(log.clone()))?;
+    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
+    let silence = args.limits.silence();
+    let result = (|| {
+        guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
+        cycles(WARM + 1, silence, &mut guest, progress, mode)?;
+        progress.step("reading the time line");
+        let trace = read_trace(&mut guest, silence)?;
+        guest.send("poweroff")?;
+        progress.step("reading the host's trace");
+        guest.wait_end(silence)?;
+        Ok(trace)
+    })();
+    let trace = result.inspect_err(|_: &Outcome| show_tail(&guest, &log))?;
+    Ok((trace, of_host(&guest, &args.out.join("host.log"))?))
+}
+
+/// Exits of another kernel that turns its CPUs off and on, and then the machine off.
+fn alone(
+    args: &ExitsArgs,
+    machine: &Options,
+    image: &Path,
+    linux: Option<&(String, PathBuf)>,
+    name: &str,
+    progress: &Progress,
+) -> Result<Counts> {
+    progress.step(format!("{name} in the same place"));
+    let mut machine = Options { image: image.into(), files: Vec::new(), ..machine.clone() };
+    if let Some((append, initrd)) = linux {
+        machine.append = append.clone();
+        machine.extra.extend(["-initrd".into(), initrd.display().to_string()]);
+        machine.extra.extend(["-M", "its=off"].map(String::from));
+    }
+    let log = args.out.join(format!("{}.log", name.to_lowercase()));
+    let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
+    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
+    let host = args.out.join(format!("{}-host.log", name.to_lowercase()));
+    let ended = guest.wait_end(Duration::from_secs(args.limits.total));
+    ended.inspect_err(|_| show_tail(&guest, &log))?;
+    Ok(account::count(account::between_calls(&of_host(&guest, &host)?).iter()))
+}
+
+/// What the host's tracepoints have said in the life of a guest that has ended; kept at `path`.
+fn of_host(guest: &Guest, path: &Path) -> Result<Vec<Exit>> {
+    let log = guest.host_log().unwrap_or_default();
+    fs::write(path, &log).with_context(|| format!("cannot write {}", path.display()))?;
+    ensure!(log.contains("@host traced"), "the host's trace did not come to its end");
+    let trace = trace::read(&log);
+    ensure!(trace.lost == 0, "the host's buffer lost {} events of the trace", trace.lost);
+    Ok(trace.exits)
+}
+
+/// The kexec's Chrome trace with an instant for each exit on its CPU.
+fn on_time_line(trace: &Trace, exits: &[Exit]) -> Result<String> {
+    let ahead = account::ahead(exits, &trace.records)?;
+    let mut page = chrome::trace(&[Timeline::new(trace)]);
+    let from = trace.kexec.exec_at_ns as i64;
+    let to = from + trace.kexec.blackout_ns as i64;
+    let instants = exits.iter().filter_map(|exit| {
+        let at = exit.at as i64 - ahead;
+        let event = json!({
+            "name": exit.reason.to_string(), "cat": "exit", "ph": "i", "s": "t",
+            "ts": (at - from) as f64 / 1000.0, "pid": 0, "tid": exit.cpu,
+        });
+        (from..=to).contains(&at).then_some(event)
+    });
+    let events = page["traceEvents"].as_array_mut().context("a trace without events")?;
+    events.extend(instants);
+    Ok(page.to_string())
+}
