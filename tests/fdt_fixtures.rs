@@ -32,6 +32,9 @@ fn mpidrs(d: &Description) -> Vec<u64> {
 const UART: Console =
     Console { base: Range::new(0x9000000, 0x9001000), intid: Some(33), uart: Uart::Pl011 };
 const TIMER: Timer = Timer { virtual_ppi: 27, physical_ppi: 30, hypervisor_ppi: Some(26) };
+const VPL011: Console =
+    Console { base: Range::new(0x22000000, 0x22001000), intid: Some(32), uart: Uart::Sbsa };
+const XEN_TIMER: Timer = Timer { virtual_ppi: 27, physical_ppi: 30, hypervisor_ppi: None };
 
 fn device(name: &str, start: u64, size: u64, intid: u32) -> Device {
     Device { base: Range::new(start, start + size), intid, name: name.into() }
@@ -69,6 +72,39 @@ fn qemu_virt_with_gicv2() {
 fn qemu_virt_with_el2_calls_the_secure_monitor() {
     let d = good("good-virt-el2");
     assert_eq!((d.psci.conduit, d.topology.len()), (Conduit::Smc, 4));
+}
+
+/// Xen's tree names no console in `/chosen`, gives each device its own interrupt parent, puts a mask
+/// of CPUs into the flags of every interrupt, and has no timer of EL2.
+#[test]
+fn a_guest_of_xen_with_gicv3() {
+    let d = good("good-xen-gicv3-4");
+    assert_eq!(d.memory, [Range::new(0x40000000, 0x60000000)]);
+    assert_eq!(mpidrs(&d), [0, 1, 2, 3]);
+    assert_eq!((d.psci.conduit, d.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
+    let redistributors = vec![Range::new(0x3020000, 0x4020000)];
+    let distributor = Range::new(0x3001000, 0x3011000);
+    assert_eq!(d.gic, Gic::V3 { distributor, redistributors, stride: None });
+    assert_eq!((d.timer, d.console), (XEN_TIMER, Some(VPL011)));
+    assert_eq!(d.initrd, Some(Range::new(0x48200000, 0x482cf0f8)));
+    assert_eq!((d.rtc, d.virtio.len()), (None, 0));
+}
+
+#[test]
+fn a_guest_of_xen_with_gicv2() {
+    let d = good("good-xen-gicv2-4");
+    let distributor = Range::new(0x3001000, 0x3002000);
+    let cpu_interface = Range::new(0x3002000, 0x3004000);
+    assert_eq!(d.gic, Gic::V2 { distributor, cpu_interface });
+    assert_eq!((mpidrs(&d), d.timer, d.console), (vec![0, 1, 2, 3], XEN_TIMER, Some(VPL011)));
+}
+
+/// A list that has an entry for the timer of EL2 is worth a warning if that entry cannot be used.
+#[test]
+fn a_hypervisor_timer_that_is_listed_has_to_be_usable() {
+    let d = describe_on("odd-timer", 0).unwrap();
+    assert_eq!(d.timer, XEN_TIMER);
+    assert_eq!(d.warnings, ["/timer: no hypervisor timer interrupt"]);
 }
 
 #[test]

@@ -114,7 +114,18 @@ fn has_tags() -> bool {
 fn stop_monitors() {
     msr!("pmcr_el0" = 0);
     msr!("pmcntenclr_el0" = !0, "pmintenclr_el1" = !0, "pmovsclr_el0" = !0);
-    msr!("pmuserenr_el0" = 0, "pmselr_el0" = 0, "pmccfiltr_el0" = 0);
+    msr!("pmuserenr_el0" = 0, "pmselr_el0" = 0);
+    if has_filter() {
+        msr!("pmccfiltr_el0" = 0);
+    }
+}
+
+/// PMCCFILTR_EL0 can be written. Xen leaves ID_AA64DFR0_EL1.PMUVer as the hardware has it, emulates
+/// the other registers of the monitors as zero, and makes this one undefined
+/// (xen/arch/arm/arm64/vsysreg.c). Monitors that exist never read PMCR_EL0 as zero: it has the
+/// number of their counters and who made them.
+fn has_filter() -> bool {
+    mrs!("pmcr_el0") != 0
 }
 
 /// Breakpoints and watchpoints off, and the OS lock on, as a reset leaves it.

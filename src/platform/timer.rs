@@ -21,7 +21,9 @@ pub(super) fn timer(
         of(name).ok_or_else(|| PlatformError::Timer { node: node.path(), interrupt })
     };
     let hypervisor_ppi = of("hyp-phys");
-    if hypervisor_ppi.is_none() {
+    // Xen's guests have no EL2, and their trees end the list before this timer.
+    let listed = position(node, "hyp-phys").is_some_and(|at| at < all.len());
+    if listed && hypervisor_ppi.is_none() {
         warn(warnings, &node.path(), "no hypervisor timer interrupt");
     }
     Ok(Timer {

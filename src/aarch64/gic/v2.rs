@@ -127,11 +127,12 @@ impl Gic2 {
     }
 
     /// No private interrupt of this CPU enabled, pending or active. Pending SGIs have registers of
-    /// their own (IHI 0048 4.3.16).
+    /// their own (IHI 0048 4.3.16); they are written only where one is pending, because Xen reads
+    /// them as zero and answers a write with a data abort (xen/arch/arm/vgic-v2.c).
     fn clear_private(&self) {
         let d = self.registers();
         d.icenabler[0].set(!0);
-        d.cpendsgir.iter().for_each(|sgis| sgis.set(!0));
+        d.cpendsgir.iter().filter(|sgis| sgis.get() != 0).for_each(|sgis| sgis.set(!0));
         d.icpendr[0].set(!0);
         d.icactiver[0].set(!0);
     }
