@@ -80,14 +80,15 @@ impl Default for Irqs {
 }
 
 impl Irqs {
-    /// Routes and enables an interrupt, and runs its action whenever it comes from now on. Boot
+    /// Configures, routes and enables an interrupt, and runs its action whenever it comes from now on. Boot
     /// CPU, in ordinary context. One whose affinity has no online CPU is masked ([`Kind::Managed`])
     /// or goes elsewhere ([`Kind::Balanced`]) until such a CPU is there.
     ///
     /// # Errors
     /// The number is no SPI or is taken already, or its route did not take; nothing has changed.
     pub fn request(&self, here: &Here<'_>, wanted: Wanted) -> Result<(), IrqError> {
-        let intid = wanted.intid;
+        let interrupt = wanted.interrupt;
+        let intid = interrupt.intid;
         if !SHARED.contains(&intid) || intid >= here.machine.shared_end() {
             return Err(IrqError::NotShared(intid));
         }
@@ -98,6 +99,7 @@ impl Irqs {
         let (entry, route) = Entry::new(wanted, here.online, &Loads::of(&entries))?;
         entries.insert(at, entry);
         self.publish(here, &entries); // before it is enabled: the first one finds its action
+        here.machine.configure(interrupt); // it is masked: nobody has it
         let routed = here.machine.apply(&[route]);
         if let Err(error) = routed {
             let entry = entries.remove(at);

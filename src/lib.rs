@@ -19,7 +19,8 @@
 //! Arrows, from who uses to what is used: `aarch64 → kernel, machine`; `kernel ↔ shell → hotplug,
 //! kexec, options`; `kernel → handover, platform, fdt, memory, report`; `hotplug → machine, sync,
 //! trace, cpu`; `handover → trace`; `kexec → memory`; `platform → fdt, cpu, memory`; `machine →`
-//! the types that cross it. `config` and `report` know nobody; all may use `config` and `cpu`.
+//! the types that cross it. `config`, `report` and `interrupt` know nobody;
+//! all may use `config`, `cpu` and `interrupt`.
 //!
 //! - `aarch64`: entry, vectors, page tables, PSCI, GIC, timer, UART, jump. No policy.
 //! - [`machine`]: the seam. Each method says who may call it, when, and what holds then.
@@ -27,6 +28,7 @@
 //!   the state of the boot CPU's console side; the point of no return is one line in it.
 //! - [`hotplug`]: a cell per CPU, the table of steps, bring-up and teardown serially and at once,
 //!   failures on purpose. Run by all CPUs; the boot CPU controls.
+//! - [`interrupt`]: an interrupt's number and its trigger mode, from the source to the distributor.
 //! - [`irq`]: shared interrupts: descriptors, actions, and one plan for all that leave together.
 //! - [`pmu`]: the DSU PMU of each cluster: who owns it, its counters, how both leave.
 //! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes;
@@ -124,6 +126,8 @@ pub mod fdt;
 pub mod handover;
 #[forbid(unsafe_code)]
 pub mod hotplug;
+#[forbid(unsafe_code)]
+pub mod interrupt;
 #[forbid(unsafe_code)]
 pub mod irq;
 #[forbid(unsafe_code)]

@@ -4,6 +4,7 @@
 mod fdt_support;
 
 use baton::cpu::Mpidr;
+use baton::interrupt::Interrupt;
 use baton::platform::{self, Cluster, Description};
 use fdt_support::dtb;
 
@@ -13,7 +14,7 @@ fn describe(name: &str) -> Description {
 
 fn clusters(d: &Description) -> Vec<(&str, u32, String)> {
     let one = |c: &Cluster| c.cpus.ranges().to_string();
-    d.clusters.iter().map(|c| (c.name.as_str(), c.intid, one(c))).collect()
+    d.clusters.iter().map(|c| (c.name.as_str(), c.interrupt.intid, one(c))).collect()
 }
 
 #[test]
@@ -27,6 +28,13 @@ fn clusters_keep_the_cpus_that_are_used() {
     ];
     assert_eq!(clusters(&d), expected);
     assert!(describe("good-virt-gicv3-4").clusters.is_empty());
+}
+
+#[test]
+fn an_overflow_interrupt_has_the_trigger_of_its_line() {
+    let of = |name| describe(name).clusters.iter().map(|c| c.interrupt).collect::<Vec<_>>();
+    assert_eq!(of("good-triggers"), [Interrupt::edge(208)]);
+    assert_eq!(of("good-clusters"), [209, 208, 1019].map(Interrupt::level));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use baton::cpu::Mpidr;
 use baton::fdt;
+use baton::interrupt::Interrupt;
 use baton::memory::Range;
 use baton::platform::{self, Conduit, Console, Description, Device, Gic, PsciVersion, Timer, Uart};
 use fdt_support::dtb;
@@ -29,15 +30,25 @@ fn mpidrs(d: &Description) -> Vec<u64> {
     d.topology.cpus().map(|cpu| d.topology.mpidr(cpu).unwrap().value()).collect()
 }
 
-const UART: Console =
-    Console { base: Range::new(0x9000000, 0x9001000), intid: Some(33), uart: Uart::Pl011 };
-const TIMER: Timer = Timer { virtual_ppi: 27, physical_ppi: 30, hypervisor_ppi: Some(26) };
-const VPL011: Console =
-    Console { base: Range::new(0x22000000, 0x22001000), intid: Some(32), uart: Uart::Sbsa };
-const XEN_TIMER: Timer = Timer { virtual_ppi: 27, physical_ppi: 30, hypervisor_ppi: None };
+const UART: Console = Console {
+    base: Range::new(0x9000000, 0x9001000),
+    interrupt: Some(Interrupt::level(33)),
+    uart: Uart::Pl011,
+};
+const TIMER: Timer = Timer {
+    virtual_ppi: Interrupt::level(27),
+    physical_ppi: Interrupt::level(30),
+    hypervisor_ppi: Some(Interrupt::level(26)),
+};
+const VPL011: Console = Console {
+    base: Range::new(0x22000000, 0x22001000),
+    interrupt: Some(Interrupt::level(32)),
+    uart: Uart::Sbsa,
+};
+const XEN_TIMER: Timer = Timer { hypervisor_ppi: None, ..TIMER };
 
-fn device(name: &str, start: u64, size: u64, intid: u32) -> Device {
-    Device { base: Range::new(start, start + size), intid, name: name.into() }
+fn device(name: &str, start: u64, size: u64, interrupt: Interrupt) -> Device {
+    Device { base: Range::new(start, start + size), interrupt, name: name.into() }
 }
 
 #[test]
@@ -53,9 +64,9 @@ fn qemu_virt_with_gicv3() {
     assert_eq!((d.timer, d.console), (TIMER, Some(UART)));
     assert_eq!((d.bootargs.as_str(), d.initrd, d.handover), ("", None, None));
     assert!(d.reserved.is_empty() && d.rng_seed.is_none());
-    assert_eq!(d.rtc, Some(device("pl031@9010000", 0x9010000, 0x1000, 34)));
-    let first = device("virtio_mmio@a000000", 0xa000000, 0x200, 48);
-    let last = device("virtio_mmio@a003e00", 0xa003e00, 0x200, 79);
+    assert_eq!(d.rtc, Some(device("pl031@9010000", 0x9010000, 0x1000, Interrupt::level(34))));
+    let first = device("virtio_mmio@a000000", 0xa000000, 0x200, Interrupt::edge(48));
+    let last = device("virtio_mmio@a003e00", 0xa003e00, 0x200, Interrupt::edge(79));
     assert_eq!(d.virtio, [first, last]);
 }
 
@@ -134,7 +145,10 @@ fn a_server_with_high_memory_and_two_redistributor_regions() {
 fn a_console_behind_two_buses_and_an_alias() {
     let d = good("good-bus");
     let base = Range::new(0x80_3000_1040, 0x80_3000_1140);
-    assert_eq!(d.console, Some(Console { base, intid: Some(39), uart: Uart::Sbsa }));
+    assert_eq!(
+        d.console,
+        Some(Console { base, interrupt: Some(Interrupt::level(39)), uart: Uart::Sbsa })
+    );
     assert_eq!(d.timer, TIMER);
 }
 
@@ -182,7 +196,7 @@ fn a_refused_tree_still_gives_a_console_to_say_so() {
     for name in ["no-memory", "no-psci", "no-timer", "reserved-cells"] {
         assert_eq!(platform::console_only(&dtb(&format!("broken-{name}"))), Some(UART), "{name}");
     }
-    let polled = Some(Console { intid: None, ..UART });
+    let polled = Some(Console { interrupt: None, ..UART });
     assert_eq!(platform::console_only(&dtb("broken-no-gic")), polled);
     assert_eq!(platform::console_only(&dtb("good-no-console")), None);
     assert_eq!(platform::console_only(&[0; 64]), None);
@@ -265,7 +279,7 @@ fn odd_reservations_are_kept() {
 #[test]
 fn a_console_without_driver_is_replaced_and_one_without_interrupt_is_polled() {
     let d = describe_on("odd-console", 0).unwrap();
-    assert_eq!(d.console, Some(Console { intid: None, ..UART }));
+    assert_eq!(d.console, Some(Console { interrupt: None, ..UART }));
     let warnings = [
         "/chosen: stdout-path not used: /ns16550@9040000 has no driver",
         "/uart@9000000: no usable interrupt, the console is polled",
@@ -276,8 +290,8 @@ fn a_console_without_driver_is_replaced_and_one_without_interrupt_is_polled() {
 #[test]
 fn devices_that_make_no_sense_are_left_out() {
     let d = describe_on("odd-devices", 0).unwrap();
-    assert_eq!(d.rtc, Some(device("rtc@9010000", 0x9010000, 0x1000, 34)));
-    assert_eq!(d.virtio, [device("virtio@a000000", 0xa000000, 0x200, 48)]);
+    assert_eq!(d.rtc, Some(device("rtc@9010000", 0x9010000, 0x1000, Interrupt::level(34))));
+    assert_eq!(d.virtio, [device("virtio@a000000", 0xa000000, 0x200, Interrupt::edge(48))]);
     let warnings = [
         "/virtio@a000200: left out: it has no shared interrupt that can be used",
         "/virtio@a000400: left out: it has no shared interrupt that can be used",
@@ -355,7 +369,10 @@ fn qemu_trees_of_many_cpus() {
         assert_eq!(tree.len(), 1 << 20);
         let d = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
         assert_eq!((d.topology.len(), d.warnings.len()), (cpus, 0), "{:?}", d.warnings);
-        assert_eq!((d.virtio.len(), d.rtc.as_ref().map(|rtc| rtc.intid)), (32, Some(34)));
+        assert_eq!(
+            (d.virtio.len(), d.rtc.as_ref().map(|rtc| rtc.interrupt)),
+            (32, Some(Interrupt::level(34)))
+        );
         let Gic::V3 { redistributors, .. } = &d.gic else { panic!("{:?}", d.gic) };
         assert_eq!(redistributors.len(), if cpus > 123 { 2 } else { 1 });
         let compact = fdt::compact(&tree).unwrap();

@@ -27,6 +27,7 @@ use crate::config::PAGE;
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::handover::Area;
 use crate::hotplug::Hotplug;
+use crate::interrupt::Interrupt;
 use crate::machine::inherited::Inherited;
 use crate::memory::Range;
 use crate::memory::layout::Claims;
@@ -52,7 +53,7 @@ pub struct Board {
     devices: Held,
     pub(super) lpis_left_on: usize,
     pub(super) inherited: Inherited,
-    pub(super) timer_ppi: u32,
+    pub(super) timer_ppi: Interrupt,
     pub(super) psci_version: (u32, u32),
     pub(super) entry_level: u32,
     pub(super) base: u64,
@@ -112,7 +113,7 @@ impl Board {
         devices: Held,
         lpis_left_on: usize,
         inherited: Inherited,
-        timer_ppi: u32,
+        timer_ppi: Interrupt,
         psci_version: (u32, u32),
         entry_level: u32,
         base: u64,
@@ -160,7 +161,7 @@ impl Board {
             me.count_kick();
             me.kick();
             self.crash_if_told(me.cpu);
-        } else if intid == self.timer_ppi {
+        } else if intid == self.timer_ppi.intid {
             timer::silence();
             me.count_timer();
             self.overflow_due(me);

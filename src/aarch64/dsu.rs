@@ -117,7 +117,7 @@ pub fn set_up(clusters: &[Cluster], cpus: usize) {
     let place = |cpu| Place { cluster: cluster_of(cpu), served: AtomicBool::new(false) };
     let emulated = |c: &Cluster| Emulated {
         cpus: c.cpus,
-        intid: c.intid,
+        intid: c.interrupt.intid,
         registers: Mutex::default(),
         next: AtomicU64::new(NEVER),
     };

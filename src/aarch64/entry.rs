@@ -106,6 +106,7 @@ fn prepare(
     let ((mut map, mut claims, mut warnings), mut tables) = layout(&description);
     let frames = Redistributors::of_machine(&description.gic);
     let left_on = frames.as_ref().map_or(0, |f| f.lpis_left_on.len());
+    found.lpis = frames.as_ref().map_or(0, |f| f.lpis_turned_off);
     if left_on > 0 {
         // What the redistributors write is seen only now, and nothing has been written to the
         // memory that was claimed: it can be laid out again around them.

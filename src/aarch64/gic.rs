@@ -3,10 +3,12 @@
 //! Crate arm-gic-driver has the system registers of version 3. What it lacks is here: a CPU interface
 //! of version 2 by plain accesses, finding redistributors in several regions, putting one to sleep, a bounded and word-wise set-up
 //! of a CPU's private interrupts, SGIs to any affinity, routing many interrupts in one pass, and
-//! leaving the distributor quiet. Nothing here needs a lock: every register that more than one CPU
-//! writes is one store for one interrupt, or sets or clears the bits that are written.
+//! leaving the distributor quiet. Nothing here is waited for: every register that more than one CPU
+//! writes is one store for one interrupt, or sets or clears the bits that are written. The words of
+//! triggers are neither; only the boot CPU writes them.
 
 mod clean;
+mod private;
 mod redistributor;
 mod v2;
 mod v3;
@@ -15,6 +17,7 @@ use super::percpu::PerCpu;
 use crate::aarch64::mmio::ReadWrite;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
+use crate::interrupt::{Interrupt, Trigger};
 use crate::machine::Route;
 use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
@@ -102,6 +105,17 @@ impl Gic {
         each!(self, g => g.cpu_down(cpu))
     }
 
+    /// Gives a shared interrupt its priority and its trigger. It is disabled and not pending. Boot
+    /// CPU.
+    pub fn configure(&self, interrupt: Interrupt) {
+        each!(self, g => g.configure(interrupt));
+    }
+
+    /// Gives a private interrupt of this CPU its trigger, where that is not fixed. It is disabled.
+    pub fn configure_private(&self, cpu: &PerCpu, interrupt: Interrupt) {
+        each!(self, g => g.configure_private(cpu, interrupt));
+    }
+
     /// Enables or disables a private interrupt of this CPU.
     pub fn enable_private(&self, cpu: &PerCpu, intid: u32, on: bool) {
         each!(self, g => g.enable_private(cpu, intid, on));
@@ -129,7 +143,7 @@ impl Gic {
         }
     }
 
-    /// Disables, routes and enables shared interrupts in one pass; the error is the first whose
+    /// Disables, routes and enables shared interrupts, which are configured, in one pass; the error is the first whose
     /// route reads back otherwise, and what it reads.
     pub fn apply(
         &self,
@@ -159,6 +173,7 @@ impl Gic {
                 pending: has(&d.ispendr),
                 active: has(&d.icactiver),
                 enabled: has(&d.isenabler),
+                trigger: Trigger::of_word(intid, d.icfgr[intid as usize / 16 % 64].get()),
             }
         })
     }
@@ -182,8 +197,8 @@ impl Gic {
 
     /// Turns off all private interrupts of another CPU, where they can be reached.
     pub fn silence(&self, other: &PerCpu) {
-        if let Self::V3(_) = self {
-            redistributor::take_back(other.redistributor);
+        if let Self::V3(g) = self {
+            g.take_back(other);
         }
     }
 

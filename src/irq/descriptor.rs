@@ -8,6 +8,7 @@ use super::choice::{self, Choice, Loads};
 use super::{IrqError, Shared};
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::Survivors;
+use crate::interrupt::Interrupt;
 use crate::machine::Machine;
 use crate::machine::irq::Route;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +51,8 @@ pub enum Kind {
 
 /// What [`super::Irqs::request`] is asked for.
 pub struct Wanted {
-    /// The interrupt.
-    pub intid: u32,
+    /// The interrupt, and what triggers it.
+    pub interrupt: Interrupt,
     /// Of the device, for people.
     pub name: String,
     /// CPUs that may take it.
@@ -118,7 +119,8 @@ impl Entry {
         online: &Survivors,
         loads: &Loads,
     ) -> Result<(Self, Route), IrqError> {
-        let Wanted { intid, name, affinity: requested, kind, action } = wanted;
+        let Wanted { interrupt, name, affinity: requested, kind, action } = wanted;
+        let intid = interrupt.intid;
         let choice = choice::anew(&requested, kind, online, loads).ok_or(IrqError::NobodyStays)?;
         let Choice { to, enable } = choice;
         let descriptor = Descriptor {

@@ -10,6 +10,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::hotplug::StepError;
+use crate::interrupt::Interrupt;
 use bench::{Scene, mask};
 
 #[test]
@@ -43,6 +44,18 @@ fn what_cannot_be_requested_changes_nothing() {
     scene.ask(51, &mask(&[0]), Kind::Balanced).unwrap_err();
     assert!(!scene.take(0, 51), "its action is gone again");
     assert_eq!(scene.irqs.rows().len(), 1);
+}
+
+#[test]
+fn a_trigger_is_set_before_the_first_route_and_while_it_is_masked() {
+    let scene = Scene::new(2);
+    scene.ask(40, &mask(&[1]), Kind::Balanced).unwrap();
+    scene.rcu.idle_enter(CpuId(1));
+    scene.here(|here| scene.irqs.free(here, 40)).unwrap();
+    scene.ask(40, &mask(&[0]), Kind::Balanced).unwrap();
+    scene.ask(40, &mask(&[0]), Kind::Balanced).unwrap_err();
+    let configured = scene.bench.configured.lock().unwrap().clone();
+    assert_eq!(configured, [(Interrupt::level(40), false); 2], "and not when it is refused");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use alloc::format;
 
 use super::{Kernel, Level};
 use crate::cpu::CpuMask;
+use crate::interrupt::Interrupt;
 use crate::irq::{Action, Handled, Here, Irq, Kind, Wanted};
 use crate::platform::LPI_TABLES;
 
@@ -28,12 +29,13 @@ impl Kernel {
     /// Asks for it, and lets the line interrupt. Any CPU may take it: it wakes the boot CPU, which
     /// reads what was typed.
     pub(super) fn console(&mut self) {
-        let Some(intid) = self.boot.description.console.as_ref().and_then(|c| c.intid) else {
+        let Some(interrupt) = self.boot.description.console.as_ref().and_then(|c| c.interrupt)
+        else {
             return;
         };
         let board = self.board;
         let action = Box::new(move |_: &Irq<'_>| handled(board.take_input()));
-        if self.request(intid, "console", Kind::Balanced, self.everywhere(), action) {
+        if self.request(interrupt, "console", Kind::Balanced, self.everywhere(), action) {
             board.listen();
         }
     }
@@ -49,32 +51,37 @@ impl Kernel {
             self.boot.warnings.push(text);
         }
         let everywhere = self.everywhere();
-        if let Some(intid) = self.devices.alarm {
+        if let Some(interrupt) = self.devices.alarm {
             let action = Box::new(move |_: &Irq<'_>| handled(board.alarm_taken()));
-            self.request(intid, "alarm", Kind::Balanced, everywhere, action);
+            self.request(interrupt, "alarm", Kind::Balanced, everywhere, action);
         }
-        if let Some(intid) = self.devices.disk {
+        if let Some(interrupt) = self.devices.disk {
             let action = Box::new(move |_: &Irq<'_>| handled(board.disk_taken() > 0));
-            self.request(intid, "disk", Kind::Balanced, everywhere, action);
+            self.request(interrupt, "disk", Kind::Balanced, everywhere, action);
         }
         for number in 0..self.boot.description.clusters.len() {
             self.cluster(number);
         }
     }
 
-    /// The overflow interrupt of a cluster: only its own CPUs reach the registers.
+    /// The overflow interrupt of a cluster: only its own CPUs reach the registers. Where they are
+    /// emulated, software raises it, so it is an edge whatever the tree says of the line. The CPUs of
+    /// a machine are alike in that, and those that are up have found it out by now.
     fn cluster(&mut self, number: usize) {
         let cluster = self.boot.description.clusters[number].clone();
+        let emulated = self.hotplug.parts.pmu.info().iter().any(|info| info.emulated);
+        let intid = cluster.interrupt.intid;
+        let interrupt = if emulated { Interrupt::edge(intid) } else { cluster.interrupt };
         let pmu = &self.hotplug.parts.pmu;
         let action = move |irq: &Irq<'_>| handled(pmu.overflow(irq.machine, number, irq.cpu));
         let action = Box::new(action);
-        self.request(cluster.intid, &cluster.name, Kind::Managed, cluster.cpus, action);
+        self.request(interrupt, &cluster.name, Kind::Managed, cluster.cpus, action);
     }
 
     /// False if it can't be had, which is said at boot.
     fn request(
         &mut self,
-        intid: u32,
+        interrupt: Interrupt,
         name: &str,
         kind: Kind,
         affinity: CpuMask,
@@ -83,10 +90,10 @@ impl Kernel {
         let (hotplug, name) = (self.hotplug, name.into());
         let (rcu, cpu) = (&hotplug.parts.rcu, hotplug.topology().boot());
         let here = Here { machine: self.board, cpu, rcu, online: &hotplug.everybody_stays() };
-        let wanted = Wanted { intid, name, affinity, kind, action };
+        let wanted = Wanted { interrupt, name, affinity, kind, action };
         let result = hotplug.parts.irqs.request(&here, wanted);
         if let Err(why) = &result {
-            self.boot.warnings.push(format!("interrupt {intid}: {why}"));
+            self.boot.warnings.push(format!("interrupt {}: {why}", interrupt.intid));
         }
         result.is_ok()
     }

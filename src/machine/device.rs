@@ -7,14 +7,15 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::quiesce::Driver;
+use crate::interrupt::Interrupt;
 
 /// What a machine has, and how it was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DevicesFound {
     /// Interrupt of the clock's alarm.
-    pub alarm: Option<u32>,
+    pub alarm: Option<Interrupt>,
     /// Interrupt of the block device.
-    pub disk: Option<u32>,
+    pub disk: Option<Interrupt>,
     /// Devices that somebody before this kernel had left running. They are stopped now.
     pub left_running: u32,
 }

@@ -85,6 +85,8 @@ impl Local for Fake {
 }
 
 impl Interrupts for Fake {
+    fn configure(&self, _: crate::interrupt::Interrupt) {}
+
     fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
         routes.first().map_or(Ok(()), |r| Err(RouteError { intid: r.intid, is: None }))
     }

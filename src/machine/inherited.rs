@@ -33,6 +33,8 @@ impl Interrupts {
 pub struct Inherited {
     /// Interrupts.
     pub interrupts: Interrupts,
+    /// Redistributors that had LPIs enabled, and let them be turned off.
+    pub lpis: u32,
     /// Timers of the boot CPU that were armed.
     pub timers: Vec<&'static str>,
     /// Its performance monitors counted.
@@ -50,6 +52,7 @@ impl Inherited {
     pub fn warnings(&self) -> Vec<String> {
         let named = [
             self.interrupts(),
+            self.lpis(),
             self.timers(),
             self.counting.then(|| "performance monitors were left counting; stopped".into()),
             self.debugging.then(|| "breakpoints or watchpoints were left on; turned off".into()),
@@ -65,6 +68,11 @@ impl Inherited {
         let some = counts.iter().filter(|(count, _)| *count > 0);
         let named: Vec<String> = some.map(|(count, what)| format!("{count} {what}")).collect();
         (!named.is_empty()).then(|| format!("interrupts were left {}; cleared", named.join(", ")))
+    }
+
+    fn lpis(&self) -> Option<String> {
+        let n = self.lpis;
+        (n > 0).then(|| format!("LPIs were left enabled on {n} redistributors; turned off"))
     }
 
     fn timers(&self) -> Option<String> {
@@ -96,6 +104,7 @@ mod tests {
         let found = Inherited {
             interrupts: Interrupts { enabled: 3, pending: 0, active: 1 }
                 .and(Interrupts { enabled: 1, ..Interrupts::default() }),
+            lpis: 4,
             timers: vec!["virtual", "physical"],
             counting: true,
             debugging: true,
@@ -104,6 +113,7 @@ mod tests {
         };
         let wanted = [
             "interrupts were left 1 active, 4 enabled; cleared",
+            "LPIs were left enabled on 4 redistributors; turned off",
             "timers were left armed: virtual, physical; turned off",
             "performance monitors were left counting; stopped",
             "breakpoints or watchpoints were left on; turned off",

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::cpu::CpuId;
 use crate::hotplug::{StepError, Target};
+use crate::interrupt::{Interrupt, Trigger};
 
 /// Where one interrupt is to go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,8 @@ pub struct Status {
     pub active: bool,
     /// It may be forwarded.
     pub enabled: bool,
+    /// How it is configured.
+    pub trigger: Trigger,
 }
 
 impl fmt::Display for Status {
@@ -41,7 +44,7 @@ impl fmt::Display for Status {
         let pending = if self.pending { "pending" } else { "not pending" };
         let active = if self.active { ", active" } else { "" };
         let enabled = if self.enabled { "enabled" } else { "masked" };
-        write!(f, "{pending}{active}, {enabled}")
+        write!(f, "{pending}{active}, {enabled}, {}", self.trigger.name())
     }
 }
 
@@ -62,7 +65,14 @@ impl From<RouteError> for StepError {
 
 /// Shared interrupts.
 pub trait Interrupts {
-    /// Applies all routes in one pass: every one of them disabled, one wait until the distributor
+    /// Makes an interrupt known to the distributor: its priority, and its trigger. It is masked and
+    /// not pending, as it is before its first route and after it was freed: what becomes of one that
+    /// is pending when its trigger changes is not said (IHI 0069 12.9.9). What was set is taken back by
+    /// [`Self::quiesce`]. Boot CPU, in ordinary context; not between the command to jump and the
+    /// jump.
+    fn configure(&self, interrupt: Interrupt);
+
+    /// Applies all routes of interrupts that are configured in one pass: every one of them disabled, one wait until the distributor
     /// has taken that, routed, read back, enabled again where asked. What arrives in between stays
     /// pending. Boot CPU, or a leaving CPU for an interrupt that only it may move. Never from a
     /// handler.
@@ -101,8 +111,8 @@ pub trait Interrupts {
     /// go on changing.
     fn private_taken(&self) -> Private;
 
-    /// Redistributors on which an earlier kernel left LPIs enabled. They can't be turned off
-    /// safely, so they are kept, and the memory of their tables stays reserved (IHI 0069 5.1).
+    /// Redistributors on which an earlier kernel left LPIs enabled that can't be turned off: they
+    /// stay on, and the memory of their tables stays reserved (IHI 0069 5.1).
     fn lpis_left_on(&self) -> usize;
 
     /// Leaves nothing that could interrupt the next kernel, and all as after power-on: the last acts

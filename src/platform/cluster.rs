@@ -6,11 +6,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::interrupts::intids;
+use super::interrupts::interrupts;
 use super::roles::Roles;
 use super::{Console, Warnings, cpus, warn};
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::fdt::{Node, Tree};
+use crate::interrupt::Interrupt;
 
 /// CPUs that one unit can have (Arm DSU TRM, section "Cluster configurations").
 pub const MAX_CLUSTER_CPUS: usize = 8;
@@ -24,7 +25,7 @@ pub struct Cluster {
     /// Its CPUs, one to [`MAX_CLUSTER_CPUS`]; no CPU is in two clusters.
     pub cpus: CpuMask,
     /// The shared interrupt that tells of an overflow; no two clusters have the same.
-    pub intid: u32,
+    pub interrupt: Interrupt,
     /// The node's name.
     pub name: String,
 }
@@ -41,8 +42,8 @@ pub(super) fn clusters(
     if roles.clusters.is_empty() {
         return Vec::new();
     }
-    let mut taken =
-        Taken { cpus: CpuMask::new(), intids: console.and_then(|c| c.intid).into_iter().collect() };
+    let consoles = console.and_then(|c| c.interrupt).map(|interrupt| interrupt.intid);
+    let mut taken = Taken { cpus: CpuMask::new(), intids: consoles.into_iter().collect() };
     let cpus = cpus::by_phandle(tree, topology);
     let mut clusters = Vec::new();
     for &node in &roles.clusters {
@@ -66,22 +67,22 @@ fn cluster(
     cpus: &BTreeMap<u32, Option<CpuId>>,
     taken: &mut Taken,
 ) -> Result<Cluster, String> {
-    let intid = intid(node, gic)?;
+    let interrupt = interrupt(node, gic)?;
     let members = members(node, cpus)?;
     if let Some(twice) = members.and(&taken.cpus).iter().next() {
         return Err(format!("CPU {twice} is in another cluster too"));
     }
-    if !taken.intids.insert(intid) {
-        return Err(format!("interrupt {intid} is used by another node too"));
+    if !taken.intids.insert(interrupt.intid) {
+        return Err(format!("interrupt {} is used by another node too", interrupt.intid));
     }
     members.iter().for_each(|cpu| taken.cpus.insert(cpu));
-    Ok(Cluster { cpus: members, intid, name: node.name() })
+    Ok(Cluster { cpus: members, interrupt, name: node.name() })
 }
 
-fn intid(node: Node<'_>, gic: Node<'_>) -> Result<u32, String> {
-    match intids(node, gic).as_slice() {
+fn interrupt(node: Node<'_>, gic: Node<'_>) -> Result<Interrupt, String> {
+    match interrupts(node, gic).as_slice() {
         [] => Err("it has no interrupt".into()),
-        [Some(intid)] if SPIS.contains(intid) => Ok(*intid),
+        [Some(interrupt)] if SPIS.contains(&interrupt.intid) => Ok(*interrupt),
         [_] => Err("its interrupt is no shared interrupt of the GIC".into()),
         more => Err(format!("it has {} interrupts, not one", more.len())),
     }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::device::{is_shared, registers};
-use super::interrupts::intids;
+use super::interrupts::interrupts;
 use super::roles::{PL011, Roles, SBSA};
 use super::{Console, Uart, Warnings, warn};
 use crate::fdt::{Node, Tree};
@@ -35,11 +35,11 @@ pub(super) fn console<'t>(
             return None;
         }
     };
-    let intid = intids(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
-    if intid.is_none() {
+    let interrupt = interrupts(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
+    if interrupt.is_none() {
         warn(warnings, &node.path(), "no usable interrupt, the console is polled");
     }
-    Some(Console { base, intid, uart: uart(node)? })
+    Some(Console { base, interrupt, uart: uart(node)? })
 }
 
 /// What `/chosen` names, without the options after the colon.

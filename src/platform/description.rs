@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Cluster;
 use crate::cpu::Topology;
+use crate::interrupt::Interrupt;
 use crate::memory::Range;
 
 /// What the machine consists of, as far as the kernel uses it.
@@ -104,15 +105,15 @@ pub enum Gic {
     },
 }
 
-/// Interrupts of the generic timer, as INTIDs (16 to 31 on every machine with private ones).
+/// Interrupts of the generic timer (INTIDs 16 to 31 on every machine with private ones).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timer {
     /// EL1 virtual timer.
-    pub virtual_ppi: u32,
+    pub virtual_ppi: Interrupt,
     /// Non-secure EL1 physical timer.
-    pub physical_ppi: u32,
+    pub physical_ppi: Interrupt,
     /// Non-secure EL2 physical timer.
-    pub hypervisor_ppi: Option<u32>,
+    pub hypervisor_ppi: Option<Interrupt>,
 }
 
 /// UARTs that have a driver.
@@ -130,9 +131,9 @@ pub enum Uart {
 pub struct Console {
     /// Its registers.
     pub base: Range,
-    /// Its interrupt as an INTID; `None` if the tree does not give one that can be used: the
+    /// Its interrupt; `None` if the tree does not give one that can be used: the
     /// console must then be polled.
-    pub intid: Option<u32>,
+    pub interrupt: Option<Interrupt>,
     /// Which UART it is.
     pub uart: Uart,
 }
@@ -143,7 +144,7 @@ pub struct Device {
     /// Its registers.
     pub base: Range,
     /// Its interrupt, an SPI.
-    pub intid: u32,
+    pub interrupt: Interrupt,
     /// The node's name.
     pub name: String,
 }

@@ -6,11 +6,12 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::interrupts::intids;
+use super::interrupts::interrupts;
 use super::roles::Roles;
 use super::{Device, Warnings, warn};
 use crate::config::{MAX_VIRTIO, PAGE};
 use crate::fdt::{Node, region};
+use crate::interrupt::Interrupt;
 use crate::memory::Range;
 
 /// Bytes of registers up to RTCICR (Arm DDI 0224, table 3-1).
@@ -55,9 +56,9 @@ fn used(
 
 fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result<Device, String> {
     let base = registers(node, memory, least)?;
-    let intid = intids(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
-    let intid = intid.ok_or("it has no shared interrupt that can be used")?;
-    Ok(Device { base, intid, name: node.name() })
+    let interrupt = interrupts(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
+    let interrupt = interrupt.ok_or("it has no shared interrupt that can be used")?;
+    Ok(Device { base, interrupt, name: node.name() })
 }
 
 /// The first of a node's ranges, if it can hold `least` bytes of registers.
@@ -75,6 +76,6 @@ pub(super) fn registers(node: Node<'_>, memory: &[Range], least: u64) -> Result<
 }
 
 /// True for the SPIs that every distributor has; extended ones have registers of their own.
-pub(super) fn is_shared(intid: u32) -> bool {
-    (32..1020).contains(&intid)
+pub(super) fn is_shared(interrupt: Interrupt) -> bool {
+    (32..1020).contains(&interrupt.intid)
 }

@@ -1,8 +1,9 @@
 //! Tables that redistributors write on their own, because an earlier kernel left LPIs enabled.
 //!
-//! Whether EnableLPIs can be cleared again is up to the implementation, and the addresses of the
-//! tables may not change while it is set (IHI 0069 5.1, 12.11.5 GICR_CTLR). So both stay as they
-//! are, and the memory is kept, by this kernel and by those after it.
+//! Whether EnableLPIs can be cleared again is up to the implementation, which may say so in
+//! GICR_CTLR.CES, and the addresses of the tables may not change while it is set (IHI 0069 5.1,
+//! GICR_CTLR). Where it can be, LPIs have been turned off and nothing is kept. Elsewhere both stay as
+//! they are, and the memory is kept, by this kernel and by those after it.
 
 use alloc::format;
 use alloc::vec::Vec;

@@ -1,10 +1,11 @@
 //! The generic timer's interrupts (Linux
 //! `Documentation/devicetree/bindings/timer/arm,arch_timer.yaml`).
 
-use super::interrupts::intids;
+use super::interrupts::interrupts;
 use super::roles::Roles;
 use super::{PlatformError, Timer, Warnings, warn};
 use crate::fdt::Node;
+use crate::interrupt::Interrupt;
 
 /// Names in `interrupt-names`, in the order that holds without them.
 const NAMES: [&str; 5] = ["sec-phys", "phys", "virt", "hyp-phys", "hyp-virt"];
@@ -15,7 +16,7 @@ pub(super) fn timer(
     warnings: &mut Warnings,
 ) -> Result<Timer, PlatformError> {
     let node = roles.timer.ok_or(PlatformError::NoTimer)?;
-    let all = intids(node, gic);
+    let all = interrupts(node, gic);
     let of = |name| position(node, name).and_then(|at| *all.get(at)?).filter(|i| is_private(*i));
     let needed = |name, interrupt| {
         of(name).ok_or_else(|| PlatformError::Timer { node: node.path(), interrupt })
@@ -44,6 +45,6 @@ fn position(node: Node<'_>, name: &str) -> Option<usize> {
 
 /// True for interrupts that each CPU has for itself. Extended ones (1056 to 1119) have registers of
 /// their own, which no driver here knows.
-fn is_private(intid: u32) -> bool {
-    (16..32).contains(&intid)
+fn is_private(interrupt: Interrupt) -> bool {
+    (16..32).contains(&interrupt.intid)
 }

@@ -35,7 +35,7 @@ impl Cluster {
             mail: Mail::default(),
             counters: Counters::default(),
             cpus: cluster.cpus.iter().take(CPUS).collect(),
-            intid: cluster.intid,
+            intid: cluster.interrupt.intid,
             name: cluster.name.clone(),
         }
     }

@@ -73,7 +73,8 @@ struct Shared {
 impl Shared {
     /// A cluster of three; 0, the owner, and 1 are online, and an event is counted.
     fn new() -> Arc<Self> {
-        let cluster = platform::Cluster { cpus: CpuMask::first(3), intid: 40, name: "dsu".into() };
+        let interrupt = crate::interrupt::Interrupt::edge(40);
+        let cluster = platform::Cluster { cpus: CpuMask::first(3), interrupt, name: "dsu".into() };
         let shared = Self { pmu: Pmu::new(&[cluster]), registers: Registers::default() };
         shared.come(0);
         shared.come(1);

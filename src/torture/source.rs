@@ -49,12 +49,12 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// One that has been made pending already.
-    pub(super) fn pended(intid: u32) -> Self {
+    /// One that has not been sent yet.
+    pub(super) fn new(intid: u32) -> Self {
         Self {
             intid,
-            state: AtomicU32::new(OUT),
-            sent: AtomicU64::new(1),
+            state: AtomicU32::new(IDLE),
+            sent: AtomicU64::new(0),
             handled: AtomicU64::new(0),
             twice: AtomicU64::new(0),
         }
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn one_is_out_at_a_time_and_each_is_counted_once() {
-        let (m, source) = (Fake::default(), Source::pended(77));
+        let (m, source) = (Fake::default(), Source::new(77));
+        source.send(&m);
         source.send(&m);
         assert_eq!(source.tally(), Tally { sent: 1, handled: 0, twice: 0 });
         assert_eq!(source.taken(), Handled::Yes);

@@ -54,7 +54,7 @@ impl Truth {
 impl Cluster {
     pub fn new(cluster: &platform::Cluster) -> Self {
         let (model, truth) = (ClusterModel::default(), Truth::default());
-        Self { cpus: cluster.cpus, intid: cluster.intid, model, truth }
+        Self { cpus: cluster.cpus, intid: cluster.interrupt.intid, model, truth }
     }
 
     pub fn read(&mut self, register: PmuReg, now: u64) -> u64 {

@@ -25,12 +25,15 @@ use baton::cpu::{CpuId, CpuMask, Mpidr, Topology};
 use baton::hotplug::Hotplug;
 use baton::hotplug::ap::Next;
 use baton::hotplug::state::Request;
+use baton::interrupt::Interrupt;
 use baton::irq::{Handled, Here, Kind, Wanted};
 use baton::platform::Cluster;
 use baton::trace::{Event, Mark, What};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 pub use cpu::Cpu;
+#[allow(unused_imports)] // as above
+pub use distributor::Controller;
 #[allow(unused_imports)] // as above
 pub use faults::{Act, Answer, Faults};
 pub use random::Random;
@@ -58,13 +61,19 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// `n` CPUs; the seed also chooses which of them boots.
+    /// `n` CPUs; the seed also chooses which of them boots, and whose the interrupt controller is.
     pub fn new(n: usize, seed: u64) -> Arc<Self> {
+        let kvm = Random::new(seed ^ 0x61c).one_in(2);
+        Self::with(if kvm { Controller::Kvm } else { Controller::Architecture }, n, seed)
+    }
+
+    /// With this interrupt controller.
+    pub fn with(controller: Controller, n: usize, seed: u64) -> Arc<Self> {
         let boot = Random::new(seed ^ 0xb007).below(n as u64);
         let mpidrs: Vec<_> = (0..n as u64).map(|i| Mpidr::from_register(i << 8)).collect();
         let topology = Topology::new(&mpidrs, mpidrs[boot as usize]).unwrap();
         let clusters = clusters(n, seed);
-        let state = State::new(n, topology.boot(), seed, &clusters);
+        let state = State::new(n, topology.boot(), seed, &clusters, controller);
         let hp = Hotplug::new(topology, &clusters, 1);
         hp.set_timeout_ms(TIMEOUT_MS);
         Arc::new(Self { hp, state: Mutex::new(state) })
@@ -245,7 +254,7 @@ impl Sim {
         let online = self.hp.everybody_stays();
         let (rcu, cpu) = (&self.hp.parts.rcu, self.boot());
         let wanted = Wanted {
-            intid: CONSOLE,
+            interrupt: Interrupt::level(CONSOLE),
             name: "console".into(),
             affinity: CpuMask::first(self.hp.topology().len()),
             kind: Kind::Balanced,
@@ -322,8 +331,8 @@ fn clusters(n: usize, seed: u64) -> Vec<Cluster> {
     while at < n - n % 3 {
         let size = if size == 0 { 1 + random.below(8) as usize } else { size };
         let cpus = (at..n.min(at + size)).map(|i| CpuId(i as u16)).collect();
-        let intid = 176 + clusters.len() as u32;
-        clusters.push(Cluster { cpus, intid, name: format!("dsu-pmu-{}", clusters.len()) });
+        let interrupt = Interrupt::level(176 + clusters.len() as u32);
+        clusters.push(Cluster { cpus, interrupt, name: format!("dsu-pmu-{}", clusters.len()) });
         at += size;
     }
     clusters

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::TeardownOutcome;
+use baton::interrupt::Interrupt;
 use baton::irq::{Handled, Here, Irq, Kind, Row, Wanted};
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::pmu::{PmuError, Request};
@@ -87,7 +88,7 @@ impl Sim {
         cpus
     }
 
-    /// Asks for an interrupt; its action counts in `tally`.
+    /// Asks for an interrupt that software sends; its action counts in `tally`.
     pub fn ask_for(
         &self,
         m: &Cpu<'_>,
@@ -98,7 +99,7 @@ impl Sim {
         i: usize,
     ) {
         let tally = tally.clone();
-        self.ask(m, intid, cpus, kind, move |irq| {
+        self.ask(m, Interrupt::edge(intid), cpus, kind, move |irq| {
             irq.machine.now(); // others run, and time passes
             tally.count(i);
             Handled::Yes
@@ -108,15 +109,15 @@ impl Sim {
     pub fn ask(
         &self,
         m: &Cpu<'_>,
-        intid: u32,
+        interrupt: Interrupt,
         affinity: CpuMask,
         kind: Kind,
         action: impl Fn(&Irq<'_>) -> Handled + Send + Sync + 'static,
     ) {
         let online = self.hp.everybody_stays();
         let here = Here { machine: m, cpu: m.id, rcu: &self.hp.parts.rcu, online: &online };
-        let (name, action) = (format!("device {intid}"), Box::new(action));
-        let wanted = Wanted { intid, name, affinity, kind, action };
+        let (name, action) = (format!("device {}", interrupt.intid), Box::new(action));
+        let wanted = Wanted { interrupt, name, affinity, kind, action };
         self.hp.parts.irqs.request(&here, wanted).unwrap();
     }
 
@@ -124,7 +125,7 @@ impl Sim {
     pub fn ask_for_clusters(self: &Arc<Self>, m: &Cpu<'_>) {
         for (number, info) in self.hp.parts.pmu.info().into_iter().enumerate() {
             let sim = Arc::downgrade(self);
-            self.ask(m, info.intid, info.cpus, Kind::Managed, move |irq| {
+            self.ask(m, Interrupt::level(info.intid), info.cpus, Kind::Managed, move |irq| {
                 let sim = sim.upgrade().expect("a machine that runs");
                 let had = sim.hp.parts.pmu.overflow(irq.machine, number, irq.cpu);
                 if had { Handled::Yes } else { Handled::No }
@@ -145,6 +146,11 @@ impl Sim {
     /// How many of those sent are not handled yet: pending, or under way.
     pub fn waits(&self, intid: u32) -> u64 {
         self.state().spis.waits(intid)
+    }
+
+    /// How many interrupts were taken by a CPU that they did not go to any more.
+    pub fn late(&self) -> u64 {
+        self.state().spis.late()
     }
 
     /// True if nothing is pending or active.

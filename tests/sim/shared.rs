@@ -3,6 +3,7 @@
 use std::sync::MutexGuard;
 
 use baton::cpu::CpuId;
+use baton::interrupt::Interrupt;
 use baton::machine::irq::{Private, Status};
 use baton::machine::pmu::{ClusterPmu, PmuReg};
 use baton::machine::{Interrupts, Route, RouteError};
@@ -32,9 +33,11 @@ impl Cpu<'_> {
         if !me.takes_interrupts() {
             return None;
         }
-        let intid = state.spis.acknowledge(self.id)?;
+        let (intid, goes_here) = state.spis.acknowledge(self.id)?;
         state.cpu(self.id).in_handler = true;
-        assert!(self.sim.may_take(self.id), "interrupt {intid}: cpu {} is leaving", self.id);
+        // What KVM has put into its list register, a CPU may take on its way out.
+        let may = !goes_here || self.sim.may_take(self.id);
+        assert!(may, "interrupt {intid}: cpu {} is leaving", self.id);
         Some(intid)
     }
 
@@ -46,7 +49,8 @@ impl Cpu<'_> {
         state.nudge();
     }
 
-    /// Disables them all, with time for what goes on meanwhile; then routes and enables.
+    /// Disables them all, with time for what goes on meanwhile, as the wait for the distributor gives
+    /// it; then routes and enables.
     fn reroute(&self, routes: &[Route]) -> MutexGuard<'_, State> {
         let mut state = self.call(18);
         self.boot_only(&state);
@@ -61,12 +65,19 @@ impl Cpu<'_> {
 }
 
 impl Interrupts for Cpu<'_> {
+    fn configure(&self, interrupt: Interrupt) {
+        let mut state = self.call(28);
+        self.boot_only(&state);
+        state.spis.configure(interrupt);
+    }
+
     fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
         let mut first = Ok(());
         let was = self.sim.state().spis.routes.clone();
         let mut state = self.reroute(routes);
         for &Route { intid, to, enable } in routes {
             let to = to.cpu();
+            assert!(state.spis.is_configured(intid), "interrupt {intid} has no trigger yet");
             assert_eq!(self.sim.hp.mark(to), Mark::Online, "interrupt {intid} goes to cpu {to}");
             if state.cpu(to).faults.take(Act::Route).is_ok() {
                 state.spis.routes.insert(intid, (to, enable));

@@ -8,7 +8,7 @@ use baton::machine::Affinity;
 use baton::platform;
 
 use super::cluster::Cluster;
-use super::distributor::Distributor;
+use super::distributor::{Controller, Distributor};
 use super::faults::Faults;
 use super::random::Random;
 use super::rules::Rules;
@@ -88,6 +88,9 @@ impl CpuState {
     }
 }
 
+/// A guest's CPU stops running for a moment once in so many calls.
+const EXIT: u64 = 3;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Timed {
     /// The end of a sleep or of something slow.
@@ -133,7 +136,13 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(n: usize, boot: CpuId, seed: u64, clusters: &[platform::Cluster]) -> Self {
+    pub fn new(
+        n: usize,
+        boot: CpuId,
+        seed: u64,
+        clusters: &[platform::Cluster],
+        controller: Controller,
+    ) -> Self {
         let mut random = Random::new(seed);
         let mut cpus: Vec<_> = (0..n).map(|_| CpuState::new()).collect();
         let first = &mut cpus[boot.index()];
@@ -145,7 +154,7 @@ impl State {
             cpus,
             boot,
             clusters: clusters.iter().map(Cluster::new).collect(),
-            spis: Distributor::default(),
+            spis: Distributor::new(controller),
             next_lines: vec![None; clusters.len()],
             rules: Rules::new(n, boot),
             trace: seed,
@@ -172,6 +181,9 @@ impl State {
         self.now += cost;
         self.mix(self.now);
         self.drizzle();
+        if self.random.one_in(EXIT) {
+            self.exit(cpu, true);
+        }
         self.random.one_in(self.switch)
     }
 
@@ -183,6 +195,13 @@ impl State {
             self.spis.pend(intid);
             self.nudge();
         }
+    }
+
+    /// The CPU stops running for a moment, as a guest's does now and then; `runs_on` says that it goes
+    /// on at once.
+    pub fn exit(&mut self, cpu: CpuId, runs_on: bool) {
+        self.spis.exit(cpu, runs_on);
+        self.nudge();
     }
 
     /// True if this CPU has an interrupt to take.
@@ -229,6 +248,7 @@ impl State {
         if let Some(at) = until {
             self.schedule(at, Timed::Wake, cpu);
         }
+        self.exit(cpu, false);
     }
 
     /// The registers of this CPU's cluster.
@@ -258,6 +278,7 @@ impl State {
     }
 
     pub fn lose(&mut self, cpu: CpuId) {
+        self.exit(cpu, false);
         self.cpu(cpu).lost = true;
         self.ready.retain(|c| *c != cpu);
     }
@@ -342,6 +363,7 @@ impl State {
         state.power = Power::Off;
         state.life += 1;
         state.on_until = now + state.faults.off_lag;
+        self.exit(cpu, false);
     }
 
     /// What AFFINITY_INFO says.

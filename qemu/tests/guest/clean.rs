@@ -1,14 +1,17 @@
 //! The machine that baton leaves is as after power-on, and what a dirty predecessor left is noticed,
 //! said and dealt with. The probe payload prints the machine as it is entered, or makes it dirty.
 
+mod kind;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
+use self::kind::{Kind, Known};
 use crate::check::{has, same};
-use crate::vm::{SOON, Setup, Vm, cpus, image, image_path, test};
+use crate::vm::{SOON, Vm, image, image_path, test};
 
 const CPUS: u32 = 4;
 /// Where the payload expects the kernel that it enters.
@@ -18,99 +21,8 @@ const LEFT_ON: u32 = 1;
 /// How long a read takes that is in flight at the jump, in microseconds.
 const SLOW: u64 = 50_000;
 
-/// A part of the machine that is not as after power-on, and why that is right.
-struct Known {
-    /// What its items begin with.
-    items: &'static str,
-    why: &'static str,
-}
-
-const fn known(items: &'static str, why: &'static str) -> Known {
-    Known { items, why }
-}
-
-/// Whatever the machine.
-const ALWAYS: [Known; 2] = [
-    known("sctlr.rest", "its reset value is the implementation's; ours has what is RES1"),
-    known("sctlr_el1", "the same, of EL1"),
-];
-const EL1: [Known; 2] = [
-    known("elr_el1", "the next kernel is entered by ERET, which makes its PSTATE that of a reset"),
-    known("spsr_el1", "the same"),
-];
-const EL2: [Known; 1] = [known("cptr_el2", "RES1 bits, which this QEMU resets to 0; none traps")];
-/// Each of these items of the CPUs that baton takes down.
-const GICV2: &str = "banked priorities: only their own CPU could reset them, on its way out";
-const FOREIGN: &str = "an earlier kernel left it ON, so it is not ours";
-const LPIS: &str = "LPIs that are on can't be turned off (IHI 0069 5.1); tables are reserved";
-const VECTORS: &str = "vector length, which baton, entered at EL2, traps and never touches";
-
-/// A machine, and what goes with it.
-#[derive(Clone, Copy, Default)]
-struct Kind {
-    gic2: bool,
-    el2: bool,
-    max: bool,
-    serial: bool,
-    lpis: bool,
-    vhe: bool,
-    /// The next kernel is copied to where this one is.
-    copied: bool,
-}
-
-impl Kind {
-    fn setup(self) -> Result<Setup> {
-        let mut setup = cpus(CPUS)?.disk_latency(SLOW);
-        // Devices that baton has no driver for, and a second disk, which it does not use.
-        setup = setup.qemu(&["-device", "virtio-rng-device", "-device", "virtio-balloon-device"]);
-        setup = setup.qemu(&["-blockdev", "driver=null-co,node-name=second"]);
-        setup = setup.qemu(&["-device", "virtio-blk-device,drive=second"]);
-        if self.gic2 {
-            setup = setup.gic2();
-        }
-        if self.el2 {
-            setup = setup.el2();
-        }
-        if self.max {
-            setup = setup.qemu(&["-cpu", "max", "-machine", "mte=on"]);
-        }
-        Ok(setup)
-    }
-
-    fn mode(self) -> &'static str {
-        if self.serial { "serial" } else { "parallel" }
-    }
-
-    /// What may and must differ.
-    fn known(self, dirty: bool) -> Vec<Known> {
-        let mut list = Vec::from(ALWAYS);
-        if self.el2 {
-            list.extend(EL2)
-        } else {
-            list.extend(EL1)
-        }
-        if self.gic2 && !dirty {
-            list.push(known("gicc[1].ipriorityr", GICV2));
-        }
-        if self.gic2 {
-            list.push(known("gicc[2].ipriorityr", GICV2));
-            list.push(known("gicc[3].ipriorityr", GICV2));
-        }
-        if dirty {
-            list.push(known("cpu[1].", FOREIGN));
-            list.push(known(if self.gic2 { "gicc[1]." } else { "gicr[1].waker" }, FOREIGN));
-        }
-        if dirty && self.lpis {
-            for items in ["gicr[0].", "gicr[1].", "gicr[2].", "gicr[3]."] {
-                list.push(known(items, LPIS));
-            }
-        }
-        if dirty && self.max && self.el2 {
-            list.push(known("zcr_el1", VECTORS));
-        }
-        list
-    }
-}
+/// GICR_CTLR.CES: this QEMU says that LPIs can be turned off.
+const CES: u64 = 1 << 1;
 
 pub fn tests() -> Vec<Trial> {
     let gicv3 = Kind::default();
@@ -120,6 +32,7 @@ pub fn tests() -> Vec<Trial> {
     let serial = |kind| Kind { serial: true, ..kind };
     let vhe = |kind| Kind { el2: true, vhe: true, ..kind };
     let copied = |kind| Kind { copied: true, ..kind };
+    let edges = |kind| Kind { edges: true, ..kind };
     let lpis = |kind| Kind { lpis: true, ..kind };
     let left = [
         ("gicv3", gicv3),
@@ -130,6 +43,8 @@ pub fn tests() -> Vec<Trial> {
         ("gicv2_el2_serial", el2(serial(gicv2))),
         ("max", max),
         ("max_el2", el2(max)),
+        ("edges", edges(gicv3)),
+        ("edges_gicv2", edges(serial(gicv2))),
         ("copied", copied(gicv3)),
         ("copied_el2", copied(el2(max))),
     ];
@@ -198,7 +113,10 @@ fn compare(cold: &Items, found: &Items, known: &[Known]) -> Result<()> {
 fn leave(kind: Kind) -> Result<()> {
     let cold = cold(kind)?;
     let mut setup = kind.setup()?.file("probe.Image", &std::fs::read(probe()?)?)?;
-    let clusters = !kind.gic2;
+    let clusters = !kind.gic2 && !kind.edges;
+    if kind.edges {
+        setup = setup.dts("edges.dts");
+    }
     if clusters {
         setup = setup.dts("dsu-2.dts");
     }
@@ -224,7 +142,7 @@ fn leave(kind: Kind) -> Result<()> {
     same("copied", copies, kind.copied)?;
     vm.run("disk 16 --nowait")?;
     vm.guest.send(&format!("kexec exec --teardown {}", kind.mode()))?;
-    compare(&cold, &items(&mut vm)?, &kind.known(false))
+    compare(&cold, &items(&mut vm)?, &kind.known(false, false))
 }
 
 /// Nothing was noticed since a line of the transcript.
@@ -238,7 +156,7 @@ fn silent(vm: &Vm, since: usize) -> Result<()> {
 }
 
 /// What baton has to say of the dirty predecessor.
-fn complaints(kind: Kind) -> Vec<&'static str> {
+fn complaints(kind: Kind, lpis_stay: bool) -> Vec<&'static str> {
     let mut list = vec![
         // UART line, disk lines and the clock's may be pending too, by now or never.
         "warning: before this kernel interrupts were left 1 active, ",
@@ -260,8 +178,10 @@ fn complaints(kind: Kind) -> Vec<&'static str> {
     } else if kind.el2 {
         list.push("HCR_EL2 0x3b, CNTVOFF_EL2 0x123456789000");
     }
-    if kind.lpis {
+    if lpis_stay {
         list.push("warning: an earlier kernel left LPIs enabled on 4 redistributors");
+    } else if kind.lpis {
+        list.push("before this kernel LPIs were left enabled on 4 redistributors; turned off");
     }
     list
 }
@@ -270,6 +190,7 @@ fn complaints(kind: Kind) -> Vec<&'static str> {
 /// found, all works that can, and what it leaves in turn is clean.
 fn dirty(kind: Kind) -> Result<()> {
     let cold = cold(kind)?;
+    let lpis_stay = kind.lpis && !can_turn_lpis_off(&cold)?;
     let image_at = format!("loader,file={},addr=0x50000000,force-raw=on", image_path().display());
     let flags = match (kind.lpis, kind.vhe) {
         (true, _) => "probe=dirty,lpis",
@@ -283,12 +204,19 @@ fn dirty(kind: Kind) -> Result<()> {
     same("base", hello.base, AT)?;
     same("online", hello.online, CPUS - 1)?;
     vm.guest.wait_prompt(SOON)?;
-    has(&vm.guest.transcript().join("\n"), &complaints(kind))?;
+    has(&vm.guest.transcript().join("\n"), &complaints(kind, lpis_stay))?;
     lives_without(&mut vm)?;
     jumps(&mut vm, kind)?;
     vm.run("kexec load probe.Image --append \"\"")?;
     vm.guest.send("kexec exec")?;
-    compare(&cold, &items(&mut vm)?, &kind.known(true))
+    compare(&cold, &items(&mut vm)?, &kind.known(true, lpis_stay))
+}
+
+/// True if the first redistributor says so.
+fn can_turn_lpis_off(cold: &Items) -> Result<bool> {
+    let ctlr = cold.get("gicr[0].ctlr").context("no GICR_CTLR")?;
+    let ctlr = u64::from_str_radix(ctlr.trim_start_matches("0x"), 16)?;
+    Ok(ctlr & CES != 0)
 }
 
 /// All but the CPU that is not ours go and come, and devices work.

@@ -64,18 +64,18 @@ impl Held {
             let Some(mut transport) = disk::look(place) else { continue };
             found.left_running += u32::from(disk::stop(&mut transport));
             if first.is_none() && disk::is_disk(&transport) {
-                first = Disk::start(transport).map(|disk| (disk, place.intid));
+                first = Disk::start(transport).map(|disk| (disk, place.interrupt));
             }
         }
-        let Some((disk, intid)) = first else { return };
-        found.disk = Some(intid);
+        let Some((disk, interrupt)) = first else { return };
+        found.disk = Some(interrupt);
         self.disk.adopt(disk);
     }
 
     fn start_clock(&self, found: &mut DevicesFound) {
         let Some(device) = &self.places.clock else { return };
         let (clock, left) = Rtc::start(device.base.start);
-        found.alarm = Some(device.intid);
+        found.alarm = Some(device.interrupt);
         found.left_running += u32::from(left);
         self.alarm.adopt(clock);
     }

@@ -3,10 +3,15 @@
 use super::Board;
 use crate::aarch64::percpu::PerCpu;
 use crate::cpu::CpuId;
+use crate::interrupt::Interrupt;
 use crate::machine::irq::{Private, Status};
 use crate::machine::{Interrupts, Route, RouteError};
 
 impl Interrupts for Board {
+    fn configure(&self, interrupt: Interrupt) {
+        self.gic.configure(interrupt);
+    }
+
     fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
         let applied = self.gic.apply(routes, &|cpu| self.destination(cpu));
         applied.map_err(|(intid, to)| RouteError { intid, is: self.cpu_at(to) })

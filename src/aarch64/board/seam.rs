@@ -170,7 +170,8 @@ impl Local for Board {
     fn timer_up(&self) {
         timer::disarm();
         timer::start_event_stream();
-        self.gic.enable_private(self.me(), self.timer_ppi, true);
+        self.gic.configure_private(self.me(), self.timer_ppi);
+        self.gic.enable_private(self.me(), self.timer_ppi.intid, true);
     }
 
     /// Its interrupt stays enabled for the moment: a timer that is off raises none, and

@@ -2,17 +2,19 @@
 //! left with, and its way back to what it is after power-on.
 //!
 //! A kernel that is handed a distributor must not have to ask who used it before. So this one keeps
-//! account of the shared interrupts for which it sets a priority and a route, and takes both back at
-//! the end; what somebody else has left is wiped as a whole, and only if there is something: a wipe
+//! account of the shared interrupts for which it sets a priority, a trigger and a route, and takes
+//! all of it back at the end; what somebody else has left is wiped as a whole, and only if there is something: a wipe
 //! is hundreds of accesses.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::aarch64::mmio::{ReadOnly, ReadWrite};
+use spin::Mutex;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 
 use super::{PRIORITY, place, shared_words};
+use crate::interrupt::{Interrupt, TriggerWords};
 use crate::machine::inherited::Interrupts;
 
 register_structs! {
@@ -103,24 +105,33 @@ impl Common {
     }
 }
 
-/// Shared interrupts that this kernel has given a priority and a route. A bit is set by the boot CPU
-/// or by who moves that interrupt, once.
+/// Shared interrupts that this kernel has given a priority and a trigger, and that may have a route.
+/// Only the boot CPU adds to them, in ordinary context, and it takes them back as its last act: so
+/// the lock, without which a word of triggers could be written from two sides, is never waited for.
 #[derive(Default)]
-pub(super) struct Configured([AtomicU32; 32]);
+pub(super) struct Configured {
+    bits: [AtomicU32; 32],
+    triggers: Mutex<TriggerWords>,
+}
 
 impl Configured {
-    /// Gives an interrupt that gets its first route its priority. It is off.
-    pub fn add(&self, registers: &Common, intid: u32) {
-        let (word, bit) = place(intid);
-        if self.0[word].load(Ordering::Relaxed) & bit == 0 {
-            self.0[word].fetch_or(bit, Ordering::Relaxed);
-            registers.ipriorityr[intid as usize].set(PRIORITY);
+    /// Gives an interrupt its priority, if it has none yet, and its trigger, if its word does not say
+    /// so already. It is off, as it has to be while its trigger changes.
+    pub fn add(&self, registers: &Common, interrupt: Interrupt) {
+        let (word, bit) = place(interrupt.intid);
+        if self.bits[word].load(Ordering::Relaxed) & bit == 0 {
+            self.bits[word].fetch_or(bit, Ordering::Relaxed);
+            registers.ipriorityr[interrupt.intid as usize].set(PRIORITY);
+        }
+        if let Some((at, triggers)) = self.triggers.lock().set(interrupt) {
+            registers.icfgr[at].set(triggers);
         }
     }
 
-    /// Takes all of it back; `unroute` does it for the route.
+    /// Takes all of it back; `unroute` does it for the route. All are off.
     pub fn take_back(&self, registers: &Common, unroute: impl Fn(usize)) {
-        for (i, word) in self.0.iter().enumerate() {
+        self.triggers.lock().edges().for_each(|at| registers.icfgr[at].set(0));
+        for (i, word) in self.bits.iter().enumerate() {
             let mut bits = word.load(Ordering::Relaxed);
             while bits != 0 {
                 let intid = i * 32 + bits.trailing_zeros() as usize;

@@ -9,10 +9,12 @@ use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::{register_bitfields, register_structs};
 
+use super::private::PrivateTriggers;
 use super::{KICK, KICK_PRIORITY, PRIORITY};
 use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::hotplug::StepError;
+use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
 use crate::memory::Range;
 use crate::platform::{Gic, LpiTables, Reserved, lpi_tables};
@@ -20,6 +22,7 @@ use crate::platform::{Gic, LpiTables, Reserved, lpi_tables};
 register_bitfields![u32,
     CTLR [
         ENABLE_LPIS OFFSET(0) NUMBITS(1) [],
+        CES OFFSET(1) NUMBITS(1) [],
         RWP OFFSET(3) NUMBITS(1) [],
     ],
     WAKER [
@@ -44,8 +47,8 @@ register_structs! {
         (0x0010 => _r0),
         (0x0014 => waker: ReadWrite<u32, WAKER::Register>),
         (0x0018 => _r1),
-        (0x0070 => propbaser: ReadOnly<u64>),
-        (0x0078 => pendbaser: ReadOnly<u64>),
+        (0x0070 => propbaser: ReadWrite<u64>),
+        (0x0078 => pendbaser: ReadWrite<u64>),
         (0x0080 => _r10),
         (0x10080 => igroupr0: ReadWrite<u32>),
         (0x10084 => _r2),
@@ -63,6 +66,8 @@ register_structs! {
         (0x10384 => _r6),
         (0x10400 => ipriorityr: [ReadWrite<u32>; 8]),
         (0x10420 => _r7),
+        (0x10c04 => icfgr1: ReadWrite<u32>),
+        (0x10c08 => _r8),
         (0x20000 => @END),
     }
 }
@@ -77,8 +82,10 @@ const PATIENCE_US: u64 = 10_000;
 /// Where each affinity's frame is.
 pub struct Redistributors {
     frames: Vec<(u64, u64)>,
-    /// Frames whose LPIs an earlier kernel left enabled; we never enable them.
+    /// Frames whose LPIs an earlier kernel left enabled, and which stay so; we never enable them.
     pub lpis_left_on: Vec<LpiTables>,
+    /// How many had them enabled and let them be turned off.
+    pub lpis_turned_off: u32,
 }
 
 impl Redistributors {
@@ -92,7 +99,7 @@ impl Redistributors {
 
     /// Walks all regions, once: each frame tells its affinity, and the last of a region says so.
     pub fn find(regions: &[Range], stride: Option<u64>) -> Self {
-        let mut found = Self { frames: Vec::new(), lpis_left_on: Vec::new() };
+        let mut found = Self { frames: Vec::new(), lpis_left_on: Vec::new(), lpis_turned_off: 0 };
         for region in regions {
             found.walk(region, stride);
         }
@@ -107,14 +114,23 @@ impl Redistributors {
             let affinity = frame.typer.read(TYPER::AFFINITY);
             self.frames.push((affinity, at));
             if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
-                let (properties, pending) = (frame.propbaser.get(), frame.pendbaser.get());
-                self.lpis_left_on.push(LpiTables { properties, pending });
+                self.turn_lpis_off(frame);
             }
             if frame.typer.is_set(TYPER::LAST) {
                 return;
             }
             let own = if frame.typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
             at += stride.unwrap_or(own).max(FRAME);
+        }
+    }
+
+    fn turn_lpis_off(&mut self, frame: &Frame) {
+        let tables =
+            LpiTables { properties: frame.propbaser.get(), pending: frame.pendbaser.get() };
+        if turn_lpis_off(frame) {
+            self.lpis_turned_off += 1;
+        } else {
+            self.lpis_left_on.push(tables);
         }
     }
 
@@ -136,6 +152,26 @@ impl Redistributors {
 fn frame(at: u64) -> &'static Frame {
     // SAFETY: `at` is a redistributor frame from the device tree, mapped as device for good.
     unsafe { &*(at as *const Frame) }
+}
+
+/// Turns LPIs off where the frame says that this can be done (IHI 0069 12.11.2, CES), and forgets
+/// their tables; false if they stay on. RWP says that the frame still writes what is pending to its
+/// table: only when that is over, the memory is nobody's.
+fn turn_lpis_off(f: &Frame) -> bool {
+    if !f.ctlr.is_set(CTLR::CES) {
+        return false;
+    }
+    f.ctlr.modify(CTLR::ENABLE_LPIS::CLEAR);
+    let off = || {
+        let now = f.ctlr.extract();
+        !now.is_set(CTLR::ENABLE_LPIS) && !now.is_set(CTLR::RWP)
+    };
+    if !patiently(off) {
+        return false;
+    }
+    f.propbaser.set(0);
+    f.pendbaser.set(0);
+    true
 }
 
 /// What the frame at `at` was left with.
@@ -186,10 +222,10 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
 /// Words of the priorities that this kernel has set in any frame.
 static PRIORITIES: AtomicU8 = AtomicU8::new(0);
 
-/// Private interrupts off, none pending (a kick that came when its CPU had gone to sleep), and groups
-/// and priorities as after power-on. The frame's CPU is off, or not ours, or this one, at its last
-/// act.
-pub fn take_back(at: u64) {
+/// Private interrupts off, none pending (a kick that came when its CPU had gone to sleep), and groups,
+/// triggers and priorities as after power-on. The frame's CPU is off, or not ours, or this one, at its
+/// last act.
+pub fn take_back(at: u64, triggers: &PrivateTriggers) {
     if at == 0 {
         return;
     }
@@ -197,6 +233,7 @@ pub fn take_back(at: u64) {
     f.icenabler0.set(!0);
     f.icpendr0.set(!0);
     f.igroupr0.set(0);
+    triggers.take_back(&f.icfgr1);
     let words = PRIORITIES.load(Ordering::Relaxed);
     let set = f.ipriorityr.iter().enumerate().filter(|(i, _)| words >> i & 1 != 0);
     set.for_each(|(_, word)| word.set(0));
@@ -207,6 +244,11 @@ pub fn end_active(at: u64) {
     if at != 0 {
         frame(at).icactiver0.set(!0);
     }
+}
+
+/// Gives one private interrupt, which is disabled, its trigger.
+pub fn configure(at: u64, triggers: &PrivateTriggers, interrupt: Interrupt) {
+    triggers.set(&frame(at).icfgr1, interrupt);
 }
 
 /// Enables one private interrupt at its priority, or disables it.

@@ -5,11 +5,13 @@ use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 
 use super::clean::{Common, Configured, common};
+use super::private::PrivateTriggers;
 use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::StepError;
+use crate::interrupt::Interrupt;
 use crate::irq::Words;
 use crate::machine::Route;
 use crate::machine::inherited::Interrupts;
@@ -31,6 +33,8 @@ register_structs! {
         (0x0420 => _r2),
         (0x0800 => itargetsr: [ReadWrite<u8>; 1020]),
         (0x0bfc => _r3),
+        (0x0c00 => pub(super) icfgr: [ReadWrite<u32>; 64]),
+        (0x0d00 => _r5),
         (0x0f00 => sgir: WriteOnly<u32>),
         (0x0f04 => _r4),
         (0x0f10 => cpendsgir: [ReadWrite<u32>; 4]),
@@ -63,11 +67,17 @@ pub struct Gic2 {
     distributor: u64,
     cpu_interface: u64,
     configured: Configured,
+    private: PrivateTriggers,
 }
 
 impl Gic2 {
     pub fn new(distributor: u64, cpu_interface: u64) -> Self {
-        Self { distributor, cpu_interface, configured: Configured::default() }
+        Self {
+            distributor,
+            cpu_interface,
+            configured: Configured::default(),
+            private: PrivateTriggers::default(),
+        }
     }
 
     /// On a machine with one CPU routes are implicit.
@@ -123,6 +133,7 @@ impl Gic2 {
         self.interface().ctlr.set(0);
         cpu.set_gicv2_target(0);
         self.clear_private(); // last: hardly a kick comes after it, which would stay pending
+        self.private.take_back(&self.registers().icfgr[1]);
         Ok(())
     }
 
@@ -135,6 +146,14 @@ impl Gic2 {
         d.cpendsgir.iter().filter(|sgis| sgis.get() != 0).for_each(|sgis| sgis.set(!0));
         d.icpendr[0].set(!0);
         d.icactiver[0].set(!0);
+    }
+
+    pub fn configure(&self, interrupt: Interrupt) {
+        self.configured.add(self.common(), interrupt);
+    }
+
+    pub fn configure_private(&self, _cpu: &PerCpu, interrupt: Interrupt) {
+        self.private.set(&self.registers().icfgr[1], interrupt);
     }
 
     pub fn enable_private(&self, _cpu: &PerCpu, intid: u32, on: bool) {
@@ -158,8 +177,10 @@ impl Gic2 {
     }
 
     /// A store to a device is complete after the barrier, and the disabling takes with it: version
-    /// 2 has nothing to wait for. On a machine with one CPU routes read as 0, and so does its
-    /// destination.
+    /// 2 has nothing to wait for. Not quite so under KVM: a CPU that runs with the interrupt in a list
+    /// register takes it all the same, or hands it back when it next leaves the guest
+    /// (vgic_v2_fold_lr_state of arch/arm64/kvm/vgic/vgic-v2.c, vgic_prune_ap_list of vgic.c). On a
+    /// machine with one CPU routes read as 0, and so does its destination.
     pub fn apply(
         &self,
         routes: &[Route],
@@ -169,7 +190,6 @@ impl Gic2 {
         let all = Words::of(routes.iter().map(|r| r.intid));
         all.iter().for_each(|(i, bits)| d.icenabler[i].set(bits));
         regs::dsb_sy();
-        routes.iter().for_each(|route| self.configured.add(self.common(), route.intid));
         let target = |route: &Route| &d.itargetsr[route.intid as usize];
         routes.iter().for_each(|route| target(route).set(destination(route.to.cpu()) as u8));
         let differs = |route: &Route| {
@@ -187,7 +207,9 @@ impl Gic2 {
     /// What is pending while its route changes goes with it (IHI 0048 4.3.12); in QEMU before 9.1
     /// it stays with the old CPU, where nobody takes it until it is routed there again. So it is
     /// withdrawn there and made pending anew. They are disabled: none is taken in between, and one
-    /// that arrives in between is made pending by itself.
+    /// that arrives in between is made pending by itself. Under KVM one may be taken in between, from
+    /// a list register: it does not read as pending then, if it is an edge, and if it is a level, its
+    /// handler finds one reason and may be called once more without any.
     fn pend_again(&self, word: usize, bits: u32) {
         let d = self.registers();
         let pending = d.ispendr[word].get() & bits;

@@ -6,12 +6,14 @@ use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::register_structs;
 
 use super::clean::{Common, Configured, common};
+use super::private::PrivateTriggers;
 use super::redistributor::{self, patiently};
 use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::hotplug::StepError;
+use crate::interrupt::Interrupt;
 use crate::irq::Words;
 use crate::machine::Route;
 use crate::machine::inherited::Interrupts;
@@ -29,6 +31,8 @@ register_structs! {
         (0x0300 => _r1),
         (0x0380 => pub(super) icactiver: [ReadWrite<u32>; 32]),
         (0x0400 => _r2),
+        (0x0c00 => pub(super) icfgr: [ReadWrite<u32>; 64]),
+        (0x0d00 => _r3),
         (0x6000 => irouter: [ReadWrite<u64>; 1020]),
         (0x7fe0 => @END),
     }
@@ -45,11 +49,12 @@ const RWP: u32 = 1 << 31;
 pub struct Gic3 {
     distributor: u64,
     configured: Configured,
+    private: PrivateTriggers,
 }
 
 impl Gic3 {
     pub fn new(distributor: u64) -> Self {
-        Self { distributor, configured: Configured::default() }
+        Self { distributor, configured: Configured::default(), private: PrivateTriggers::default() }
     }
 
     pub fn init_distributor(&self, cpu: &PerCpu) -> Interrupts {
@@ -92,6 +97,14 @@ impl Gic3 {
         redistributor::sleep(cpu.redistributor)
     }
 
+    pub fn configure(&self, interrupt: Interrupt) {
+        self.configured.add(self.common(), interrupt);
+    }
+
+    pub fn configure_private(&self, cpu: &PerCpu, interrupt: Interrupt) {
+        redistributor::configure(cpu.redistributor, &self.private, interrupt);
+    }
+
     pub fn enable_private(&self, cpu: &PerCpu, intid: u32, on: bool) {
         redistributor::enable(cpu.redistributor, intid, on);
     }
@@ -121,7 +134,13 @@ impl Gic3 {
     }
 
     /// What a CPU may still have been sent is withdrawn when the disabling has taken (IHI 0069
-    /// 12.9.4, RWP); if it has acknowledged it already, it also ends it.
+    /// 12.9.4, RWP); if it has acknowledged it already, it also ends it. Not so under KVM: there RWP
+    /// is never set, and the disabling does not reach the list registers of a CPU that runs
+    /// (vgic_mmio_write_cenable of arch/arm64/kvm/vgic/vgic-mmio.c). That CPU takes the interrupt
+    /// even after its route has changed, or hands it back when it next leaves the guest, and then it
+    /// goes where its route says (vgic_prune_ap_list of vgic.c). So this kernel relies on this alone:
+    /// a CPU that leaves still serves what it takes until it masks its interrupts, and what it has
+    /// not taken then comes to the CPU that the route names. See doc/gic-under-kvm.md.
     pub fn apply(
         &self,
         routes: &[Route],
@@ -131,7 +150,6 @@ impl Gic3 {
         let all = Words::of(routes.iter().map(|r| r.intid));
         all.iter().for_each(|(i, bits)| d.icenabler[i].set(bits));
         self.settle();
-        routes.iter().for_each(|route| self.configured.add(self.common(), route.intid));
         let router = |route: &Route| &d.irouter[route.intid as usize];
         routes.iter().for_each(|route| router(route).set(destination(route.to.cpu())));
         let differs = |route: &Route| {
@@ -189,10 +207,15 @@ impl Gic3 {
         d.group(false);
         self.configured.take_back(d, |intid| self.unroute(intid));
         redistributor::end_active(cpu.redistributor);
-        areas.iter().for_each(|area| redistributor::take_back(area.redistributor));
+        areas.iter().for_each(|area| self.take_back(area));
         // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
         let _ = self.cpu_down(cpu);
         self.set_priority_mask(0);
+    }
+
+    /// Private interrupts of a CPU that is off, or not ours, or this one, at its last act.
+    pub fn take_back(&self, cpu: &PerCpu) {
+        redistributor::take_back(cpu.redistributor, &self.private);
     }
 
     fn unroute(&self, intid: usize) {
@@ -204,7 +227,8 @@ impl Gic3 {
     }
 
     /// Waits until the distributor has taken the last write; gives up silently, since all that
-    /// could follow is the same wait.
+    /// could follow is the same wait. KVM's has taken it when the store is over and never sets RWP
+    /// (vgic_mmio_read_v3_misc of arch/arm64/kvm/vgic/vgic-mmio-v3.c).
     fn settle(&self) {
         let d = self.registers();
         patiently(|| d.ctlr.get() & RWP == 0);

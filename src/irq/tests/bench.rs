@@ -6,9 +6,11 @@ use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::vec::Vec;
 
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::{StepError, Survivors};
+use crate::interrupt::Interrupt;
 use crate::irq::{Handled, Here, Irq, IrqError, Irqs, Kind, Wanted};
 use crate::machine::irq::Private;
 use crate::machine::pmu::{ClusterPmu, PmuReg};
@@ -24,6 +26,8 @@ pub type Routes = BTreeMap<u32, (CpuId, bool)>;
 #[derive(Default)]
 pub struct Bench {
     pub routes: Mutex<Routes>,
+    /// What was configured, in this order, and whether it had a route that let it through then.
+    pub configured: Mutex<Vec<(Interrupt, bool)>>,
     /// Its route ignores writes.
     pub stuck: Mutex<Option<u32>>,
     /// Every look at the clock takes a tick.
@@ -31,6 +35,11 @@ pub struct Bench {
 }
 
 impl Interrupts for Bench {
+    fn configure(&self, interrupt: Interrupt) {
+        let enabled = self.routes.lock().unwrap().get(&interrupt.intid).is_some_and(|r| r.1);
+        self.configured.lock().unwrap().push((interrupt, enabled));
+    }
+
     fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {
         let stuck = *self.stuck.lock().unwrap();
         let mut first = Ok(());
@@ -189,7 +198,8 @@ impl Scene {
     ) -> Result<(), IrqError> {
         let name = std::format!("dev{intid}");
         let action = Box::new(move |_: &Irq<'_>| action());
-        let wanted = Wanted { intid, name, affinity: *affinity, kind, action };
+        let interrupt = Interrupt::level(intid);
+        let wanted = Wanted { interrupt, name, affinity: *affinity, kind, action };
         self.here(|here| self.irqs.request(here, wanted))
     }
 

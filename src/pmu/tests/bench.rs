@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::super::model::{COUNTERS, ClusterModel, Rate};
 use super::super::*;
 use super::std;
+use crate::interrupt::Interrupt;
 use crate::machine::pmu::PmuReg;
 
 /// Clusters of CPUs with modelled registers, a clock that runs while registers are accessed, and
@@ -37,7 +38,8 @@ impl Bench {
             .map(|&size| {
                 let cpus = (next..next + size).map(CpuId).collect();
                 next += size;
-                platform::Cluster { cpus, intid: 64 + u32::from(next), name: "dsu".into() }
+                let interrupt = Interrupt::edge(64 + u32::from(next));
+                platform::Cluster { cpus, interrupt, name: "dsu".into() }
             })
             .collect();
         Self {

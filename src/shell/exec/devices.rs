@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 
 use super::{Kernel, Outcome};
 use crate::config::TIMEOUT_MS;
+use crate::interrupt::Interrupt;
 use crate::machine::device::DeviceError;
 
 /// How often reads that are back are looked for while their interrupts go to other CPUs.
@@ -13,7 +14,7 @@ const LOOK_MS: u64 = 1;
 impl Kernel {
     pub(super) fn list_devices(&self) -> Outcome {
         let counts = self.board.device_counts();
-        let intid = |intid: Option<u32>| intid.map_or("-".into(), |i: u32| i.to_string());
+        let intid = |of: Option<Interrupt>| of.map_or("-".into(), |i| i.intid.to_string());
         let (a, d) = (counts.alarm, counts.disk);
         self.print(&format!(
             "alarm  intid {}: {} set, {} taken, {} replaced, {} armed, {} spurious",

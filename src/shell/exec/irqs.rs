@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 
 use super::{Kernel, Outcome};
 use crate::cpu::CpuMask;
+use crate::interrupt::Trigger;
 use crate::irq::Row;
 use crate::options::number;
 use crate::shell::command::Cpus;
@@ -14,20 +15,25 @@ const USAGE: &str = "not an interrupt and its CPUs; `set irq 33 affinity 0-3` is
 
 impl Kernel {
     pub(super) fn irqs(&self) -> Outcome {
-        self.print("intid  name             wanted on     taken by  enabled     handled");
+        self.print("intid  name             wanted on     taken by  enabled  trigger     handled");
         let private = self.board.private_taken();
         let timer = self.boot.description.timer.virtual_ppi;
-        for (intid, name, taken) in [(0, "kick", private.kicks), (timer, "timer", private.timer)] {
+        let all = [
+            (0, "kick", "edge", private.kicks),
+            (timer.intid, "timer", timer.trigger.name(), private.timer),
+        ];
+        for (intid, name, trigger, taken) in all {
             self.print(&format!(
-                "{intid:>5}  {name:<15}  each CPU      each CPU  yes      {taken:>10}"
+                "{intid:>5}  {name:<15}  each CPU      each CPU  yes      {trigger:<7}  {taken:>10}"
             ));
         }
         let rows = self.hotplug.parts.irqs.rows();
         for row in rows {
             let routed = self.board.route_of(row.intid);
-            self.print(&line(&row, row.effective.is_some() && row.effective != routed));
+            let trigger = self.board.status_of(row.intid).trigger;
+            self.print(&line(&row, trigger, row.effective.is_some() && row.effective != routed));
         }
-        if self.boot.description.console.as_ref().is_some_and(|c| c.intid.is_none()) {
+        if self.boot.description.console.as_ref().is_some_and(|c| c.interrupt.is_none()) {
             self.print("    -  console          the tree gives it no interrupt");
         }
         Ok(None)
@@ -72,12 +78,12 @@ impl Kernel {
 
     /// The console's interrupt, if it has one.
     pub(super) fn console_intid(&self) -> Option<u32> {
-        self.boot.description.console.as_ref()?.intid
+        Some(self.boot.description.console.as_ref()?.interrupt?.intid)
     }
 }
 
-/// `astray`: the distributor routes it elsewhere.
-fn line(row: &Row, astray: bool) -> String {
+/// `trigger` is what the distributor says; `astray`: it routes it elsewhere.
+fn line(row: &Row, trigger: Trigger, astray: bool) -> String {
     let Row { intid, name, handled, .. } = row;
     let wanted = row.requested.ranges().to_string();
     let taken = row.effective.map_or("nobody".into(), |cpu| format!("CPU {cpu}"));
@@ -89,5 +95,8 @@ fn line(row: &Row, astray: bool) -> String {
         Row { broken: true, .. } => "  affinity broken: none of its CPUs is online",
         _ => "",
     };
-    format!("{intid:>5}  {name:<15}  {wanted:<12}  {taken:<8}  {enabled:<7}  {handled:>10}{note}")
+    let trigger = trigger.name();
+    format!(
+        "{intid:>5}  {name:<15}  {wanted:<12}  {taken:<8}  {enabled:<7}  {trigger:<7}  {handled:>10}{note}"
+    )
 }

@@ -83,7 +83,7 @@ fn extended_interrupts_are_not_used() {
     let console = describe(&input("fdt/uart-extended-interrupt")).unwrap().console;
     assert_eq!(console.map(|console| console.intid), Some(None));
     let timer = describe(&input("fdt/extended-hyp-timer")).unwrap().timer;
-    assert_eq!((timer.virtual_ppi, timer.hypervisor_ppi), (27, None));
+    assert_eq!((timer.virtual_ppi.intid, timer.hypervisor_ppi), (27, None));
     let error = describe(&input("fdt/extended-timer")).unwrap_err();
     assert!(matches!(error, PlatformError::Timer { .. }), "{error}");
 }

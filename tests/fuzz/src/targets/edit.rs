@@ -6,6 +6,7 @@ use baton::config::MAX_DTB;
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::edit::{Changes, EditError, HANDOVER, QUARANTINE, next_tree};
 use baton::fdt::{Node, Tree, regions};
+use baton::interrupt::Interrupt;
 use baton::memory::Range;
 use baton::platform::{self, Description};
 
@@ -134,8 +135,8 @@ fn check_machine(before: &[u8], after: &[u8]) {
 
 /// Interrupts with the clusters and the devices that they are of, without their names, which get a
 /// number if two have the same.
-fn parts(d: &Description) -> Vec<(u32, Option<CpuMask>, Option<Range>)> {
-    let clusters = d.clusters.iter().map(|cluster| (cluster.intid, Some(cluster.cpus), None));
-    let devices = d.rtc.iter().chain(&d.virtio).map(|d| (d.intid, None, Some(d.base)));
+fn parts(d: &Description) -> Vec<(Interrupt, Option<CpuMask>, Option<Range>)> {
+    let clusters = d.clusters.iter().map(|cluster| (cluster.interrupt, Some(cluster.cpus), None));
+    let devices = d.rtc.iter().chain(&d.virtio).map(|d| (d.interrupt, None, Some(d.base)));
     clusters.chain(devices).collect()
 }

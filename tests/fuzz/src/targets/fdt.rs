@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::{self, ADDRESS_END, FdtError, Tree, regions};
+use baton::interrupt::Interrupt;
 use baton::memory::layout::{STACK_SLOT, lay_out};
 use baton::memory::{Map, Owner, Range};
 use baton::platform::{self, Description, Gic};
@@ -101,7 +102,7 @@ fn check_cpus(d: &Description, boot: Mpidr) {
 }
 
 fn check_interrupts(d: &Description) {
-    let ppi = |intid: u32| (16..32).contains(&intid);
+    let ppi = |of: Interrupt| (16..32).contains(&of.intid);
     assert!(ppi(d.timer.virtual_ppi) && ppi(d.timer.physical_ppi));
     assert!(d.timer.hypervisor_ppi.is_none_or(ppi));
     let registers =
@@ -109,10 +110,13 @@ fn check_interrupts(d: &Description) {
     for base in registers {
         assert!(!base.is_empty() && !d.memory.iter().any(|ram| ram.overlaps(&base)), "{base}");
     }
-    let devices = d.rtc.iter().chain(&d.virtio).map(|device| device.intid);
-    let shared = devices.chain(d.console.iter().filter_map(|console| console.intid));
-    assert!(shared.chain(d.clusters.iter().map(|c| c.intid)).all(|i| (32..1020).contains(&i)));
-    let clusters: BTreeSet<u32> = d.clusters.iter().map(|cluster| cluster.intid).collect();
+    let devices = d.rtc.iter().chain(&d.virtio).map(|device| device.interrupt);
+    let shared = devices.chain(d.console.iter().filter_map(|console| console.interrupt));
+    assert!(
+        shared.chain(d.clusters.iter().map(|c| c.interrupt)).all(|i| (32..1020).contains(&i.intid))
+    );
+    let clusters: BTreeSet<u32> =
+        d.clusters.iter().map(|cluster| cluster.interrupt.intid).collect();
     assert!(clusters.len() == d.clusters.len());
     match &d.gic {
         Gic::V2 { distributor, cpu_interface } => {
