@@ -209,6 +209,9 @@ primary_entry:
 // device tree, read-only, behind the image. The tables are zero in the file, so these entries are all that is
 // stored; the lines are invalidated before (nothing dirty may fall on the entries) and after
 // (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
+// As a guest (HCR_EL2.VM) DC IVAC cleans too. Before the stores it then writes back what the loader
+// left dirty, which is the file's zeros; after them the lines are clean, or, where FEAT_S2FWB makes
+// these stores cacheable, hold the entries themselves. Either way nothing is lost: doc/caches.md.
 first_tables:
     mov     x19, x30
     bl      invalidate_tables
@@ -325,8 +328,8 @@ _jump_idmap:
 _park_idmap:
     msr     daifset, #0xf
     ldr     x8, ={SCTLR_OFF}
-    stlr    x1, [x0]
-    dsb     sy
+    stlr    x1, [x0]                    // for the load-acquire of the mark on the boot CPU
+    dsb     sy                          // the store is done before the caches are off
     msr     sctlr_el1, x8
     isb
 1:  wfi
