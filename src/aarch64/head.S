@@ -190,11 +190,9 @@ primary_entry:
 5:  mov     x20, x0                     // device tree
     mov     x26, xzr
     mov     x27, xzr
-    mov     x28, xzr
     b.ne    6f
     mrs     x26, hcr_el2                // what the kernel before left, to be told
     mrs     x27, cnthp_ctl_el2
-    mrs     x28, cntvoff_el2
 6:  drop_to_el1
     bl      first_tables
     adrp    x24, _ttbr0_l0
@@ -358,9 +356,8 @@ primary_high:
     mov     x1, x21                     // entry time
     lsr     x2, x22, #2                 // exception level of entry
     mov     x3, x23                     // physical base
-    mov     x4, x26                     // HCR_EL2, CNTHP_CTL_EL2, CNTVOFF_EL2 of entry
+    mov     x4, x26                     // HCR_EL2, CNTHP_CTL_EL2 of entry
     mov     x5, x27
-    mov     x6, x28
     mov     x29, xzr
     mov     x30, xzr
     b       {primary_rust}
