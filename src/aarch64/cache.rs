@@ -1,19 +1,40 @@
 //! Cache maintenance by address. Never by set and way: in a guest that guarantees nothing.
+//!
+//! Only the boot CPU cleans, so the line size is that of the boot CPU, read once: KVM may trap the
+//! read of CTR_EL0 (HCR_EL2.TID2).
 
 use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::regs;
 use crate::memory::Range;
 
+/// Bytes of the smallest data cache line; 0 before it has been read.
+static LINE: AtomicU64 = AtomicU64::new(0);
+
 /// Writes every dirty line of the range back to the point of coherency, where a CPU with its MMU
-/// off, or a kernel that has just been entered, reads.
+/// off, or a kernel that has just been entered, reads; and drops the lines, so that what is read
+/// back afterwards has come from there. (DC CVAC alone does not clean reliably on the first
+/// Cortex-A53: errata 819472, 824069, 826319 and 827319.)
+///
+/// The DSB completes the cleaning before anything after it: CPU_ON in `Board::cpu_on`, or the jump.
 pub fn clean_to_poc(range: Range) {
-    let line = regs::dcache_line();
+    let line = line();
     let mut at = range.start & !(line - 1);
     while at < range.end {
-        // SAFETY: DC CVAC writes back and changes no contents; the range is mapped.
-        unsafe { asm!("dc cvac, {0}", in(reg) at) };
+        // SAFETY: DC CIVAC writes back and changes no contents; the range is mapped.
+        unsafe { asm!("dc civac, {0}", in(reg) at) };
         at += line;
     }
     regs::dsb_sy();
+}
+
+fn line() -> u64 {
+    let known = LINE.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let read = regs::dcache_line();
+    LINE.store(read, Ordering::Relaxed);
+    read
 }

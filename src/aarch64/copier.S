@@ -37,7 +37,7 @@ _copier_start:
     ubfx    x8, x8, #16, #4             // DminLine, log2 of words
     mov     x9, #4
     lsl     x9, x9, x8
-2:  dc      cvac, x1                    // the next kernel reads it with its MMU off
+2:  dc      civac, x1                   // the next kernel reads it with its MMU off (cache.rs)
     add     x1, x1, x9
     cmp     x1, x3
     b.lo    2b
@@ -45,10 +45,10 @@ _copier_start:
     isb
     mrs     x8, cntvct_el0
     str     x8, [x4]                    // when the copy was done
-    dc      cvac, x4
+    dc      civac, x4
     ldp     x20, x21, [x19, #24]        // entry, device tree
     ldr     x22, [x19, #40]             // from EL2?
-    dsb     sy
+    dsb     sy                          // the cleaning is done before the MMU is off
     ldr     x8, copier_sctlr
     msr     sctlr_el1, x8
     isb
@@ -95,6 +95,11 @@ _copier_end:
 
 // Goes there. x0 = the copier's page, x1 = what is to be done, x2 = its page tables, x3 = nonzero if
 // the stub at EL2 has to make way too. Runs in the upper half, stores nothing.
+//
+// Old and new tables map the same addresses by entries of different sizes, and two such entries must
+// not be in the TLB at once (Arm ARM D8.16.1): walks of the lower half are off (EPD0) from before the
+// old entries go until the new tables are in place. The page was written as data and cleaned to the
+// point of coherency (copier.rs): IC IALLU is the other half of that, before it is executed.
     .section .text.copier, "ax"
     .global _enter_copier
 _enter_copier:
@@ -105,9 +110,19 @@ _enter_copier:
     mov     x0, #2
     add     x1, x19, #2048
     hvc     #0
-1:  msr     ttbr0_el1, x21
+1:  mrs     x8, tcr_el1
+    orr     x9, x8, #(1 << 7)           // EPD0
+    msr     tcr_el1, x9
     isb
     tlbi    vmalle1
+    dsb     nsh
+    isb
+    msr     ttbr0_el1, x21
+    isb                                 // the tables are there before walks are
+    msr     tcr_el1, x8
+    isb
+    tlbi    vmalle1                     // nothing remembers EPD0
+    ic      iallu
     dsb     nsh
     isb
     mov     x0, x20

@@ -63,11 +63,10 @@ extern "C" fn primary_rust(
     base: u64,
     hcr_el2: u64,
     cnthp_ctl_el2: u64,
-    cntvoff_el2: u64,
 ) -> ! {
     heap::start();
     let entry_level = entry_level as u32;
-    let found = inherited::look(AtEntry { hcr_el2, cnthp_ctl_el2, cntvoff_el2 });
+    let found = inherited::look(AtEntry { hcr_el2, cnthp_ctl_el2 });
     inherited::reset(entry_level);
     let (boot, board) = prepare(dtb, entry_at, entry_level, base, found);
     let next = kernel::primary(board, boot, &board::publish_hotplug);

@@ -190,11 +190,9 @@ primary_entry:
 5:  mov     x20, x0                     // device tree
     mov     x26, xzr
     mov     x27, xzr
-    mov     x28, xzr
     b.ne    6f
     mrs     x26, hcr_el2                // what the kernel before left, to be told
     mrs     x27, cnthp_ctl_el2
-    mrs     x28, cntvoff_el2
 6:  drop_to_el1
     bl      first_tables
     adrp    x24, _ttbr0_l0
@@ -209,6 +207,9 @@ primary_entry:
 // device tree, read-only, behind the image. The tables are zero in the file, so these entries are all that is
 // stored; the lines are invalidated before (nothing dirty may fall on the entries) and after
 // (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
+// As a guest (HCR_EL2.VM) DC IVAC cleans too. Before the stores it then writes back what the loader
+// left dirty, which is the file's zeros; after them the lines are clean, or, where FEAT_S2FWB makes
+// these stores cacheable, hold the entries themselves. Either way nothing is lost: doc/caches.md.
 first_tables:
     mov     x19, x30
     bl      invalidate_tables
@@ -325,8 +326,8 @@ _jump_idmap:
 _park_idmap:
     msr     daifset, #0xf
     ldr     x8, ={SCTLR_OFF}
-    stlr    x1, [x0]
-    dsb     sy
+    stlr    x1, [x0]                    // for the load-acquire of the mark on the boot CPU
+    dsb     sy                          // the store is done before the caches are off
     msr     sctlr_el1, x8
     isb
 1:  wfi
@@ -355,9 +356,8 @@ primary_high:
     mov     x1, x21                     // entry time
     lsr     x2, x22, #2                 // exception level of entry
     mov     x3, x23                     // physical base
-    mov     x4, x26                     // HCR_EL2, CNTHP_CTL_EL2, CNTVOFF_EL2 of entry
+    mov     x4, x26                     // HCR_EL2, CNTHP_CTL_EL2 of entry
     mov     x5, x27
-    mov     x6, x28
     mov     x29, xzr
     mov     x30, xzr
     b       {primary_rust}

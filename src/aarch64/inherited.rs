@@ -4,7 +4,6 @@
 //! Other CPUs come through CPU_ON, which resets them. Registers of EL2 are cleared by `head.S`, which
 //! hands over what it found in the ones that matter.
 
-use alloc::vec::Vec;
 use core::arch::asm;
 
 use crate::machine::inherited::Inherited;
@@ -16,8 +15,6 @@ pub struct AtEntry {
     pub hcr_el2: u64,
     /// CNTHP_CTL_EL2, or 0 at EL1.
     pub cnthp_ctl_el2: u64,
-    /// CNTVOFF_EL2, or 0 at EL1.
-    pub cntvoff_el2: u64,
 }
 
 /// HCR_EL2.RW: EL1 is AArch64, as every kernel here has it.
@@ -28,6 +25,8 @@ const ARMED: (u64, u64) = (0b11, 0b01);
 const PMCR_ENABLE: u64 = 1;
 /// MDSCR_EL1: MDE, KDE, SS.
 const MDSCR_ON: u64 = 1 << 15 | 1 << 13 | 1;
+/// OSLSR_EL1.OSLK.
+const OSLSR_OSLK: u64 = 1 << 1;
 
 macro_rules! mrs {
     ($register:literal) => {{
@@ -49,11 +48,12 @@ macro_rules! msr {
     };
 }
 
-macro_rules! set {
-    ($($name:literal)+) => { [$(($name, mrs!($name))),+] };
-}
-
 /// What a predecessor left on this CPU. Changes nothing. Boot CPU, before its timer is used.
+///
+/// Most registers are UNKNOWN after a reset, so that a value in them says nothing of a predecessor:
+/// CPACR_EL1, CNTKCTL_EL1, CONTEXTIDR_EL1, TPIDR_EL0, TPIDRRO_EL0, PMUSERENR_EL0, MDSCR_EL1 and
+/// CNTVOFF_EL2 among them (KVM fills the two TPIDRs with a pattern). Those are reset and not named.
+/// An armed timer is named although ENABLE is UNKNOWN too: it interrupts, whoever armed it.
 pub fn look(entry: AtEntry) -> Inherited {
     let armed = |ctl: u64| ctl & ARMED.0 == ARMED.1;
     let timers = [
@@ -61,28 +61,34 @@ pub fn look(entry: AtEntry) -> Inherited {
         ("physical", mrs!("cntp_ctl_el0")),
         ("hypervisor", entry.cnthp_ctl_el2),
     ];
-    let el2 = [("HCR_EL2", entry.hcr_el2 & !HCR_RW), ("CNTVOFF_EL2", entry.cntvoff_el2)];
-    let el1 = set!["CPACR_EL1" "CNTKCTL_EL1" "CONTEXTIDR_EL1" "TPIDR_EL0" "TPIDRRO_EL0"];
-    let found = el2.into_iter().chain(el1).chain(monitors_open());
+    let hcr = entry.hcr_el2 & !HCR_RW;
     Inherited {
         timers: timers.iter().filter(|t| armed(t.1)).map(|t| t.0).collect(),
         counting: counting(),
-        debugging: mrs!("mdscr_el1") & MDSCR_ON != 0,
-        registers: found.filter(|(_, value)| *value != 0).collect::<Vec<_>>(),
+        debugging: debugging(),
+        registers: (hcr != 0 && resets_to_el2()).then_some(("HCR_EL2", hcr)).into_iter().collect(),
         ..Inherited::default()
     }
 }
 
+/// PMCR_EL0.E is 0 after a reset.
 fn counting() -> bool {
     has_monitors() && mrs!("pmcr_el0") & PMCR_ENABLE != 0 && mrs!("pmcntenset_el0") != 0
 }
 
-fn monitors_open() -> Option<(&'static str, u64)> {
-    has_monitors().then(|| ("PMUSERENR_EL0", mrs!("pmuserenr_el0")))
+/// The OS lock is on after a reset, and nothing of MDSCR_EL1 counts while it is. (KVM resets it to
+/// off, and MDSCR_EL1 to 0.)
+fn debugging() -> bool {
+    mrs!("oslsr_el1") & OSLSR_OSLK == 0 && mrs!("mdscr_el1") & MDSCR_ON != 0
 }
 
-/// Puts everything that [`look`] looks at, and what goes with it, back to what it is after power-on,
-/// or to zero where that is not defined: no address of this kernel is left either. Boot CPU, at
+/// True without EL3: only the highest exception level has HCR_EL2 defined after a reset.
+fn resets_to_el2() -> bool {
+    mrs!("id_aa64pfr0_el1") >> 12 & 0xf == 0
+}
+
+/// Puts everything that [`look`] looks at or leaves out, and what goes with it, back to what it is
+/// after power-on, or to zero where that is not defined: no address of this kernel is left either. Boot CPU, at
 /// entry, and as its last act but the jump: its timer is off from here on. If it was
 /// entered at EL2, `head.S` has reset the registers of tags, which nobody can reach from EL1 then.
 pub fn reset(entry_level: u32) {

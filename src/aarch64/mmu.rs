@@ -164,11 +164,33 @@ impl Tables {
         self.mapping.root_address().0 as u64
     }
 
-    /// Switches this CPU from the first tables to these. Boot CPU, before any other CPU runs.
+    /// Switches this CPU from the tables that it has to these. Boot CPU, before any other CPU runs.
+    ///
+    /// Both may map the same address by entries of different sizes, and two such entries must not be
+    /// in the TLB at once (Arm ARM D8.16.1): walks of the lower half are off (TCR_EL1.EPD0) from
+    /// before the old entries go until the new tables are in place.
     pub fn activate(&self) {
+        let tcr: u64;
+        // SAFETY: code, stack and early heap are in the upper half, and interrupts are masked: nothing
+        // needs the lower half until it is back. The identity mapping of the whole image that the
+        // first tables had goes with the TLB's entries.
+        unsafe {
+            asm!(
+                "mrs {tcr}, tcr_el1",
+                "orr {off}, {tcr}, #(1 << 7)",
+                "msr tcr_el1, {off}",
+                "isb",
+                "tlbi vmalle1",
+                "dsb nsh",
+                "isb",
+                tcr = out(reg) tcr, off = out(reg) _,
+            );
+        }
         // SAFETY: everything that this CPU uses is mapped in the upper half, or here.
         unsafe { self.mapping.activate() };
-        // SAFETY: drops the identity mapping of the whole image that the first tables had.
-        unsafe { asm!("tlbi vmalle1", "dsb nsh", "isb") };
+        // SAFETY: TCR_EL1 as it was; nothing remembers EPD0 after the TLBI.
+        unsafe {
+            asm!("isb", "msr tcr_el1, {0}", "isb", "tlbi vmalle1", "dsb nsh", "isb", in(reg) tcr)
+        };
     }
 }

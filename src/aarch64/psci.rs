@@ -15,12 +15,13 @@ static USE_SMC: AtomicBool = AtomicBool::new(false);
 struct Firmware;
 
 impl Call for Firmware {
+    /// Through the 64-bit form, which tells the compiler that x0 to x17 may change: PSCI 0.2 promises
+    /// no more (SMCCC 1.0; from 1.1 on x4 to x17 stay). A 32-bit function looks at the lower halves
+    /// of its arguments only, and the lower half of a result is the result.
     fn call32(function: u32, args: [u32; 7]) -> [u32; 8] {
-        if USE_SMC.load(Ordering::Relaxed) {
-            Smc::call32(function, args)
-        } else {
-            Hvc::call32(function, args)
-        }
+        let wide = core::array::from_fn(|i| args.get(i).copied().map_or(0, u64::from));
+        let results = Self::call64(function, wide);
+        core::array::from_fn(|i| results[i] as u32)
     }
 
     fn call64(function: u32, args: [u64; 17]) -> [u64; 18] {
