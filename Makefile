@@ -57,13 +57,14 @@ BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
 PROBE  := target/probe.Image
+WATCH  := target/debug/libbaton_watch.so
 LINUX  := target/linux
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
 GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run test bench linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -121,12 +122,16 @@ probe: tool
 	@$(CARGO) build $(BARE) --quiet -p probe
 	@$(BATON) image $(BAREOUT)/probe $(PROBE)
 
+# A plugin for QEMU that says which instructions access devices: for tests.
+watch: $(SYSROOT_STAMP)
+	@$(CARGO) build --locked --quiet -p baton-watch
+
 tool: $(SYSROOT_STAMP)
 	@echo "toolchain: $(TOOLCHAIN_NAME)"
 	@$(CARGO) build --locked --quiet -p baton-qemu
 
 # All results of the three families in one last line.
-test: image floor probe
+test: image floor probe watch
 	@rm -f target/test.log
 	@status=0; for family in test-host test-loom test-guest; do \
 	  echo "== $$family"; $(MAKE) --no-print-directory -s $$family 2>&1 | tee -a target/test.log; \
@@ -140,8 +145,9 @@ test-host: $(SYSROOT_STAMP)
 test-loom: $(SYSROOT_STAMP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
-test-guest: image floor probe $(LINUX)/.done
+test-guest: image floor probe watch $(LINUX)/.done
 	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_LINUX=$(CURDIR)/$(LINUX)/root \
+	  BATON_WATCH=$(CURDIR)/$(WATCH) \
 	  $(CARGO) test --locked -p baton-qemu --test guest
 
 lint: $(SYSROOT_STAMP) lint-tools
