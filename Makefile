@@ -61,6 +61,7 @@ BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
 PROBE  := target/probe.Image
+WATCH  := target/debug/libbaton_watch.so
 LINUX  := target/linux
 KVM    := target/kvm
 BARE   := --locked --release --target $(TARGET)
@@ -69,7 +70,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run kvm kvm-test exits test bench linux linux-matrix soak image floor probe tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -154,12 +155,16 @@ probe: tool
 	@$(CARGO) build $(BARE) --quiet -p probe
 	@$(BATON) image $(BAREOUT)/probe $(PROBE)
 
+# A plugin for QEMU that says which instructions access devices: for tests.
+watch: $(SYSROOT_STAMP)
+	@$(CARGO) build --locked --quiet -p baton-watch
+
 tool: $(SYSROOT_STAMP)
 	@echo "toolchain: $(TOOLCHAIN_NAME)"
 	@$(CARGO) build --locked --quiet -p baton-qemu
 
 # All results of the three families in one last line.
-test: image floor probe
+test: image floor probe watch
 	@rm -f target/test.log
 	@status=0; for family in test-host test-loom test-guest; do \
 	  echo "== $$family"; $(MAKE) --no-print-directory -s $$family 2>&1 | tee -a target/test.log; \
@@ -173,8 +178,9 @@ test-host: $(SYSROOT_STAMP)
 test-loom: $(SYSROOT_STAMP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
-test-guest: image floor probe $(LINUX)/.done
+test-guest: image floor probe watch $(LINUX)/.done
 	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_LINUX=$(CURDIR)/$(LINUX)/root \
+	  BATON_WATCH=$(CURDIR)/$(WATCH) \
 	  $(CARGO) test --locked -p baton-qemu --test guest
 
 lint: $(SYSROOT_STAMP) lint-tools

@@ -4,6 +4,7 @@
 //! `real-guest::`, so that tests without QEMU can be run alone. Two machines run at a time unless
 //! `--test-threads` says otherwise.
 
+mod access;
 mod boot;
 mod busy;
 mod check;
@@ -54,6 +55,7 @@ fn main() {
         devices::tests(),
         quiesce::tests(),
         clean::tests(),
+        access::tests(),
         errors::tests(),
         faults::tests(),
         trees::tests(),
