@@ -209,8 +209,9 @@ fn forms() -> Result<()> {
     same("opcodes of offences", seen, FORMS[OFFENDING].to_vec())?;
     let page = report.pages.first().context("no page")?;
     same("page", page.at, GICD.at)?;
-    // LDP makes two loads, LDADD a load and a store.
-    same("loads and stores", (page.loads, page.stores), (7, 2 + ZVA))?;
+    // LDADD is a load and a store here; LDP is two loads or one, by QEMU's version.
+    ensure!((6..=7).contains(&page.loads), "{} loads", page.loads);
+    same("stores", page.stores, 2 + ZVA)?;
     let error = innocent(&report, &[GICD]).unwrap_err().to_string();
     has(&error, &["7 instructions", "GICD load at 0x8000000 by 0xb8480420 at pc 0x40080014"])
 }
