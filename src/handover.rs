@@ -21,7 +21,7 @@ use crate::trace::{Ring, ring_words};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"batonho1");
 /// Changes with the layout of the page, of an event, or with the table of steps.
-const VERSION: u64 = 5;
+const VERSION: u64 = 6;
 
 /// Words of the page of facts.
 const PAGE_WORDS: usize = (PAGE / 8) as usize;
@@ -111,16 +111,26 @@ impl<'a> Area<'a> {
     /// Why there is nothing to take.
     pub fn take(&self) -> Result<(Farewell, u64), HandoverError> {
         let word = |at: usize| self.words[at].load(Relaxed);
+        self.check()?;
+        let farewell = Farewell::read(&self.words[field::FAREWELL..COPIED])?;
+        self.words[SEAL].store(0, Relaxed);
+        Ok((farewell, word(field::JUMP_AT)))
+    }
+
+    /// True if a kernel of this version has jumped here and no other has been here since: what it
+    /// leaves behind is as it promises. Changes nothing.
+    pub fn is_sealed(&self) -> bool {
+        self.check().is_ok()
+    }
+
+    fn check(&self) -> Result<(), HandoverError> {
+        let word = |at: usize| self.words[at].load(Relaxed);
         let known = word(field::MAGIC) == MAGIC && word(field::VERSION) == VERSION;
         if !known || word(field::CPUS) != self.cpus as u64 {
             return Err(HandoverError::Foreign);
         }
-        if word(SEAL) != self.checksum() {
-            return Err(HandoverError::Unsealed);
-        }
-        let farewell = Farewell::read(&self.words[field::FAREWELL..COPIED])?;
-        self.words[SEAL].store(0, Relaxed);
-        Ok((farewell, word(field::JUMP_AT)))
+        let sealed = word(SEAL) == self.checksum();
+        sealed.then_some(()).ok_or(HandoverError::Unsealed)
     }
 
     /// When the jump was done copying; `None` if it had nothing to copy.

@@ -117,11 +117,12 @@ fn prepare(
     let memory_at = timer::now();
     psci::set_conduit(description.psci.conduit);
     let psci_version = psci::version().unwrap_or((0, 2));
-    let (gic, areas) = interrupt_controller(&description, frames, &mut found);
-    found.console = uart::quiesce();
     let topology = &description.topology;
     let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
         .expect("the layout asked handover::bytes_for");
+    let from_baton = claims.inherited && trace.is_sealed();
+    let (gic, areas) = interrupt_controller(&description, frames, from_baton, &mut found);
+    found.console = uart::quiesce();
     let board = board::publish(Board::new(
         description.topology.clone(),
         gic,
@@ -262,13 +263,21 @@ fn devices(description: &Description) -> Vec<Range> {
 fn interrupt_controller(
     description: &Description,
     frames: Option<Redistributors>,
+    from_baton: bool,
     found: &mut Inherited,
 ) -> (Gic, Box<[PerCpu]>) {
     let topology = &description.topology;
     let frame = |cpu| topology.mpidr(cpu).and_then(|m| frames.as_ref()?.of(m)).unwrap_or(0);
     let areas: Box<[PerCpu]> = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();
     let gic = Gic::new(&description.gic);
-    found.interrupts = gic.init_distributor(&areas[topology.boot().index()]);
+    // A baton that has just jumped here has left the machine quiet: what it keeps off is not asked for.
+    // Another kernel in between may have passed the handover on, but it leaves the distributor on.
+    let quiet = from_baton && gic.is_off();
+    if !quiet {
+        (found.counting, found.debugging) = inherited::stop_counting_and_debugging();
+    }
+    areas.iter().for_each(|area| _ = area.set_clean(quiet));
+    found.interrupts = gic.init_distributor(&areas[topology.boot().index()], quiet);
     (gic, areas)
 }
 

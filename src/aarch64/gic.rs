@@ -88,11 +88,16 @@ impl Gic {
         }
     }
 
+    /// True if the distributor forwards nothing, as after power-on and after another baton.
+    pub fn is_off(&self) -> bool {
+        each!(self, g => g.is_off())
+    }
+
     /// Puts the distributor into a known state: all interrupts off, nothing pending or active, the
     /// rest as after power-on, then on. Says what was left to clear, here and of the boot CPU's own
-    /// interrupts. Boot CPU, once.
-    pub fn init_distributor(&self, boot: &PerCpu) -> Interrupts {
-        each!(self, g => g.init_distributor(boot))
+    /// interrupts. If it was left `quiet`, by another baton, it is not asked. Boot CPU, once.
+    pub fn init_distributor(&self, boot: &PerCpu, quiet: bool) -> Interrupts {
+        each!(self, g => g.init_distributor(boot, quiet))
     }
 
     /// Wakes and enables this CPU's part; only kicks get through.

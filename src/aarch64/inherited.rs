@@ -64,11 +64,23 @@ pub fn look(entry: AtEntry) -> Inherited {
     let hcr = entry.hcr_el2 & !HCR_RW;
     Inherited {
         timers: timers.iter().filter(|t| armed(t.1)).map(|t| t.0).collect(),
-        counting: counting(),
-        debugging: debugging(),
         registers: (hcr != 0 && resets_to_el2()).then_some(("HCR_EL2", hcr)).into_iter().collect(),
         ..Inherited::default()
     }
+}
+
+/// Turns performance monitors and debug registers off, and says whether they were on: counting,
+/// debugging. A kernel of baton's never turns them on, so that after another baton there is nothing to
+/// do; for a guest of a hypervisor each of some 30 registers is a trap. Boot CPU, with debug exceptions
+/// and interrupts still masked.
+pub fn stop_counting_and_debugging() -> (bool, bool) {
+    let were_on = (counting(), debugging());
+    if has_monitors() {
+        stop_monitors();
+    }
+    stop_debug();
+    super::regs::isb();
+    were_on
 }
 
 /// PMCR_EL0.E is 0 after a reset.
@@ -88,18 +100,14 @@ fn resets_to_el2() -> bool {
 }
 
 /// Puts everything that [`look`] looks at or leaves out, and what goes with it, back to what it is
-/// after power-on, or to zero where that is not defined: no address of this kernel is left either. Boot CPU, at
-/// entry, and as its last act but the jump: its timer is off from here on. If it was
-/// entered at EL2, `head.S` has reset the registers of tags, which nobody can reach from EL1 then.
+/// after power-on, or to zero where that is not defined: no address of this kernel is left either. For
+/// monitors and debug registers see [`stop_counting_and_debugging`]. Boot CPU, at entry, and as its
+/// last act but the jump: its timer is off from here on. If it was entered at EL2, `head.S` has reset the registers of tags, which nobody can reach from EL1 then.
 pub fn reset(entry_level: u32) {
     msr!("cntv_ctl_el0" = 0, "cntv_cval_el0" = 0, "cntp_ctl_el0" = 0, "cntp_cval_el0" = 0);
     msr!("cntkctl_el1" = 0, "cpacr_el1" = 0, "contextidr_el1" = 0);
     msr!("tpidr_el0" = 0, "tpidrro_el0" = 0);
     msr!("esr_el1" = 0, "far_el1" = 0, "afsr0_el1" = 0, "afsr1_el1" = 0, "par_el1" = 0);
-    if has_monitors() {
-        stop_monitors();
-    }
-    stop_debug();
     if entry_level == 1 && has_tags() {
         // GCR_EL1, RGSR_EL1, TFSR_EL1, TFSRE0_EL1
         msr!("S3_0_C1_C0_6" = 0, "S3_0_C1_C0_5" = 0, "S3_0_C5_C6_0" = 0, "S3_0_C5_C6_1" = 0);

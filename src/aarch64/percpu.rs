@@ -24,6 +24,8 @@ pub struct PerCpu {
     armed: AtomicBool,
     /// A kick that its owner has not seen yet.
     kicked: AtomicBool,
+    /// Its redistributor is as after power-on.
+    clean: AtomicBool,
     /// Its bit in a GICv2 target list, 0 until it is up.
     gicv2_target: AtomicU64,
     /// Kicks and timer interrupts taken; only its owner writes.
@@ -42,6 +44,7 @@ impl PerCpu {
             filter: AtomicBool::new(false),
             armed: AtomicBool::new(false),
             kicked: AtomicBool::new(false),
+            clean: AtomicBool::new(false),
             gicv2_target: AtomicU64::new(0),
             kicks: AtomicU64::new(0),
             timer: AtomicU64::new(0),
@@ -54,6 +57,17 @@ impl PerCpu {
             flag.store(false, Ordering::Relaxed);
         }
         self.entry_level.store(0, Ordering::Relaxed);
+    }
+
+    /// True if nothing is set in its redistributor: the kernel before was a baton, or this CPU has left
+    /// and taken its own part back.
+    pub fn is_clean(&self) -> bool {
+        self.clean.load(Ordering::Acquire) // pairs with the exchange of the CPU that left
+    }
+
+    /// Sets [`Self::is_clean`] and gives what it was.
+    pub fn set_clean(&self, clean: bool) -> bool {
+        self.clean.swap(clean, Ordering::AcqRel)
     }
 
     /// Exception level at which it entered.

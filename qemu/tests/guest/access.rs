@@ -11,7 +11,9 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
 use crate::check::{has, same};
-use crate::vm::{SOON, Setup, Vm, cpus, test};
+use crate::clean::{AT, probe};
+use crate::devices::modern;
+use crate::vm::{SOON, Setup, Vm, cpus, image_path, test};
 use report::Report;
 use symbols::Symbols;
 
@@ -36,14 +38,16 @@ const GICV3: [Device; 5] = [GICD, GICR, UART, CLOCK, VIRTIO];
 const GICV2: [Device; 5] = [GICD, GICC, UART, CLOCK, VIRTIO];
 
 pub fn tests() -> Vec<Trial> {
-    let clusters = || Ok(cpus(CPUS)?.dts("dsu-2.dts"));
-    let gic2 = || Ok(cpus(CPUS)?.gic2());
+    let clusters = || -> Result<Setup> { Ok(cpus(CPUS)?.dts("dsu-2.dts")) };
+    let gic2 = || -> Result<Setup> { Ok(cpus(CPUS)?.gic2()) };
     vec![
         test("access", "gicv3", move || life(clusters()?, &GICV3)),
-        test("access", "gicv3_el2", move || life(clusters()?.el2(), &GICV3)),
+        test("access", "gicv3_el2", move || life(modern(clusters()?.el2()), &GICV3)),
         test("access", "gicv2", move || life(gic2()?, &GICV2)),
         test("access", "gicv2_el2", move || life(gic2()?.el2(), &GICV2)),
-        test("access", "panic", || panic(cpus(CPUS)?, &[GICD, GICR, UART, VIRTIO])),
+        test("access", "panic", || panic(cpus(CPUS)?, &GICV3)),
+        test("access", "dirty_predecessor", || dirty(cpus(CPUS)?, &GICV3)),
+        test("access", "dirty_predecessor_gicv2", || dirty(cpus(CPUS)?.gic2(), &GICV2)),
         test("access", "each_form_without_a_syndrome_is_seen", forms),
     ]
 }
@@ -101,13 +105,28 @@ fn panic(setup: Setup, devices: &[Device]) -> Result<()> {
     judge(&out, devices)
 }
 
+/// What a predecessor left on is turned off by accesses that no other boot makes. Those of the
+/// payload in its place are watched too.
+fn dirty(setup: Setup, devices: &[Device]) -> Result<()> {
+    let (setup, out) = watched(setup)?;
+    let image = image_path();
+    let loaded = format!("loader,file={},addr={AT:#x},force-raw=on", image.display());
+    let setup = setup.image(&probe()?).append("probe=dirty").qemu(&["-device", &loaded]);
+    let mut vm = setup.start()?;
+    vm.arrival(0)?;
+    vm.guest.wait_prompt(SOON)?;
+    has(&vm.guest.transcript().join("\n"), &["warning: before this kernel interrupts were left"])?;
+    vm.power_off()?;
+    judge(&out, devices)
+}
+
 /// No offence, no access but to these devices, and loads and stores of each of them.
 fn judge(out: &Path, devices: &[Device]) -> Result<()> {
     let report = Report::read(out)?;
     innocent(&report, devices)?;
     let unknown = report.pages.iter().find(|page| device_at(devices, page.at).is_none());
     if let Some(page) = unknown {
-        anyhow::bail!("accesses to no device that this test knows: {page:?}");
+        anyhow::bail!("accesses at {:#x} to no device that this test knows", page.at);
     }
     for device in devices {
         let pages = report.pages.iter().filter(|page| device.has(page.at));
@@ -190,8 +209,9 @@ fn forms() -> Result<()> {
     same("opcodes of offences", seen, FORMS[OFFENDING].to_vec())?;
     let page = report.pages.first().context("no page")?;
     same("page", page.at, GICD.at)?;
-    // LDP makes two loads, LDADD a load and a store.
-    same("loads and stores", (page.loads, page.stores), (7, 2 + ZVA))?;
+    // LDADD is a load and a store here; LDP is two loads or one, by QEMU's version.
+    ensure!((6..=7).contains(&page.loads), "{} loads", page.loads);
+    same("stores", page.stores, 2 + ZVA)?;
     let error = innocent(&report, &[GICD]).unwrap_err().to_string();
     has(&error, &["7 instructions", "GICD load at 0x8000000 by 0xb8480420 at pc 0x40080014"])
 }

@@ -15,7 +15,7 @@ use crate::vm::{SOON, Vm, image, image_path, test};
 
 const CPUS: u32 = 4;
 /// Where the payload expects the kernel that it enters.
-const AT: u64 = 0x5000_0000;
+pub const AT: u64 = 0x5000_0000;
 /// The CPU that the dirty predecessor leaves ON.
 const LEFT_ON: u32 = 1;
 /// How long a read takes that is in flight at the jump, in microseconds.
@@ -64,7 +64,8 @@ pub fn tests() -> Vec<Trial> {
     left.into_iter().chain(found).collect()
 }
 
-fn probe() -> Result<PathBuf> {
+/// The payload.
+pub fn probe() -> Result<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/probe.Image");
     let path = std::env::var_os("BATON_PROBE").map_or_else(|| default.into(), PathBuf::from);
     ensure!(path.is_file(), "no payload at {}; run `make probe`", path.display());

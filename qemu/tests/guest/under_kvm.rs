@@ -8,7 +8,8 @@ const MANY: &str = "more CPUs than a KVM under translation serves before the dea
 const WATCH: &str = "the plugin sees the accesses of a translated guest alone";
 const TOOL: &str = "about host processes, not about the guest";
 const MODEL: &str = "a CPU model or a device option that KVM refuses";
-const GDB: &str = "changes memory by the gdbstub of the QEMU that has the guest, out of reach in its Linux";
+const GDB: &str =
+    "changes memory by the gdbstub of the QEMU that has the guest, out of reach in its Linux";
 const FILE: &str = "reads the guest's memory in a file of this host";
 const LOG: &str = "counts PSCI calls in the log of a translator";
 const REAL_TIME: &str = "holds times of the guest against the host's clock";

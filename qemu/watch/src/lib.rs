@@ -16,9 +16,11 @@
 //! - A callback is asked for on every instruction, whatever it is: the opcode decides only what is
 //!   said of an access, never whether the access is seen.
 //! - QEMU makes the callback for each access by translated code, once it is done, and for each
-//!   access by a helper (accel/tcg/cputlb.c and atomic_common.c.inc): atomics, exclusives, SVE, and
-//!   DC ZVA, which stores byte by byte if the address is a device's. What a helper does to RAM by a
-//!   host pointer, without a callback, is of no interest here.
+//!   access by a helper (in QEMU 7.2 accel/tcg/cputlb.c and atomic_common.c.inc). An atomic access
+//!   to a device is done again with all other CPUs stopped, as a load and a store of translated
+//!   code. DC ZVA stores byte by byte if the address is a device's. What a helper does to RAM by a
+//!   host pointer, without a callback, is of no interest here. A guest test has bare code access a
+//!   device in each of these forms.
 //! - Whether an address is a device's is answered by QEMU's own TLB, for the translation that the
 //!   access itself has just used. Where that entry is gone by then, QEMU answers with the last
 //!   device that this CPU accessed, so the mistake that is left is one access too many.
@@ -33,6 +35,7 @@
 //!
 //! The plugin says that it was built for version 1 of the interface, or for version 2 where QEMU
 //! refuses 1, and uses only what both have. [`api`] has the one call whose form has changed since.
+//! It was tried with QEMU 7.2 and 10.0.
 
 #[cfg(not(test))]
 pub mod api;

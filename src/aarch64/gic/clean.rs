@@ -2,9 +2,13 @@
 //! left with, and its way back to what it is after power-on.
 //!
 //! A kernel that is handed a distributor must not have to ask who used it before. So this one keeps
-//! account of the shared interrupts for which it sets a priority, a trigger and a route, and takes
-//! all of it back at the end; what somebody else has left is wiped as a whole, and only if there is something: a wipe
-//! is hundreds of accesses.
+//! account of the shared interrupts for which it sets a group, a priority, a trigger and a route, and
+//! takes all of it back at the end; registers of interrupts that it has never used are not touched.
+//! What another kernel has left is wiped as a whole, and only if there is something: a wipe is
+//! hundreds of accesses. After a baton there is nothing, and it is not even looked at.
+//!
+//! Each access to a distributor is a trap for a guest of a hypervisor, and under KVM one to the active
+//! bits stops all its CPUs (vgic_access_active_prepare of arch/arm64/kvm/vgic/vgic-mmio.c).
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -54,8 +58,14 @@ pub(super) fn common(base: u64) -> &'static Common {
 }
 
 impl Common {
-    fn words(&self) -> core::ops::Range<usize> {
+    /// The words of the shared interrupts that there are.
+    pub fn words(&self) -> core::ops::Range<usize> {
         shared_words(self.typer.get())
+    }
+
+    /// No group of interrupts is enabled.
+    pub fn is_off(&self) -> bool {
+        self.ctlr.get() & GROUP_ENABLES == 0
     }
 
     /// What there is; changes nothing.
@@ -69,31 +79,29 @@ impl Common {
             active: count(&self.isactiver),
         };
         let first = self.ipriorityr[32].get() != 0;
-        let on = self.ctlr.get() & GROUP_ENABLES != 0;
-        let used = interrupts != Interrupts::default() || on || first || count(&self.igroupr) > 0;
+        let used = interrupts != Interrupts::default()
+            || !self.is_off()
+            || first
+            || count(&self.igroupr) > 0;
         Left { interrupts, used }
     }
 
-    /// Every shared interrupt off, not pending, not active. `settle` waits until a write has taken.
-    /// Off first: a level that is still high pends again, and harms nobody then.
-    pub fn silence(&self, settle: impl Fn()) {
-        self.words().for_each(|i| self.icenabler[i].set(!0));
+    /// Every shared interrupt of some words off, not pending, not active. `settle` waits until what was
+    /// written before has taken. Off first: a level that is still high pends again, and harms nobody
+    /// then.
+    pub fn silence(&self, words: impl Iterator<Item = usize> + Clone, settle: impl Fn()) {
+        words.clone().for_each(|i| self.icenabler[i].set(!0));
         settle();
-        for i in self.words() {
+        for i in words {
             self.icpendr[i].set(!0);
             self.icactiver[i].set(!0);
         }
     }
 
-    /// Puts every shared interrupt into one group.
-    pub fn group(&self, one: bool) {
-        let word = if one { !0 } else { 0 };
-        self.words().for_each(|i| self.igroupr[i].set(word));
-    }
-
-    /// Priorities and triggers of all shared interrupts as after power-on; `unroute` does the same to
-    /// the route of one. They are off.
+    /// Groups, priorities and triggers of all shared interrupts as after power-on; `unroute` does the
+    /// same to the route of one. They are off.
     pub fn wipe(&self, unroute: impl Fn(usize)) {
+        self.words().for_each(|i| self.igroupr[i].set(0));
         let intids = self.words().start * 32..(self.words().end * 32).min(1020);
         for i in intids.start / 16..intids.end.div_ceil(16) {
             self.icfgr[i].set(0);
@@ -110,16 +118,32 @@ impl Common {
 /// the lock, without which a word of triggers could be written from two sides, is never waited for.
 #[derive(Default)]
 pub(super) struct Configured {
+    /// Its interrupts are of group 1, as a kernel's are where there is a version 3.
+    group1: bool,
     bits: [AtomicU32; 32],
     triggers: Mutex<TriggerWords>,
 }
 
 impl Configured {
-    /// Gives an interrupt its priority, if it has none yet, and its trigger, if its word does not say
+    /// Of a distributor whose interrupts have to be in group 1.
+    pub fn in_group1() -> Self {
+        Self { group1: true, ..Self::default() }
+    }
+
+    /// Words with an interrupt that was given something.
+    pub fn used(&self) -> impl Iterator<Item = usize> + Clone + '_ {
+        (0..self.bits.len()).filter(|&i| self.bits[i].load(Ordering::Relaxed) != 0)
+    }
+
+    /// Gives an interrupt its group and its priority, if it has none yet, and its trigger, if its word does not say
     /// so already. It is off, as it has to be while its trigger changes.
     pub fn add(&self, registers: &Common, interrupt: Interrupt) {
         let (word, bit) = place(interrupt.intid);
-        if self.bits[word].load(Ordering::Relaxed) & bit == 0 {
+        let before = self.bits[word].load(Ordering::Relaxed);
+        if before & bit == 0 {
+            if before == 0 && self.group1 {
+                registers.igroupr[word].set(!0); // the others of the word are off
+            }
             self.bits[word].fetch_or(bit, Ordering::Relaxed);
             registers.ipriorityr[interrupt.intid as usize].set(PRIORITY);
         }
@@ -131,6 +155,7 @@ impl Configured {
     /// Takes all of it back; `unroute` does it for the route. All are off.
     pub fn take_back(&self, registers: &Common, unroute: impl Fn(usize)) {
         self.triggers.lock().edges().for_each(|at| registers.icfgr[at].set(0));
+        self.used().filter(|_| self.group1).for_each(|i| registers.igroupr[i].set(0));
         for (i, word) in self.bits.iter().enumerate() {
             let mut bits = word.load(Ordering::Relaxed);
             while bits != 0 {

@@ -2,7 +2,7 @@
 //! waking it, setting up its private interrupts, putting it to sleep.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::aarch64::mmio::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::LocalRegisterCopy;
@@ -10,7 +10,7 @@ use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::{register_bitfields, register_structs};
 
 use super::private::PrivateTriggers;
-use super::{KICK, KICK_PRIORITY, PRIORITY};
+use super::{KICK, PRIORITY};
 use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::hotplug::StepError;
@@ -64,7 +64,7 @@ register_structs! {
         (0x10304 => _r12),
         (0x10380 => icactiver0: WriteOnly<u32>),
         (0x10384 => _r6),
-        (0x10400 => ipriorityr: [ReadWrite<u32>; 8]),
+        (0x10400 => ipriorityr: [ReadWrite<u8>; 32]),
         (0x10420 => _r7),
         (0x10c04 => icfgr1: ReadWrite<u32>),
         (0x10c08 => _r8),
@@ -111,15 +111,15 @@ impl Redistributors {
         let mut at = region.start;
         while at + FRAME <= region.end {
             let frame = frame(at);
-            let affinity = frame.typer.read(TYPER::AFFINITY);
-            self.frames.push((affinity, at));
+            let typer = frame.typer.extract();
+            self.frames.push((typer.read(TYPER::AFFINITY), at));
             if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
                 self.turn_lpis_off(frame);
             }
-            if frame.typer.is_set(TYPER::LAST) {
+            if typer.is_set(TYPER::LAST) {
                 return;
             }
-            let own = if frame.typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
+            let own = if typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
             at += stride.unwrap_or(own).max(FRAME);
         }
     }
@@ -187,30 +187,64 @@ pub fn left(at: u64) -> Interrupts {
     }
 }
 
-/// Wakes the frame at `at` and leaves no private interrupt enabled, pending or active.
+/// Wakes the frame at `at` and puts its private interrupts into group 1, none of them enabled, pending
+/// or active. A frame that is `clean` is as after power-on already.
 ///
 /// # Errors
 /// It does not wake in time.
-pub fn wake(at: u64) -> Result<(), StepError> {
+pub fn wake(at: u64, clean: bool) -> Result<(), StepError> {
     let f = frame(at);
-    f.waker.modify(WAKER::PROCESSOR_SLEEP::CLEAR);
-    patiently(|| !f.waker.is_set(WAKER::CHILDREN_ASLEEP))
-        .then_some(())
-        .ok_or(StepError::RedistributorAsleep)?;
-    f.icenabler0.set(!0);
-    f.icpendr0.set(!0);
-    f.icactiver0.set(!0);
+    rouse(f)?;
+    if !clean {
+        f.icenabler0.set(!0);
+        f.icpendr0.set(!0);
+        f.icactiver0.set(!0);
+        f.ipriorityr.iter().for_each(|priority| priority.set(0));
+        let settled = patiently(|| !f.ctlr.is_set(CTLR::RWP));
+        settled.then_some(()).ok_or(StepError::RedistributorAsleep)?;
+    }
     f.igroupr0.set(!0);
-    patiently(|| !f.ctlr.is_set(CTLR::RWP)).then_some(()).ok_or(StepError::RedistributorAsleep)
+    Ok(())
 }
 
-/// Disables every private interrupt, drops what is pending, and puts the frame to sleep.
+/// Whether frames can sleep: not known, they can, or they ignore being told so (KVM's GICR_WAKER reads
+/// as zero; power is the hypervisor's business then). What is known spares a CPU that comes one access
+/// and one that leaves two.
+static SLEEP: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = 0;
+const SLEEPS: u8 = 1;
+const IGNORED: u8 = 2;
+
+/// Ends a frame's sleep. The boot CPU, which comes first, finds out if there is such a thing: its
+/// interface is off.
+fn rouse(f: &Frame) -> Result<(), StepError> {
+    let now = f.waker.extract();
+    let awake = !now.is_set(WAKER::PROCESSOR_SLEEP) && !now.is_set(WAKER::CHILDREN_ASLEEP);
+    if awake && SLEEP.load(Ordering::Relaxed) == UNKNOWN {
+        f.waker.write(WAKER::PROCESSOR_SLEEP::SET);
+        let sleeps = f.waker.is_set(WAKER::PROCESSOR_SLEEP);
+        SLEEP.store(if sleeps { SLEEPS } else { IGNORED }, Ordering::Relaxed);
+        if !sleeps {
+            return Ok(());
+        }
+    } else if awake {
+        return Ok(());
+    }
+    f.waker.write(WAKER::PROCESSOR_SLEEP::CLEAR);
+    let awake = patiently(|| !f.waker.is_set(WAKER::CHILDREN_ASLEEP));
+    awake.then_some(()).ok_or(StepError::RedistributorAsleep)
+}
+
+/// Takes back what this kernel has set in the frame, and puts it to sleep.
 ///
 /// # Errors
 /// It does not go to sleep in time.
-pub fn sleep(at: u64) -> Result<(), StepError> {
+pub fn sleep(at: u64, triggers: &PrivateTriggers) -> Result<(), StepError> {
+    take_back(at, triggers);
+    if SLEEP.load(Ordering::Relaxed) == IGNORED {
+        return Ok(());
+    }
     let f = frame(at);
-    f.icpendr0.set(!0); // a kick that was not served, or came too late, would hit the next kernel
     f.waker.write(WAKER::PROCESSOR_SLEEP::SET); // its other bits are read-only
     // If the register ignores the write, sleep is firmware's or the hypervisor's business.
     let settled = |waker: LocalRegisterCopy<u32, WAKER::Register>| {
@@ -219,24 +253,31 @@ pub fn sleep(at: u64) -> Result<(), StepError> {
     patiently(|| settled(f.waker.extract())).then_some(()).ok_or(StepError::RedistributorAwake)
 }
 
-/// Words of the priorities that this kernel has set in any frame.
-static PRIORITIES: AtomicU8 = AtomicU8::new(0);
+/// Private interrupts, by bit, that this kernel has given a priority in any frame.
+static PRIORITIES: AtomicU32 = AtomicU32::new(0);
 
-/// Private interrupts off, none pending (a kick that came when its CPU had gone to sleep), and groups,
-/// triggers and priorities as after power-on. The frame's CPU is off, or not ours, or this one, at its
-/// last act.
+/// Private interrupts off, in group 0, none pending (a kick that was not served would hit the next
+/// kernel), and triggers and priorities as after power-on. The frame's CPU is at its last act, or
+/// off, or not ours. The group comes first: an SGI of group 1 is not forwarded to one of group 0.
 pub fn take_back(at: u64, triggers: &PrivateTriggers) {
     if at == 0 {
         return;
     }
     let f = frame(at);
     f.icenabler0.set(!0);
-    f.icpendr0.set(!0);
     f.igroupr0.set(0);
+    f.icpendr0.set(!0);
     triggers.take_back(&f.icfgr1);
-    let words = PRIORITIES.load(Ordering::Relaxed);
-    let set = f.ipriorityr.iter().enumerate().filter(|(i, _)| words >> i & 1 != 0);
-    set.for_each(|(_, word)| word.set(0));
+    let given = PRIORITIES.load(Ordering::Relaxed);
+    let given = f.ipriorityr.iter().enumerate().filter(|(i, _)| given >> i & 1 != 0);
+    given.for_each(|(_, priority)| priority.set(0));
+}
+
+/// Nothing is pending any more of what came to a CPU after it took all else back itself.
+pub fn withdraw(at: u64) {
+    if at != 0 {
+        frame(at).icpendr0.set(!0);
+    }
 }
 
 /// No private interrupt is active any more.
@@ -251,23 +292,27 @@ pub fn configure(at: u64, triggers: &PrivateTriggers, interrupt: Interrupt) {
     triggers.set(&frame(at).icfgr1, interrupt);
 }
 
-/// Enables one private interrupt at its priority, or disables it.
+/// Enables one private interrupt at its priority, or disables it. A kick keeps the priority of
+/// power-on, which is the highest.
 pub fn enable(at: u64, intid: u32, on: bool) {
     let f = frame(at);
     if on {
-        let (word, shift) = (&f.ipriorityr[intid as usize / 4], intid % 4 * 8);
-        let bit = 1 << (intid / 4);
-        if PRIORITIES.load(Ordering::Relaxed) & bit == 0 {
-            PRIORITIES.fetch_or(bit, Ordering::Relaxed);
+        if intid != KICK {
+            set_priority(f, intid);
         }
-        let priority = if intid == KICK { KICK_PRIORITY } else { PRIORITY };
-        word.set(word.get() & !(0xff << shift) | u32::from(priority) << shift);
         f.isenabler0.set(1 << intid);
     } else {
         f.icenabler0.set(1 << intid);
         // A write that is still on its way could let the interrupt through once more.
         patiently(|| !f.ctlr.is_set(CTLR::RWP));
     }
+}
+
+fn set_priority(f: &Frame, intid: u32) {
+    if PRIORITIES.load(Ordering::Relaxed) & 1 << intid == 0 {
+        PRIORITIES.fetch_or(1 << intid, Ordering::Relaxed);
+    }
+    f.ipriorityr[intid as usize].set(PRIORITY);
 }
 
 /// Device registers change by themselves, within microseconds: looking again is the only way.

@@ -81,16 +81,21 @@ impl Gic2 {
     }
 
     /// On a machine with one CPU routes are implicit.
-    pub fn init_distributor(&self, _cpu: &PerCpu) -> Interrupts {
+    pub fn init_distributor(&self, _cpu: &PerCpu, quiet: bool) -> Interrupts {
+        let left = if quiet { Interrupts::default() } else { self.clear() };
+        self.common().ctlr.set(1);
+        left
+    }
+
+    /// Off, and nothing left of what another kernel has set; says what that was.
+    fn clear(&self) -> Interrupts {
         let (d, left) = (self.common(), self.common().look());
         let private = self.private_left();
         d.ctlr.set(0);
         if left.used {
-            d.silence(regs::dsb_sy);
+            d.silence(d.words(), regs::dsb_sy);
             d.wipe(|intid| self.unroute(intid));
-            d.group(false);
         }
-        d.ctlr.set(1);
         left.interrupts.and(private)
     }
 
@@ -102,6 +107,10 @@ impl Gic2 {
             pending: d.ispendr[0].get().count_ones(),
             active: d.icactiver[0].get().count_ones(),
         }
+    }
+
+    pub fn is_off(&self) -> bool {
+        self.common().is_off()
     }
 
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
@@ -257,7 +266,7 @@ impl Gic2 {
     pub fn quiesce(&self, cpu: &PerCpu, _areas: &[PerCpu]) {
         let d = self.common();
         d.ctlr.set(0);
-        d.silence(regs::dsb_sy);
+        d.silence(self.configured.used(), regs::dsb_sy);
         self.configured.take_back(d, |intid| self.unroute(intid));
         self.registers().ipriorityr.iter().for_each(|word| word.set(0));
         let _ = self.cpu_down(cpu); // can't fail

@@ -54,21 +54,34 @@ pub struct Gic3 {
 
 impl Gic3 {
     pub fn new(distributor: u64) -> Self {
-        Self { distributor, configured: Configured::default(), private: PrivateTriggers::default() }
+        Self {
+            distributor,
+            configured: Configured::in_group1(),
+            private: PrivateTriggers::default(),
+        }
     }
 
-    pub fn init_distributor(&self, cpu: &PerCpu) -> Interrupts {
+    pub fn init_distributor(&self, cpu: &PerCpu, quiet: bool) -> Interrupts {
+        let left = if quiet { Interrupts::default() } else { self.clear(cpu) };
+        self.common().ctlr.set(ON); // affinity routing is on already
+        self.settle();
+        left
+    }
+
+    /// Affinity routing alone on, and nothing left of what another kernel has set; says what that was.
+    fn clear(&self, cpu: &PerCpu) -> Interrupts {
         let (d, left) = (self.common(), self.common().look());
         d.ctlr.set(ROUTING);
         self.settle();
         if left.used {
-            d.silence(|| self.settle());
+            d.silence(d.words(), || self.settle());
             d.wipe(|intid| self.unroute(intid));
         }
-        d.group(true);
-        d.ctlr.set(ON);
-        self.settle();
         left.interrupts.and(redistributor::left(cpu.redistributor))
+    }
+
+    pub fn is_off(&self) -> bool {
+        self.common().is_off()
     }
 
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
@@ -76,8 +89,10 @@ impl Gic3 {
             return Err(StepError::NoRedistributor);
         }
         ICC_SRE_EL1.write(ICC_SRE_EL1::SRE::SET + ICC_SRE_EL1::DFB::SET + ICC_SRE_EL1::DIB::SET);
+        // The redistributor may be sent to sleep for a moment, to see if it can.
+        ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::CLEAR);
         regs::isb();
-        redistributor::wake(cpu.redistributor)?;
+        redistributor::wake(cpu.redistributor, cpu.set_clean(false))?;
         self.set_priority_mask(MASK_ALL_BUT_KICKS);
         ICC_CTLR_EL1.modify(ICC_CTLR_EL1::EOIMODE::CLEAR);
         // A priority that an earlier kernel left active would hold everything back for good.
@@ -94,7 +109,9 @@ impl Gic3 {
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::CLEAR);
         regs::isb();
         regs::dsb_sy(); // the interface is off before the redistributor hears of sleep
-        redistributor::sleep(cpu.redistributor)
+        let asleep = redistributor::sleep(cpu.redistributor, &self.private);
+        cpu.set_clean(true);
+        asleep
     }
 
     pub fn configure(&self, interrupt: Interrupt) {
@@ -197,17 +214,22 @@ impl Gic3 {
         }
     }
 
-    /// Groups off, so that nothing is forwarded any more; then every interrupt off; then all that
-    /// this kernel has set is taken back, also what the other CPUs could not: they had to go.
+    /// Groups off, so that nothing is forwarded any more; then every interrupt off, and one wait for
+    /// both (RWP is set until either has taken, IHI 0069 12.9.4); then all that this kernel has set is
+    /// taken back. A CPU that left has done so for its own part; a kick that came to it afterwards is
+    /// withdrawn. The rest of the others is done for them.
     pub fn quiesce(&self, cpu: &PerCpu, areas: &[PerCpu]) {
         let d = self.common();
         d.ctlr.set(ROUTING);
-        self.settle();
-        d.silence(|| self.settle());
-        d.group(false);
+        d.silence(self.configured.used(), || self.settle());
         self.configured.take_back(d, |intid| self.unroute(intid));
         redistributor::end_active(cpu.redistributor);
-        areas.iter().for_each(|area| self.take_back(area));
+        for area in areas.iter().filter(|area| area.cpu != cpu.cpu) {
+            match area.is_clean() {
+                true => redistributor::withdraw(area.redistributor),
+                false => self.take_back(area),
+            }
+        }
         // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
         let _ = self.cpu_down(cpu);
         self.set_priority_mask(0);

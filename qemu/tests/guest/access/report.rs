@@ -24,12 +24,10 @@ impl fmt::Display for Offence {
 
 /// A page of device addresses.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the region is for who reads a failure")]
 pub struct Page {
     pub at: u64,
     pub loads: u64,
     pub stores: u64,
-    region: String,
 }
 
 #[derive(Debug, Default)]
@@ -62,9 +60,9 @@ impl Report {
                 self.offences.push(Offence { pc, opcode, kind, at, region });
             }
             "page" => {
-                let [at, loads, stores, region] = words(rest)?;
+                let [at, loads, stores, _region] = words(rest)?;
                 let (loads, stores) = (loads.parse()?, stores.parse()?);
-                self.pages.push(Page { at: hex(at)?, loads, stores, region: region.into() });
+                self.pages.push(Page { at: hex(at)?, loads, stores });
             }
             other => bail!("unknown: {other:?}"),
         }

@@ -35,7 +35,7 @@ impl Symbols {
             Err(error) => return format!("a function without a name ({error:#})"),
         };
         // Before the MMU is on, and in the jump, code runs at its physical address.
-        let linked = if pc < KERNEL_BASE { KERNEL_BASE | pc % SPAN } else { pc };
+        let linked = if pc < KERNEL_BASE { KERNEL_BASE + pc % SPAN } else { pc };
         let function = functions.iter().find(|f| (f.at..f.at + f.size).contains(&linked));
         function.map_or_else(
             || "no function of the image".into(),

@@ -30,7 +30,8 @@ const EL2: [Known; 1] = [known("cptr_el2", "RES1 bits, which this QEMU resets to
 const GICV2: &str = "banked priorities: only their own CPU could reset them, on its way out";
 /// The same, as KVM resets them.
 const OS_LOCK: &str = "a reset locks it, by the architecture; KVM's leaves it open";
-const SGIS: &str = "whether SGIs are enabled after a reset is the implementation's: KVM enables them";
+const SGIS: &str =
+    "whether SGIs are enabled after a reset is the implementation's: KVM enables them";
 const FOREIGN: &str = "an earlier kernel left it ON, so it is not ours";
 const LPIS: &str = "LPIs that are on can't be turned off without CES; tables are reserved";
 const VECTORS: &str = "vector length, which baton, entered at EL2, traps and never touches";
