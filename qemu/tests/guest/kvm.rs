@@ -17,7 +17,7 @@ const SEED: u64 = 7;
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("kvm", "gicv3_8_vcpus", || life(kvm(8)?, 8, 5)),
+        test("kvm", "gicv3_8_vcpus", || life(kvm(8)?, 8, 4)),
         test("kvm", "gicv2_4_vcpus", || life(kvm(4)?.gic2(), 4, 2)),
         test("kvm", "clusters", || clusters(kvm(4)?.dts("dsu-2.dts"))),
     ]
@@ -32,7 +32,6 @@ pub fn life(setup: Setup, cpus: u32, seconds: u32) -> Result<()> {
         left(&vm.record(&format!("cpu offline all --teardown {mode}"))?, cpus - 1, mode)?;
         came(&vm.record("cpu online all")?, cpus - 1)?;
     }
-    devices(&mut vm)?;
     jumps(&mut vm, cpus)?;
     devices(&mut vm)?;
     nothing_lost(&mut vm)?;
@@ -43,12 +42,14 @@ pub fn life(setup: Setup, cpus: u32, seconds: u32) -> Result<()> {
     vm.power_off()
 }
 
-/// Reads come back, and the alarm rings.
+/// Reads come back, those of the load among them, and the alarm rings.
 fn devices(vm: &mut Vm) -> Result<()> {
     let before = (count(vm, "disk", "good")?, count(vm, "alarm", "taken")?);
     vm.run("alarm 1")?;
     vm.run("disk 100")?;
-    same("good reads", count(vm, "disk", "good")?, before.0 + 100)?;
+    let good = count(vm, "disk", "good")? - before.0;
+    ensure!(good >= 100, "{good} good reads of at least 100");
+    same("bad reads", count(vm, "disk", "bad")? + count(vm, "disk", "lost")?, 0)?;
     let until = Instant::now() + SOON;
     while count(vm, "alarm", "taken")? == before.1 {
         ensure!(Instant::now() < until, "the alarm does not ring");
@@ -56,10 +57,10 @@ fn devices(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
-/// Three jumps; no kernel that kexec has laid out has less memory than the one before.
+/// Both ways; no kernel that kexec has laid out has less memory than the one before.
 fn jumps(vm: &mut Vm, cpus: u32) -> Result<()> {
     let mut hellos = Vec::new();
-    for (mode, generation) in ["parallel", "serial", "parallel"].into_iter().zip(1..) {
+    for (mode, generation) in ["parallel", "serial"].into_iter().zip(1..) {
         vm.run("kexec load baton.Image")?;
         let (_, hello) = vm.jump(&format!("kexec exec --teardown {mode}"), generation)?;
         same("CPUs online", hello.online, cpus)?;
@@ -78,7 +79,7 @@ fn nothing_lost(vm: &mut Vm) -> Result<()> {
 pub fn torture(vm: &mut Vm, what: &str, seconds: u32) -> Result<()> {
     let command = format!("torture {what} --seconds {seconds} --seed {SEED}");
     let Record::Torture(record) = vm.record(&command)? else { bail!("no torture record") };
-    ensure!(record.sent > 0, "{record:?}");
+    ensure!(record.rounds > 0 && (record.sent > 0 || what == "pmu"), "{record:?}");
     passed(&record, SEED)
 }
 
