@@ -76,20 +76,24 @@ pub fn probe() -> Result<PathBuf> {
 type Items = BTreeMap<String, String>;
 
 /// Waits for the payload's last line and gives all of its items.
-fn items(vm: &mut Vm) -> Result<Items> {
+fn items(vm: &mut Vm, kind: Kind) -> Result<Items> {
     vm.guest.wait_text("probe end", SOON)?;
     let lines = vm.guest.transcript().iter().filter_map(|line| line.strip_prefix("probe "));
-    let items: Items = lines
+    let mut items: Items = lines
         .filter_map(|line| line.split_once(' '))
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect();
+    // QEMU's translator, on which KVM runs, has no such register: a read of it leaves what was there.
+    if kind.kvm {
+        items.remove("mdccint_el1");
+    }
     ensure!(items.len() > 150, "only {} items", items.len());
     ensure!(!items.keys().any(|name| name.starts_with("fault")), "the payload took an exception");
     Ok(items)
 }
 
 fn cold(kind: Kind) -> Result<Items> {
-    items(&mut kind.setup()?.image(&probe()?).start()?)
+    items(&mut kind.setup()?.image(&probe()?).start()?, kind)
 }
 
 /// Equal but for what is known; and each of those does differ, or the list would rot.
@@ -143,7 +147,7 @@ pub fn leave(kind: Kind) -> Result<()> {
     same("copied", copies, kind.copied)?;
     vm.run("disk 16 --nowait")?;
     vm.guest.send(&format!("kexec exec --teardown {}", kind.mode()))?;
-    compare(&cold, &items(&mut vm)?, &kind.known(false, false))
+    compare(&cold, &items(&mut vm, kind)?, &kind.known(false, false))
 }
 
 /// Nothing was noticed since a line of the transcript.
@@ -217,7 +221,7 @@ fn dirty(kind: Kind) -> Result<()> {
     jumps(&mut vm, kind)?;
     vm.run("kexec load probe.Image --append \"\"")?;
     vm.guest.send("kexec exec")?;
-    compare(&cold, &items(&mut vm)?, &kind.known(true, lpis_stay))
+    compare(&cold, &items(&mut vm, kind)?, &kind.known(true, lpis_stay))
 }
 
 /// True if the first redistributor says so.

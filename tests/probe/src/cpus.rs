@@ -16,8 +16,9 @@ const INVALID_PARAMETERS: u64 = -2_i64 as u64;
 /// The context of an AP that is not to say anything.
 const SILENT: u64 = u64::MAX;
 
-/// Looks at a CPU that is leaving before it is given up.
-const LOOKS: u32 = 100_000_000;
+/// Seconds after which a CPU that is leaving is given up. Under a KVM that is translated itself each
+/// character of a CPU takes a millisecond.
+const PATIENCE: u64 = 30;
 
 /// CPU_ONs whose CPU has said its last. With the MMU off plain loads and stores are in order enough:
 /// one CPU writes at a time. AFFINITY_INFO may say OFF for a while after CPU_ON.
@@ -97,7 +98,21 @@ fn stop() -> ! {
 
 /// Waits until the CPU that came last has said its last and is OFF; false if it does not get there.
 fn went(cpu: u64, before: u64) -> bool {
-    (0..LOOKS).any(|_| GONE.load(SeqCst) != before) && (0..LOOKS).any(|_| state(cpu) == OFF)
+    within(|| GONE.load(SeqCst) != before) && within(|| state(cpu) == OFF)
+}
+
+/// True once it is so; false if it is not in time.
+fn within(so: impl Fn() -> bool) -> bool {
+    let now = || mrs!("cntvct_el0").unwrap_or(0);
+    let end = now() + PATIENCE * mrs!("cntfrq_el0").unwrap_or(0);
+    loop {
+        if so() {
+            return true;
+        }
+        if now() > end {
+            return false;
+        }
+    }
 }
 
 /// What firmware says of each CPU; then each of those that are OFF says what it finds itself.

@@ -28,8 +28,24 @@ const EL1: [Known; 2] = [
 const EL2: [Known; 1] = [known("cptr_el2", "RES1 bits, which this QEMU resets to 0; none traps")];
 /// Each of these items of the CPUs that baton takes down.
 const GICV2: &str = "banked priorities: only their own CPU could reset them, on its way out";
-/// The same, as KVM resets them.
-const OS_LOCK: &str = "a reset locks it, by the architecture; KVM's leaves it open";
+const POISON: &str = "UNKNOWN after a reset: KVM fills it with a pattern, baton leaves 0";
+/// All that KVM fills so. Its emulated monitors have counters there, and the bits of them.
+const POISONED: [&str; 14] = [
+    "esr_el1",
+    "far_el1",
+    "mair_el1",
+    "par_el1",
+    "pmcntenset_el0",
+    "pmcr_el0",
+    "pmintenset_el1",
+    "pmovsset_el0",
+    "pmselr_el0",
+    "tpidr_el0",
+    "tpidr_el1",
+    "tpidrro_el0",
+    "ttbr0_el1",
+    "ttbr1_el1",
+];
 const SGIS: &str =
     "whether SGIs are enabled after a reset is the implementation's: KVM enables them";
 const FOREIGN: &str = "an earlier kernel left it ON, so it is not ours";
@@ -93,7 +109,7 @@ impl Kind {
             list.push(known("gicc[3].ipriorityr", GICV2));
         }
         if self.kvm {
-            list.push(known("oslsr_el1", OS_LOCK));
+            list.extend(POISONED.map(|name| known(name, POISON)));
         }
         if self.kvm && self.gic2 {
             list.push(known("gicc[", SGIS));
