@@ -98,7 +98,7 @@ fn named(vm: &mut Vm, command: &str, mark: &str) -> Result<usize> {
     };
     let said = lines.join("\n");
     let listed: BTreeSet<u32> = failures.iter().map(|failure| failure.cpu).collect();
-    ensure!(failures.is_empty() == !said.contains("error: "), "{failures:?} and {said}");
+    ensure!(failures.is_empty() != said.contains("error: "), "{failures:?} and {said}");
     if let Some(first) = failures.first() {
         has(&said, &[&format!("cpu {} at {}", first.cpu, first.mark)])?;
     }

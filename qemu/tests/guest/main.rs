@@ -30,6 +30,7 @@ mod options;
 mod power_cut;
 mod quarantine;
 mod quiesce;
+mod setup;
 mod signature;
 mod steps;
 mod torture;
