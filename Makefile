@@ -24,6 +24,7 @@ HOST_MEM ?=
 HOST_LINUX ?= 6.1
 HOST_CPU ?= neoverse-n1
 MATRIX_CPUS ?= 1,8
+TESTS ?=
 
 # The public key that kexec.sig= believes; build.rs has the default.
 ifneq ($(KEY),)
@@ -70,7 +71,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run kvm kvm-test exits test bench kvm-test linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -82,6 +83,8 @@ help:
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
 	@echo "make kvm     as run, with baton as a guest of real KVM: the host's own on arm64, else KVM under TCG"
+	@echo "make kvm-test  the tests in QEMU as guests of KVM, and those that take long there; 1 to 2 hours"
+	@echo "             (TESTS='real-guest::kvm_all' runs some of them)"
 	@echo "make exits   what a kexec costs a guest of KVM, in exits by kind and phase, beside the floor and Linux"
 	@echo "make image   build $(IMAGE)"
 	@echo "make lint    rustfmt, clippy for host and target, licences"
@@ -178,10 +181,16 @@ test-host: $(SYSROOT_STAMP)
 test-loom: $(SYSROOT_STAMP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
-test-guest: image floor probe watch $(LINUX)/.done
-	@BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_LINUX=$(CURDIR)/$(LINUX)/root \
-	  BATON_WATCH=$(CURDIR)/$(WATCH) \
-	  $(CARGO) test --locked -p baton-qemu --test guest
+# What the tests in QEMU are told.
+GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) \
+	BATON_LINUX=$(CURDIR)/$(LINUX)/root BATON_WATCH=$(CURDIR)/$(WATCH) BATON_KVM=$(CURDIR)/$(KVM)/root
+
+test-guest: image floor probe watch $(HYPERVISOR) $(LINUX)/.done
+	@$(GUEST_TESTS) $(CARGO) test --locked -p baton-qemu --test guest
+
+# Each machine as a guest of KVM; TESTS names some.
+kvm-test: image floor probe $(HYPERVISOR) $(LINUX)/.done
+	@$(GUEST_TESTS) BATON_ACCEL=kvm $(CARGO) test --locked -p baton-qemu --test guest -- $(or $(TESTS),real-guest::)
 
 lint: $(SYSROOT_STAMP) lint-tools
 	@$(CARGO) fmt --all --check

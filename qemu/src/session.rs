@@ -29,6 +29,7 @@ pub struct Guest {
     records: Vec<Record>,
     panic_text: Option<String>,
     deadline: Option<Instant>,
+    slowness: u32,
     _files: (Unnamed, Option<Unnamed>),
 }
 
@@ -60,12 +61,18 @@ impl Guest {
         let (qemu, pipes) = Qemu::start(&options, Some(&initrd.path()))?;
         let console = Console::new(pipes, log);
         let (records, panic_text, deadline) = (Vec::new(), None, None);
-        Ok(Self { qemu, console, records, panic_text, deadline, _files: (initrd, tree) })
+        let _files = (initrd, tree);
+        Ok(Self { qemu, console, records, panic_text, deadline, slowness: 1, _files })
     }
 
     /// Sets a moment after which every wait fails.
     pub fn end_by(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
+    }
+
+    /// Every wait from now on may take so many times as long as it says.
+    pub fn slower_by(&mut self, times: u32) {
+        self.slowness = times;
     }
 
     /// QEMU's command line.
@@ -205,7 +212,7 @@ impl Guest {
         at_prompt: impl Fn() -> Option<T>,
     ) -> Result<T, Outcome> {
         let start = Instant::now();
-        let mut deadline = start + timeout;
+        let mut deadline = start + timeout * self.slowness;
         deadline = self.deadline.map_or(deadline, |end| deadline.min(end));
         loop {
             let found = match self.console.next(deadline) {

@@ -1,7 +1,7 @@
 //! The machine that baton leaves is as after power-on, and what a dirty predecessor left is noticed,
 //! said and dealt with. The probe payload prints the machine as it is entered, or makes it dirty.
 
-mod kind;
+pub mod kind;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ fn compare(cold: &Items, found: &Items, known: &[Known]) -> Result<()> {
 }
 
 /// A busy life, then the payload in place of a next kernel.
-fn leave(kind: Kind) -> Result<()> {
+pub fn leave(kind: Kind) -> Result<()> {
     let cold = cold(kind)?;
     let mut setup = kind.setup()?.file("probe.Image", &std::fs::read(probe()?)?)?;
     let clusters = !kind.gic2 && !kind.edges;

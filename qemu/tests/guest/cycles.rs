@@ -7,7 +7,7 @@ use baton::report::{Cycle, Hello, Record};
 use libtest_mimic::Trial;
 
 use crate::check::{jump, phases, same};
-use crate::vm::{SOON, Setup, Vm, cpus, test};
+use crate::vm::{SOON, Setup, Vm, cpus, patience, test};
 
 /// How long a run of cycles may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -42,7 +42,7 @@ fn run(setup: Setup, count: u32, runs: &[(&str, u32)]) -> Result<()> {
     let mut hellos = Vec::new();
     for (mode, asked) in runs {
         vm.guest.send(&format!("cycle {asked} --teardown {mode}"))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience(PATIENCE);
         for done in 1..=*asked {
             let generation = hellos.len() as u32 + 1;
             ensure!(Instant::now() < deadline, "{done} of {asked} cycles took {PATIENCE:?}");
@@ -80,7 +80,7 @@ fn one(
 }
 
 /// No generation has less memory than the second, which is the first that kexec has laid out.
-fn steady(hellos: &[Hello]) -> Result<()> {
+pub fn steady(hellos: &[Hello]) -> Result<()> {
     let free: Vec<u64> = hellos.iter().skip(1).map(|hello| hello.free_bytes).collect();
     let first = free.first().copied().unwrap_or_default();
     ensure!(free.iter().all(|&bytes| bytes == first), "free bytes change: {free:?}");

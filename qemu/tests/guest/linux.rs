@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
-use crate::vm::{image_path, test};
+use crate::vm::{hypervisor, image_path, patience, test};
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -25,7 +26,7 @@ pub fn root() -> Result<PathBuf> {
     Ok(root)
 }
 
-fn there_and_back(machine: &[&str]) -> Result<()> {
+pub fn there_and_back(machine: &[&str]) -> Result<()> {
     let said = hands_over(&[&["--cycles", "2"], machine].concat())?;
     ensure!(said.contains("Linux   baton"), "no way back:\n{said}");
     Ok(())
@@ -35,7 +36,9 @@ fn there_and_back(machine: &[&str]) -> Result<()> {
 pub fn hands_over(arguments: &[&str]) -> Result<String> {
     let out = tempfile::tempdir()?;
     let mut baton = Command::new(env!("CARGO_BIN_EXE_baton"));
-    baton.args(["linux", "--mem", "2G", "--no-compare", "--timeout", "100"]);
+    baton.args(["linux", "--mem", "2G", "--no-compare"]);
+    let timeout = patience(Duration::from_secs(100)).as_secs().to_string();
+    baton.args(["--timeout", &timeout]).env("BATON_KVM", hypervisor());
     baton.arg("--image").arg(image_path()).arg("--root").arg(root()?);
     baton.arg("--out").arg(out.path()).args(arguments);
     let output = baton.output().context("cannot run the host tool")?;

@@ -3,6 +3,9 @@
 //! `BATON_IMAGE` names the image; without it, it is `target/baton.Image`. Every name starts with
 //! `real-guest::`, so that tests without QEMU can be run alone. Two machines run at a time unless
 //! `--test-threads` says otherwise.
+//!
+//! `BATON_ACCEL=kvm` boots every machine as a guest of KVM, one at a time, and adds the families that
+//! take long there; what can't be run so is listed in [`under_kvm`] and at the end of the run.
 
 mod access;
 mod boot;
@@ -20,6 +23,8 @@ mod hotplug;
 mod images;
 mod initrd;
 mod kexec;
+mod kvm;
+mod kvm_all;
 mod linux;
 mod options;
 mod power_cut;
@@ -29,6 +34,7 @@ mod signature;
 mod steps;
 mod torture;
 mod trees;
+mod under_kvm;
 mod verify;
 mod vm;
 
@@ -36,7 +42,8 @@ use libtest_mimic::Arguments;
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let machines = if under_kvm::asked() { 1 } else { 2 };
+    arguments.test_threads = arguments.test_threads.or(Some(machines));
     let families = [
         boot::tests(),
         options::tests(),
@@ -62,6 +69,11 @@ fn main() {
         clusters::tests(),
         console::tests(),
         torture::tests(),
+        kvm::tests(),
+        kvm_all::tests(),
     ];
-    libtest_mimic::run(&arguments, families.into_iter().flatten().collect()).exit();
+    let (trials, left_out) = under_kvm::sorted(families.into_iter().flatten().collect());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    under_kvm::tell(&left_out);
+    conclusion.exit();
 }

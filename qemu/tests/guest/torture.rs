@@ -7,7 +7,7 @@ use baton::report::{Interrupts, Record, Torture};
 use libtest_mimic::Trial;
 
 use crate::check::{has, same};
-use crate::vm::{Setup, Vm, cpus, test};
+use crate::vm::{Setup, Vm, cpus, patience, test};
 
 /// How long a run of cycles may take.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -20,13 +20,13 @@ pub fn tests() -> Vec<Trial> {
             all(cpus(4)?.dts("dsu-2.dts").gic2().el2(), 4, 1, &[7, 8, 9, 10, 11, 12])
         }),
         test("torture", "load_survives_hotplug", hotplug),
-        test("torture", "load_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"))),
+        test("torture", "load_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"), 5)),
         test("torture", "wrong_words_are_refused", wrong),
     ]
 }
 
 /// Trials of all kinds pass, and leave everything as it was.
-fn all(setup: Setup, count: u32, seconds: u32, seeds: &[u64]) -> Result<()> {
+pub fn all(setup: Setup, count: u32, seconds: u32, seeds: &[u64]) -> Result<()> {
     let mut vm = setup.boot()?;
     for seed in seeds {
         let command = format!("torture all --seconds {seconds} --seed {seed}");
@@ -38,7 +38,7 @@ fn all(setup: Setup, count: u32, seconds: u32, seeds: &[u64]) -> Result<()> {
     vm.power_off()
 }
 
-fn passed(record: &Torture, seed: u64) -> Result<()> {
+pub fn passed(record: &Torture, seed: u64) -> Result<()> {
     same("failures", record.failures.clone(), Vec::<String>::new())?;
     same("verdict", record.verdict.as_str(), "pass")?;
     same("handled", record.handled, record.sent)?;
@@ -46,7 +46,7 @@ fn passed(record: &Torture, seed: u64) -> Result<()> {
 }
 
 /// What `load` says was sent and handled by all kernels.
-fn counts(vm: &mut Vm, command: &str) -> Result<(u64, u64)> {
+pub fn counts(vm: &mut Vm, command: &str) -> Result<(u64, u64)> {
     let lines = vm.run(command)?;
     let line = lines.last().context("`load` says nothing")?;
     let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
@@ -73,16 +73,16 @@ fn hotplug() -> Result<()> {
 }
 
 /// The load goes on by itself in the next kernels, and none of its interrupts is lost on the way.
-fn kexecs(setup: Setup) -> Result<()> {
+pub fn kexecs(setup: Setup, count: u32) -> Result<()> {
     let mut vm = setup.boot()?;
     vm.run("load on")?;
-    vm.guest.send("cycle 5")?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut last = 0;
-    for generation in 1..=5 {
-        ensure!(Instant::now() < deadline, "{generation} of 5 cycles took {PATIENCE:?}");
+    vm.guest.send(&format!("cycle {count}"))?;
+    let deadline = Instant::now() + patience(PATIENCE);
+    let (mut last, mut hellos) = (0, Vec::new());
+    for generation in 1..=count {
+        ensure!(Instant::now() < deadline, "{generation} of {count} cycles took {PATIENCE:?}");
         let before = vm.guest.records().len();
-        vm.arrival(generation)?;
+        hellos.push(vm.arrival(generation)?.1);
         let wanted = |r: &Record| matches!(r, Record::Interrupts(i) if i.generation == generation);
         let early = vm.guest.records()[before..].iter().find(|r| wanted(r)).cloned();
         let found = early.map_or_else(|| vm.guest.wait_record(wanted, PATIENCE), Ok)?;
@@ -96,6 +96,7 @@ fn kexecs(setup: Setup) -> Result<()> {
     vm.guest.wait_prompt(PATIENCE)?;
     let (sent, handled) = counts(&mut vm, "load off")?;
     same("handled", handled, sent)?;
+    crate::cycles::steady(&hellos)?;
     vm.power_off()
 }
 

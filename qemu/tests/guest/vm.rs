@@ -10,7 +10,7 @@ use baton_qemu::{Accel, Gic, Guest, Options};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 
-use crate::check;
+use crate::{check, under_kvm};
 
 /// What every name starts with.
 const PREFIX: &str = "real-guest";
@@ -20,6 +20,9 @@ const WHOLE_TEST: Duration = Duration::from_secs(150);
 pub const SOON: Duration = Duration::from_secs(60);
 /// Lines of the console that a failure shows.
 const TAIL: usize = 40;
+
+/// How much longer a guest of KVM may take: its hypervisor boots first, and is translated itself.
+const KVM_SLOWNESS: u32 = 4;
 
 thread_local! {
     /// What the last machine of this thread said last, and how it was started.
@@ -57,12 +60,34 @@ pub struct Setup {
     directory: TempDir,
 }
 
-/// A machine with so many CPUs: GICv3, entry at EL1, 1 GiB, all TCG threads.
+/// A machine with so many CPUs: GICv3, entry at EL1, 1 GiB, all TCG threads or, if the whole run is
+/// for that, KVM.
 pub fn cpus(cpus: u32) -> Result<Setup> {
+    machine(cpus, if under_kvm::asked() { Accel::Kvm } else { Accel::Tcg })
+}
+
+/// The same as a guest of KVM, whatever the run is for.
+pub fn kvm(cpus: u32) -> Result<Setup> {
+    machine(cpus, Accel::Kvm)
+}
+
+fn machine(cpus: u32, accel: Accel) -> Result<Setup> {
     let path = image_path();
     ensure!(path.is_file(), "no image at {}; run `make image`", path.display());
-    let options = Options { cpus, ..Options::new(path) };
+    let mut options = Options { cpus, accel, ..Options::new(path) };
+    options.host.root = hypervisor();
     Ok(Setup { options, directory: tempfile::tempdir()? })
+}
+
+/// The unpacked packages of the hypervisor.
+pub fn hypervisor() -> PathBuf {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/kvm/root");
+    std::env::var_os("BATON_KVM").map_or_else(|| default.into(), PathBuf::from)
+}
+
+/// As long, or longer where the whole run is under KVM.
+pub fn patience(time: Duration) -> Duration {
+    time * if under_kvm::asked() { KVM_SLOWNESS } else { 1 }
 }
 
 impl Setup {
@@ -76,9 +101,11 @@ impl Setup {
         self
     }
 
-    /// All CPUs on one thread of the host.
+    /// All CPUs on one thread of the host; KVM has no such thing.
     pub fn one_thread(mut self) -> Self {
-        self.options.accel = Accel::TcgSingle;
+        if self.options.accel == Accel::Tcg {
+            self.options.accel = Accel::TcgSingle;
+        }
         self
     }
 
@@ -162,15 +189,17 @@ impl Setup {
         self.directory.path()
     }
 
-    /// QEMU's arguments for this machine.
+    /// QEMU's arguments for this machine, translated: one that writes its device tree runs nothing.
     pub fn arguments(&self) -> Vec<String> {
-        self.options.arguments(None)
+        Options { accel: Accel::Tcg, ..self.options.clone() }.arguments(None)
     }
 
     /// Starts the machine and waits for nothing.
     pub fn start(self) -> Result<Vm> {
+        let slowness = if self.options.accel == Accel::Kvm { KVM_SLOWNESS } else { 1 };
         let mut guest = Guest::start(&self.options)?;
-        guest.end_by(Instant::now() + WHOLE_TEST);
+        guest.slower_by(slowness);
+        guest.end_by(Instant::now() + WHOLE_TEST * slowness);
         Ok(Vm { guest, _directory: self.directory })
     }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{CPUS, SLOW};
-use crate::vm::{Setup, cpus};
+use crate::vm::{Setup, cpus, kvm};
 
 /// A part of the machine that is not as after power-on, and why that is right.
 pub struct Known {
@@ -28,6 +28,10 @@ const EL1: [Known; 2] = [
 const EL2: [Known; 1] = [known("cptr_el2", "RES1 bits, which this QEMU resets to 0; none traps")];
 /// Each of these items of the CPUs that baton takes down.
 const GICV2: &str = "banked priorities: only their own CPU could reset them, on its way out";
+/// The same, as KVM resets them.
+const OS_LOCK: &str = "a reset locks it, by the architecture; KVM's leaves it open";
+const SGIS: &str =
+    "whether SGIs are enabled after a reset is the implementation's: KVM enables them";
 const FOREIGN: &str = "an earlier kernel left it ON, so it is not ours";
 const LPIS: &str = "LPIs that are on can't be turned off without CES; tables are reserved";
 const VECTORS: &str = "vector length, which baton, entered at EL2, traps and never touches";
@@ -45,11 +49,14 @@ pub struct Kind {
     pub copied: bool,
     /// The tree declares edges where QEMU's has levels, private ones among them.
     pub edges: bool,
+    /// A guest of KVM.
+    pub kvm: bool,
 }
 
 impl Kind {
     pub fn setup(self) -> Result<Setup> {
-        let mut setup = cpus(CPUS)?.disk_latency(SLOW);
+        let machine = if self.kvm { kvm(CPUS)? } else { cpus(CPUS)? };
+        let mut setup = machine.disk_latency(SLOW);
         // Devices that baton has no driver for, and a second disk, which it does not use.
         setup = setup.qemu(&["-device", "virtio-rng-device", "-device", "virtio-balloon-device"]);
         setup = setup.qemu(&["-blockdev", "driver=null-co,node-name=second"]);
@@ -84,6 +91,12 @@ impl Kind {
         if self.gic2 {
             list.push(known("gicc[2].ipriorityr", GICV2));
             list.push(known("gicc[3].ipriorityr", GICV2));
+        }
+        if self.kvm {
+            list.push(known("oslsr_el1", OS_LOCK));
+        }
+        if self.kvm && self.gic2 {
+            list.push(known("gicc[", SGIS));
         }
         if dirty {
             list.push(known("cpu[1].", FOREIGN));
