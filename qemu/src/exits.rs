@@ -70,69 +70,129 @@ struct Report<'a> {
 /// An [`Outcome`] if a guest failed; this host is a hypervisor itself, whose tracepoints are not this
 /// tool's to turn on; else what went wrong here.
 pub fn exits(args: &ExitsArgs) -> Result<()> {
-    let mut machine = args.machine.clone();
-    machine.accel = Accel::Kvm;
-    machine.host.trace = Some(TRACING);
-    machine.check()?;
-    ensure!(
-        kvm::is_nested(&machine),
-        "exits are counted in the Linux under translation; on this host use its own tracepoints (perf kvm stat)"
-    );
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    let qemu = launch::version(&machine.qemu)?;
+    let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;
     let others = u64::from(args.floor.is_some()) + u64::from(args.linux.is_some());
     let progress = Progress::new(4 + u64::from(WARM) + others);
     let mode = if args.serial { "serial" } else { "parallel" };
-    let (trace, exits) = kexec(args, &machine, mode, &progress)?;
+    let counted = count(&args.machine, mode, &args.out, args.limits, &progress)?;
+    let beside = beside(args, &counted, &progress)?;
+    drop(progress);
+    show(args, mode, &qemu, &counted, &beside);
+    write(args, mode, &qemu, &counted, &beside)
+}
+
+/// Exits of one kexec.
+pub struct Counted {
+    /// The guest's records of it.
+    pub trace: Trace,
+    /// Every exit of the machine's life.
+    pub exits: Vec<Exit>,
+    /// Those of the kexec, sorted.
+    pub account: Account,
+}
+
+/// Boots baton under KVM and counts the exits of a kexec of this mode.
+///
+/// # Errors
+/// As for [`exits`].
+pub fn count(
+    machine: &Options,
+    mode: &str,
+    out: &Path,
+    limits: Limits,
+    progress: &Progress,
+) -> Result<Counted> {
+    let machine = traced(machine);
+    machine.check()?;
+    ensure!(
+        kvm::is_nested(&machine),
+        "exits are counted in the Linux under translation; on this host use its own tracepoints \
+         (perf kvm stat)"
+    );
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let (trace, exits) = kexec(&machine, mode, out, limits, progress)?;
     let account = account::account(&exits, &trace.kexec, trace.cpus, &trace.records)?;
-    let mut beside =
-        vec![("baton".to_string(), account::count(account::between_calls(&exits).iter()))];
+    Ok(Counted { trace, exits, account })
+}
+
+/// The machine as a guest of a KVM that says each exit.
+fn traced(machine: &Options) -> Options {
+    let mut machine = machine.clone();
+    machine.accel = Accel::Kvm;
+    machine.host.trace = Some(TRACING);
+    machine
+}
+
+/// The same span of baton and of what else was asked for.
+fn beside(
+    args: &ExitsArgs,
+    counted: &Counted,
+    progress: &Progress,
+) -> Result<Vec<(String, Counts)>> {
+    let own = account::count(account::between_calls(&counted.exits).iter());
+    let mut beside = vec![("baton".to_string(), own)];
     if let Some(floor) = &args.floor {
-        beside.push(("floor".into(), alone(args, &machine, floor, None, "floor", &progress)?));
+        beside.push(("floor".into(), alone(args, floor, None, "floor", progress)?));
     }
     if let Some(root) = &args.linux {
         let (kernel, append) = crate::linux::into_itself(&args.out, root, &args.machine.image)?;
-        let counts = alone(args, &machine, &kernel, Some(&append), "Linux", &progress)?;
-        beside.push(("Linux".into(), counts));
+        beside.push(("Linux".into(), alone(args, &kernel, Some(&append), "Linux", progress)?));
     }
-    drop(progress);
-    let gic = if machine.gic == crate::Gic::V2 { 2 } else { 3 };
-    let cpus = machine.cpus;
+    Ok(beside)
+}
+
+fn show(args: &ExitsArgs, mode: &str, qemu: &str, counted: &Counted, beside: &[(String, Counts)]) {
+    let Options { cpus, host, .. } = &args.machine;
+    let (gic, linux) = (gic(args), &host.linux);
     println!(
-        "Exits of one {mode} kexec: {cpus} CPUs, GICv{gic}, {}, {qemu}, Linux {}",
-        kvm::NESTED,
-        machine.host.linux
+        "Exits of one {mode} kexec: {cpus} CPUs, GICv{gic}, {}, {qemu}, Linux {linux}",
+        kvm::NESTED
     );
-    println!("{}\nThe boot CPU's by phase\n{}", show::kinds(&account), show::phases(&account));
-    println!("From the first CPU_OFF to the last CPU_ON, all CPUs\n{}", show::subjects(&beside));
+    let account = &counted.account;
+    println!("{}\nThe boot CPU's by phase\n{}", show::kinds(account), show::phases(account));
+    println!("From the first CPU_OFF to the last CPU_ON, all CPUs\n{}", show::subjects(beside));
+}
+
+fn gic(args: &ExitsArgs) -> u32 {
+    if args.machine.gic == crate::Gic::V2 { 2 } else { 3 }
+}
+
+fn write(
+    args: &ExitsArgs,
+    teardown: &str,
+    qemu: &str,
+    counted: &Counted,
+    between_calls: &[(String, Counts)],
+) -> Result<()> {
     let report = Report {
         v: 1,
-        cpus,
-        gic,
+        cpus: args.machine.cpus,
+        gic: gic(args),
         accel: kvm::NESTED,
-        qemu: &qemu,
-        teardown: mode,
-        account: &account,
-        between_calls: &beside,
+        qemu,
+        teardown,
+        account: &counted.account,
+        between_calls,
     };
     save(&args.out.join("exits.json"), &serde_json::to_string_pretty(&report)?, "all counts")?;
-    let line = on_time_line(&trace, &exits)?;
+    let line = on_time_line(&counted.trace, &counted.exits)?;
     save(&args.out.join("trace.json"), &line, "the exits on the time line: ui.perfetto.dev")
 }
 
 /// Boots baton, kexecs, and gives the last kexec's records and every exit of the machine's life.
 fn kexec(
-    args: &ExitsArgs,
     machine: &Options,
     mode: &str,
+    out: &Path,
+    limits: Limits,
     progress: &Progress,
 ) -> Result<(Trace, Vec<Exit>)> {
     progress.step(format!("booting {} CPUs under a Linux with KVM", machine.cpus));
-    let log = args.out.join("console.log");
+    let log = out.join("console.log");
     let mut guest = Guest::start_logged(machine, Some(log.clone()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
-    let silence = args.limits.silence();
+    guest.end_by(Instant::now() + Duration::from_secs(limits.total));
+    let silence = limits.silence();
     let result = (|| {
         guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
         cycles(WARM + 1, silence, &mut guest, progress, mode)?;
@@ -144,20 +204,20 @@ fn kexec(
         Ok(trace)
     })();
     let trace = result.inspect_err(|_: &Outcome| show_tail(&guest, &log))?;
-    Ok((trace, of_host(&guest, &args.out.join("host.log"))?))
+    Ok((trace, of_host(&guest, &out.join("host.log"))?))
 }
 
 /// Exits of another kernel that turns its CPUs off and on, and then the machine off.
 fn alone(
     args: &ExitsArgs,
-    machine: &Options,
     image: &Path,
     linux: Option<&(String, PathBuf)>,
     name: &str,
     progress: &Progress,
 ) -> Result<Counts> {
     progress.step(format!("{name} in the same place"));
-    let mut machine = Options { image: image.into(), files: Vec::new(), ..machine.clone() };
+    let mut machine = traced(&args.machine);
+    (machine.image, machine.files) = (image.into(), Vec::new());
     if let Some((append, initrd)) = linux {
         machine.append = append.clone();
         machine.extra.extend(["-initrd".into(), initrd.display().to_string()]);

@@ -59,7 +59,7 @@ fn a_cluster_that_is_partly_there_keeps_those_cpus() {
     let found = clusters(11, &shipped("dsu-4"));
     let cpus: Vec<_> = found.iter().map(|c| c.cpus.ranges().to_string()).collect();
     assert_eq!(cpus, ["0-3", "4-7", "8-10"]);
-    assert_eq!(found.iter().map(|c| c.intid).collect::<Vec<_>>(), [208, 209, 210]);
+    assert_eq!(found.iter().map(|c| c.interrupt.intid).collect::<Vec<_>>(), [208, 209, 210]);
 }
 
 #[test]

@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail, ensure};
 use baton::report::{CpuFailure, Record};
+use baton_qemu::exits::account::{Counts, acts};
+use baton_qemu::progress::Progress;
+use baton_qemu::run::Limits;
+use baton_qemu::{Gic, Options, exits};
 use libtest_mimic::Trial;
 
 use crate::check::has;
@@ -12,7 +16,7 @@ use crate::clean::{self, kind::Kind};
 use crate::kvm::{life, torture};
 use crate::linux::{hands_over, there_and_back};
 use crate::torture::kexecs;
-use crate::vm::{Setup, Vm, kvm, test};
+use crate::vm::{Setup, Vm, image_path, kvm, test};
 
 /// Virtual CPUs on the two of the hypervisor's machine.
 const MANY: u32 = 40;
@@ -20,6 +24,11 @@ const MANY: u32 = 40;
 const CYCLES: u32 = 100;
 /// Deadlines of an operation on [`MANY`] starved CPUs, in ms: none can be met, some, all.
 const DEADLINES: [u32; 5] = [1, 10, 50, 200, 1000];
+/// Exits of the boot CPU until the jump and after it, of a CPU that leaves and of one that comes, at
+/// most: four CPUs, nothing under load.
+const EXITS_V3: (u32, u32, u32, u32) = (51, 42, 5, 8);
+/// The same of a GICv2.
+const EXITS_V2: (u32, u32, u32, u32) = (999, 999, 999, 999);
 /// One that is met.
 const LONG: u32 = 30_000;
 
@@ -45,7 +54,25 @@ pub fn tests() -> Vec<Trial> {
             there_and_back(&["-n", "2", "--accel", "kvm", "--gic", "2"])
         }),
         test("kvm_all", "busy_into_linux", busy),
+        test("kvm_all", "exits_gicv3", || exits(Gic::V3)),
+        test("kvm_all", "exits_gicv2", || exits(Gic::V2)),
     ]
+}
+
+/// A kexec of a quiet guest takes no more exits than doc/exits.md says, of each kind of CPU.
+fn exits(gic: Gic) -> Result<()> {
+    let out = tempfile::tempdir()?;
+    let machine = Options { cpus: 4, mem: "512M".into(), gic, ..Options::new(image_path()) };
+    let limits = Limits { timeout: 300, total: 900 };
+    let counted = exits::count(&machine, "parallel", out.path(), limits, &Progress::new(8))?;
+    let most = |all: &[Counts]| all.iter().map(acts).max().unwrap_or(0);
+    let account = &counted.account;
+    let is =
+        (acts(&account.boot_down), acts(&account.boot_up), most(&account.down), most(&account.up));
+    let bar = if gic == Gic::V3 { EXITS_V3 } else { EXITS_V2 };
+    let within = is.0 <= bar.0 && is.1 <= bar.1 && is.2 <= bar.2 && is.3 <= bar.3;
+    ensure!(within, "exits {is:?} where {bar:?} are enough: {account:#?}");
+    Ok(())
 }
 
 fn tortured(setup: Setup) -> Result<()> {

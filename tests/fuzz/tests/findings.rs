@@ -81,7 +81,7 @@ fn a_uart_without_room_for_its_registers_is_no_console() {
 #[test]
 fn extended_interrupts_are_not_used() {
     let console = describe(&input("fdt/uart-extended-interrupt")).unwrap().console;
-    assert_eq!(console.map(|console| console.intid), Some(None));
+    assert_eq!(console.map(|console| console.interrupt), Some(None));
     let timer = describe(&input("fdt/extended-hyp-timer")).unwrap().timer;
     assert_eq!((timer.virtual_ppi.intid, timer.hypervisor_ppi), (27, None));
     let error = describe(&input("fdt/extended-timer")).unwrap_err();
