@@ -71,7 +71,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run kvm kvm-test exits test bench kvm-test linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
