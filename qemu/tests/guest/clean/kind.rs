@@ -28,6 +28,7 @@ const EL1: [Known; 2] = [
 const EL2: [Known; 1] = [known("cptr_el2", "RES1 bits, which this QEMU resets to 0; none traps")];
 /// Each of these items of the CPUs that baton takes down.
 const GICV2: &str = "banked priorities: only their own CPU could reset them, on its way out";
+const OS_LOCK: &str = "a reset locks it, by the architecture; KVM's leaves it open";
 const POISON: &str = "UNKNOWN after a reset: KVM fills it with a pattern, baton leaves 0";
 /// All that KVM fills so. Its emulated monitors have counters there, and the bits of them.
 const POISONED: [&str; 14] = [
@@ -46,6 +47,8 @@ const POISONED: [&str; 14] = [
     "ttbr0_el1",
     "ttbr1_el1",
 ];
+const SGI_ENABLES: [&str; 4] =
+    ["gicc[0].isenabler0", "gicc[1].isenabler0", "gicc[2].isenabler0", "gicc[3].isenabler0"];
 const SGIS: &str =
     "whether SGIs are enabled after a reset is the implementation's: KVM enables them";
 const FOREIGN: &str = "an earlier kernel left it ON, so it is not ours";
@@ -109,10 +112,11 @@ impl Kind {
             list.push(known("gicc[3].ipriorityr", GICV2));
         }
         if self.kvm {
+            list.push(known("oslsr_el1", OS_LOCK));
             list.extend(POISONED.map(|name| known(name, POISON)));
         }
         if self.kvm && self.gic2 {
-            list.push(known("gicc[", SGIS));
+            list.extend(SGI_ENABLES.map(|name| known(name, SGIS)));
         }
         if dirty {
             list.push(known("cpu[1].", FOREIGN));
