@@ -101,8 +101,13 @@ fn interrupts(setup: Setup) -> Result<()> {
     for what in ["reads", "good", "of zeroes"] {
         same(what, count(&mut vm, "disk", what)?, 1000)?;
     }
-    for what in ["bad", "in flight", "spurious"] {
+    for what in ["bad", "in flight"] {
         same(what, count(&mut vm, "disk", what)?, 0)?;
+    }
+    // QEMU raises a line that is up once more when another read is back. KVM takes that for another
+    // edge, and the handler has cleared the device's status by then.
+    if !crate::under_kvm::asked() {
+        same("spurious", count(&mut vm, "disk", "spurious")?, 0)?;
     }
     let interrupts = count(&mut vm, "disk", "interrupts")?;
     // At most 16 reads are in flight, so one interrupt brings 16 at most.
