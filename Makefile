@@ -83,7 +83,7 @@ help:
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
 	@echo "make kvm     as run, with baton as a guest of real KVM: the host's own on arm64, else KVM under TCG"
-	@echo "make kvm-test  the tests in QEMU as guests of KVM, and those that take long there; 1 to 2 hours"
+	@echo "make kvm-test  the tests in QEMU as guests of KVM, and those that take long there; about 2 hours"
 	@echo "             (TESTS='real-guest::kvm_all' runs some of them)"
 	@echo "make exits   what a kexec costs a guest of KVM, in exits by kind and phase, beside the floor and Linux"
 	@echo "make image   build $(IMAGE)"
