@@ -24,6 +24,7 @@ HOST_MEM ?=
 HOST_LINUX ?= 6.1
 HOST_CPU ?= neoverse-n1
 MATRIX_CPUS ?= 1,8
+COUNTS ?= 1,8,80,512
 TESTS ?=
 
 # The public key that kexec.sig= believes; build.rs has the default.
@@ -93,9 +94,10 @@ help:
 	@echo "make fuzz-keep   add what fuzzing found to reach more code to tests/fuzz/corpus"
 	@echo "make clean   remove everything that was built"
 	@echo
-	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|kvm APPEND='...'"
+	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|icount|kvm APPEND='...'"
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
 	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
+	@echo "           COUNTS=1,8,80,512 (bench, ACCEL=icount: instructions of every phase at these numbers of CPUs)"
 	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
 	@echo "           HOST_CPUS=2 HOST_MEM= HOST_LINUX=6.1|6.12 HOST_CPU=neoverse-n1 (ACCEL=kvm: the machine"
 	@echo "           whose Linux is the hypervisor, where this host can't be it)"
@@ -106,7 +108,8 @@ run: image
 	@$(BATON) run --image $(IMAGE) --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
 
 bench: image floor
-	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) $(if $(filter 1,$(LOAD)),--load)
+	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) \
+	  $(if $(filter 1,$(LOAD)),--load) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS))
 
 linux: image $(LINUX)/.done
 	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)

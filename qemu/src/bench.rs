@@ -1,18 +1,20 @@
 //! `baton bench`: baton over the floor, cold and warm, and serial over parallel.
 
+mod growth;
 mod rounds;
 mod rows;
 
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use baton::report::{Floor, Record};
 use clap::Args;
 use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::run::{Limits, save};
+use crate::units::Unit;
 use crate::{Options, floor, launch, table};
 use rows::Row;
 
@@ -34,6 +36,10 @@ pub struct BenchArgs {
     /// armed, interrupts firing
     #[arg(long)]
     load: bool,
+    /// With --accel icount: also a table of every phase of a parallel kexec at these numbers of CPUs
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=512))]
+    counts: Vec<u32>,
     /// Directory for bench.json and the transcripts
     #[arg(long, value_name = "DIR", default_value = "target/report")]
     out: PathBuf,
@@ -66,6 +72,7 @@ struct Bench<'a> {
     v: u32,
     cpus: u32,
     accel: &'static str,
+    unit: Unit,
     append: &'a str,
     qemu: &'a str,
     host_cpus: usize,
@@ -73,6 +80,8 @@ struct Bench<'a> {
     floor: &'a [Floor],
     records: &'a [Record],
     live_records: &'a [Record],
+    counts: &'a [u32],
+    growth: &'a [growth::Row],
 }
 
 /// Measures the floor and baton on the same machine, prints the ratios and writes bench.json.
@@ -83,27 +92,39 @@ struct Bench<'a> {
 pub fn bench(args: &BenchArgs) -> Result<()> {
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     args.machine.check()?;
+    let unit = args.machine.unit();
+    ensure!(
+        args.counts.is_empty() || unit == Unit::Instructions,
+        "--counts compares instructions: add --accel icount"
+    );
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;
     let guests = if args.load { 2 } else { 1 };
-    let progress =
-        Progress::new(guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2) + 1);
+    let progress = Progress::new(
+        guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2) + 1 + growth::steps(args),
+    );
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
     let floor = floor::collect(&payload, args.limits, &progress, &args.out.join("floor.log"))?;
     let records = rounds::measure(args, Load::Bare, &progress)?;
     let live = if args.load { rounds::measure(args, Load::Live, &progress)? } else { Vec::new() };
+    let growth = growth::measure(args, &progress)?;
     drop(progress);
     let mut rows = rows::all(&floor, &records, Load::Bare);
     rows.extend(rows::all(&floor, &live, Load::Live));
     let (cpus, accel) = (args.machine.cpus, args.machine.accel_name());
-    println!("baton over PSCI alone: {cpus} CPUs, {accel}, {qemu}\n{}", show(&rows));
+    let note = unit.note();
+    println!("baton over PSCI alone: {cpus} CPUs, {accel}{note}, {qemu}\n{}", show(&rows, unit));
+    if !growth.is_empty() {
+        println!("{}\n{}", growth::TITLE, growth::show(&args.counts, &growth));
+    }
     let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let (append, rows) = (args.machine.append.as_str(), rows.as_slice());
     let bench = Bench {
         v: 1,
         cpus,
         accel,
+        unit,
         append,
         qemu: &qemu,
         host_cpus,
@@ -111,6 +132,8 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         floor: &floor,
         records: &records,
         live_records: &live,
+        counts: &args.counts,
+        growth: &growth,
     };
     save(
         &args.out.join("bench.json"),
@@ -119,7 +142,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     )
 }
 
-fn show(rows: &[Row]) -> String {
+fn show(rows: &[Row], unit: Unit) -> String {
     let head = [
         "",
         "mode",
@@ -133,7 +156,7 @@ fn show(rows: &[Row]) -> String {
         "\nratio",
         "\nbar",
     ];
-    table::render(&head, &rows.iter().map(Row::cells).collect::<Vec<_>>(), 4)
+    table::render(&head, &rows.iter().map(|row| row.cells(unit)).collect::<Vec<_>>(), 4)
 }
 
 #[cfg(test)]

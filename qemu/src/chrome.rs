@@ -58,9 +58,11 @@ fn micros(ns: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::fake::Script;
+    use crate::units::Unit;
 
     fn sample() -> Value {
-        let both = ["serial", "parallel"].map(|mode| Timeline::new(&Script::new(4).trace(1, mode)));
+        let both = ["serial", "parallel"]
+            .map(|mode| Timeline::new(&Script::new(4).trace(1, mode), Unit::Time));
         let text = trace(&both).to_string();
         serde_json::from_str(&text).unwrap()
     }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::report::Report;
+use crate::run::{save, timelines};
 use crate::timeline::{self, Timeline};
 
 /// Which report, and where the picture goes.
@@ -31,7 +32,7 @@ pub fn draw(args: &DrawArgs) -> Result<()> {
     let report: Report =
         serde_json::from_str(&text).with_context(|| format!("{path} is not a report"))?;
     ensure!(!report.traces.is_empty(), "{path} has no timelines");
-    let timelines: Vec<Timeline> = report.traces.iter().map(Timeline::new).collect();
+    let timelines: Vec<Timeline> = timelines(&report);
     let svg = timeline::beside(&timelines, f64::from(args.width));
-    crate::run::save(&args.out, &svg, "serial beside parallel")
+    save(&args.out, &svg, "serial beside parallel")
 }

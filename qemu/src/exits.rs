@@ -25,6 +25,7 @@ use crate::progress::Progress;
 use crate::report::Trace;
 use crate::run::{Limits, cycles, save, show_tail, trace as read_trace};
 use crate::timeline::Timeline;
+use crate::units::Unit;
 use crate::{Guest, Outcome, kvm, launch};
 
 /// Kexecs before the one that is counted: afterwards the host has given all memory that is used.
@@ -245,7 +246,7 @@ fn of_host(guest: &Guest, path: &Path) -> Result<Vec<Exit>> {
 /// The kexec's Chrome trace with an instant for each exit on its CPU.
 fn on_time_line(trace: &Trace, exits: &[Exit]) -> Result<String> {
     let ahead = account::ahead(exits, &trace.records)?;
-    let mut page = chrome::trace(&[Timeline::new(trace)]);
+    let mut page = chrome::trace(&[Timeline::new(trace, Unit::Time)]);
     let from = trace.kexec.exec_at_ns as i64;
     let to = from + trace.kexec.blackout_ns as i64;
     let instants = exits.iter().filter_map(|exit| {

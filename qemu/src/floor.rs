@@ -11,6 +11,7 @@ use crate::machine::Gic;
 use crate::progress::Progress;
 use crate::run::{Limits, show_tail};
 use crate::stats::Spread;
+use crate::units::Unit;
 use crate::{Guest, Options, Outcome, collect, launch, table};
 
 /// Which machine, and which payload as its image.
@@ -36,8 +37,9 @@ pub fn floor(args: &FloorArgs) -> Result<()> {
     let floors = collect(&args.machine, args.limits, &progress, &args.log)?;
     drop(progress);
     let (cpus, accel) = (args.machine.cpus, args.machine.accel_name());
-    println!("PSCI alone: {cpus} CPUs, {accel}, {version}");
-    println!("{}", show(&floors));
+    let unit = args.machine.unit();
+    println!("PSCI alone: {cpus} CPUs, {accel}{}, {version}", unit.note());
+    println!("{}", show(&floors, unit));
     Ok(())
 }
 
@@ -88,14 +90,14 @@ pub fn times(floors: &[Floor], mode: &str, warm: bool, time: fn(&Floor) -> u64) 
     Spread::of(floors.iter().filter(|f| f.mode == mode && f.warm == warm).map(time))
 }
 
-fn show(floors: &[Floor]) -> String {
+fn show(floors: &[Floor], unit: Unit) -> String {
     let mut modes: Vec<&str> = floors.iter().map(|f| f.mode.as_str()).collect();
     modes.sort_unstable();
     modes.dedup();
     let mut rows = Vec::new();
     for mode in modes {
         for warm in [false, true] {
-            rows.extend(row(floors, mode, warm));
+            rows.extend(row(floors, mode, warm, unit));
         }
     }
     let head = [
@@ -112,12 +114,12 @@ fn show(floors: &[Floor]) -> String {
     table::render(&head, &rows, 2)
 }
 
-fn row(floors: &[Floor], mode: &str, warm: bool) -> Option<Vec<String>> {
+fn row(floors: &[Floor], mode: &str, warm: bool, unit: Unit) -> Option<Vec<String>> {
     let (up, off) =
         (times(floors, mode, warm, |f| f.up_ns), times(floors, mode, warm, |f| f.off_ns));
     up.zip(off)?;
     let mut row = vec![mode.to_string(), temperature(warm).to_string()];
-    row.extend(table::spread(up).into_iter().chain(table::spread(off)));
+    row.extend(table::spread(up, unit).into_iter().chain(table::spread(off, unit)));
     row.push(floors.iter().filter(|f| f.mode == mode && f.warm == warm).count().to_string());
     Some(row)
 }
@@ -145,7 +147,7 @@ mod tests {
         let floors = collected(&fake::print(&fake::floors(8))).unwrap();
         assert_eq!(floors.len(), 9);
         assert_eq!(times(&floors, "parallel", true, |f| f.up_ns).map(|s| s.median), Some(50_000));
-        let text = show(&floors);
+        let text = show(&floors, Unit::Time);
         assert_eq!(text.lines().filter(|line| line.contains("parallel")).count(), 2, "{text}");
     }
 

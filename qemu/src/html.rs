@@ -6,7 +6,7 @@ use crate::report::{Conditions, Report};
 use crate::stats::Row;
 use crate::table;
 use crate::timeline::{self, Timeline, escape};
-use crate::units;
+use crate::units::{self, Unit};
 
 /// Width of the pictures, pixels.
 const WIDTH: f64 = 1200.0;
@@ -37,7 +37,7 @@ pub fn page(report: &Report, timelines: &[Timeline]) -> String {
         escape(&title)
     );
     let _ = writeln!(out, "<p class=\"sub\">{}</p>", escape(&c.headline()));
-    out.push_str(&figures(&report.summary));
+    out.push_str(&figures(&report.summary, c.unit));
     if timelines.len() > 1 {
         picture(&mut out, "On one scale", &timeline::same_scale(timelines, WIDTH));
     }
@@ -45,8 +45,11 @@ pub fn page(report: &Report, timelines: &[Timeline]) -> String {
         let head = format!("One {} kexec, CPU by CPU", one.mode);
         picture(&mut out, &head, &timeline::picture(one, WIDTH));
     }
-    listing(&mut out, table::STEPS, &table::STEP_HEAD, report.steps.iter().map(table::step));
-    listing(&mut out, table::PHASES, &table::PHASE_HEAD, report.phases.iter().map(table::phase));
+    let (steps, phases) = (report.steps.iter(), report.phases.iter());
+    let steps = steps.map(|row| table::step(row, c.unit));
+    listing(&mut out, &table::steps_title(c.unit), &table::STEP_HEAD, steps);
+    let phases = phases.map(|row| table::phase(row, c.unit));
+    listing(&mut out, &table::phases_title(c.unit), &table::PHASE_HEAD, phases);
     out.push_str(&conditions(c));
     out.push_str("</body></html>\n");
     out
@@ -56,7 +59,7 @@ fn picture(out: &mut String, head: &str, svg: &str) {
     let _ = writeln!(out, "<h2>{}</h2>\n<div class=\"box\">{svg}</div>", escape(head));
 }
 
-fn figures(rows: &[Row]) -> String {
+fn figures(rows: &[Row], unit: Unit) -> String {
     let mut out = String::from(
         "<div class=\"box\"><table><tr><th class=\"n\"></th><th class=\"n\">phase</th>\
          <th>serial<br>median</th><th>min</th><th>max</th><th>parallel<br>median</th><th>min</th>\
@@ -69,7 +72,8 @@ fn figures(rows: &[Row]) -> String {
         group = &row.group;
         let _ = write!(out, "<tr{class}><td class=\"n\">{name}</td><td class=\"n\">");
         let _ = write!(out, "{}</td>", escape(&row.phase));
-        for cell in table::spread(row.serial).iter().chain(&table::spread(row.parallel)) {
+        for cell in table::spread(row.serial, unit).iter().chain(&table::spread(row.parallel, unit))
+        {
             let _ = write!(out, "<td>{cell}</td>");
         }
         let ratio = row.ratio.map_or("-".to_string(), units::three_digits);
@@ -119,8 +123,16 @@ fn conditions(c: &Conditions) -> String {
     }
     let _ =
         write!(out, "<tr><td>command</td><td><code>{}</code></td></tr>", escape(&c.command_text()));
+    let figures = match c.unit {
+        Unit::Time => "Times are of the generic counter.",
+        Unit::Instructions => {
+            "Figures are instructions of all CPUs together, in steps of 16: concurrency gets no \
+             credit, caches and firmware cost nothing."
+        }
+    };
+    let _ = write!(out, "</table>\n<p class=\"sub\">{figures} ");
     out.push_str(
-        "</table>\n<p class=\"sub\">Times are of the generic counter. blackout: from kexec exec \
+        "blackout: from kexec exec \
          accepted in the old kernel to all CPUs online in the new one.</p>\n",
     );
     out
@@ -134,7 +146,7 @@ mod tests {
     #[test]
     fn the_page_needs_nothing_from_elsewhere_and_shows_both_kexecs() {
         let report = fake::report(16);
-        let timelines: Vec<_> = report.traces.iter().map(Timeline::new).collect();
+        let timelines = crate::run::timelines(&report);
         let page = page(&report, &timelines);
         for outside in ["src=", "href=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");

@@ -131,6 +131,7 @@ pub fn into_itself(out: &Path, root: &Path, image: &Path) -> Result<(PathBuf, (S
 /// else what went wrong here.
 pub fn linux(args: &LinuxArgs) -> Result<()> {
     args.machine.check()?;
+    args.machine.refuse_icount("baton linux")?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;

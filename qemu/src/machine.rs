@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::kvm::{self, HostArgs};
+use crate::units::Unit;
 
 /// CPUs unless told otherwise.
 pub const CPUS: u32 = 16;
@@ -32,6 +33,9 @@ pub enum Accel {
     Tcg,
     /// Translation, one host thread for all CPUs: figures repeat within a few percent.
     TcgSingle,
+    /// As tcg-single, and time is counted in instructions: each one that a CPU runs lets the clock
+    /// go on by 1 ns. Figures repeat, also on a busy host (see [`crate::units::Unit`]).
+    Icount,
     /// A real hypervisor: the host's own on an arm64 host, or else one under translation (see
     /// [`crate::kvm`]).
     Kvm,
@@ -43,6 +47,7 @@ impl Accel {
         match self {
             Self::Tcg => "tcg",
             Self::TcgSingle => "tcg-single",
+            Self::Icount => "icount",
             Self::Kvm => "kvm",
         }
     }
@@ -50,7 +55,7 @@ impl Accel {
     const fn qemu(self) -> (&'static str, &'static str) {
         match self {
             Self::Tcg => ("tcg,thread=multi", "neoverse-n1"),
-            Self::TcgSingle => ("tcg,thread=single", "neoverse-n1"),
+            Self::TcgSingle | Self::Icount => ("tcg,thread=single", "neoverse-n1"),
             Self::Kvm => ("kvm", "host"),
         }
     }
@@ -155,6 +160,25 @@ impl Options {
         kvm::accel_name(self)
     }
 
+    /// What the guest's clock counts.
+    pub fn unit(&self) -> Unit {
+        if self.accel == Accel::Icount { Unit::Instructions } else { Unit::Time }
+    }
+
+    /// Refuses to count instructions where another kernel runs: its waiters spin, and where no clock
+    /// interrupts them, the one host thread never gets to the CPU that they wait for.
+    ///
+    /// # Errors
+    /// The machine counts instructions.
+    pub fn refuse_icount(&self, what: &str) -> Result<()> {
+        ensure!(
+            self.accel != Accel::Icount,
+            "{what} runs Linux, which spins while it waits and then stands still under \
+             --accel icount; use --accel tcg-single"
+        );
+        Ok(())
+    }
+
     /// QEMU's arguments, without the ones that say where the console goes and without the device
     /// tree: see [`crate::dts::applied`].
     pub fn arguments(&self, initrd: Option<&Path>) -> Vec<String> {
@@ -165,6 +189,10 @@ impl Options {
         let mut pair = |name: &str, value: String| line.extend([name.to_string(), value]);
         pair("-M", format!("virt,gic-version={gic}{el2}"));
         pair("-accel", accel.into());
+        if self.accel == Accel::Icount {
+            // Without sleep=off QEMU holds the clock back to real time when all CPUs sleep.
+            pair("-icount", "shift=0,sleep=off".into());
+        }
         pair("-cpu", cpu.into());
         pair("-smp", self.cpus.to_string());
         pair("-m", self.mem.clone());
@@ -214,6 +242,18 @@ mod tests {
         assert_eq!(line(&options), wanted);
         let with_initrd = options.arguments(Some(Path::new("i.cpio"))).join(" ");
         assert!(with_initrd.contains("-kernel k.Image -initrd i.cpio"));
+    }
+
+    #[test]
+    fn instructions_are_counted_by_one_host_thread() {
+        let mut options = Options::new("k.Image");
+        assert_eq!(options.unit(), Unit::Time);
+        options.accel = Accel::Icount;
+        let wanted = "-accel tcg,thread=single -icount shift=0,sleep=off -cpu neoverse-n1";
+        assert!(line(&options).contains(wanted), "{}", line(&options));
+        assert_eq!(options.unit(), Unit::Instructions);
+        let refusal = options.refuse_icount("baton soak").unwrap_err().to_string();
+        assert!(refusal.contains("use --accel tcg-single"), "{refusal}");
     }
 
     #[test]

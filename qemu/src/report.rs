@@ -7,6 +7,7 @@ use crate::collect::{self, Jump};
 use crate::machine::Gic;
 use crate::stats::{self, Row};
 use crate::steps::{self, PhaseRow, StepRow};
+use crate::units::Unit;
 use crate::{Options, Outcome};
 
 /// Version of the file's form.
@@ -23,8 +24,11 @@ pub struct Conditions {
     pub command: Vec<String>,
     /// CPUs of the guest.
     pub cpus: u32,
-    /// tcg, tcg-single or kvm.
+    /// tcg, tcg-single, icount or kvm.
     pub accel: String,
+    /// What the figures count, those named `_ns` included.
+    #[serde(default)]
+    pub unit: Unit,
     /// GIC architecture version.
     pub gic: u32,
     /// Exception level at entry.
@@ -102,6 +106,7 @@ impl Report {
             command: run.command,
             cpus: options.cpus,
             accel: options.accel_name().to_string(),
+            unit: options.unit(),
             gic: if options.gic == Gic::V2 { 2 } else { 3 },
             el: hello.map_or(0, |hello| hello.el),
             append: options.append.clone(),
@@ -121,11 +126,12 @@ impl Conditions {
     /// The figures' conditions in one line.
     pub fn headline(&self) -> String {
         let Self { baton, cpus, accel, cycles, host_cpus, qemu, .. } = self;
+        let unit = self.unit.note();
         let model = self.append.split_whitespace().find_map(|word| word.strip_prefix("model="));
         let model = model.map(|name| format!(", model {name}")).unwrap_or_default();
         format!(
             "baton {baton} hands {cpus} CPUs over by kexec, {cycles} x serially and {cycles} x in \
-             parallel; {accel}{model}; {qemu}; host with {host_cpus} CPUs"
+             parallel; {accel}{unit}{model}; {qemu}; host with {host_cpus} CPUs"
         )
     }
 

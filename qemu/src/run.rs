@@ -63,9 +63,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
     launch::kill_on_interrupt()?;
     let done = drive(args)?;
     let report = Report::new(&args.machine, &version, args.cycles, done)?;
-    println!("{}\n{}", report.conditions.headline(), table::kexec(&report.summary));
-    println!("{}\n{}", table::STEPS, table::steps(&report.steps));
-    println!("{}\n{}", table::PHASES, table::phases(&report.phases));
+    let unit = report.conditions.unit;
+    println!("{}\n{}", report.conditions.headline(), table::kexec(&report.summary, unit));
+    println!("{}\n{}", table::steps_title(unit), table::steps(&report.steps, unit));
+    println!("{}\n{}", table::phases_title(unit), table::phases(&report.phases, unit));
     write(&args.out, &report)
 }
 
@@ -193,7 +194,7 @@ pub fn show_tail(guest: &Guest, log: &Path) {
 /// # Errors
 /// A file that cannot be written.
 pub fn write(out: &Path, report: &Report) -> Result<()> {
-    let timelines: Vec<Timeline> = report.traces.iter().map(Timeline::new).collect();
+    let timelines: Vec<Timeline> = timelines(report);
     save(
         &out.join("report.json"),
         &serde_json::to_string_pretty(report)?,
@@ -202,6 +203,11 @@ pub fn write(out: &Path, report: &Report) -> Result<()> {
     save(&out.join("index.html"), &html::page(report, &timelines), "the report with timelines")?;
     let trace = chrome::trace(&timelines).to_string();
     save(&out.join("trace.json"), &trace, "opens in ui.perfetto.dev and chrome://tracing")
+}
+
+/// The timelines of a report, in its unit.
+pub fn timelines(report: &Report) -> Vec<Timeline> {
+    report.traces.iter().map(|trace| Timeline::new(trace, report.conditions.unit)).collect()
 }
 
 /// Writes one file and says what it is.

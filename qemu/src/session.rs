@@ -225,7 +225,7 @@ impl Guest {
                 return Ok(found);
             }
             if self.panic_text.is_some() {
-                deadline = deadline.min(Instant::now() + PANIC_GRACE);
+                deadline = deadline.min(Instant::now() + PANIC_GRACE * self.slowness);
             }
         }
     }

@@ -61,6 +61,7 @@ struct Report<'a> {
 /// second part is done and the report written even if the first one fails.
 pub fn soak(args: &SoakArgs) -> Result<()> {
     args.machine.check()?;
+    args.machine.refuse_icount("baton soak")?;
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;

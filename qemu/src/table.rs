@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use crate::stats::{Row, Spread};
 use crate::steps::{Cost, PhaseRow, StepRow, Way};
-use crate::units;
+use crate::units::{self, Unit};
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 const STYLE: TableStyle =
@@ -24,7 +24,7 @@ pub fn render(head: &[&str], rows: &[Vec<String>], names: usize) -> String {
 }
 
 /// The table of `baton run`.
-pub fn kexec(rows: &[Row]) -> String {
+pub fn kexec(rows: &[Row], unit: Unit) -> String {
     let head = [
         "",
         "phase",
@@ -40,26 +40,31 @@ pub fn kexec(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         let name = if row.group == group { "" } else { &row.group };
         group = &row.group;
-        line(name, row)
+        line(name, row, unit)
     });
     render(&head, &cells.collect::<Vec<_>>(), 2)
 }
 
-fn line(group: &str, row: &Row) -> Vec<String> {
+fn line(group: &str, row: &Row, unit: Unit) -> Vec<String> {
     let mut line = vec![group.to_string(), row.phase.clone()];
-    line.extend(spread(row.serial));
-    line.extend(spread(row.parallel));
+    line.extend(spread(row.serial, unit));
+    line.extend(spread(row.parallel, unit));
     line.push(row.ratio.map_or("-".to_string(), units::three_digits));
     line
 }
 
 /// What the table of steps shows.
-pub const STEPS: &str = "Each hotplug step in the last kexec of each mode, over its CPUs, in us; \
-                         once: for all CPUs at once, on the boot CPU (serially for each)";
+pub fn steps_title(unit: Unit) -> String {
+    let unit = unit.of_small();
+    format!(
+        "Each hotplug step in the last kexec of each mode, over its CPUs, in {unit}; \
+         once: for all CPUs at once, on the boot CPU (serially for each)"
+    )
+}
 
 /// The table of steps.
-pub fn steps(rows: &[StepRow]) -> String {
-    let cells = rows.iter().map(|row| step(row).to_vec());
+pub fn steps(rows: &[StepRow], unit: Unit) -> String {
+    let cells = rows.iter().map(|row| step(row, unit).to_vec());
     render(&STEP_HEAD, &cells.collect::<Vec<_>>(), 3)
 }
 
@@ -79,22 +84,22 @@ pub const STEP_HEAD: [&str; 11] = [
 ];
 
 /// A step as cells.
-pub fn step(row: &StepRow) -> [String; 11] {
+pub fn step(row: &StepRow, unit: Unit) -> [String; 11] {
     let once = match (row.up_once, row.down_once) {
         (true, true) => "up, down",
         (true, false) => "up",
         (false, true) => "down",
         (false, false) => "",
     };
-    let [us, um, up, uq] = way(row.up);
-    let [ds, dm, dp, dq] = way(row.down);
+    let [us, um, up, uq] = way(row.up, unit);
+    let [ds, dm, dp, dq] = way(row.down, unit);
     [row.step.clone(), row.section.clone(), once.into(), us, um, up, uq, ds, dm, dp, dq]
 }
 
 /// Median and greatest, serially and in parallel.
-fn way(way: Way) -> [String; 4] {
+fn way(way: Way, unit: Unit) -> [String; 4] {
     let both = |cost: Option<Cost>| match cost {
-        Some(cost) => [cost.spread.median, cost.spread.max].map(units::micros),
+        Some(cost) => [cost.spread.median, cost.spread.max].map(|n| unit.small(n)),
         None => ["-", "-"].map(String::from),
     };
     let ([serial, worst], [parallel, last]) = (both(way.serial), both(way.parallel));
@@ -102,11 +107,13 @@ fn way(way: Way) -> [String; 4] {
 }
 
 /// What the table of phases shows.
-pub const PHASES: &str = "What the boot CPU does or waits for in these two kexecs, in us";
+pub fn phases_title(unit: Unit) -> String {
+    format!("What the boot CPU does or waits for in these two kexecs, in {}", unit.of_small())
+}
 
 /// The table of phases.
-pub fn phases(rows: &[PhaseRow]) -> String {
-    let cells = rows.iter().map(|row| phase(row).to_vec());
+pub fn phases(rows: &[PhaseRow], unit: Unit) -> String {
+    let cells = rows.iter().map(|row| phase(row, unit).to_vec());
     render(&PHASE_HEAD, &cells.collect::<Vec<_>>(), 3)
 }
 
@@ -125,10 +132,10 @@ pub const PHASE_HEAD: [&str; 10] = [
 ];
 
 /// A phase as cells.
-pub fn phase(row: &PhaseRow) -> [String; 10] {
+pub fn phase(row: &PhaseRow, unit: Unit) -> [String; 10] {
     let figures = |cost: Option<Cost>| match cost {
         Some(Cost { count, spread, sum }) => {
-            let [median, max, sum] = [spread.median, spread.max, sum].map(units::micros);
+            let [median, max, sum] = [spread.median, spread.max, sum].map(|n| unit.small(n));
             [count.to_string(), median, max, sum]
         }
         None => ["-", "-", "-", "-"].map(String::from),
@@ -140,9 +147,9 @@ pub fn phase(row: &PhaseRow) -> [String; 10] {
 }
 
 /// Median, least and greatest as cells.
-pub fn spread(spread: Option<Spread>) -> [String; 3] {
+pub fn spread(spread: Option<Spread>, unit: Unit) -> [String; 3] {
     match spread {
-        Some(Spread { median, min, max }) => [median, min, max].map(units::time),
+        Some(Spread { median, min, max }) => [median, min, max].map(|n| unit.figure(n)),
         None => ["-", "-", "-"].map(String::from),
     }
 }
@@ -157,12 +164,12 @@ mod tests {
     fn every_step_and_what_the_boot_cpu_waits_for_is_a_line() {
         let script = Script::new(8);
         let traces = [script.trace(1, "serial"), script.trace(2, "parallel")];
-        let text = steps(&crate::steps::steps(&traces));
+        let text = steps(&crate::steps::steps(&traces), Unit::Time);
         let line = text.lines().find(|line| line.contains("gic:starting")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(words[..2], ["gic:starting", "starting"], "{text}");
         assert_eq!(words[2..], ["12.0"; 8], "{text}");
-        let text = phases(&crate::steps::phases(&traces));
+        let text = phases(&crate::steps::phases(&traces), Unit::Time);
         let line = text.lines().find(|line| line.trim().starts_with("stop")).unwrap();
         assert!(line.contains("all assemble"), "{text}");
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -173,7 +180,7 @@ mod tests {
     fn every_phase_is_a_line_and_columns_line_up() {
         let script = Script::new(8);
         let records = [script.jump(1, "serial", 1, 1), script.jump(2, "parallel", 1, 1)].concat();
-        let text = kexec(&stats::summary(&collect::jumps(&records).unwrap()));
+        let text = kexec(&stats::summary(&collect::jumps(&records).unwrap()), Unit::Time);
         let lines: Vec<&str> = text.lines().collect();
         let width = lines[0].chars().count();
         assert!(lines.iter().all(|line| line.chars().count() == width), "{text}");

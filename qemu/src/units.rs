@@ -1,4 +1,76 @@
-//! Times for people.
+//! Figures for people: times, or instructions where the guest's clock counts those.
+
+use serde::{Deserialize, Serialize};
+
+/// What a guest's clock counts, and so what every figure of its report is in.
+///
+/// With QEMU's `-icount shift=0` each instruction that any CPU runs lets the clock go on by 1 ns, so
+/// a span of n ns on the guest's clock is n instructions: the work of all CPUs in one sum. The
+/// clock ticks at 62.5 MHz, so a figure is right to 16 instructions.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Nanoseconds.
+    #[default]
+    Time,
+    /// Instructions.
+    Instructions,
+}
+
+impl Unit {
+    /// A figure with its unit where that varies: `4.87 ms`; instructions in full: `4,870,016`.
+    pub fn figure(self, value: u64) -> String {
+        match self {
+            Self::Time => time(value),
+            Self::Instructions => grouped(value),
+        }
+    }
+
+    /// A figure and its unit, always.
+    pub fn told(self, value: u64) -> String {
+        match self {
+            Self::Time => time(value),
+            Self::Instructions => format!("{} instructions", grouped(value)),
+        }
+    }
+
+    /// A figure in the unit that [`Unit::of_small`] names.
+    pub fn small(self, value: u64) -> String {
+        match self {
+            Self::Time => micros(value),
+            Self::Instructions => grouped(value),
+        }
+    }
+
+    /// The unit of a table whose figures are all small.
+    pub const fn of_small(self) -> &'static str {
+        match self {
+            Self::Time => "us",
+            Self::Instructions => "instructions",
+        }
+    }
+
+    /// What stands behind the accelerator's name in a headline.
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::Time => "",
+            Self::Instructions => ", figures are instructions of all CPUs",
+        }
+    }
+}
+
+/// A number with commas between thousands.
+pub fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
 
 /// Units from the largest, with their length in ns.
 const UNITS: &[(&str, u64)] = &[("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
@@ -70,6 +142,14 @@ mod tests {
         for (ns, wanted) in cases {
             assert_eq!(time(ns), wanted, "{ns}");
         }
+    }
+
+    #[test]
+    fn instructions_are_shown_in_full() {
+        let shown = [0, 999, 1_000, 2_375_344, 1_000_000_000].map(|n| Unit::Instructions.figure(n));
+        assert_eq!(shown, ["0", "999", "1,000", "2,375,344", "1,000,000,000"]);
+        assert_eq!(Unit::Time.figure(4_870_000), "4.87 ms");
+        assert_eq!(Unit::Time.small(12_345), "12.3");
     }
 
     #[test]

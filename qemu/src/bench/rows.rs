@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Load;
 use crate::floor::{self, temperature};
 use crate::stats::Spread;
+use crate::units::Unit;
 use crate::{table, units};
 
 /// Warm bring-up in parallel, baton over floor, at most.
@@ -39,18 +40,22 @@ pub struct Row {
 
 impl Row {
     /// The row for people.
-    pub fn cells(&self) -> Vec<String> {
+    pub fn cells(&self, unit: Unit) -> Vec<String> {
         let words = [self.what, self.mode, temperature(self.warm), self.load.name()];
         let mut cells: Vec<String> = words.map(String::from).into();
-        cells.extend(table::spread(Some(self.baton)));
+        cells.extend(table::spread(Some(self.baton), unit));
         cells.push(self.over.into());
-        cells.push(self.base.map_or("-".to_string(), |base| units::time(base.median)));
+        cells.push(self.base.map_or("-".to_string(), |base| unit.figure(base.median)));
         cells.push(self.ratio.map_or("-".to_string(), units::three_digits));
-        cells.push(self.verdict());
+        cells.push(self.verdict(unit));
         cells
     }
 
-    fn verdict(&self) -> String {
+    /// The bars are for ratios of times: firmware's part, which costs no instructions, is in both.
+    fn verdict(&self, unit: Unit) -> String {
+        if unit == Unit::Instructions {
+            return String::new();
+        }
         match (self.ratio, self.bar) {
             (Some(ratio), Some(bar)) if ratio <= bar => format!("<= {bar}  ok"),
             (Some(_), Some(bar)) => format!("<= {bar}  MISSED"),

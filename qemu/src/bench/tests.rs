@@ -3,6 +3,7 @@ use baton::report::Bringup;
 use super::*;
 use crate::Outcome;
 use crate::fake::{self, Script};
+use crate::units::Unit;
 
 fn floors() -> Vec<Floor> {
     let floors = fake::floors(8).into_iter().filter_map(|record| match record {
@@ -33,16 +34,16 @@ fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
     let warm = find("teardown", "parallel", true);
     assert_eq!((warm.baton.median, warm.baton.min, warm.baton.max), (46_300, 26_300, 66_300));
     assert_eq!(warm.ratio, Some(46_300.0 / 20_000.0));
-    assert!(warm.cells().last().unwrap().contains("<= 3  ok"));
-    assert!(rows.iter().all(|row| row.load == Load::Live && row.cells()[3] == "live"));
+    assert!(warm.cells(Unit::Time).last().unwrap().contains("<= 3  ok"));
+    assert!(rows.iter().all(|row| row.load == Load::Live && row.cells(Unit::Time)[3] == "live"));
     let quiet = rows.iter().find(|r| r.over == "floor, GIC quiet").unwrap();
     assert_eq!((quiet.what, quiet.ratio, quiet.bar), ("teardown", warm.ratio, None));
     let up = find("bring-up", "parallel", true);
-    assert_eq!(up.cells().last().unwrap(), "<= 1.5  MISSED");
+    assert_eq!(up.cells(Unit::Time).last().unwrap(), "<= 1.5  MISSED");
     let own = rows.iter().find(|r| (r.what, r.over) == ("teardown", "parallel")).unwrap();
     assert_eq!((own.mode, own.base), ("serial", Some(warm.baton)));
     assert!(!rows.iter().any(|r| r.what == "bring-up" && r.mode == "serial"));
-    let text = show(&rows);
+    let text = show(&rows, Unit::Time);
     let width = text.lines().next().unwrap().chars().count();
     assert!(text.lines().all(|line| line.chars().count() == width), "{text}");
 }
@@ -52,7 +53,19 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
     let (keep, machine) = fake::qemu(&boot, answers);
     let limits = Limits { timeout: 20, total: 60 };
     let (floor, out) = (keep.path().join("floor"), keep.path().to_path_buf());
-    (keep, BenchArgs { machine, floor, rounds: 2, serial_rounds: 1, load: false, out, limits })
+    (
+        keep,
+        BenchArgs {
+            machine,
+            floor,
+            rounds: 2,
+            serial_rounds: 1,
+            load: false,
+            counts: Vec::new(),
+            out,
+            limits,
+        },
+    )
 }
 
 #[test]

@@ -101,7 +101,9 @@ struct Report<'a> {
 /// # Errors
 /// What went wrong before the first machine, or an [`Outcome`] that says how many are not clean.
 pub fn matrix(args: &MatrixArgs) -> Result<()> {
-    Options::new(&args.image).check()?;
+    let machine = Options { accel: args.accel, ..Options::new(&args.image) };
+    machine.check()?;
+    machine.refuse_icount("baton linux-matrix")?;
     let qemu = launch::version(&args.qemu)?;
     launch::kill_on_interrupt()?;
     let files = Files::make(&args.root, &args.image, &args.out)?;

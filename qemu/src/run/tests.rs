@@ -58,10 +58,7 @@ fn a_good_run_leaves_a_whole_report() {
         ["report.json", "index.html", "trace.json", "console.log"].iter().all(|n| size(n) > 1000)
     );
     let picture = scene.args.out.join("both.svg");
-    let svg = crate::timeline::beside(
-        &report.traces.iter().map(Timeline::new).collect::<Vec<_>>(),
-        900.0,
-    );
+    let svg = crate::timeline::beside(&timelines(&report), 900.0);
     save(&picture, &svg, "").unwrap();
 }
 

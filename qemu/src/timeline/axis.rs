@@ -1,6 +1,7 @@
 //! The axis of time: from ns to pixels, and ticks at round numbers.
 
 use super::svg::{Anchor, Svg, text_width};
+use crate::units::Unit;
 
 /// Pixels between two ticks, at least.
 const TICK_SPACE: f64 = 72.0;
@@ -12,8 +13,10 @@ pub struct Scale {
     pub left: f64,
     /// Pixels for `span`.
     pub width: f64,
-    /// Length of the axis, ns.
+    /// Length of the axis.
     pub span: u64,
+    /// What the axis counts.
+    pub unit: Unit,
 }
 
 impl Scale {
@@ -30,7 +33,7 @@ impl Scale {
     /// Round moments with their labels.
     pub fn ticks(&self) -> Vec<(u64, String)> {
         let step = step(self.span, (self.width / TICK_SPACE).max(1.0) as u64);
-        (0..=self.span / step).map(|i| (i * step, label(i * step, step, self.span))).collect()
+        (0..=self.span / step).map(|i| (i * step, label(i * step, step, self))).collect()
     }
 
     /// Draws grid lines between two heights and the labels below them.
@@ -53,12 +56,16 @@ fn step(span: u64, most: u64) -> u64 {
 }
 
 /// The moment in the unit that suits the whole axis, with as many decimals as the step needs.
-fn label(at: u64, step: u64, span: u64) -> String {
-    let (unit, length) = match span {
-        0..1_000 => ("ns", 1),
-        1_000..1_000_000 => ("us", 1_000),
-        1_000_000..1_000_000_000 => ("ms", 1_000_000),
-        _ => ("s", 1_000_000_000),
+fn label(at: u64, step: u64, scale: &Scale) -> String {
+    let [one, thousand, million, billion] = match scale.unit {
+        Unit::Time => ["ns", "us", "ms", "s"],
+        Unit::Instructions => ["", "k", "M", "G"],
+    };
+    let (unit, length) = match scale.span {
+        0..1_000 => (one, 1),
+        1_000..1_000_000 => (thousand, 1_000),
+        1_000_000..1_000_000_000 => (million, 1_000_000),
+        _ => (billion, 1_000_000_000),
     };
     let decimals = (length / step.max(1)).checked_ilog10().map_or(0, |log| log as usize + 1);
     let decimals = if step >= length { 0 } else { decimals };
@@ -72,11 +79,15 @@ fn label(at: u64, step: u64, span: u64) -> String {
 mod tests {
     use super::*;
 
+    fn scale(span: u64, unit: Unit) -> Scale {
+        Scale { left: 0.0, width: 300.0, span, unit }
+    }
+
     #[test]
     fn ticks_are_round_and_not_too_many() {
         for (span, width) in [(1, 100.0), (4_870_000, 1000.0), (30_912_345_678, 480.0), (999, 72.0)]
         {
-            let scale = Scale { left: 0.0, width, span };
+            let scale = Scale { left: 0.0, width, span, unit: Unit::Time };
             let ticks = scale.ticks();
             assert!(
                 !ticks.is_empty() && ticks.len() as f64 <= width / TICK_SPACE + 1.0,
@@ -84,23 +95,26 @@ mod tests {
             );
             assert!(ticks.iter().all(|(at, _)| *at <= span));
         }
-        let labels: Vec<_> = Scale { left: 0.0, width: 300.0, span: 4_870_000 }.ticks();
+        let labels: Vec<_> = scale(4_870_000, Unit::Time).ticks();
         let labels: Vec<_> = labels.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["0", "1 ms", "2 ms", "3 ms", "4 ms"]);
     }
 
     #[test]
     fn labels_keep_the_unit_of_the_axis() {
-        assert_eq!(label(2_200_000, 200_000, 2_230_000), "2.2 ms");
-        assert_eq!(label(2_000_000, 200_000, 2_230_000), "2 ms");
-        assert_eq!(label(50_000, 50_000, 524_000), "50 us");
-        assert_eq!(label(1_500_000_000, 500_000_000, 1_700_000_000), "1.5 s");
-        assert_eq!(label(20_000_000_000, 5_000_000_000, 30_000_000_000), "20 s");
+        let time = |at, step, span| label(at, step, &scale(span, Unit::Time));
+        assert_eq!(time(2_200_000, 200_000, 2_230_000), "2.2 ms");
+        assert_eq!(time(2_000_000, 200_000, 2_230_000), "2 ms");
+        assert_eq!(time(50_000, 50_000, 524_000), "50 us");
+        assert_eq!(time(1_500_000_000, 500_000_000, 1_700_000_000), "1.5 s");
+        assert_eq!(time(20_000_000_000, 5_000_000_000, 30_000_000_000), "20 s");
+        let counted = scale(2_230_000, Unit::Instructions);
+        assert_eq!(label(2_200_000, 200_000, &counted), "2.2 M");
     }
 
     #[test]
     fn the_scale_ends_where_it_says() {
-        let scale = Scale { left: 50.0, width: 200.0, span: 1000 };
+        let scale = Scale { left: 50.0, width: 200.0, span: 1000, unit: Unit::Time };
         assert_eq!((scale.x(0), scale.x(500), scale.x(1000)), (50.0, 150.0, scale.right()));
     }
 }

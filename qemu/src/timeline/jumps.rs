@@ -3,7 +3,7 @@
 use super::GAP;
 use super::axis::Scale;
 use super::svg::{Anchor, Rect, Svg, text_width};
-use crate::units;
+use crate::units::{self, Unit};
 
 /// Height of a bar, and from one bar to the next.
 const BAR: f64 = 18.0;
@@ -24,7 +24,8 @@ pub struct Row {
 pub fn picture(title: &str, parts: [&str; 3], rows: &[Row], width: f64) -> String {
     let names = rows.iter().map(|row| text_width(&row.name)).fold(0.0, f64::max) + 16.0;
     let span = rows.iter().map(|row| row.ends[2]).max().unwrap_or(1);
-    let scale = Scale { left: GAP + names, width: width - 2.0 * GAP - names - 70.0, span };
+    let (left, width_of_bars) = (GAP + names, width - 2.0 * GAP - names - 70.0);
+    let scale = Scale { left, width: width_of_bars, span, unit: Unit::Time };
     let mut svg = Svg::default();
     svg.text(GAP, GAP + 12.0, Anchor::Start, "b", title);
     key(&mut svg, parts, GAP + 22.0);

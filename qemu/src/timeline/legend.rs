@@ -2,7 +2,6 @@
 
 use super::svg::{Anchor, Rect, Svg, text_width};
 use super::{Timeline, colour};
-use crate::units;
 
 /// Height of a line of the legend.
 const LINE: f64 = 18.0;
@@ -114,7 +113,7 @@ fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
 /// longer in the rings, what is left is a lower bound and is shown as one.
 fn total(timeline: &Timeline, phase: &str) -> String {
     let bars = || timeline.phases.iter().filter(|bar| bar.name == phase);
-    let time = units::time(bars().map(|bar| bar.end - bar.begin).sum());
+    let time = timeline.unit.figure(bars().map(|bar| bar.end - bar.begin).sum());
     let leaving = timeline.lanes.len().saturating_sub(1);
     let rounds = timeline.mode == "serial" && ROUNDS.contains(&phase);
     if rounds && bars().count() < leaving { format!("over {time}") } else { time }

@@ -3,6 +3,7 @@
 use baton::report::{MarkAt, PhaseSpan, Record, Step};
 
 use crate::report::Trace;
+use crate::units::Unit;
 
 /// A span with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Lane {
 pub struct Timeline {
     /// serial or parallel.
     pub mode: String,
+    /// What its figures count.
+    pub unit: Unit,
     /// Generation of the new kernel.
     pub generation: u32,
     /// The CPU that jumps.
@@ -56,11 +59,12 @@ pub struct Timeline {
 
 impl Timeline {
     /// From the trace of a kexec. What lies before or after it is left out, what sticks out is cut.
-    pub fn new(trace: &Trace) -> Self {
+    pub fn new(trace: &Trace, unit: Unit) -> Self {
         let kexec = &trace.kexec;
         let entry = kexec.exec_to_jump_ns + kexec.jump_to_entry_ns;
         let mut timeline = Self {
             mode: kexec.teardown.clone(),
+            unit,
             generation: kexec.generation,
             boot_cpu: 0,
             jump: (kexec.exec_to_jump_ns, entry),

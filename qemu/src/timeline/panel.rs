@@ -3,7 +3,7 @@
 use super::axis::Scale;
 use super::svg::{Anchor, Rect, Svg, text_width};
 use super::{Bar, Lane, Timeline, colour, legend};
-use crate::units;
+use crate::units::Unit;
 
 /// Room for the names of the lanes.
 const NAMES: f64 = 52.0;
@@ -38,7 +38,8 @@ struct Layout {
 
 impl Layout {
     fn new(timeline: &Timeline, x: f64, y: f64, width: f64) -> Self {
-        let scale = Scale { left: x + NAMES, width: width - NAMES - 12.0, span: timeline.end };
+        let (span, unit) = (timeline.end, timeline.unit);
+        let scale = Scale { left: x + NAMES, width: width - NAMES - 12.0, span, unit };
         let count = timeline.lanes.len().max(1) as f64;
         let lane = (LANES / count).clamp(LANE_LIMITS.0, LANE_LIMITS.1);
         let band = y + 46.0;
@@ -71,9 +72,9 @@ pub fn draw(svg: &mut Svg, timeline: &Timeline, x: f64, y: f64, width: f64) -> f
 
 fn head(svg: &mut Svg, timeline: &Timeline, layout: &Layout, x: f64, y: f64) {
     let (mode, cpus) = (&timeline.mode, timeline.lanes.len());
-    let title = format!("{mode}: {} blackout, {cpus} CPUs", units::time(timeline.end));
+    let title = format!("{mode}: {} blackout, {cpus} CPUs", timeline.unit.told(timeline.end));
     svg.text(x, y + 13.0, Anchor::Start, "b", &title);
-    let jump = format!("jump {}", units::time(timeline.jump.1 - timeline.jump.0));
+    let jump = format!("jump {}", timeline.unit.figure(timeline.jump.1 - timeline.jump.0));
     let old = format!("kernel {}", timeline.generation.saturating_sub(1));
     let new = format!("kernel {}", timeline.generation);
     let (left, right) = (layout.scale.left, layout.scale.right());
@@ -102,11 +103,11 @@ fn draw_lane(
             draw_state(svg, rect, state);
         }
     }
-    draw_ticks(svg, layout, cpu, lane);
+    draw_ticks(svg, t, layout, cpu, lane);
     for (bar, count) in join(&lane.bars, t.end, layout.scale.width) {
         let mut rect = layout.rect(cpu, bar.begin, bar.end);
         rect.w = rect.w.max(NARROW);
-        svg.bar(rect, colour::step(steps, &bar.name), &tell(cpu, &bar, count));
+        svg.bar(rect, colour::step(steps, &bar.name), &tell(t.unit, cpu, &bar, count));
     }
     svg.close();
 }
@@ -123,20 +124,20 @@ fn draw_state(svg: &mut Svg, rect: Rect, state: &str) {
     }
 }
 
-fn draw_ticks(svg: &mut Svg, layout: &Layout, cpu: usize, lane: &Lane) {
+fn draw_ticks(svg: &mut Svg, timeline: &Timeline, layout: &Layout, cpu: usize, lane: &Lane) {
     for tick in &lane.ticks {
         let colour = colour::mark(&tick.name);
         let mut rect = layout.rect(cpu, tick.at, tick.at);
         rect.x -= TICK / 2.0;
         rect.w = TICK;
-        let told = format!("CPU {cpu} {} at {}", tick.name, units::time(tick.at));
+        let told = format!("CPU {cpu} {} at {}", tick.name, timeline.unit.told(tick.at));
         svg.bar(rect, colour, if layout.lane < POINTABLE { "" } else { &told });
     }
 }
 
 /// What a pointer over a bar tells.
-fn tell(cpu: usize, bar: &Bar, count: usize) -> String {
-    let (begin, length) = (units::time(bar.begin), units::time(bar.end - bar.begin));
+fn tell(unit: Unit, cpu: usize, bar: &Bar, count: usize) -> String {
+    let (begin, length) = (unit.told(bar.begin), unit.told(bar.end - bar.begin));
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     format!("CPU {cpu} {} {}{more}: {length} at {begin}", bar.name, bar.dir)
 }
@@ -192,7 +193,11 @@ fn band(svg: &mut Svg, timeline: &Timeline, layout: &Layout) {
     for (bar, count) in join(&timeline.phases, timeline.end, layout.scale.width) {
         let (begin, end) = (layout.scale.x(bar.begin), layout.scale.x(bar.end));
         let rect = Rect { x: begin, y: layout.band, w: (end - begin).max(NARROW), h: BAND };
-        svg.bar(rect, colour::phase(&bar.name), &tell(timeline.boot_cpu, &bar, count));
+        svg.bar(
+            rect,
+            colour::phase(&bar.name),
+            &tell(timeline.unit, timeline.boot_cpu, &bar, count),
+        );
         if text_width(&bar.name) + 8.0 <= rect.w {
             let middle = begin.midpoint(end);
             svg.text(middle, layout.band + 15.0, Anchor::Middle, "w", &bar.name);

@@ -3,7 +3,7 @@
 use super::Timeline;
 use super::axis::Scale;
 use super::svg::{Anchor, Rect, Svg};
-use crate::units;
+use crate::units::Unit;
 
 /// Room for the names.
 const NAMES: f64 = 60.0;
@@ -16,7 +16,8 @@ const PARTS: [&str; 3] = ["#2f6db5", "#8c8c8c", "#2e7d32"];
 /// Draws the strip and gives its lower edge.
 pub fn draw(svg: &mut Svg, timelines: &[&Timeline], x: f64, y: f64, width: f64) -> f64 {
     let span = timelines.iter().map(|t| t.end).max().unwrap_or(1);
-    let scale = Scale { left: x + NAMES, width: width - NAMES - 90.0, span };
+    let unit = timelines.first().map_or(Unit::Time, |t| t.unit);
+    let scale = Scale { left: x + NAMES, width: width - NAMES - 90.0, span, unit };
     svg.text(x, y + 12.0, Anchor::Start, "b", "The blackout on one scale");
     let key = x + width - 430.0;
     let names = ["exec to jump (teardown)", "jump", "entry to online (boot, bring-up)"];
@@ -38,8 +39,12 @@ fn bar(svg: &mut Svg, timeline: &Timeline, scale: &Scale, x: f64, y: f64) {
     for ((name, begin, end), colour) in timeline.parts().into_iter().zip(PARTS) {
         let left = scale.x(begin);
         let rect = Rect { x: left, y, w: (scale.x(end) - left).max(0.3), h: BAR };
-        svg.bar(rect, colour, &format!("{}: {name} {}", timeline.mode, units::time(end - begin)));
+        svg.bar(
+            rect,
+            colour,
+            &format!("{}: {name} {}", timeline.mode, timeline.unit.told(end - begin)),
+        );
     }
-    let total = units::time(timeline.end);
+    let total = timeline.unit.figure(timeline.end);
     svg.text(scale.x(timeline.end) + 6.0, y + 12.0, Anchor::Start, "", &total);
 }

@@ -1,11 +1,12 @@
 use super::*;
 use crate::fake::Script;
 use crate::report::Trace;
+use crate::units::Unit;
 
 fn timeline(cpus: u32, mode: &str) -> Timeline {
     let script = Script::new(cpus);
     let (kexec, records) = (script.kexec(1, mode), script.timeline(1, mode));
-    Timeline::new(&Trace { kexec, cpus, records })
+    Timeline::new(&Trace { kexec, cpus, records }, Unit::Time)
 }
 
 /// Names of the elements, if every tag is closed in order and every attribute is quoted.
@@ -72,7 +73,10 @@ fn what_lies_outside_the_kexec_is_left_out() {
     let script = Script::new(4);
     let kexec = script.kexec(2, "parallel");
     let mut records = script.timeline(2, "parallel");
-    let inside = Timeline::new(&Trace { kexec: kexec.clone(), cpus: 4, records: records.clone() });
+    let inside = Timeline::new(
+        &Trace { kexec: kexec.clone(), cpus: 4, records: records.clone() },
+        Unit::Time,
+    );
     // The old kernel's own bring-up, a CPU that is none, and what came later.
     records.extend(Script::new(4).timeline(1, "parallel"));
     records.extend(Script::new(4).timeline(3, "parallel"));
@@ -82,7 +86,7 @@ fn what_lies_outside_the_kexec_is_left_out() {
             .into_iter()
             .filter(|r| matches!(r, baton::report::Record::Step(step) if step.cpu >= 4)),
     );
-    assert_eq!(Timeline::new(&Trace { kexec, cpus: 4, records }), inside);
+    assert_eq!(Timeline::new(&Trace { kexec, cpus: 4, records }, Unit::Time), inside);
     assert!(inside.lanes[1..].iter().all(|lane| lane.bars.len() >= 14));
     let ends = inside.lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.end);
     assert!(ends.max().unwrap() <= inside.end);
@@ -109,7 +113,7 @@ fn the_jump_and_the_boot_are_known_even_if_nobody_traced_them() {
         baton::report::Record::Phase(span) => span.phase != "jump" && span.phase != "boot",
         _ => true,
     });
-    let timeline = Timeline::new(&Trace { kexec, cpus: 2, records });
+    let timeline = Timeline::new(&Trace { kexec, cpus: 2, records }, Unit::Time);
     let at = |name: &str| timeline.phases.iter().find(|bar| bar.name == name).unwrap();
     assert_eq!((at("jump").begin, at("jump").end), timeline.jump);
     assert_eq!((at("boot").begin, at("boot").end), (timeline.jump.1, at("prepare").begin));

@@ -20,6 +20,7 @@ mod errors;
 mod faults;
 mod gdb;
 mod hotplug;
+mod icount;
 mod images;
 mod initrd;
 mod kexec;
@@ -60,6 +61,7 @@ fn main() {
         busy::tests(),
         power_cut::tests(),
         cycles::tests(),
+        icount::tests(),
         devices::tests(),
         quiesce::tests(),
         clean::tests(),

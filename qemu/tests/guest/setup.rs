@@ -83,6 +83,12 @@ impl Setup {
         self
     }
 
+    /// The clock counts instructions.
+    pub fn instructions(mut self) -> Self {
+        self.options.accel = Accel::Icount;
+        self
+    }
+
     /// Without the disk.
     pub fn no_disk(mut self) -> Self {
         self.options.no_disk = true;

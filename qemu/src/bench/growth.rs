@@ -1,0 +1,133 @@
+//! Every phase of a parallel kexec at several numbers of CPUs, in instructions.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use baton::report::Record;
+use serde::Serialize;
+
+use super::BenchArgs;
+use crate::progress::Progress;
+use crate::run::{cycles, show_tail, trace};
+use crate::steps::{self, PhaseRow};
+use crate::units::Unit;
+use crate::{Guest, Options, Outcome, collect, stats, table};
+
+/// What the table shows.
+pub(super) const TITLE: &str = "Every phase of a parallel kexec into itself, in instructions of \
+                                all CPUs, by the number of CPUs";
+/// Kexecs before the one that is read: the first leaves a kernel that no baton has loaded.
+const KEXECS: u32 = 2;
+
+/// One phase at each number of CPUs.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// down or up: phases of the boot CPU; kexec: spans between the kernels.
+    group: String,
+    phase: String,
+    /// In the order of the counts; `None` where the phase does not occur.
+    instructions: Vec<Option<u64>>,
+}
+
+/// A phase of one kexec, and its length.
+type Figure = (String, String, u64);
+
+/// Steps of progress.
+pub(super) fn steps(args: &BenchArgs) -> u64 {
+    args.counts.len() as u64 * u64::from(1 + KEXECS)
+}
+
+/// Boots a machine for each count and has it kexec.
+///
+/// # Errors
+/// An [`Outcome`] if a guest failed, after its last lines were shown; else what went wrong here.
+pub(super) fn measure(args: &BenchArgs, progress: &Progress) -> Result<Vec<Row>> {
+    let mut all = Vec::new();
+    for &cpus in &args.counts {
+        progress.step(format!("phases at {cpus} CPUs"));
+        all.push(one(args, cpus, progress)?);
+    }
+    Ok(rows(&all))
+}
+
+fn one(args: &BenchArgs, cpus: u32, progress: &Progress) -> Result<Vec<Figure>> {
+    let machine = Options { cpus, ..args.machine.clone() };
+    let log = args.out.join(format!("bench-{cpus}.log"));
+    let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
+    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
+    let result = kexecs(args, &mut guest, progress);
+    Ok(result.inspect_err(|_| show_tail(&guest, &log))?)
+}
+
+fn kexecs(
+    args: &BenchArgs,
+    guest: &mut Guest,
+    progress: &Progress,
+) -> Result<Vec<Figure>, Outcome> {
+    let silence = args.limits.silence();
+    guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
+    cycles(KEXECS, silence, guest, progress, "parallel")?;
+    let trace = trace(guest, silence)?;
+    let jumps = collect::jumps(guest.records())?;
+    guest.send("poweroff")?;
+    guest.wait_end(silence)?;
+    let phase = |row: PhaseRow| row.cost.parallel.map(|cost| (row.dir, row.phase, cost.sum));
+    let mut figures: Vec<Figure> = steps::phases(&[trace]).into_iter().filter_map(phase).collect();
+    let last = jumps.last().map_or(&[][..], std::slice::from_ref);
+    let spans = stats::summary(last).into_iter().filter(|row| row.group == "kexec");
+    figures.extend(spans.filter_map(|row| Some((row.group, row.phase, row.parallel?.median))));
+    Ok(figures)
+}
+
+/// Each phase that occurs at any count, in the order of the last machine that has it.
+fn rows(all: &[Vec<Figure>]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for (group, phase, _) in all.iter().rev().flatten() {
+        if !rows.iter().any(|row| (&row.group, &row.phase) == (group, phase)) {
+            let same = |f: &&Figure| (&f.0, &f.1) == (group, phase);
+            let of = |figures: &Vec<Figure>| figures.iter().find(same).map(|figure| figure.2);
+            let instructions = all.iter().map(of).collect();
+            rows.push(Row { group: group.clone(), phase: phase.clone(), instructions });
+        }
+    }
+    rows
+}
+
+/// The table.
+pub(super) fn show(counts: &[u32], rows: &[Row]) -> String {
+    let heads = counts.iter().map(|count| match count {
+        1 => "1 CPU".to_string(),
+        _ => format!("{count} CPUs"),
+    });
+    let heads: Vec<String> = ["", "phase"].map(String::from).into_iter().chain(heads).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let mut group = "";
+    let cells = rows.iter().map(|row| {
+        let name = if row.group == group { "" } else { &row.group };
+        group = &row.group;
+        let figure = |n: &Option<u64>| n.map_or("-".to_string(), |n| Unit::Instructions.figure(n));
+        let figures = row.instructions.iter().map(figure);
+        [name.to_string(), row.phase.clone()].into_iter().chain(figures).collect()
+    });
+    table::render(&heads, &cells.collect::<Vec<_>>(), 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_that_one_machine_lacks_has_a_gap_there() {
+        let figure = |phase: &str, n| ("down".to_string(), phase.to_string(), n);
+        let one = vec![figure("quiesce", 700)];
+        let eight = vec![figure("dead", 5_000), figure("quiesce", 900)];
+        let rows = rows(&[one, eight]);
+        let of = |phase| rows.iter().find(|row| row.phase == phase).unwrap().instructions.clone();
+        assert_eq!(of("dead"), [None, Some(5_000)]);
+        assert_eq!(of("quiesce"), [Some(700), Some(900)]);
+        let text = show(&[1, 8], &rows);
+        let line = text.lines().find(|line| line.contains("dead")).unwrap();
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["down", "dead", "-", "5,000"]);
+        assert!(text.contains("1 CPU ") && text.contains("8 CPUs"), "{text}");
+    }
+}
