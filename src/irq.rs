@@ -36,8 +36,7 @@ pub use list::{Counter, Row};
 pub use plan::Plan;
 pub use words::Words;
 
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Survivors;
+use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::Machine;
 use crate::machine::irq::{Interrupts, Route};
 use crate::rcu::{How, Rcu, RcuCell};

@@ -6,6 +6,7 @@
 mod devices;
 mod inherited;
 mod irqs;
+pub mod layout;
 mod load;
 mod log;
 mod reboot;
@@ -25,17 +26,17 @@ pub use reboot::NOTHING_LOADED;
 
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover::{Area, Farewell, HandoverError, LoadCount};
-use crate::hotplug::{BringupOutcome, Hotplug};
+use crate::hotplug::{BringupOutcome, Hotplug, fault};
 use crate::kexec::{Loaded, script};
 use crate::machine::Board;
 use crate::machine::device::DevicesFound;
-use crate::memory::layout::Claims;
 use crate::memory::{Map, Range};
 use crate::options::{self, Options};
 use crate::platform::Description;
 use crate::report::{Cycle, Record};
 use crate::torture::load::Load;
 use crate::trace::{Dir, Phase, Ring};
+use layout::Claims;
 use log::Log;
 
 /// This kernel's name and version.
@@ -113,13 +114,13 @@ pub struct Kernel {
     log: Log,
 }
 
-/// The whole life of the boot CPU in this kernel. `publish` keeps the hotplug state where the
-/// other CPUs find it.
+/// Boots: from what the entry found out to a kernel that can serve its console. `publish` keeps the
+/// hotplug state where the other CPUs find it.
 pub fn primary(
     board: &'static dyn Board,
     boot: Boot,
     publish: &dyn Fn(Hotplug) -> &'static Hotplug,
-) -> Next {
+) -> Kernel {
     let (options, warnings) = Options::parse(&boot.description.bootargs);
     let area = area(board, &boot);
     let farewell = predecessor(&area, &boot);
@@ -161,9 +162,7 @@ pub fn primary(
     kernel.warn_of_test_key();
     kernel.account_for(farewell);
     kernel.hello();
-    let next = kernel.serve();
-    core::mem::forget(kernel); // after a jump is decided nothing is tidied up
-    next
+    kernel
 }
 
 fn area(board: &dyn Board, boot: &Boot) -> Area<'static> {
@@ -185,7 +184,7 @@ fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<H
 impl Kernel {
     fn inject_faults(&mut self) {
         for spec in &self.options.fail {
-            if let Err(why) = crate::shell::inject(self.hotplug, spec) {
+            if let Err(why) = fault::inject(self.hotplug, spec) {
                 self.boot.warnings.push(why);
             }
         }

@@ -20,13 +20,15 @@ pub mod state;
 pub mod zboot;
 pub mod zstd;
 
+mod ask;
 mod error;
 
+pub use ask::{InitrdAsk, KexecLoad};
 pub use digest::Digest;
 pub use error::LoadError;
 pub use files::{Files, FilesError};
-pub use image::{Granules, Header, ImageError};
+pub use image::{Header, ImageError};
 pub use packed::{PackedError, Packing};
-pub use placement::{Copy, Layout, PlaceError};
+pub use placement::{Layout, PlaceError};
 pub use plan::{InitrdChoice, Kind, Plan, Request, Segment, What, plan};
 pub use state::Loaded;

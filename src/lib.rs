@@ -10,43 +10,13 @@
 //! file of [`rcu`]: the cell whose old value outlives its replacement. What other modules need of
 //! raw memory comes through the seam as slices of bytes or atomic words.
 //!
-//! Logic never calls what does not return. [`kernel::primary`] and [`hotplug::Hotplug::secondary`]
+//! Logic never calls what does not return. `kernel::Kernel::serve` and [`hotplug::Hotplug::secondary`]
 //! return what the machine has to do next, and `aarch64` does it: that makes the whole way down
 //! testable.
 //!
 //! # Modules
 //!
-//! Arrows, from who uses to what is used: `aarch64 → kernel, machine`; `kernel ↔ shell → hotplug,
-//! kexec, options`; `kernel → handover, platform, fdt, memory, report`; `hotplug → machine, sync,
-//! trace, cpu`; `handover → trace`; `kexec → memory`; `platform → fdt, cpu, memory`; `machine →`
-//! the types that cross it. `config`, `report` and `interrupt` know nobody;
-//! all may use `config`, `cpu` and `interrupt`.
-//!
-//! - `aarch64`: entry, vectors, page tables, PSCI, GIC, timer, UART, jump. No policy.
-//! - [`machine`]: the seam. Each method says who may call it, when, and what holds then.
-//! - [`kernel`]: boot order and reboot order, each a flat list; messages and records; loading. Owns
-//!   the state of the boot CPU's console side; the point of no return is one line in it.
-//! - [`hotplug`]: a cell per CPU, the table of steps, bring-up and teardown serially and at once,
-//!   failures on purpose. Run by all CPUs; the boot CPU controls.
-//! - [`interrupt`]: an interrupt's number and its trigger mode, from the source to the distributor.
-//! - [`irq`]: shared interrupts: descriptors, actions, and one plan for all that leave together.
-//! - [`pmu`]: the DSU PMU of each cluster: who owns it, its counters, how both leave.
-//! - [`kexec`]: reads images and files, places them, plans a load in full before anything changes;
-//!   signatures over all that is loaded.
-//! - [`handover`]: the region that crosses the jump: a sealed page of facts and two banks of rings.
-//! - [`trace`]: events of two words, and the ring of one CPU.
-//! - [`sync`]: hand-shakes between CPUs, and the atomics that loom can replace.
-//! - [`rcu`]: grace periods, what waits for them, and values that are read without a lock.
-//! - [`platform`]: what this machine is, read once from the device tree into one description.
-//! - [`fdt`]: checked reading of trees from anywhere, and the tree for the next kernel.
-//! - [`memory`]: ranges, and the map that says whose each is.
-//! - [`cpu`]: logical numbers, affinities, sets. A `CpuId` and an `Mpidr` are different types,
-//!   converted only by the topology; the boot CPU may have any number.
-//! - [`options`]: the command line. What is unknown or malformed costs a warning.
-//! - [`shell`]: the console: line editing, the table of commands, what they do.
-//! - [`torture`]: trials under load, and a load that stays on.
-//! - [`report`]: records for programs, shared with the host tool.
-//! - [`config`]: limits and deadlines, tied together by const assertions.
+#![doc = include_str!("layers.md")]
 //!
 //! # Concurrency
 //!
@@ -77,7 +47,7 @@
 //! latch itself before it starts to die. The others go on when their request changes.
 //!
 //! **Survivors** are frozen by the boot CPU before it asks the first CPU to leave; that request
-//! publishes them. A [`hotplug::Target`] comes only from there, so a migration to a CPU that leaves
+//! publishes them. A [`cpu::Target`] comes only from there, so a migration to a CPU that leaves
 //! too can't be written down.
 //!
 //! **RCU** ([`rcu`]): one counter per CPU, odd while the CPU may be reading. The CPU moves it by

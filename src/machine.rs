@@ -3,14 +3,18 @@
 //!
 //! Every method says who may call it and when. "Boot CPU" is the CPU that controls hotplug.
 
+mod crash;
 pub mod device;
 #[cfg(test)]
 pub(crate) mod fake;
+mod granules;
 pub mod inherited;
 pub mod irq;
 pub mod pmu;
 mod psci;
 pub mod quiesce;
+mod relocation;
+mod step;
 
 use alloc::string::String;
 
@@ -20,14 +24,15 @@ pub use psci::{Affinity, PsciError};
 use self::device::Devices;
 use self::inherited::Inherited;
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::StepError;
-use crate::kexec::{Copy, Granules};
 use crate::memory::Range;
-use crate::shell::command::CrashKind;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::words::Word;
 use crate::trace::{Event, Untimed};
+pub use crash::CrashKind;
+pub use granules::Granules;
 pub use irq::{Interrupts, Route, RouteError};
+pub use relocation::Relocation;
+pub use step::StepError;
 
 /// Time, and sleeping until something happens.
 pub trait Clock {
@@ -180,7 +185,7 @@ pub trait Memory {
     ///
     /// # Errors
     /// What does not fit; nothing outside of `copy.work` has changed.
-    fn prepare_copy(&self, copy: &Copy, entry: u64, dtb: u64) -> Result<(), String>;
+    fn prepare_copy(&self, copy: &Relocation, entry: u64, dtb: u64) -> Result<(), String>;
 }
 
 /// Where people and programs read and write.

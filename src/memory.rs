@@ -1,6 +1,5 @@
 //! Physical memory: ranges of it, and who uses which.
 
-pub mod layout;
 mod map;
 mod range;
 

@@ -2,7 +2,7 @@
 //! binding `arm,dsu-pmu`; Arm DSU TRM, chapter "PMU").
 //!
 //! - `owner`: which CPU of the cluster answers for it. One word; leaving, arriving and taking over
-//!   are each one read-modify-write of it, and a next owner is a [`Target`](crate::hotplug::Target).
+//!   are each one read-modify-write of it, and a next owner is a [`Target`](crate::cpu::Target).
 //! - `counters`: open events, totals of 64 bits, and the registers.
 //! - `gate`: one at a time at the registers, and nobody waits: who finds the gate held leaves a
 //!   reason, and the holder acts on it before it goes. So a leaving CPU never waits for another,
@@ -33,8 +33,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Survivors;
+use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::pmu::ClusterPmu;
 use crate::platform;
 use cluster::Cluster;

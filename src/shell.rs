@@ -12,5 +12,3 @@ pub mod help;
 pub mod history;
 pub mod line;
 pub mod parse;
-
-pub use exec::inject;

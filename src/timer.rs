@@ -19,8 +19,7 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Target;
+use crate::cpu::{CpuId, CpuMask, Target};
 use crate::machine::Machine;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::queues::Queues;

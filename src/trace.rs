@@ -4,6 +4,8 @@
 
 pub mod event;
 mod ring;
+mod spans;
 
 pub use event::{Dir, Edge, Event, Mark, Phase, StepId, Untimed, What};
 pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, ring_words};
+pub use spans::Spans;

@@ -153,7 +153,7 @@ fn a_refusal_puts_every_route_back() {
     }
 }
 
-const ROUTE: baton::hotplug::StepError = baton::hotplug::StepError::RouteRejected;
+const ROUTE: baton::machine::StepError = baton::machine::StepError::RouteRejected;
 
 fn inject(sim: &Sim, step: &str, cpu: baton::cpu::CpuId) {
     let step = steps::by_name(step).unwrap();

@@ -5,11 +5,12 @@ use std::fmt;
 
 use baton::{
     kexec::{
-        Digest, Granules, Header, InitrdChoice, Kind, Layout, Plan, Request,
+        Digest, Header, InitrdChoice, Kind, Layout, Plan, Request,
         image::PageSize,
         placement::{Ask, Initrd, place},
         plan, script,
     },
+    machine::Granules,
     memory::{Map, Owner, Range},
 };
 use proptest::prelude::*;

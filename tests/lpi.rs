@@ -3,7 +3,7 @@
 mod fdt_support;
 
 use baton::cpu::Mpidr;
-use baton::memory::layout::lay_out;
+use baton::kernel::layout::lay_out;
 use baton::memory::{Owner, Range};
 use baton::platform::{self, LpiTables, lpi_tables};
 use fdt_support::dtb;

@@ -4,7 +4,8 @@ mod sim;
 
 use baton::cpu::CpuMask;
 use baton::hotplug::steps::{self, Act, Section};
-use baton::hotplug::{Failure, StepError, StepFailure, Why};
+use baton::hotplug::{Failure, StepFailure, Why};
+use baton::machine::StepError;
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
 use baton::work::Item;

@@ -5,9 +5,9 @@ mod sim;
 use std::sync::{Arc, Weak};
 
 use baton::cpu::{CpuId, CpuMask};
-use baton::hotplug::{Failure, StepError, steps};
+use baton::hotplug::{Failure, steps};
 use baton::machine::pmu::{ClusterPmu, PmuReg};
-use baton::machine::{Clock, Ipi, PsciError};
+use baton::machine::{Clock, Ipi, PsciError, StepError};
 use baton::options::{BringupPolicy, TeardownMode};
 use baton::pmu::Request;
 use baton::rcu::How;

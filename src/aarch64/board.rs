@@ -28,10 +28,10 @@ use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::handover::Area;
 use crate::hotplug::Hotplug;
 use crate::interrupt::Interrupt;
+use crate::kernel::layout::Claims;
+use crate::machine::CrashKind;
 use crate::machine::inherited::Inherited;
 use crate::memory::Range;
-use crate::memory::layout::Claims;
-use crate::shell::command::CrashKind;
 use crate::trace::{Mark, Ring};
 
 /// Bytes that can wait between the interrupt that received them and the shell.

@@ -16,7 +16,7 @@ use alloc::string::String;
 use super::mmu::Kind;
 use super::{heap, layout, ram, regs};
 use crate::config::{COPIER_BYTES, PAGE};
-use crate::kexec::Copy;
+use crate::machine::Relocation;
 use crate::memory::Range;
 
 /// A range needs two tables at each of three levels at most; there are the two ends of the copy,
@@ -62,7 +62,7 @@ pub struct Exit {
 ///
 /// # Errors
 /// What could not be mapped.
-pub fn prepare(copy: &Copy, exit: &Exit) -> Result<(), String> {
+pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
     let page = |n: u64| copy.work.start + n * PAGE;
     ram::zero(copy.work);
     ram::write(page(0), ram::bytes(Range::new(layout::copier_start(), layout::copier_end())));

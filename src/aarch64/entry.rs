@@ -17,10 +17,10 @@ use crate::cpu::Mpidr;
 use crate::fdt;
 use crate::handover::Area;
 use crate::hotplug::ap;
+use crate::kernel::layout::{Claims, lay_out};
 use crate::kernel::{self, Boot, Next};
 use crate::machine::inherited::Inherited;
 use crate::memory::Range;
-use crate::memory::layout::{Claims, lay_out};
 use crate::platform::{self, Description};
 use crate::trace::Phase;
 
@@ -69,7 +69,9 @@ extern "C" fn primary_rust(
     let found = inherited::look(AtEntry { hcr_el2, cnthp_ctl_el2 });
     inherited::reset(entry_level);
     let (boot, board) = prepare(dtb, entry_at, entry_level, base, found);
-    let next = kernel::primary(board, boot, &board::publish_hotplug);
+    let mut kernel = kernel::primary(board, boot, &board::publish_hotplug);
+    let next = kernel.serve();
+    core::mem::forget(kernel); // after a jump is decided nothing is tidied up
     finish(next, entry_level, base)
 }
 

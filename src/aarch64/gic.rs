@@ -16,11 +16,10 @@ mod v3;
 use super::percpu::PerCpu;
 use crate::aarch64::mmio::ReadWrite;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
-use crate::hotplug::StepError;
 use crate::interrupt::{Interrupt, Trigger};
-use crate::machine::Route;
 use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
+use crate::machine::{Route, StepError};
 use crate::platform;
 use tock_registers::interfaces::Readable;
 

@@ -1,10 +1,9 @@
 //! System registers and single instructions that crate aarch64-cpu does not have, as one-line safe
 //! functions, and the values that `head.S` writes.
 
+use crate::machine::Granules;
 use core::arch::asm;
 use core::sync::atomic::AtomicU64;
-
-use crate::kexec::Granules;
 
 /// Attribute 0: device nGnRE. Attribute 1: normal, write-back, read and write allocate.
 pub const MAIR_VALUE: u64 = 0x04 | 0xff << 8;

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use super::HandoverError;
 use crate::config::{MAX_CPUS, MAX_SCRIPT};
 use crate::cpu::CpuMask;
-use crate::hotplug::Spans;
 use crate::options::TeardownMode;
 use crate::sync::words::{Relaxed, Word};
+use crate::trace::Spans;
 
 /// Longest name of a kernel or image.
 const MAX_NAME: usize = 96;

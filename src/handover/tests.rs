@@ -3,9 +3,8 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::hotplug::Spans;
 use crate::options::TeardownMode;
-use crate::trace::{Dir, Edge, Event, Mark, What};
+use crate::trace::{Dir, Edge, Event, Mark, Spans, What};
 
 fn memory(cpus: usize) -> Vec<Word> {
     (0..bytes_for(cpus) / 8).map(|i| Word::new(i.wrapping_mul(0x9e37_79b9))).collect()

@@ -4,8 +4,12 @@
 //! CPU never comes) and `off` (CPU_OFF counts as DENIED); and one of devices: `quiesce` (before a
 //! jump all of them stop, and the last one counts as one that has not).
 
-use super::steps;
+use alloc::format;
+use alloc::string::String;
+
+use super::{Hotplug, steps};
 use crate::cpu::CpuId;
+use crate::options::FailSpec;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::trace::{Dir, StepId};
 
@@ -44,6 +48,25 @@ pub fn point(name: &str) -> Option<StepId> {
         "quiesce" => Some(QUIESCE),
         _ => steps::by_name(name),
     }
+}
+
+/// Makes a step fail as asked for.
+///
+/// # Errors
+/// There is no such step, or too many failures wait already.
+pub fn inject(hotplug: &Hotplug, spec: &FailSpec) -> Result<(), String> {
+    let step = point(&spec.step)
+        .ok_or_else(|| format!("{}: no such step; `hotplug` lists them", spec.step))?;
+    let idle = |dir| steps::get(step).is_some_and(|s| !s.acts(dir));
+    let in_vain = spec.dir.map_or(idle(Dir::Up) && idle(Dir::Down), idle);
+    if in_vain {
+        let dir = spec.dir.map_or("", Dir::name);
+        return Err(format!("{} {dir}: nothing is done there that could fail", spec.step));
+    }
+    hotplug
+        .faults
+        .inject(step, spec.cpu, spec.dir, spec.times)
+        .map_err(|_| String::from("too many failures wait already; `set fail none` clears them"))
 }
 
 impl Faults {

@@ -8,9 +8,9 @@
 use core::ops::Range;
 
 use super::steps::{self, Act, Context, STEPS, Section, Step, Together};
-use super::{Hotplug, StepError, StepFailure, Survivors};
-use crate::cpu::{CpuId, CpuMask};
-use crate::machine::Machine;
+use super::{Hotplug, StepFailure};
+use crate::cpu::{CpuId, CpuMask, Survivors};
+use crate::machine::{Machine, StepError};
 use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
 
 /// For whom the steps run.

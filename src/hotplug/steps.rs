@@ -6,9 +6,9 @@ use core::ops::Range;
 
 pub use table::STEPS;
 
-use super::{StepError, Subsystems, Survivors};
-use crate::cpu::{CpuId, CpuMask};
-use crate::machine::Machine;
+use super::Subsystems;
+use crate::cpu::{CpuId, CpuMask, Survivors};
+use crate::machine::{Machine, StepError};
 use crate::trace::{Dir, StepId};
 
 /// Where a step runs.

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use super::runner::Runner;
 use super::state::Request;
 use super::steps::{self, Section};
-use super::{Failure, Hotplug, Spans, StepFailure, Survivors, TeardownOutcome, Why};
-use crate::cpu::{CpuId, CpuMask};
+use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Why};
+use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Affinity, Machine};
 use crate::options::TeardownMode;
 use crate::rcu::{How, Stall};
 use crate::sync::{StopState, Ticket};
-use crate::trace::{Dir, Mark, Phase};
+use crate::trace::{Dir, Mark, Phase, Spans};
 
 /// One teardown while it runs.
 pub(super) struct Run<'a> {

@@ -7,8 +7,7 @@ use alloc::vec;
 use super::Kind;
 use super::descriptor::Entry;
 use crate::config::MAX_CPUS;
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::{Survivors, Target};
+use crate::cpu::{CpuId, CpuMask, Survivors, Target};
 
 /// Where to, and whether it may come there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,8 +6,7 @@ use alloc::sync::Arc;
 
 use super::choice::{self, Choice, Loads};
 use super::{IrqError, Shared};
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Survivors;
+use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::interrupt::Interrupt;
 use crate::machine::Machine;
 use crate::machine::irq::Route;

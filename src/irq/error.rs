@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::StepError;
+use crate::machine::StepError;
 use crate::machine::irq::{Route, RouteError};
 
 /// Why a request about an interrupt was refused; nothing has changed.

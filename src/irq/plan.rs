@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use super::choice::{self, Choice, Loads};
 use super::descriptor::Entry;
 use super::{IrqError, find};
-use crate::cpu::CpuMask;
-use crate::hotplug::Survivors;
+use crate::cpu::{CpuMask, Survivors};
 use crate::machine::irq::{Interrupts, Route, RouteError};
 
 /// What changes, and the way back.

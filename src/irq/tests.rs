@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::vec::Vec;
 
 use super::*;
-use crate::hotplug::StepError;
 use crate::interrupt::Interrupt;
+use crate::machine::StepError;
 use bench::{Scene, mask};
 
 #[test]

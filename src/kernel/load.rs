@@ -10,11 +10,11 @@ use super::{Kernel, Level};
 use crate::config::MAX_DTB;
 use crate::kexec::signature::Asked;
 use crate::kexec::{
-    self, Files, Granules, InitrdChoice, Kind, LoadError, Loaded, Packing, PlaceError, Plan,
-    Request, What, packed,
+    self, Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, Loaded, Packing, PlaceError,
+    Plan, Request, What, packed,
 };
+use crate::machine::Granules;
 use crate::memory::{Map, MapError, Owner, Range};
-use crate::shell::command::{Initrd, KexecLoad};
 
 /// Room that the next kernel's own editing may need on top of the current tree.
 const TREE_SLACK: usize = 8 << 10;
@@ -90,9 +90,9 @@ impl Kernel {
             file: get(&ask.path)?,
             kind: ask.kind,
             initrd: match &ask.initrd {
-                None | Some(Initrd::Keep) => InitrdChoice::Keep(own_at),
-                Some(Initrd::None) => InitrdChoice::None,
-                Some(Initrd::File(path)) => InitrdChoice::Bytes(get(path)?),
+                None | Some(InitrdAsk::Keep) => InitrdChoice::Keep(own_at),
+                Some(InitrdAsk::None) => InitrdChoice::None,
+                Some(InitrdAsk::File(path)) => InitrdChoice::Bytes(get(path)?),
             },
             dtb: ask.dtb.as_deref().map(get).transpose()?,
             bootargs: ask.append.clone().unwrap_or_else(|| self.inherited_bootargs()),

@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 
 use super::{Kernel, Level, NAME};
 use crate::handover::{Farewell, LoadCount};
-use crate::hotplug::{BringupOutcome, Failure, Spans, TeardownOutcome};
+use crate::hotplug::{BringupOutcome, Failure, TeardownOutcome};
 use crate::options::{BringupPolicy, TeardownMode};
 use crate::report::{Bringup, CpuFailure, Hello, Interrupts, Kexec, Phases, Record, Teardown};
 use crate::torture::Site;
 use crate::torture::load::Load;
+use crate::trace::Spans;
 
 impl Kernel {
     /// Ticks as nanoseconds.

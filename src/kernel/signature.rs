@@ -5,9 +5,8 @@ use alloc::string::{String, ToString};
 
 use super::{Kernel, Level};
 use crate::kexec::signature::{self, Asked, Checked, Key, SUFFIX, SignatureError, Standing};
-use crate::kexec::{Digest, Files, InitrdChoice};
+use crate::kexec::{Digest, Files, InitrdChoice, KexecLoad};
 use crate::options::Signatures;
-use crate::shell::command::KexecLoad;
 
 impl Kernel {
     /// Says so if signatures are asked for and the key is one that anybody can sign with.

@@ -7,6 +7,7 @@ mod tests;
 pub use error::{Foreign, ImageError};
 
 use crate::config::{IMAGE_ALIGN, PAGE};
+use crate::machine::Granules;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 64;
@@ -24,38 +25,6 @@ pub const RAW_ROOM: u64 = 2 << 20;
 
 /// Physical addresses that a kernel can be placed at: 48 bits.
 pub const ADDRESSABLE: u64 = 1 << 48;
-
-/// Which page sizes the CPUs can translate (ID_AA64MMFR0_EL1.TGran*).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Granules {
-    /// 4 KiB.
-    pub k4: bool,
-    /// 16 KiB.
-    pub k16: bool,
-    /// 64 KiB.
-    pub k64: bool,
-}
-
-impl Granules {
-    /// 4 KiB only: what this kernel itself needs, so what is there for certain.
-    pub const FOUR_K: Self = Self { k4: true, k16: false, k64: false };
-
-    /// True if a kernel with this `flags` field can run: its page size is supported or unstated.
-    const fn supports(self, page_size: PageSize) -> bool {
-        match page_size {
-            PageSize::Unstated => true,
-            PageSize::K4 => self.k4,
-            PageSize::K16 => self.k16,
-            PageSize::K64 => self.k64,
-        }
-    }
-}
-
-impl Default for Granules {
-    fn default() -> Self {
-        Self::FOUR_K
-    }
-}
 
 /// The page size that a kernel was built for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +46,16 @@ impl PageSize {
             1 => Self::K4,
             2 => Self::K16,
             _ => Self::K64,
+        }
+    }
+
+    /// True if CPUs with these page sizes can run a kernel of this one; unstated counts as yes.
+    const fn runs_on(self, granules: Granules) -> bool {
+        match self {
+            Self::Unstated => true,
+            Self::K4 => granules.k4,
+            Self::K16 => granules.k16,
+            Self::K64 => granules.k64,
         }
     }
 
@@ -162,7 +141,7 @@ fn check_flags(flags: u64, granules: Granules) -> Result<(), ImageError> {
         return Err(ImageError::BigEndian);
     }
     let page_size = PageSize::of(flags);
-    if granules.supports(page_size) { Ok(()) } else { Err(ImageError::PageSize(page_size)) }
+    if page_size.runs_on(granules) { Ok(()) } else { Err(ImageError::PageSize(page_size)) }
 }
 
 fn check_sizes(

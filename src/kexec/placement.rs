@@ -6,23 +6,23 @@
 //! loses least there, and for the others it keeps free memory in one piece. The device tree goes
 //! high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
 
-mod copy;
 mod error;
+mod relocate;
 #[cfg(test)]
 mod tests;
 
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use copy::Copy;
 pub use error::PlaceError;
 
 use super::image::{ADDRESSABLE, Header};
 use crate::{
     config::{COPIER_BYTES, IMAGE_ALIGN, MAX_DTB, PAGE},
+    machine::Relocation,
     memory::{Map, MapError, Owner, Range},
 };
-use copy::{place_at, yields};
+use relocate::{place_at, yields};
 
 /// No device tree crosses a multiple of this.
 const DTB_BLOCK: u64 = 2 << 20;
@@ -102,7 +102,7 @@ pub struct Layout {
     /// The device tree.
     pub dtb: Range,
     /// The kernel's place is in use, and it waits elsewhere.
-    pub copy: Option<Copy>,
+    pub copy: Option<Relocation>,
 }
 
 /// Finds a place for everything; if there is any, it is found. Where a copy has to be made, what is

@@ -6,15 +6,16 @@ mod tests;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use super::placement::{Copy, What};
+pub use super::placement::What;
 use super::{
     digest::Digest,
     error::LoadError,
-    image::{Granules, Header},
+    image::Header,
     placement::{self, Ask, Initrd, Layout},
 };
 use crate::{
     config::MAX_BOOTARGS,
+    machine::{Granules, Relocation},
     memory::{Map, MapError, Owner, Range},
 };
 
@@ -119,7 +120,7 @@ pub struct Plan {
     pub segments: Vec<Segment>,
     /// The kernel's place is in use until the jump, which has to copy it; `None` in the usual case,
     /// where every segment is written to its place.
-    pub copy: Option<Copy>,
+    pub copy: Option<Relocation>,
 }
 
 /// Plans a load. `dtb_len` is the most that the next device tree may take.

@@ -6,8 +6,9 @@ use core::fmt;
 
 use super::digest::Digest;
 use super::packed::Packing;
-use super::plan::{Copy, Plan, Segment};
+use super::plan::{Plan, Segment};
 use super::signature::Checked;
+use crate::machine::Relocation;
 use crate::memory::Range;
 
 /// A kernel that is loaded: its segments are written and claimed.
@@ -49,7 +50,7 @@ impl fmt::Display for Loaded {
             }
             _ => {}
         }
-        if let Some(Copy { from, to, .. }) = self.plan.copy {
+        if let Some(Relocation { from, to, .. }) = self.plan.copy {
             writeln!(f, "{to} is in use: in the jump {from} is copied there")?;
         }
         writeln!(f, "{}", self.signature)?;

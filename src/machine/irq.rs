@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use crate::cpu::CpuId;
-use crate::hotplug::{StepError, Target};
+use super::StepError;
+use crate::cpu::{CpuId, Target};
 use crate::interrupt::{Interrupt, Trigger};
 
 /// Where one interrupt is to go.

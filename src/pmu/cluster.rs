@@ -9,8 +9,7 @@ use super::gate::{Gate, Reason};
 use super::mail::{Mail, Request};
 use super::owner::{Arrival, CPUS, Left, Owner};
 use super::{ClusterInfo, EventInfo};
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::{Survivors, Target};
+use crate::cpu::{CpuId, CpuMask, Survivors, Target};
 use crate::machine::pmu::{ClusterPmu, PmuReg};
 use crate::platform;
 

@@ -1,6 +1,6 @@
 //! Who owns a cluster's PMU: one word, so that leaving, arriving and taking over can't disagree.
 
-use crate::hotplug::Target;
+use crate::cpu::Target;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// Most CPUs of a cluster that can be told apart. A DSU has at most 8, its successors at most 14.
@@ -117,8 +117,7 @@ fn left(word: u32, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> (u32, L
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::cpu::{CpuId, CpuMask};
-    use crate::hotplug::Survivors;
+    use crate::cpu::{CpuId, CpuMask, Survivors};
 
     fn survivors(stay: &[u16], leaving: &[u16]) -> Survivors {
         let mask = |cpus: &[u16]| cpus.iter().map(|&c| CpuId(c)).collect::<CpuMask>();
@@ -180,7 +179,6 @@ mod loom_tests {
 
     use super::*;
     use crate::cpu::{CpuId, CpuMask};
-    use crate::hotplug::Survivors;
 
     /// 0 and 1 leave (0 is the owner), 2 arrives after the freeze; `stay` says whether 3 was there
     /// before and stays. Whatever the order: one owner, one that stays, never one that left.

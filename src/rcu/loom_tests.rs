@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
-use crate::hotplug::{Survivors, Target};
+use crate::cpu::{Survivors, Target};
 use crate::machine::{Clock, Ipi};
 
 mod callbacks;

@@ -3,8 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Rcu, add};
-use crate::cpu::CpuMask;
-use crate::hotplug::Target;
+use crate::cpu::{CpuMask, Target};
 use crate::sync::atomic::Ordering;
 
 impl Rcu {

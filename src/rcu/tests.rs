@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::*;
-use crate::hotplug::{Survivors, Target};
+use crate::cpu::{Survivors, Target};
 use crate::machine::{Clock, Ipi};
 
 mod callbacks;

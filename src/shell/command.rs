@@ -5,7 +5,8 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::cpu::{CpuId, CpuMask};
-use crate::kexec::Kind;
+use crate::kexec::KexecLoad;
+use crate::machine::CrashKind;
 use crate::options::{BringupPolicy, TeardownMode};
 use crate::torture;
 
@@ -144,36 +145,6 @@ pub enum Cpus {
     Listed(CpuMask),
 }
 
-/// What `kexec load` was asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KexecLoad {
-    /// The kernel image.
-    pub path: String,
-    /// How it is to be read.
-    pub kind: Kind,
-    /// The initrd.
-    pub initrd: Option<Initrd>,
-    /// The command line.
-    pub append: Option<String>,
-    /// The device tree.
-    pub dtb: Option<String>,
-    /// The signature.
-    pub sig: Option<String>,
-    /// Physical address for the image.
-    pub at: Option<u64>,
-}
-
-/// The initrd of the next kernel.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Initrd {
-    /// The one of this kernel.
-    Keep,
-    /// None.
-    None,
-    /// A file.
-    File(String),
-}
-
 /// A run of kexecs, and how far it is. Written with [`fmt::Display`] it is the command with which
 /// the next kernel goes on; it fits into a quoted `run=`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -237,41 +208,6 @@ impl Setting {
             Self::ConsoleCpu => "console.cpu",
             Self::Timeout => "timeout",
             Self::Irq => "irq",
-        }
-    }
-}
-
-/// A way to fault.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CrashKind {
-    /// Run an undefined instruction.
-    Undef,
-    /// Run the stack into its guard page.
-    Stack,
-    /// Write to code.
-    WriteText,
-    /// Write to the kernel that is loaded for kexec.
-    WriteLoaded,
-    /// Read address 0.
-    Null,
-    /// Panic.
-    Panic,
-}
-
-impl CrashKind {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Undef, Self::Stack, Self::WriteText, Self::WriteLoaded, Self::Null, Self::Panic];
-
-    /// The name on the console.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Undef => "undef",
-            Self::Stack => "stack",
-            Self::WriteText => "write-text",
-            Self::WriteLoaded => "write-loaded",
-            Self::Null => "null",
-            Self::Panic => "panic",
         }
     }
 }

@@ -23,8 +23,6 @@ use super::parse::parse;
 use crate::kernel::{Kernel, Next};
 use crate::machine::Board;
 
-pub use settings::inject;
-
 /// What a command leads to: nothing more, or the end of this kernel.
 type Outcome = Result<Option<Next>, String>;
 

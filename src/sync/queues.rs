@@ -10,8 +10,7 @@
 use alloc::boxed::Box;
 
 use super::lock::Lock;
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Target;
+use crate::cpu::{CpuId, CpuMask, Target};
 
 /// One queue per CPU.
 pub struct Queues<T>(Box<[Row<T>]>);

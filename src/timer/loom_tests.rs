@@ -3,7 +3,7 @@ use loom::sync::atomic::AtomicU64;
 use loom::thread;
 
 use super::*;
-use crate::hotplug::Survivors;
+use crate::cpu::Survivors;
 use crate::machine::fake::Fake;
 
 const BOOT: CpuId = CpuId(0);

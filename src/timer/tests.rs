@@ -5,7 +5,7 @@ use std::vec::Vec;
 use std::{thread, vec};
 
 use super::*;
-use crate::hotplug::Survivors;
+use crate::cpu::Survivors;
 use crate::machine::fake::Fake;
 
 const BOOT: CpuId = CpuId(0);

@@ -37,13 +37,15 @@ impl Devices {
         self.site.board.device_counts().disk.in_flight == 0
     }
 
-    /// Since the beginning: reads and alarms. Alarms still to come are not counted.
+    /// Since the beginning: reads and alarms. Alarms still to come are not counted, and neither are
+    /// reads that were dropped with a reset of the device: those are said where it is reset.
     pub(super) fn tally(&self) -> Tally {
         let (now, before) = (self.site.board.device_counts(), self.before);
         let (d, a) = (now.disk, now.alarm);
         let rung = a.taken - before.alarm.taken;
         let back = d.completed + d.failed - before.disk.completed - before.disk.failed;
-        let sent = d.submitted - before.disk.submitted;
+        let dropped = d.dropped - before.disk.dropped;
+        let sent = d.submitted - before.disk.submitted - dropped;
         Tally { sent: sent + rung, handled: back + rung, twice: 0 }
     }
 

@@ -104,11 +104,11 @@ fn describe(site: Site, intid: u32) -> String {
     )
 }
 
-fn everybody(site: Site) -> crate::hotplug::Survivors {
+fn everybody(site: Site) -> crate::cpu::Survivors {
     site.hotplug.everybody_stays()
 }
 
-fn here<'a>(site: Site, online: &'a crate::hotplug::Survivors) -> Here<'a> {
+fn here<'a>(site: Site, online: &'a crate::cpu::Survivors) -> Here<'a> {
     let rcu = &site.hotplug.parts.rcu;
     Here { machine: site.board, cpu: site.boot(), rcu, online }
 }

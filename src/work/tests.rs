@@ -5,7 +5,7 @@ use std::thread;
 use std::vec::Vec;
 
 use super::*;
-use crate::hotplug::Survivors;
+use crate::cpu::Survivors;
 use crate::machine::fake::Fake;
 
 const BOOT: CpuId = CpuId(0);

@@ -4,9 +4,8 @@ use std::sync::MutexGuard;
 use std::sync::atomic::AtomicU64;
 
 use baton::cpu::{CpuId, CpuMask};
-use baton::hotplug::StepError;
 use baton::machine::{
-    Affinity, Bringup, Clock, Ipi, Local, Power as Firmware, PsciError, Recorder,
+    Affinity, Bringup, Clock, Ipi, Local, Power as Firmware, PsciError, Recorder, StepError,
 };
 use baton::trace::{Dir, Edge, Event, Mark, What};
 use corosensei::Yielder;

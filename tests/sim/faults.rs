@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use baton::hotplug::StepError;
-use baton::machine::PsciError;
+use baton::machine::{PsciError, StepError};
 use baton::trace::{Dir, Mark, StepId};
 
 /// What becomes of a CPU_ON.

@@ -4,7 +4,7 @@ use core::arch::asm;
 use core::hint::black_box;
 
 use crate::aarch64::layout;
-use crate::shell::command::CrashKind;
+use crate::machine::CrashKind;
 
 /// Faults. Comes back only if the machine lets it. `loaded` is where a loaded kernel lies.
 pub fn crash(kind: CrashKind, loaded: u64) {

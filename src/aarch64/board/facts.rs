@@ -5,11 +5,9 @@ use core::sync::atomic::Ordering;
 use super::{Board, crash};
 use crate::aarch64::{layout, regs};
 use crate::cpu::{CpuId, CpuMask};
-use crate::kexec::Granules;
-use crate::machine::Facts;
 use crate::machine::inherited::Inherited;
+use crate::machine::{CrashKind, Facts, Granules};
 use crate::memory::Range;
-use crate::shell::command::CrashKind;
 
 impl Facts for Board {
     fn gic_version(&self) -> u32 {

@@ -10,10 +10,9 @@ use crate::aarch64::{cache, copier, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
-use crate::hotplug::StepError;
-use crate::kexec::Copy;
 use crate::machine::{
-    Affinity, Bringup, Clock, Ipi, Local, Memory, Power, PsciError, Recorder, Terminal,
+    Affinity, Bringup, Clock, Ipi, Local, Memory, Power, PsciError, Recorder, Relocation,
+    StepError, Terminal,
 };
 use crate::memory::Range;
 use crate::sync::words::Word;
@@ -251,7 +250,7 @@ impl Memory for Board {
         self.lower.lock().protect(range, on)
     }
 
-    fn prepare_copy(&self, copy: &Copy, entry: u64, dtb: u64) -> Result<(), String> {
+    fn prepare_copy(&self, copy: &Relocation, entry: u64, dtb: u64) -> Result<(), String> {
         let stamp = self.claims.handover.start + handover::COPIED_AT;
         copier::prepare(copy, &copier::Exit { entry, dtb, el2: self.entry_level == 2, stamp })
     }

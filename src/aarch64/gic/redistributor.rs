@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::aarch64::mmio::{ReadOnly, ReadWrite, WriteOnly};
+use crate::machine::StepError;
 use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::{register_bitfields, register_structs};
@@ -13,7 +14,6 @@ use super::private::PrivateTriggers;
 use super::{KICK, PRIORITY};
 use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
-use crate::hotplug::StepError;
 use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
 use crate::memory::Range;

@@ -10,11 +10,10 @@ use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::StepError;
 use crate::interrupt::Interrupt;
 use crate::irq::Words;
-use crate::machine::Route;
 use crate::machine::inherited::Interrupts;
+use crate::machine::{Route, StepError};
 
 register_structs! {
     /// What routing, and leaving the distributor and a CPU quiet, needs (IHI 0048 4.3). The first

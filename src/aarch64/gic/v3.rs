@@ -12,11 +12,10 @@ use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
-use crate::hotplug::StepError;
 use crate::interrupt::Interrupt;
 use crate::irq::Words;
-use crate::machine::Route;
 use crate::machine::inherited::Interrupts;
+use crate::machine::{Route, StepError};
 
 register_structs! {
     /// What routing, and leaving the distributor quiet, needs (IHI 0069 12.9).

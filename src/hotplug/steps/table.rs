@@ -1,8 +1,8 @@
 //! The rows of the table, and what they call.
 
 use super::{Act, Section, Step, Together};
-use crate::cpu::CpuMask;
-use crate::hotplug::{StepError, Target};
+use crate::cpu::{CpuMask, Target};
+use crate::machine::StepError;
 
 /// A step that every CPU does for itself, and that can always be undone.
 const EACH: Step = Step {

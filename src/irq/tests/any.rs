@@ -8,8 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::bench::Scene;
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Survivors;
+use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::irq::Kind;
 
 const CPUS: u16 = 70; // more than one word of a mask

@@ -8,14 +8,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
-use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::{StepError, Survivors};
+use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::interrupt::Interrupt;
 use crate::irq::{Handled, Here, Irq, IrqError, Irqs, Kind, Wanted};
 use crate::machine::irq::Private;
 use crate::machine::pmu::{ClusterPmu, PmuReg};
 use crate::machine::{
-    Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power, PsciError, Recorder, Route, RouteError,
+    Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power, PsciError, Recorder, Route,
+    RouteError, StepError,
 };
 use crate::rcu::Rcu;
 use crate::trace::Event;

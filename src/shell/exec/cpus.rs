@@ -6,8 +6,9 @@ use alloc::string::{String, ToString};
 use super::{Kernel, Outcome};
 use crate::cpu::{CpuId, CpuMask};
 use crate::kernel::Level;
+use crate::machine::CrashKind;
 use crate::options::{BringupPolicy, TeardownMode};
-use crate::shell::command::{Cpus, CrashKind};
+use crate::shell::command::Cpus;
 
 impl Kernel {
     pub(super) fn cpus(&self) -> Outcome {

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use super::{Kernel, Outcome};
 use crate::handover::CycleCount;
 use crate::kernel::UNPACK_LIMIT;
-use crate::kexec::{Files, Kind};
+use crate::kexec::{Files, KexecLoad, Kind};
 use crate::options::{BringupPolicy, TeardownMode};
-use crate::shell::command::{Cycle, KexecLoad};
+use crate::shell::command::Cycle;
 
 /// What `cycle` loads if it is not told.
 const DEFAULT_IMAGE: &str = "baton.Image";

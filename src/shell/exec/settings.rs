@@ -4,30 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::{Kernel, Outcome};
+use crate::hotplug::fault;
 use crate::hotplug::steps::{self, Section};
-use crate::hotplug::{Hotplug, fault};
 use crate::options::{FailError, FailSpec, MAX_LOGLEVEL, number};
 use crate::shell::command::Setting;
-use crate::trace::{Dir, StepId};
-
-/// Makes a step fail as asked for.
-///
-/// # Errors
-/// There is no such step, or too many failures wait already.
-pub fn inject(hotplug: &Hotplug, spec: &FailSpec) -> Result<(), String> {
-    let step = fault::point(&spec.step)
-        .ok_or_else(|| format!("{}: no such step; `hotplug` lists them", spec.step))?;
-    let idle = |dir| steps::get(step).is_some_and(|s| !s.acts(dir));
-    let in_vain = spec.dir.map_or(idle(Dir::Up) && idle(Dir::Down), idle);
-    if in_vain {
-        let dir = spec.dir.map_or("", Dir::name);
-        return Err(format!("{} {dir}: nothing is done there that could fail", spec.step));
-    }
-    hotplug
-        .faults
-        .inject(step, spec.cpu, spec.dir, spec.times)
-        .map_err(|_| String::from("too many failures wait already; `set fail none` clears them"))
-}
+use crate::trace::StepId;
 
 impl Kernel {
     pub(super) fn set(&mut self, setting: Option<(Setting, String)>) -> Outcome {
@@ -41,7 +22,7 @@ impl Kernel {
             Some((Setting::Fail, value)) if value == "none" => self.hotplug.faults.clear(),
             Some((Setting::Fail, value)) => {
                 let spec: FailSpec = value.parse().map_err(|e: FailError| e.to_string())?;
-                inject(self.hotplug, &spec)?;
+                fault::inject(self.hotplug, &spec)?;
             }
             Some((Setting::Exclusive, value)) => self.set_exclusive(&value)?,
             Some((Setting::ConsoleCpu, value)) => self.set_console_cpu(&value)?,

@@ -6,10 +6,11 @@ use alloc::string::String;
 use super::ParseError;
 use super::args::Args;
 use super::list;
-use crate::kexec::Kind;
+use crate::kexec::{InitrdAsk, KexecLoad, Kind};
+use crate::machine::CrashKind;
 use crate::options::{TeardownMode, cpu, number};
 use crate::pmu::events;
-use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
+use crate::shell::command::{Command, Cpus, Cycle, Setting};
 use crate::shell::help;
 use crate::torture;
 
@@ -63,11 +64,11 @@ fn kind(word: &str) -> Option<Kind> {
     }
 }
 
-fn initrd(word: String) -> Initrd {
+fn initrd(word: String) -> InitrdAsk {
     match word.as_str() {
-        "keep" => Initrd::Keep,
-        "none" => Initrd::None,
-        _ => Initrd::File(word),
+        "keep" => InitrdAsk::Keep,
+        "none" => InitrdAsk::None,
+        _ => InitrdAsk::File(word),
     }
 }
 

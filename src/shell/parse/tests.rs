@@ -7,9 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cpu::{CpuId, CpuMask};
-use crate::kexec::Kind;
+use crate::kexec::{InitrdAsk, KexecLoad, Kind};
+use crate::machine::CrashKind;
 use crate::options::{BringupPolicy, TeardownMode};
-use crate::shell::command::{Command, Cpus, CrashKind, Cycle, Initrd, KexecLoad, Setting};
+use crate::shell::command::{Command, Cpus, Cycle, Setting};
 
 fn good(line: &str) -> Command {
     match parse(line) {
@@ -112,7 +113,7 @@ fn kexec_load_takes_what_the_next_kernel_gets() {
     let full = KexecLoad {
         path: "a b".into(),
         kind: Kind::Raw,
-        initrd: Some(Initrd::File("rootfs".into())),
+        initrd: Some(InitrdAsk::File("rootfs".into())),
         append: Some("console=ttyAMA0 x=\"y z\" --initrd".into()),
         dtb: Some("board.dtb".into()),
         sig: Some("sigs/a".into()),
@@ -121,7 +122,7 @@ fn kexec_load_takes_what_the_next_kernel_gets() {
     let line = r#"kexec load 'a b' --initrd rootfs --append "console=ttyAMA0 x=\"y z\" --initrd"
         --sig sigs/a --dtb board.dtb --at 0x48000000 --type raw"#;
     assert_eq!(good(line), Command::KexecLoad(full));
-    for (word, initrd) in [("keep", Initrd::Keep), ("none", Initrd::None)] {
+    for (word, initrd) in [("keep", InitrdAsk::Keep), ("none", InitrdAsk::None)] {
         let wanted = KexecLoad { initrd: Some(initrd), ..plain.clone() };
         assert_eq!(
             good(&format!("kexec load baton.Image --initrd {word}")),

@@ -6,7 +6,7 @@ use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::{self, ADDRESS_END, FdtError, Tree, regions};
 use baton::interrupt::Interrupt;
-use baton::memory::layout::{STACK_SLOT, lay_out};
+use baton::kernel::layout::{STACK_SLOT, lay_out};
 use baton::memory::{Map, Owner, Range};
 use baton::platform::{self, Description, Gic};
 

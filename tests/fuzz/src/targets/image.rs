@@ -1,8 +1,9 @@
 //! Kernel images.
 
 use baton::config::{IMAGE_ALIGN, PAGE};
+use baton::kexec::Header;
 use baton::kexec::image::{ADDRESSABLE, HEADER_BYTES, PageSize};
-use baton::kexec::{Granules, Header};
+use baton::machine::Granules;
 
 use super::check_message;
 

@@ -1,7 +1,8 @@
 //! The plan of a load.
 
 use baton::config::{IMAGE_ALIGN, MAX_DTB, PAGE};
-use baton::kexec::{Granules, Header, InitrdChoice, Kind, Plan, Request, What, plan as make};
+use baton::kexec::{Header, InitrdChoice, Kind, Plan, Request, What, plan as make};
+use baton::machine::Granules;
 use baton::memory::{Map, Owner, Range};
 
 use super::check_message;

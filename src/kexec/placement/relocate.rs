@@ -3,20 +3,9 @@
 use super::{Ask, Initrd, Layout, What, place_rest, without};
 use crate::{
     config::{COPIER_BYTES, IMAGE_ALIGN},
+    machine::Relocation,
     memory::{Map, MapError, Owner, Range, Region},
 };
-
-/// How a kernel gets to a place that is in use until the jump. Nothing of this overlaps anything
-/// else of the layout.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Copy {
-    /// Where it waits: all of its `image_size`.
-    pub from: Range,
-    /// Where it runs.
-    pub to: Range,
-    /// [`COPIER_BYTES`] for the code that copies, and its page tables.
-    pub work: Range,
-}
 
 /// Places everything else around a kernel whose place was asked for.
 pub(super) fn place_at(
@@ -33,7 +22,7 @@ pub(super) fn place_at(
     let left = taken.fold(free.to_vec(), |free, part| without(&free, part));
     let work = highest(&left, COPIER_BYTES).ok_or(What::Copier)?;
     let from = highest(&without(&left, work), kernel.size()).ok_or(What::Kernel)?;
-    Ok(Layout { copy: Some(Copy { from, to: kernel, work }), ..layout })
+    Ok(Layout { copy: Some(Relocation { from, to: kernel, work }), ..layout })
 }
 
 /// The highest `size` bytes, in whole blocks if there are any: those can be protected.

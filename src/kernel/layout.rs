@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Map, MapError, Owner, Range, Side};
 use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
 use crate::handover;
+use crate::memory::{Map, MapError, Owner, Range, Side};
 use crate::platform::{Description, LPI_TABLES, Reserved};
 
 /// Least and most that the heap gets; in between an eighth of RAM.

@@ -1,9 +1,7 @@
 //! Who stays. Frozen before the first CPU leaves, and the only place from which a target of a
 //! migration can be had: code that picks "any online CPU" has no [`Target`] to pass on.
 
-use crate::config::MAX_CPUS;
-use crate::cpu::{CpuId, CpuMask};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use super::{CpuId, CpuMask};
 
 /// The CPUs that stay while others leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,47 +56,6 @@ impl Target {
     /// Its number.
     pub fn cpu(self) -> CpuId {
         self.0
-    }
-}
-
-/// Where the boot CPU lays the survivors down for the leaving CPUs to read.
-#[derive(Default)]
-pub(super) struct Frozen {
-    stay: Words,
-    leaving: Words,
-}
-
-struct Words([AtomicU64; MAX_CPUS / 64]);
-
-impl Default for Words {
-    fn default() -> Self {
-        Self(core::array::from_fn(|_| AtomicU64::new(0)))
-    }
-}
-
-impl Words {
-    fn set(&self, mask: &CpuMask) {
-        for (word, value) in self.0.iter().zip(mask.words()) {
-            word.store(value, Ordering::Relaxed);
-        }
-    }
-
-    fn get(&self) -> CpuMask {
-        CpuMask::from_words(core::array::from_fn(|i| self.0[i].load(Ordering::Relaxed)))
-    }
-}
-
-impl Frozen {
-    /// Lays them down. Boot CPU, before it asks the first CPU to leave; relaxed, because that
-    /// request is what publishes them.
-    pub(super) fn set(&self, survivors: &Survivors) {
-        self.stay.set(&survivors.stay);
-        self.leaving.set(&survivors.leaving);
-    }
-
-    /// What was laid down, for a CPU that was asked to leave.
-    pub(super) fn get(&self) -> Survivors {
-        Survivors { stay: self.stay.get(), leaving: self.leaving.get() }
     }
 }
 
