@@ -32,20 +32,19 @@ mod runner;
 mod serial;
 pub mod state;
 pub mod steps;
-mod subsystems;
 pub mod teardown;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 pub use error::StepFailure;
 pub use observers::{Observer, ObserverId};
 pub use outcome::{BringupOutcome, Failure, TeardownOutcome, Why};
-pub use subsystems::Subsystems;
 
 use crate::config;
 use crate::cpu::{CpuId, CpuMask, Survivors, Topology};
 use crate::machine::Machine;
-use crate::platform::Cluster;
+use crate::services::Services;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, Untimed, What};
@@ -87,16 +86,16 @@ pub struct Hotplug {
     /// Failures on purpose.
     pub faults: Faults,
     /// What the steps act on.
-    pub parts: Subsystems,
+    services: Arc<Services>,
 }
 
 impl Hotplug {
-    /// For the CPUs of `topology`; the boot CPU is ONLINE, all others OFFLINE.
-    pub fn new(topology: Topology, clusters: &[Cluster], generation: u32) -> Self {
+    /// For the CPUs of `topology`; the boot CPU is ONLINE, all others OFFLINE. The steps act on
+    /// `services`.
+    pub fn new(topology: Topology, services: Arc<Services>, generation: u32) -> Self {
         let cells: Box<[CpuCell]> = topology.cpus().map(|_| CpuCell::default()).collect();
         cells[topology.boot().index()].set_online();
-        let (parts, observers) =
-            (Subsystems::new(&topology, clusters), Observers::new(topology.boot()));
+        let observers = Observers::new(topology.boot());
         Self {
             topology,
             generation,
@@ -110,7 +109,7 @@ impl Hotplug {
             exclusive: Exclusive::default(),
             observers,
             faults: Faults::default(),
-            parts,
+            services,
         }
     }
 
@@ -174,7 +173,7 @@ impl Hotplug {
     pub fn boot_cpu_silent(&self, m: &dyn Machine) {
         let boot = self.topology.boot();
         let nobody = Survivors::freeze(&CpuMask::new(), &CpuMask::first(self.cells.len()));
-        let _ = self.parts.pmu.cpu_leaving(m, boot, &nobody);
+        let _ = self.services.pmu.cpu_leaving(m, boot, &nobody);
     }
 
     /// How long a phase may take before the missing CPUs are named, milliseconds.
@@ -281,7 +280,11 @@ impl Hotplug {
             if now >= deadline {
                 return false;
             }
-            self.idle(m, self.topology.boot(), Some(deadline.min(now + m.ticks_from_us(pause))));
+            self.services.idle(
+                m,
+                self.topology.boot(),
+                Some(deadline.min(now + m.ticks_from_us(pause))),
+            );
             pause = (pause * 2).min(longest);
         }
     }

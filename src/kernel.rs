@@ -18,6 +18,7 @@ mod verify;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use load::UNPACK_LIMIT;
@@ -34,6 +35,7 @@ use crate::memory::{Map, Range};
 use crate::options::{self, Options};
 use crate::platform::Description;
 use crate::report::{Cycle, Record};
+use crate::services::Services;
 use crate::torture::load::Load;
 use crate::trace::{Dir, Phase, Ring};
 use layout::Claims;
@@ -90,6 +92,8 @@ pub struct Kernel {
     pub board: &'static dyn Board,
     /// The CPUs.
     pub hotplug: &'static Hotplug,
+    /// What lives on them.
+    pub services: &'static Services,
     /// What it was booted with.
     pub boot: Boot,
     /// The command line.
@@ -114,29 +118,27 @@ pub struct Kernel {
     log: Log,
 }
 
-/// Boots: from what the entry found out to a kernel that can serve its console. `publish` keeps the
-/// hotplug state where the other CPUs find it.
-pub fn primary(
-    board: &'static dyn Board,
-    boot: Boot,
-    publish: &dyn Fn(Hotplug) -> &'static Hotplug,
-) -> Kernel {
+/// Keeps the services and the hotplug state where interrupts and the other CPUs find them.
+pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services, &'static Hotplug);
+
+/// Boots: from what the entry found out to a kernel that can serve its console.
+pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.description.bootargs);
     let area = area(board, &boot);
     let farewell = predecessor(&area, &boot);
     let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
     let parked = farewell.as_ref().map_or(CpuMask::new(), |(f, _)| f.parked);
     area.clear_rings(generation);
-    let hotplug = publish(Hotplug::new(
-        boot.description.topology.clone(),
-        &boot.description.clusters,
-        generation,
-    ));
+    let topology = boot.description.topology.clone();
+    let services = Arc::new(Services::new(&topology, &boot.description.clusters));
+    let hotplug = Hotplug::new(topology, services.clone(), generation);
+    let (services, hotplug) = publish(services, hotplug);
     let log = Log::new(options.loglevel);
     let script = VecDeque::new();
     let mut kernel = Kernel {
         board,
         hotplug,
+        services,
         boot,
         options,
         loaded: None,

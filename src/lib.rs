@@ -118,6 +118,8 @@ pub mod rcu; // all but its cell forbid it themselves
 #[forbid(unsafe_code)]
 pub mod report;
 #[forbid(unsafe_code)]
+pub mod services;
+#[forbid(unsafe_code)]
 pub mod shell;
 #[forbid(unsafe_code)]
 pub mod sync;

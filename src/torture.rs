@@ -270,7 +270,7 @@ fn body(
             readers.read(site, m, cpu, true);
             readers.call(site, cpu);
         }
-        let cluster = site.hotplug.parts.pmu.cluster_of(cpu);
+        let cluster = site.services.pmu.cluster_of(cpu);
         match (kind, cluster) {
             // Overflows come on the same line there, and a cluster that stops takes its line back.
             (Kind::All, Some(cluster)) => sources.nudge_line(m, cluster),

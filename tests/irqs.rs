@@ -85,7 +85,7 @@ fn come_and_go(n: usize, devices: usize, cycles: u64, seed: u64) {
             sim.gone(m, &go, random.pick(&MODES));
             devices.balance(sim);
             m.live(1);
-            assert_eq!(sim.hp.parts.irqs.stray(m, &go), None);
+            assert_eq!(sim.services.irqs.stray(m, &go), None);
             sim.up(m, random.pick(&POLICIES));
             devices.balance(sim);
         }

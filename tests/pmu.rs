@@ -15,7 +15,7 @@ const EVENTS: [u16; 2] = [0x11, 0x1d];
 
 /// The owner is there and stays, and a cluster is vacant only if nobody of it is online.
 fn owners(sim: &Sim) {
-    for info in sim.hp.parts.pmu.info() {
+    for info in sim.services.pmu.info() {
         let here = info.cpus.and(&sim.hp.online());
         assert_eq!(info.present, here, "cluster {}", info.number);
         assert_eq!(info.owner.is_some(), !here.is_empty(), "cluster {}", info.number);
@@ -27,12 +27,12 @@ fn owners(sim: &Sim) {
 /// Totals are what a perfect observer has counted: in a stopped cluster to the last one, in a
 /// running one at a moment between the question and the answer.
 fn totals(sim: &Sim, m: &Cpu<'_>) {
-    for info in sim.hp.parts.pmu.info() {
+    for info in sim.services.pmu.info() {
         let before = EVENTS.map(|event| sim.counted(info.number, event).0);
         if info.owner.is_some() {
             sim.pmu(m, info.number, Request::Read).unwrap();
         }
-        let events = sim.hp.parts.pmu.info().swap_remove(info.number).events;
+        let events = sim.services.pmu.info().swap_remove(info.number).events;
         for event in events {
             let i = EVENTS.iter().position(|e| *e == event.event).unwrap();
             let (after, _) = sim.counted(info.number, event.event);
@@ -43,7 +43,7 @@ fn totals(sim: &Sim, m: &Cpu<'_>) {
 }
 
 fn open_all(sim: &Sim, m: &Cpu<'_>) {
-    for info in sim.hp.parts.pmu.info().iter().filter(|info| info.owner.is_some()) {
+    for info in sim.services.pmu.info().iter().filter(|info| info.owner.is_some()) {
         for event in EVENTS {
             if info.events.iter().all(|open| open.event != event) {
                 sim.pmu(m, info.number, Request::Open(event)).unwrap();
@@ -100,11 +100,11 @@ fn a_whole_cluster_leaves_and_comes_back() {
                 sim.up(m, BringupPolicy::Parallel);
                 open_all(sim, m);
                 m.live(10);
-                let clusters = sim.hp.parts.pmu.info();
+                let clusters = sim.services.pmu.info();
                 let away = |cpus: &CpuMask| !cpus.contains(sim.boot());
                 let Some(one) = clusters.iter().find(|c| away(&c.cpus)) else { return };
                 sim.gone(m, &one.cpus, mode);
-                let stopped = sim.hp.parts.pmu.info().swap_remove(one.number);
+                let stopped = sim.services.pmu.info().swap_remove(one.number);
                 assert_eq!((stopped.owner, stopped.events.len()), (None, 2));
                 assert!(!sim.counted(one.number, EVENTS[0]).1, "the counters still run");
                 m.live(10);
@@ -115,7 +115,7 @@ fn a_whole_cluster_leaves_and_comes_back() {
                 m.live(10);
                 owners(sim);
                 totals(sim, m);
-                let later = sim.hp.parts.pmu.info().swap_remove(one.number);
+                let later = sim.services.pmu.info().swap_remove(one.number);
                 let grown =
                     later.events.iter().zip(&stopped.events).all(|(l, s)| l.total > s.total);
                 assert!(grown, "{later:?}");

@@ -28,7 +28,7 @@ fn pinned_work_refuses_and_nothing_has_changed() {
                         assert_eq!(r.cpu, bad);
                         tally.count(0);
                     });
-                    let _ = sim.hp.parts.work.queue(bad, Item { pinned, run });
+                    let _ = sim.services.work.queue(bad, Item { pinned, run });
                 }
                 sim.set_console(m, bad);
                 let (marks, online) = (sim.marks().len(), sim.hp.online());

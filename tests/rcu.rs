@@ -19,7 +19,7 @@ fn reader(sim: &Arc<Sim>, cpu: CpuId, ms: u64) -> Arc<AtomicU64> {
     let (state, sim2) = (Arc::new(AtomicU64::new(0)), sim.clone());
     let said = state.clone();
     let run = Box::new(move |r: &baton::work::Running<'_>| {
-        let guard = sim2.hp.parts.rcu.read(r.cpu);
+        let guard = sim2.services.rcu.read(r.cpu);
         said.store(1, Relaxed);
         let until = r.machine.now() + r.machine.ticks_from_ms(ms);
         while r.machine.now() < until {
@@ -28,7 +28,7 @@ fn reader(sim: &Arc<Sim>, cpu: CpuId, ms: u64) -> Arc<AtomicU64> {
         said.store(2, Relaxed);
         drop(guard);
     });
-    let whose = sim.hp.parts.work.queue(cpu, Item { pinned: false, run });
+    let whose = sim.services.work.queue(cpu, Item { pinned: false, run });
     assert_eq!(whose, cpu);
     state
 }
@@ -55,10 +55,10 @@ fn a_long_reader(n: usize, stays: bool, seed: u64) {
         let state = reader(&own, cpu, READS_MS);
         let go = if stays { sim.aps().and_not(&CpuMask::from_iter([cpu])) } else { sim.aps() };
         reads(m, cpu, &state);
-        let before = sim.hp.parts.rcu.counts();
+        let before = sim.services.rcu.counts();
         let outcome = sim.gone(m, &go, TeardownMode::Parallel);
         assert_eq!(state.load(Relaxed), 2, "it is over before anybody is forgotten");
-        let counts = sim.hp.parts.rcu.counts();
+        let counts = sim.services.rcu.counts();
         assert_eq!(counts.synchronized - before.synchronized, 1, "one for all of them");
         let limit = READS_MS * MS + 2 * usual + 5 * MS;
         assert!(outcome.total < limit, "{} us, usually {}", outcome.total / 1000, usual / 1000);
@@ -90,9 +90,9 @@ fn serial_pays_a_grace_period_for_each() {
             Sim::new(n, seed).run(move |sim, m| {
                 for mode in MODES {
                     sim.up(m, BringupPolicy::Parallel);
-                    let before = sim.hp.parts.rcu.counts().synchronized;
+                    let before = sim.services.rcu.counts().synchronized;
                     let outcome = sim.gone(m, &sim.aps(), mode);
-                    let paid = sim.hp.parts.rcu.counts().synchronized - before;
+                    let paid = sim.services.rcu.counts().synchronized - before;
                     let serial = mode == TeardownMode::Serial;
                     assert_eq!(paid, if serial { n as u64 - 1 } else { 1 });
                     assert!(outcome.spans.grace > 0);
@@ -142,7 +142,7 @@ fn callbacks(n: usize, each: usize, denied: bool, mode: TeardownMode, seed: u64)
         assert!(outcome.clean() && outcome.quarantined().iter().eq(parked));
         let gone = |cpu: &CpuId| go.contains(*cpu);
         let left: usize =
-            sim.hp.topology().cpus().filter(gone).map(|c| sim.hp.parts.rcu.pending(c)).sum();
+            sim.hp.topology().cpus().filter(gone).map(|c| sim.services.rcu.pending(c)).sum();
         assert_eq!(left, 0, "callbacks stay with who is gone");
         m.live(100);
         tally.each_once();
@@ -164,16 +164,16 @@ fn queue(own: &Arc<Sim>, m: &Cpu<'_>, each: usize, tally: &Tally, reading: &Arc<
                     assert!(!early || reading.load(Relaxed) == 2, "it runs while that one reads");
                     tally.count(which);
                 };
-                sim.hp.parts.rcu.call(r.cpu, Box::new(callback));
+                sim.services.rcu.call(r.cpu, Box::new(callback));
             }
         });
-        let _ = own.hp.parts.work.queue(cpu, Item { pinned: false, run });
+        let _ = own.services.work.queue(cpu, Item { pinned: false, run });
     }
     assert!(busy, "the reader is to be there first");
     let boot = own.boot();
     for i in 0..each {
         let (tally, which) = (tally.clone(), boot.index() * each + i);
-        own.hp.parts.rcu.call(boot, Box::new(move || tally.count(which)));
+        own.services.rcu.call(boot, Box::new(move || tally.count(which)));
     }
     m.kick(&own.aps());
 }
@@ -205,10 +205,10 @@ fn a_reader_that_never_ends_is_named() {
                 reads(m, bad, &reading);
                 let tally = Tally::new(8);
                 queue(&own, m, 1, &tally, &reading);
-                let before = sim.hp.parts.rcu.counts().stalls;
+                let before = sim.services.rcu.counts().stalls;
                 let outcome = sim.down(m, &go, mode);
                 let named = |f: &baton::hotplug::Failure| (f.cpu, f.why) == (bad, Why::Reading);
-                assert_eq!(sim.hp.parts.rcu.counts().stalls, before + 1);
+                assert_eq!(sim.services.rcu.counts().stalls, before + 1);
                 if mode == TeardownMode::Serial {
                     assert!(outcome.stuck.len() == 1 && named(&outcome.stuck[0]));
                     assert!(outcome.off.is_empty() && sim.hp.online().len() == 8);

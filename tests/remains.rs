@@ -24,7 +24,7 @@ fn up(sim: &Sim, m: &Cpu<'_>) {
 }
 
 fn view(sim: &Sim) -> CpuMask {
-    let guard = sim.hp.parts.rcu.read(sim.boot());
+    let guard = sim.services.rcu.read(sim.boot());
     *sim.hp.online_view(&guard)
 }
 
@@ -36,7 +36,7 @@ fn a_refusal_leaves_the_view_as_it_was() {
                 up(sim, m);
                 let bad = sim.ap(0);
                 let item = Item { pinned: true, run: Box::new(|_| ()) };
-                let _ = sim.hp.parts.work.queue(bad, item);
+                let _ = sim.services.work.queue(bad, item);
                 let outcome = sim.hp.tear_down(m, &sim.aps(), mode);
                 assert_eq!(outcome.stuck.len(), 1, "{:?}", outcome.stuck);
                 assert_eq!(view(sim), sim.hp.online());
@@ -74,14 +74,14 @@ fn a_request_that_comes_while_work_waits_is_not_overlooked() {
                     let sim = inner.upgrade().unwrap();
                     let end = r.machine.now() + 300_000;
                     while r.machine.now() < end {
-                        sim.hp.idle(r.machine, r.cpu, Some(end));
+                        sim.services.idle(r.machine, r.cpu, Some(end));
                     }
                 });
-                let whose = sim.hp.parts.work.queue(busy, Item { pinned: false, run });
+                let whose = sim.services.work.queue(busy, Item { pinned: false, run });
                 m.kick(&CpuMask::from_iter([whose]));
                 let until = sim.now() + 50_000 + seed * 1000;
                 while sim.now() < until {
-                    sim.hp.idle(m, sim.boot(), Some(until));
+                    sim.services.idle(m, sim.boot(), Some(until));
                 }
                 let outcome = sim.hp.tear_down(m, &sim.aps(), mode);
                 assert_eq!(outcome.stuck, []);
@@ -123,7 +123,7 @@ fn who_is_off_owns_no_cluster() {
             }
             let again = sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
             assert_eq!(again.online, CpuMask::new());
-            for info in sim.hp.parts.pmu.info() {
+            for info in sim.services.pmu.info() {
                 let off = |cpu: &CpuId| sim.power(*cpu) == Power::Off;
                 assert_eq!(info.present.iter().find(off), None, "{info:?}");
             }
@@ -159,7 +159,7 @@ fn the_last_cluster_stops_at_the_jump() {
     seeds(0..60, |seed| {
         Sim::new(8, seed).run(move |sim, m| {
             up(sim, m);
-            let pmu = &sim.hp.parts.pmu;
+            let pmu = &sim.services.pmu;
             let Some(cluster) = pmu.cluster_of(sim.boot()) else { return };
             let pause = &mut |_| true;
             pmu.ask(m, sim.boot(), cluster, Request::Open(0x11), pause).unwrap();
@@ -200,7 +200,7 @@ fn work_without_end_does_not_hold_up_a_grace_period() {
     fn again(sim: &Weak<Sim>, cpu: CpuId) {
         let (Some(strong), weak) = (sim.upgrade(), sim.clone()) else { return };
         let run = Box::new(move |r: &Running<'_>| again(&weak, r.cpu));
-        let _ = strong.hp.parts.work.queue(cpu, Item { pinned: false, run });
+        let _ = strong.services.work.queue(cpu, Item { pinned: false, run });
     }
     seeds(0..20, |seed| {
         let sim = Sim::new(4, seed);
@@ -211,7 +211,7 @@ fn work_without_end_does_not_hold_up_a_grace_period() {
             m.kick(&CpuMask::from_iter([sim.ap(1)]));
             m.rest(1);
             let deadline = m.now() + m.ticks_from_ms(100);
-            assert_eq!(sim.hp.parts.rcu.synchronize(m, sim.boot(), How::Normal, deadline), Ok(()));
+            assert_eq!(sim.services.rcu.synchronize(m, sim.boot(), How::Normal, deadline), Ok(()));
         });
     });
 }

@@ -38,7 +38,7 @@ fn load(own: &Arc<Sim>, m: &Cpu<'_>, each: usize, random: &mut Random) -> Load {
 
 fn arm(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, deadline: u64, load: &Load, which: usize) {
     let (sim, tally, done) = (own.clone(), load.tally.clone(), load.done.clone());
-    let added = own.hp.parts.timers.add(
+    let added = own.services.timers.add(
         cpu,
         deadline,
         Box::new(move |f| {
@@ -60,7 +60,7 @@ fn item(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, load: &Load, which: usize) {
         tally.count(which);
         done.lock().unwrap().push((cpu, r.cpu));
     });
-    let whose = own.hp.parts.work.queue(cpu, Item { pinned: false, run });
+    let whose = own.services.work.queue(cpu, Item { pinned: false, run });
     if random_kick(which) {
         m.kick(&CpuMask::from_iter([whose]));
     }
@@ -85,7 +85,7 @@ fn left_behind(n: usize, each: usize, denied: bool, mode: TeardownMode, seed: u6
         let outcome = sim.down(m, &go, mode);
         assert!(outcome.clean() && outcome.quarantined().iter().eq(parked));
         for cpu in go.iter() {
-            let left = (sim.hp.parts.timers.len(cpu), sim.hp.parts.work.len(cpu));
+            let left = (sim.services.timers.len(cpu), sim.services.work.len(cpu));
             assert_eq!(left, (0, 0), "cpu {cpu} has kept something");
         }
         let before = load.done.lock().unwrap().len();

@@ -10,6 +10,7 @@ mod quiesce;
 mod seam;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
@@ -32,6 +33,7 @@ use crate::kernel::layout::Claims;
 use crate::machine::CrashKind;
 use crate::machine::inherited::Inherited;
 use crate::memory::Range;
+use crate::services::Services;
 use crate::trace::{Mark, Ring};
 
 /// Bytes that can wait between the interrupt that received them and the shell.
@@ -74,26 +76,30 @@ pub struct Board {
 /// What every CPU has to find.
 struct Shared {
     board: Board,
-    hotplug: Once<Hotplug>,
+    cpus: Once<(Arc<Services>, Hotplug)>,
 }
 
 static SHARED: Once<Shared> = Once::new();
 
 /// Makes the machine known to all CPUs. Boot CPU, once.
 pub fn publish(board: Board) -> &'static Board {
-    &SHARED.call_once(|| Shared { board, hotplug: Once::new() }).board
+    &SHARED.call_once(|| Shared { board, cpus: Once::new() }).board
 }
 
-/// Makes the hotplug state known to all CPUs. Boot CPU, once, after [`publish`].
-pub fn publish_hotplug(hotplug: Hotplug) -> &'static Hotplug {
+/// Makes services and hotplug state known to all CPUs. Boot CPU, once, after [`publish`].
+pub fn publish_cpus(
+    services: Arc<Services>,
+    hotplug: Hotplug,
+) -> (&'static Services, &'static Hotplug) {
     let shared = SHARED.get().expect("the machine was published before");
-    shared.hotplug.call_once(|| hotplug)
+    let (services, hotplug) = shared.cpus.call_once(|| (services, hotplug));
+    (services, hotplug)
 }
 
 /// The machine and its hotplug state, once both are published.
 pub fn shared() -> Option<(&'static Board, &'static Hotplug)> {
     let shared = SHARED.get()?;
-    Some((&shared.board, shared.hotplug.get()?))
+    Some((&shared.board, &shared.cpus.get()?.1))
 }
 
 /// The mark of a CPU, for a report.
@@ -211,8 +217,9 @@ impl Board {
 
 /// Runs the action of a shared interrupt; false if it has none.
 fn dispatch(cpu: CpuId, intid: u32) -> bool {
-    let Some((board, hotplug)) = shared() else { return false };
-    hotplug.parts.irqs.handle(&hotplug.parts.rcu, board, cpu, intid)
+    let Some(shared) = SHARED.get() else { return false };
+    let Some((services, _)) = shared.cpus.get() else { return false };
+    services.irqs.handle(&services.rcu, &shared.board, cpu, intid)
 }
 
 /// Called by the IRQ vector.

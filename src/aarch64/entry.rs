@@ -69,7 +69,7 @@ extern "C" fn primary_rust(
     let found = inherited::look(AtEntry { hcr_el2, cnthp_ctl_el2 });
     inherited::reset(entry_level);
     let (boot, board) = prepare(dtb, entry_at, entry_level, base, found);
-    let mut kernel = kernel::primary(board, boot, &board::publish_hotplug);
+    let mut kernel = kernel::primary(board, boot, &board::publish_cpus);
     let next = kernel.serve();
     core::mem::forget(kernel); // after a jump is decided nothing is tidied up
     finish(next, entry_level, base)

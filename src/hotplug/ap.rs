@@ -133,7 +133,7 @@ impl Ap<'_> {
     /// Sleeps until it is wanted. What it is wanted for decides whether interrupts are served.
     fn breathe(&self, quiet: u64) {
         let word = self.local.watch();
-        self.hp.breathe_with(self.m, self.cpu, |deadline| {
+        self.hp.services.breathe_with(self.m, self.cpu, |deadline| {
             self.m.wait_unless(word, quiet, deadline);
         });
     }
@@ -158,7 +158,7 @@ impl Ap<'_> {
             }
         } else {
             // It stayed while its cluster's owner left and found only CPUs that were to leave.
-            self.hp.parts.pmu.cpu_online(self.m, self.cpu);
+            self.hp.services.pmu.cpu_online(self.m, self.cpu);
         }
         self.local.served(Request::Return(ticket));
         self.arrive(ticket);

@@ -93,7 +93,7 @@ impl Hotplug {
     ) -> Result<(), (CpuId, StepFailure)> {
         // Its own step has done it, unless that was made to fail, or the CPU was turned off in the
         // middle: nobody may go on asking a CPU that is gone.
-        gone.iter().for_each(|cpu| _ = self.parts.pmu.forget(cpu, survivors));
+        gone.iter().for_each(|cpu| _ = self.services.pmu.forget(cpu, survivors));
         let (result, failed) = self.unprepare(m, dead, gone, survivors);
         for cpu in dead.and_not(&failed).iter() {
             self.cell(cpu).remote().set_off(Mark::Offline);

@@ -82,7 +82,7 @@ impl Hotplug {
                 return;
             }
             if kicks {
-                self.idle(m, cpu, None);
+                self.services.idle(m, cpu, None);
             } else {
                 m.look_again(word, seen);
             }

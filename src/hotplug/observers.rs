@@ -54,7 +54,7 @@ impl Hotplug {
     /// Publishes the view. Boot CPU.
     pub(super) fn publish_view(&self, online: CpuMask) {
         let old = self.observers.online.replace(Box::new(online));
-        self.parts.rcu.free_later(self.topology.boot(), old);
+        self.services.rcu.free_later(self.topology.boot(), old);
     }
 
     /// Adds an observer. `me` is the calling CPU.
@@ -74,12 +74,12 @@ impl Hotplug {
 
     fn change_list(&self, me: CpuId, change: impl FnOnce(&mut List)) {
         let observers = &self.observers;
-        let guard = self.parts.rcu.read(me);
+        let guard = self.services.rcu.read(me);
         let mut list = Box::new(observers.list.read(&guard).clone());
         drop(guard);
         change(&mut list);
         observers.count.store(list.len(), Ordering::Relaxed);
-        self.parts.rcu.free_later(me, observers.list.replace(list));
+        self.services.rcu.free_later(me, observers.list.replace(list));
     }
 
     /// Tells the observers, if there are any. `me` is the calling CPU.
@@ -92,7 +92,7 @@ impl Hotplug {
 
     #[inline(never)]
     fn tell_all(&self, me: CpuId, cpu: CpuId, mark: Mark) {
-        let guard = self.parts.rcu.read(me);
+        let guard = self.services.rcu.read(me);
         self.observers.list.read(&guard).iter().for_each(|(_, observer)| observer(cpu, mark));
     }
 }

@@ -96,7 +96,7 @@ impl Hotplug {
             if self.stop.state(ticket) != state {
                 return;
             }
-            self.idle(m, cpu, None);
+            self.services.idle(m, cpu, None);
         }
     }
 
@@ -113,7 +113,7 @@ impl Hotplug {
                 return;
             }
             let look_again = now + m.ticks_from_ms(LOOK_AGAIN_MS);
-            self.idle(m, self.topology.boot(), Some(look_again.min(deadline)));
+            self.services.idle(m, self.topology.boot(), Some(look_again.min(deadline)));
             if m.now() >= look_again {
                 self.wake_all(m, ticket);
             }

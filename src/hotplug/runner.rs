@@ -58,8 +58,8 @@ impl<'a> Runner<'a> {
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
     ) -> Self {
-        let context = Context { machine, parts: &hp.parts, cpu, survivors };
-        Self { hp, context, all: Together { machine, cpus, survivors, parts: &hp.parts } }
+        let context = Context { machine, services: &hp.services, cpu, survivors };
+        Self { hp, context, all: Together { machine, cpus, survivors, services: &hp.services } }
     }
 
     /// Runs a section upwards. On failure what was done is undone before this returns.

@@ -6,9 +6,9 @@ use core::ops::Range;
 
 pub use table::STEPS;
 
-use super::Subsystems;
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Machine, StepError};
+use crate::services::Services;
 use crate::trace::{Dir, StepId};
 
 /// Where a step runs.
@@ -45,8 +45,8 @@ pub struct Context<'a> {
     pub cpu: CpuId,
     /// Who stays. On the way up: all that are online.
     pub survivors: &'a Survivors,
-    /// The subsystems.
-    pub parts: &'a Subsystems,
+    /// The services.
+    pub services: &'a Services,
 }
 
 /// What a step may use when it acts for all CPUs of an operation.
@@ -57,8 +57,8 @@ pub struct Together<'a> {
     pub cpus: &'a CpuMask,
     /// Who stays. On the way up: all that are online.
     pub survivors: &'a Survivors,
-    /// The subsystems.
-    pub parts: &'a Subsystems,
+    /// The services.
+    pub services: &'a Services,
 }
 
 /// What a step does in one direction.

@@ -152,8 +152,8 @@ impl Run<'_> {
     }
 
     fn context(&self, cpu: CpuId) -> steps::Context<'_> {
-        let (parts, survivors) = (&self.hp.parts, &self.survivors);
-        steps::Context { machine: self.m, cpu, survivors, parts }
+        let (services, survivors) = (&self.hp.services, &self.survivors);
+        steps::Context { machine: self.m, cpu, survivors, services }
     }
 
     /// Moves what CPUs share away from those that leave. False if that was refused; all is as
@@ -232,7 +232,7 @@ impl Run<'_> {
         let patience = if left { hp.timeout_ms() } else { 0 };
         let deadline = m.now() + m.ticks_from_ms(patience);
         let (result, ticks) = hp.phase(m, Phase::Grace, Dir::Down, || {
-            hp.parts.rcu.synchronize(m, hp.topology.boot(), how, deadline)
+            hp.services.rcu.synchronize(m, hp.topology.boot(), how, deadline)
         });
         self.spans.grace += ticks;
         result

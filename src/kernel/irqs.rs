@@ -69,10 +69,10 @@ impl Kernel {
     /// a machine are alike in that, and those that are up have found it out by now.
     fn cluster(&mut self, number: usize) {
         let cluster = self.boot.description.clusters[number].clone();
-        let emulated = self.hotplug.parts.pmu.info().iter().any(|info| info.emulated);
+        let emulated = self.services.pmu.info().iter().any(|info| info.emulated);
         let intid = cluster.interrupt.intid;
         let interrupt = if emulated { Interrupt::edge(intid) } else { cluster.interrupt };
-        let pmu = &self.hotplug.parts.pmu;
+        let pmu = &self.services.pmu;
         let action = move |irq: &Irq<'_>| handled(pmu.overflow(irq.machine, number, irq.cpu));
         let action = Box::new(action);
         self.request(interrupt, &cluster.name, Kind::Managed, cluster.cpus, action);
@@ -88,10 +88,10 @@ impl Kernel {
         action: Action,
     ) -> bool {
         let (hotplug, name) = (self.hotplug, name.into());
-        let (rcu, cpu) = (&hotplug.parts.rcu, hotplug.topology().boot());
+        let (rcu, cpu) = (&self.services.rcu, hotplug.topology().boot());
         let here = Here { machine: self.board, cpu, rcu, online: &hotplug.everybody_stays() };
         let wanted = Wanted { interrupt, name, affinity, kind, action };
-        let result = hotplug.parts.irqs.request(&here, wanted);
+        let result = self.services.irqs.request(&here, wanted);
         if let Err(why) = &result {
             self.boot.warnings.push(format!("interrupt {}: {why}", interrupt.intid));
         }

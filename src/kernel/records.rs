@@ -100,7 +100,11 @@ impl Kernel {
             self.record(&Record::Interrupts(Interrupts { generation, sent, handled }));
         }
         if on {
-            match Load::on(Site { board: self.board, hotplug: self.hotplug }) {
+            match Load::on(Site {
+                board: self.board,
+                hotplug: self.hotplug,
+                services: self.services,
+            }) {
                 Ok(load) => self.load = Some(load),
                 Err(why) => self.error("load", &why),
             }

@@ -54,7 +54,7 @@ impl Kernel {
                 }
                 None => self.read_line(&mut editor),
             };
-            self.hotplug.run_due(board, self.hotplug.topology().boot());
+            self.services.run_due(board, self.hotplug.topology().boot());
             if let Some(next) = self.run(&line) {
                 return next;
             }
@@ -123,7 +123,7 @@ impl Kernel {
                     return line;
                 }
             }
-            self.hotplug.breathe(board, self.hotplug.topology().boot());
+            self.services.breathe(board, self.hotplug.topology().boot());
         }
     }
 

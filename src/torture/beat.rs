@@ -88,7 +88,7 @@ impl Beat {
         let next = beat.clone();
         let action = Box::new(move |fired: &Fired<'_>| Self::fire(&next, fired, home));
         let at = site.board.now() + beat.period;
-        let added = site.hotplug.parts.timers.add(home, at, action);
+        let added = site.services.timers.add(home, at, action);
         if added.earliest {
             site.wake(me, added.cpu);
         }
@@ -100,7 +100,7 @@ impl Beat {
         beat.queued.fetch_add(1, Ordering::Relaxed);
         let next = beat.clone();
         let run = Box::new(move |running: &Running<'_>| Self::run(&next, running, home));
-        let at = beat.site.hotplug.parts.work.queue(home, Item { pinned: false, run });
+        let at = beat.site.services.work.queue(home, Item { pinned: false, run });
         beat.site.wake(fired.cpu, at);
     }
 

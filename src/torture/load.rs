@@ -41,7 +41,7 @@ impl Load {
     /// A cluster that does not answer. Nothing is on then.
     pub fn on(site: Site) -> Result<Self, String> {
         let mut clusters = Vec::new();
-        for cluster in 0..site.hotplug.parts.pmu.clusters() {
+        for cluster in 0..site.services.pmu.clusters() {
             match monitors::ask(site, cluster, Request::Open(CYCLES)) {
                 Ok(_) => clusters.push(cluster),
                 Err(PmuError::AlreadyOpen { .. } | PmuError::Stopped { .. }) => {}
@@ -131,7 +131,7 @@ fn send(site: Site, sources: &Sources, cpu: CpuId, m: &dyn Machine, flow: Flow) 
     sources.send(m, cpu.index());
     // No disk, or no room: others send.
     let _ = devices::read(site);
-    if let (Flow::All, Some(cluster)) = (flow, site.hotplug.parts.pmu.cluster_of(cpu)) {
+    if let (Flow::All, Some(cluster)) = (flow, site.services.pmu.cluster_of(cpu)) {
         sources.send_line(m, cluster);
     }
 }

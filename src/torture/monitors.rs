@@ -22,14 +22,14 @@ pub(super) struct Monitors {
 
 impl Monitors {
     pub(super) fn new(site: Site) -> Self {
-        let clusters = site.hotplug.parts.pmu.info();
+        let clusters = site.services.pmu.info();
         let pairs = clusters.iter().flat_map(|c| c.events.iter().map(|e| (c.number, e.event)));
         Self { site, open: BTreeMap::new(), others: pairs.collect(), asked: 0 }
     }
 
     /// One request to one cluster. Boot CPU.
     pub(super) fn round(&mut self, random: &mut Random, findings: &Findings) {
-        let clusters = self.site.hotplug.parts.pmu.clusters();
+        let clusters = self.site.services.pmu.clusters();
         if clusters == 0 {
             return;
         }
@@ -76,7 +76,7 @@ impl Monitors {
 
     /// No total goes backwards, and what is open is there.
     fn look(&mut self, cluster: usize, findings: &Findings) {
-        let info = self.site.hotplug.parts.pmu.info();
+        let info = self.site.services.pmu.info();
         let events = info.get(cluster).map_or(&[][..], |info| &info.events);
         for ((_, event), before) in self.open.iter_mut().filter(|((c, _), _)| *c == cluster) {
             let Some(now) = events.iter().find(|e| e.event == *event).map(|e| e.total) else {
@@ -126,7 +126,7 @@ pub(super) fn ask(site: Site, cluster: usize, request: Request) -> Result<u64, P
         site.nap(site.in_ms(1));
         site.board.now() < deadline
     };
-    site.hotplug.parts.pmu.ask(site.board, site.boot(), cluster, request, &mut pause)
+    site.services.pmu.ask(site.board, site.boot(), cluster, request, &mut pause)
 }
 
 fn backwards(cluster: usize, event: u16, before: u64, now: u64) -> alloc::string::String {

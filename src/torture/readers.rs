@@ -66,7 +66,7 @@ impl Readers {
     /// A read side on the calling CPU. With `linger`, in ordinary context, it stays at the value
     /// for a moment, and looks again.
     pub(super) fn read(&self, site: Site, m: &dyn Machine, cpu: CpuId, linger: bool) {
-        let guard = site.hotplug.parts.rcu.read(cpu);
+        let guard = site.services.rcu.read(cpu);
         let words = &self.cell.read(&guard).0.0;
         let number = words[0].load(Ordering::Relaxed);
         if linger {
@@ -84,12 +84,12 @@ impl Readers {
         self.queued.fetch_add(1, Ordering::Relaxed);
         let ran = self.ran.clone();
         let callback = move || _ = ran.fetch_add(1, Ordering::Release);
-        site.hotplug.parts.rcu.call(cpu, Box::new(callback));
+        site.services.rcu.call(cpu, Box::new(callback));
     }
 
     /// One update in one of the ways that there are. Boot CPU.
     pub(super) fn update(&self, site: Site, random: &mut Random, findings: &Findings) {
-        let (rcu, boot) = (&site.hotplug.parts.rcu, site.boot());
+        let (rcu, boot) = (&site.services.rcu, site.boot());
         let (new, grave) = value(self.updates.fetch_add(1, Ordering::Relaxed) + 1);
         self.bury(grave);
         let old = self.cell.replace(new);
@@ -107,7 +107,7 @@ impl Readers {
     /// All callbacks that were queued before have run afterwards. Boot CPU.
     pub(super) fn barrier(&self, site: Site, findings: &Findings) {
         let before = self.queued.load(Ordering::Acquire);
-        let rcu = &site.hotplug.parts.rcu;
+        let rcu = &site.services.rcu;
         if let Err(stall) = rcu.barrier(site.board, site.boot(), site.in_ms(WAIT_MS)) {
             return findings.add(format!("rcu: barrier: CPUs {} hold it up", stall.cpus.ranges()));
         }

@@ -86,7 +86,7 @@ impl Watch {
             format!("hotplug: {what}: only {} are off", outcome.off.ranges())
         });
         self.agree(&stay, &what, findings);
-        if let Some((intid, cpu)) = hp.parts.irqs.stray(m, set) {
+        if let Some((intid, cpu)) = self.site.services.irqs.stray(m, set) {
             findings.add(format!("hotplug: {what}: interrupt {intid} still goes to CPU {cpu}"));
         }
     }
@@ -108,14 +108,14 @@ impl Watch {
     fn agree(&self, wanted: &CpuMask, what: &str, findings: &Findings) {
         let (hp, boot) = (self.site.hotplug, self.site.boot());
         let marks = hp.online();
-        let guard = hp.parts.rcu.read(boot);
+        let guard = self.site.services.rcu.read(boot);
         let view = *hp.online_view(&guard);
         drop(guard);
         findings.check(marks == *wanted && view == *wanted, || {
             let (w, m, v) = (wanted.ranges(), marks.ranges(), view.ranges());
             format!("hotplug: {what}: {w} should be online, marks say {m}, the view {v}")
         });
-        for row in hp.parts.irqs.rows() {
+        for row in self.site.services.irqs.rows() {
             let fine = row.effective.is_none_or(|cpu| wanted.contains(cpu));
             findings
                 .check(fine, || format!("irq: {what}: {} goes to a CPU that is off", row.intid));
@@ -141,7 +141,7 @@ impl Watch {
 
 /// The owner of each cluster is an online CPU of it, and there is one if there is such a CPU.
 fn owners(site: Site, online: &CpuMask, what: &str, findings: &Findings) {
-    for info in site.hotplug.parts.pmu.info() {
+    for info in site.services.pmu.info() {
         let here = info.cpus.and(online);
         let fine = match info.owner {
             Some(owner) => here.contains(owner),

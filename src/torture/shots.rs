@@ -47,7 +47,7 @@ impl Shots {
         if random.one_in(4)
             && let Some(id) = self.ids.pop_front()
         {
-            self.cancelled += u64::from(self.site.hotplug.parts.timers.cancel(id));
+            self.cancelled += u64::from(self.site.services.timers.cancel(id));
         }
     }
 
@@ -59,7 +59,7 @@ impl Shots {
             counts.fired.fetch_add(1, Ordering::Release);
         });
         let at = site.board.now() + site.board.ticks_from_us(random.below(LONGEST_US) as u64);
-        let added = site.hotplug.parts.timers.add(random.cpu(site.cpus()), at, action);
+        let added = site.services.timers.add(random.cpu(site.cpus()), at, action);
         if added.earliest {
             site.wake(site.boot(), added.cpu);
         }

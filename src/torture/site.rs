@@ -3,6 +3,7 @@
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::Hotplug;
 use crate::machine::Board;
+use crate::services::Services;
 
 /// The machine and its CPUs.
 #[derive(Clone, Copy)]
@@ -11,6 +12,8 @@ pub struct Site {
     pub board: &'static dyn Board,
     /// Its CPUs.
     pub hotplug: &'static Hotplug,
+    /// What lives on them.
+    pub services: &'static Services,
 }
 
 impl Site {
@@ -30,8 +33,8 @@ impl Site {
     /// The boot CPU does what is due, and sleeps until something is, `until` at the latest.
     pub(super) fn nap(&self, until: u64) {
         let boot = self.boot();
-        self.hotplug.run_due(self.board, boot);
-        self.hotplug.idle(self.board, boot, Some(until));
+        self.services.run_due(self.board, boot);
+        self.services.idle(self.board, boot, Some(until));
     }
 
     /// The same until `done` or so many milliseconds have passed; true if done.

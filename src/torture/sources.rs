@@ -27,7 +27,7 @@ impl Sources {
     /// Asks for up to `count` interrupts that nobody has, from the last one down: devices have low
     /// numbers. Boot CPU.
     pub(super) fn request(site: Site, count: usize, hook: &Hook) -> Self {
-        let taken: Vec<u32> = site.hotplug.parts.irqs.rows().iter().map(|r| r.intid).collect();
+        let taken: Vec<u32> = site.services.irqs.rows().iter().map(|r| r.intid).collect();
         let mut free = vec![];
         for intid in (32..site.board.shared_end()).rev().filter(|intid| !taken.contains(intid)) {
             if free.len() == count {
@@ -35,8 +35,8 @@ impl Sources {
             }
             free.extend(one(site, intid, hook));
         }
-        let clusters = site.hotplug.parts.pmu.info();
-        let irqs = &site.hotplug.parts.irqs;
+        let clusters = site.services.pmu.info();
+        let irqs = &site.services.irqs;
         let line = |intid| irqs.counter(intid).map(|counter| Line::new(intid, counter));
         let lines = clusters.iter().filter_map(|cluster| line(cluster.intid)).collect();
         Self { free, lines }
@@ -44,7 +44,7 @@ impl Sources {
 
     /// Gives them back; nothing is out any more, or it is lost. Boot CPU.
     pub(super) fn release(&self, site: Site) -> Result<(), String> {
-        let irqs = &site.hotplug.parts.irqs;
+        let irqs = &site.services.irqs;
         let result = |source: &Arc<Source>| irqs.free(&here(site, &everybody(site)), source.intid);
         self.free.iter().try_for_each(result).map_err(|why| why.to_string())
     }
@@ -94,7 +94,7 @@ impl Sources {
 }
 
 fn describe(site: Site, intid: u32) -> String {
-    let (irqs, board) = (&site.hotplug.parts.irqs, site.board);
+    let (irqs, board) = (&site.services.irqs, site.board);
     let cpu = |cpu: Option<crate::cpu::CpuId>| cpu.map_or("nobody".into(), |c| c.to_string());
     format!(
         "interrupt {intid} was sent and not handled: taken by {}, routed to {}, {}",
@@ -109,7 +109,7 @@ fn everybody(site: Site) -> crate::cpu::Survivors {
 }
 
 fn here<'a>(site: Site, online: &'a crate::cpu::Survivors) -> Here<'a> {
-    let rcu = &site.hotplug.parts.rcu;
+    let rcu = &site.services.rcu;
     Here { machine: site.board, cpu: site.boot(), rcu, online }
 }
 
@@ -136,6 +136,6 @@ fn one(site: Site, intid: u32, hook: &Hook) -> Option<Arc<Source>> {
     let affinity = CpuMask::first(site.cpus());
     let (name, action) = ("torture".into(), Box::new(action));
     let wanted = Wanted { interrupt, name, affinity, kind: Kind::Balanced, action };
-    let irqs = &site.hotplug.parts.irqs;
+    let irqs = &site.services.irqs;
     irqs.request(&here(site, &everybody(site)), wanted).ok().map(|()| source)
 }

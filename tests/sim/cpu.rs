@@ -86,10 +86,10 @@ impl Cpu<'_> {
     pub fn live(&self, ms: u64) {
         let until = self.now() + self.ticks_from_ms(ms);
         while self.now() < until {
-            self.sim.hp.run_due(self, self.id);
+            self.sim.services.run_due(self, self.id);
             // Not longer than that: a timer may be due before.
             let pause = until.min(self.now() + self.ticks_from_us(200));
-            self.sim.hp.idle(self, self.id, Some(pause));
+            self.sim.services.idle(self, self.id, Some(pause));
         }
     }
 

@@ -28,6 +28,7 @@ use baton::hotplug::state::Request;
 use baton::interrupt::Interrupt;
 use baton::irq::{Handled, Here, Kind, Wanted};
 use baton::platform::Cluster;
+use baton::services::Services;
 use baton::trace::{Event, Mark, What};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -57,6 +58,8 @@ type Life = Coroutine<(), (), ()>;
 pub struct Sim {
     /// The engine.
     pub hp: Hotplug,
+    /// What its steps act on.
+    pub services: Arc<Services>,
     state: Mutex<State>,
 }
 
@@ -74,9 +77,10 @@ impl Sim {
         let topology = Topology::new(&mpidrs, mpidrs[boot as usize]).unwrap();
         let clusters = clusters(n, seed);
         let state = State::new(n, topology.boot(), seed, &clusters, controller);
-        let hp = Hotplug::new(topology, &clusters, 1);
+        let services = Arc::new(Services::new(&topology, &clusters));
+        let hp = Hotplug::new(topology, services.clone(), 1);
         hp.set_timeout_ms(TIMEOUT_MS);
-        Arc::new(Self { hp, state: Mutex::new(state) })
+        Arc::new(Self { hp, services, state: Mutex::new(state) })
     }
 
     /// Runs `body` on the boot CPU and every other CPU along with it, until `body` returns.
@@ -173,13 +177,13 @@ impl Sim {
         for (intid, (cpu, _)) in &state.spis.routes {
             assert!(self.may_take(*cpu), "interrupt {intid} is routed to {cpu}, at {event:?}");
         }
-        if self.hp.parts.rcu.running().contains(caller) {
-            let guard = self.hp.parts.rcu.read(caller);
+        if self.services.rcu.running().contains(caller) {
+            let guard = self.services.rcu.read(caller);
             for cpu in self.hp.online_view(&guard).iter() {
                 assert!(self.may_take(cpu), "cpu {cpu} is in the view, at {event:?}");
             }
         }
-        let parts = &self.hp.parts;
+        let parts = &self.services;
         if mark == Mark::Offline {
             let left = [parts.timers.len(event.cpu), parts.rcu.pending(event.cpu)];
             assert_eq!(left, [0, 0], "cpu {} has left timers or callbacks", event.cpu);
@@ -241,7 +245,7 @@ impl Sim {
 
     /// The console's interrupt is wanted on one CPU; false if that is refused.
     pub fn set_console(&self, m: &Cpu<'_>, cpu: CpuId) -> bool {
-        let (irqs, wanted) = (&self.hp.parts.irqs, CpuMask::from_iter([cpu]));
+        let (irqs, wanted) = (&self.services.irqs, CpuMask::from_iter([cpu]));
         irqs.set_affinity(m, &self.hp.everybody_stays(), CONSOLE, &wanted).is_ok()
     }
 
@@ -252,7 +256,7 @@ impl Sim {
 
     fn request_console(&self, m: &Cpu<'_>) {
         let online = self.hp.everybody_stays();
-        let (rcu, cpu) = (&self.hp.parts.rcu, self.boot());
+        let (rcu, cpu) = (&self.services.rcu, self.boot());
         let wanted = Wanted {
             interrupt: Interrupt::level(CONSOLE),
             name: "console".into(),
@@ -261,7 +265,7 @@ impl Sim {
             action: Box::new(|_| Handled::Yes),
         };
         let here = Here { machine: m, cpu, rcu, online: &online };
-        self.hp.parts.irqs.request(&here, wanted).unwrap();
+        self.services.irqs.request(&here, wanted).unwrap();
     }
 
     pub fn set_serial(&self, serial: bool) {
@@ -319,7 +323,7 @@ impl Sim {
         }
         let console = self.console();
         assert_eq!(self.hp.mark(console), Mark::Online, "console: {console:?}");
-        assert_eq!(self.hp.parts.irqs.effective(CONSOLE), Some(console));
+        assert_eq!(self.services.irqs.effective(CONSOLE), Some(console));
     }
 }
 

@@ -77,7 +77,7 @@ impl Sim {
 
     /// The online view, as the calling CPU reads it.
     pub fn view(&self, m: &Cpu<'_>) -> CpuMask {
-        *self.hp.online_view(&self.hp.parts.rcu.read(m.id))
+        *self.hp.online_view(&self.services.rcu.read(m.id))
     }
 
     /// A random set of APs, never empty.
@@ -115,19 +115,19 @@ impl Sim {
         action: impl Fn(&Irq<'_>) -> Handled + Send + Sync + 'static,
     ) {
         let online = self.hp.everybody_stays();
-        let here = Here { machine: m, cpu: m.id, rcu: &self.hp.parts.rcu, online: &online };
+        let here = Here { machine: m, cpu: m.id, rcu: &self.services.rcu, online: &online };
         let (name, action) = (format!("device {}", interrupt.intid), Box::new(action));
         let wanted = Wanted { interrupt, name, affinity, kind, action };
-        self.hp.parts.irqs.request(&here, wanted).unwrap();
+        self.services.irqs.request(&here, wanted).unwrap();
     }
 
     /// Asks for the overflow interrupts of all clusters.
     pub fn ask_for_clusters(self: &Arc<Self>, m: &Cpu<'_>) {
-        for (number, info) in self.hp.parts.pmu.info().into_iter().enumerate() {
+        for (number, info) in self.services.pmu.info().into_iter().enumerate() {
             let sim = Arc::downgrade(self);
             self.ask(m, Interrupt::level(info.intid), info.cpus, Kind::Managed, move |irq| {
                 let sim = sim.upgrade().expect("a machine that runs");
-                let had = sim.hp.parts.pmu.overflow(irq.machine, number, irq.cpu);
+                let had = sim.services.pmu.overflow(irq.machine, number, irq.cpu);
                 if had { Handled::Yes } else { Handled::No }
             });
         }
@@ -164,7 +164,7 @@ impl Sim {
     }
 
     pub fn row(&self, intid: u32) -> Row {
-        self.hp.parts.irqs.rows().into_iter().find(|row| row.intid == intid).unwrap()
+        self.services.irqs.rows().into_iter().find(|row| row.intid == intid).unwrap()
     }
 
     /// Lets one CPU at a time into a step, and watches that; or lets that be.
@@ -190,10 +190,10 @@ impl Sim {
     pub fn pmu(&self, m: &Cpu<'_>, cluster: usize, request: Request) -> Result<u64, PmuError> {
         use baton::machine::{Clock, Ipi};
         let deadline = m.now() + m.ticks_from_ms(super::TIMEOUT_MS);
-        self.hp.parts.pmu.ask(m, m.id, cluster, request, &mut |owner| {
+        self.services.pmu.ask(m, m.id, cluster, request, &mut |owner| {
             m.kick(&CpuMask::from_iter([owner]));
             let now = m.now();
-            self.hp.idle(m, m.id, Some(now + 50_000));
+            self.services.idle(m, m.id, Some(now + 50_000));
             now < deadline
         })
     }

@@ -19,8 +19,8 @@ impl Cpu<'_> {
         let mut any = false;
         while let Some(intid) = self.acknowledge() {
             any = true;
-            let hp = &self.sim.hp;
-            let known = hp.parts.irqs.handle(&hp.parts.rcu, self, self.id, intid);
+            let services = &self.sim.services;
+            let known = services.irqs.handle(&services.rcu, self, self.id, intid);
             assert!(known, "interrupt {intid} came to cpu {}, and is nobody's", self.id);
             self.done(intid);
         }

@@ -29,9 +29,9 @@ pub static STEPS: [Step; 12] = [
         name: "timers:prepare",
         section: Section::Prepare,
         what: "per-CPU timers; those of the dead move to a survivor",
-        up: Act::Sure(|c| c.parts.timers.open(c.cpu)),
+        up: Act::Sure(|c| c.services.timers.open(c.cpu)),
         down: Act::All(|t| {
-            inherit(t, |to| t.parts.timers.pull(t.cpus, to));
+            inherit(t, |to| t.services.timers.pull(t.cpus, to));
             Ok(())
         }),
         ..EACH
@@ -40,13 +40,13 @@ pub static STEPS: [Step; 12] = [
         name: "work:prepare",
         section: Section::Prepare,
         what: "per-CPU work; that of the dead moves to a survivor",
-        check: Some(|c| match c.parts.work.pinned(c.cpu) {
+        check: Some(|c| match c.services.work.pinned(c.cpu) {
             true => Err(StepError::PinnedWork),
             false => Ok(()),
         }),
-        up: Act::Sure(|c| c.parts.work.open(c.cpu)),
+        up: Act::Sure(|c| c.services.work.open(c.cpu)),
         down: Act::All(|t| {
-            inherit(t, |to| t.parts.work.pull(t.cpus, to));
+            inherit(t, |to| t.services.work.pull(t.cpus, to));
             Ok(())
         }),
         ..EACH
@@ -56,7 +56,7 @@ pub static STEPS: [Step; 12] = [
         section: Section::Prepare,
         what: "RCU callbacks; those of the dead move to a survivor",
         down: Act::All(|t| {
-            inherit(t, |to| t.parts.rcu.splice(t.cpus, to));
+            inherit(t, |to| t.services.rcu.splice(t.cpus, to));
             Ok(())
         }),
         ..EACH
@@ -72,8 +72,8 @@ pub static STEPS: [Step; 12] = [
         name: "rcu:starting",
         section: Section::Starting,
         what: "grace periods wait for the CPU",
-        up: Act::Sure(|c| c.parts.rcu.cpu_starting(c.cpu)),
-        down: Act::Sure(|c| c.parts.rcu.cpu_dying(c.cpu)),
+        up: Act::Sure(|c| c.services.rcu.cpu_starting(c.cpu)),
+        down: Act::Sure(|c| c.services.rcu.cpu_dying(c.cpu)),
         ..EACH
     },
     Step {
@@ -113,10 +113,10 @@ pub static STEPS: [Step; 12] = [
         section: Section::Online,
         what: "performance monitors of the cluster; their owner hands over, or stops them",
         up: Act::Sure(|c| {
-            c.parts.pmu.cpu_online(c.machine, c.cpu);
+            c.services.pmu.cpu_online(c.machine, c.cpu);
         }),
         down: Act::Sure(|c| {
-            c.parts.pmu.cpu_leaving(c.machine, c.cpu, c.survivors);
+            c.services.pmu.cpu_leaving(c.machine, c.cpu, c.survivors);
         }),
         ..EACH
     },
@@ -141,10 +141,10 @@ fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
 }
 
 fn irqs_up(t: &Together<'_>) -> Result<(), StepError> {
-    Ok(t.parts.irqs.restore(t.machine, t.survivors)?)
+    Ok(t.services.irqs.restore(t.machine, t.survivors)?)
 }
 
 fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
-    let plan = t.parts.irqs.plan(t.survivors)?;
-    Ok(t.parts.irqs.apply(t.machine, &plan)?)
+    let plan = t.services.irqs.plan(t.survivors)?;
+    Ok(t.services.irqs.apply(t.machine, &plan)?)
 }

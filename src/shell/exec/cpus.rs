@@ -102,7 +102,7 @@ impl Kernel {
                 let text = "the CPU was told to crash, and its report should have come";
                 let end = self.board.now() + self.board.hz();
                 while self.board.now() < end {
-                    self.hotplug.idle(self.board, boot, Some(end));
+                    self.services.idle(self.board, boot, Some(end));
                 }
                 self.say(Level::Warning, text);
             }

@@ -75,7 +75,7 @@ impl Kernel {
             return Err(format!("{away} reads are not back; `irqs` shows where they should go"));
         }
         let until = deadline.min(now + self.board.ticks_from_ms(LOOK_MS));
-        self.hotplug.idle(self.board, self.hotplug.topology().boot(), Some(until));
+        self.services.idle(self.board, self.hotplug.topology().boot(), Some(until));
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ impl Kernel {
                 "{intid:>5}  {name:<15}  each CPU      each CPU  yes      {trigger:<7}  {taken:>10}"
             ));
         }
-        let rows = self.hotplug.parts.irqs.rows();
+        let rows = self.services.irqs.rows();
         for row in rows {
             let routed = self.board.route_of(row.intid);
             let trigger = self.board.status_of(row.intid).trigger;
@@ -72,7 +72,7 @@ impl Kernel {
             return Err(format!("there is no CPU {stranger}; this machine has 0-{last}"));
         }
         let online = self.hotplug.everybody_stays();
-        let irqs = &self.hotplug.parts.irqs;
+        let irqs = &self.services.irqs;
         irqs.set_affinity(self.board, &online, intid, &wanted).map_err(|e| e.to_string())
     }
 

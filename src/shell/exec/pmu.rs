@@ -18,7 +18,7 @@ const LONGEST_PAUSE_US: u64 = 1000;
 impl Kernel {
     /// The table, of one cluster or of all.
     pub(super) fn pmu(&self, only: Option<usize>) -> Outcome {
-        let clusters = self.hotplug.parts.pmu.info();
+        let clusters = self.services.pmu.info();
         if clusters.is_empty() {
             self.print(&PmuError::NoCluster { asked: 0, clusters: 0 }.to_string());
             return Ok(None);
@@ -79,7 +79,7 @@ impl Kernel {
     }
 
     fn with_owner(&self) -> impl Iterator<Item = ClusterInfo> {
-        self.hotplug.parts.pmu.info().into_iter().filter(|c| c.owner.is_some())
+        self.services.pmu.info().into_iter().filter(|c| c.owner.is_some())
     }
 
     /// Asks a cluster, and sleeps until its owner has answered.
@@ -94,11 +94,11 @@ impl Kernel {
                 return false;
             }
             board.kick(&CpuMask::from_iter([owner]));
-            hotplug.idle(board, me, Some(deadline.min(now + board.ticks_from_us(pause_us))));
+            self.services.idle(board, me, Some(deadline.min(now + board.ticks_from_us(pause_us))));
             pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
             true
         };
-        hotplug.parts.pmu.ask(board, me, cluster, request, &mut pause).map_err(Failed)
+        self.services.pmu.ask(board, me, cluster, request, &mut pause).map_err(Failed)
     }
 }
 

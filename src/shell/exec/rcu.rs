@@ -12,7 +12,7 @@ const OVERDUE_MS: u64 = 1000;
 
 impl Kernel {
     pub(super) fn rcu(&self) -> Outcome {
-        let rcu = &self.hotplug.parts.rcu;
+        let rcu = &self.services.rcu;
         let c = rcu.counts();
         self.print(&format!(
             "grace periods  {} waited for, {} of them expedited; {} for callbacks; {} stalls",
@@ -40,7 +40,7 @@ impl Kernel {
 
     fn cpus_by_state(&self) {
         let online = self.hotplug.online();
-        let running = self.hotplug.parts.rcu.running().and(&online);
+        let running = self.services.rcu.running().and(&online);
         let offline = CpuMask::first(self.hotplug.topology().len()).and_not(&online);
         let states = [
             ("running", running, "a grace period waits for them"),
@@ -57,7 +57,7 @@ impl Kernel {
         let (board, hotplug) = (self.board, self.hotplug);
         let begin = board.now();
         let deadline = begin + board.ticks_from_ms(hotplug.timeout_ms());
-        let rcu = &hotplug.parts.rcu;
+        let rcu = &self.services.rcu;
         let done = rcu.synchronize(board, hotplug.topology().boot(), how, deadline);
         done.map_err(|stall| stall.to_string())?;
         let us: String = super::us(self.ns(board.now() - begin));

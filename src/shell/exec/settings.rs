@@ -37,7 +37,7 @@ impl Kernel {
     }
 
     fn settings(&self) {
-        let console = self.console_intid().and_then(|i| self.hotplug.parts.irqs.effective(i));
+        let console = self.console_intid().and_then(|i| self.services.irqs.effective(i));
         let console = console.map_or("none".into(), |c| c.to_string());
         self.print(&format!("loglevel     {}", self.loglevel()));
         self.print(&format!("console.cpu  {console}"));

@@ -48,6 +48,6 @@ impl Kernel {
     }
 
     fn site(&self) -> Site {
-        Site { board: self.board, hotplug: self.hotplug }
+        Site { board: self.board, hotplug: self.hotplug, services: self.services }
     }
 }
