@@ -32,33 +32,20 @@ ifneq ($(KEY),)
   export BATON_KEY := $(abspath $(KEY))
 endif
 
-# Installs Debian packages, as root or through sudo; without apt, names what is missing.
-define apt_install
-$(info $(shell \
-  if ! command -v apt-get >/dev/null; then echo "no apt here; install by hand: $(1)"; exit; fi; \
-  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-  echo "apt: installing $(1)"; log=$$(mktemp); \
-  { $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1); } >/dev/null 2>$$log \
-    || { echo "apt failed:"; tail -3 $$log; }; rm -f $$log))
-endef
-
-missing = $(if $(shell command -v $(1)),,$(2))
-# libFuzzer is C++; nothing else is.
-CXX_NEEDED = $(if $(filter fuzz fuzz-keep,$(MAKECMDGOALS)),$(call missing,c++,g++))
-QUIET := help clean
+# Set-up, once: .cargo/setup installs what is missing and chooses the Rust toolchain, and the stamp
+# has the choice. It is a recipe, so `make -n` installs nothing; what is looked at while this file is
+# read (has anything to be done again?) changes nothing. KTC=auto|rustup|system
+KTC    ?= auto
+export KTC
+SETUP  := build/setup-$(KTC)
+QUIET  := help clean
 ifneq ($(filter-out $(QUIET),$(MAKECMDGOALS)),)
-  NEEDED := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev) $(CXX_NEEDED))
-  ifneq ($(NEEDED),)
-    $(call apt_install,$(NEEDED))
-    STILL := $(strip $(call missing,qemu-system-aarch64,qemu-system-arm) $(call missing,dtc,device-tree-compiler) $(call missing,cc,gcc libc6-dev) $(CXX_NEEDED))
-    ifneq ($(STILL),)
-      $(error missing: $(STILL). Install them and run make again)
-    endif
-  endif
-  include .cargo/toolchain.mk
+  NEEDS := qemu dtc cc $(if $(filter fuzz fuzz-keep fuzzer,$(MAKECMDGOALS)),c++) $(filter lint,$(MAKECMDGOALS))
+  STALE := $(filter setup,$(MAKECMDGOALS))$(shell .cargo/setup stale $(SETUP) $(NEEDS))
 endif
 
-CARGO  ?= cargo
+CARGO  := .cargo/cargo
+TARGET := aarch64-unknown-none-softfloat
 BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
@@ -72,7 +59,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch tool lint lint-tools fuzz fuzz-keep fuzzer clean test-host test-loom test-guest
+.PHONY: help setup run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -92,6 +79,7 @@ help:
 	@echo "make fuzz    search for input that breaks a parser: FUZZ_SECONDS (30) for each of FUZZ_TARGETS (all),"
 	@echo "             guided by coverage; and FUZZ_CASES (20000) for each property"
 	@echo "make fuzz-keep   add what fuzzing found to reach more code to tests/fuzz/corpus"
+	@echo "make setup   what all of these do first, once: install what is missing, choose the Rust toolchain"
 	@echo "make clean   remove everything that was built"
 	@echo
 	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|icount|kvm APPEND='...'"
@@ -103,6 +91,14 @@ help:
 	@echo "           whose Linux is the hypervisor, where this host can't be it)"
 	@echo "Examples:  make run CPUS=80 ACCEL=tcg-single      make bench CPUS=80"
 	@echo "The host tool does more: target/debug/baton --help"
+
+setup: $(SETUP)
+	@. $(SETUP) && echo "toolchain: $$TOOLCHAIN"
+
+$(SETUP): .cargo/setup $(if $(STALE),FORCE)
+	@.cargo/setup run $@ $(NEEDS)
+
+FORCE:
 
 run: image
 	@$(BATON) run --image $(IMAGE) --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
@@ -162,26 +158,32 @@ probe: tool
 	@$(BATON) image $(BAREOUT)/probe $(PROBE)
 
 # A plugin for QEMU that says which instructions access devices: for tests.
-watch: $(SYSROOT_STAMP)
+watch: | $(SETUP)
 	@$(CARGO) build --locked --quiet -p baton-watch
 
-tool: $(SYSROOT_STAMP)
-	@echo "toolchain: $(TOOLCHAIN_NAME)"
+tool: | $(SETUP)
+	@. $(SETUP) && echo "toolchain: $$TOOLCHAIN"
 	@$(CARGO) build --locked --quiet -p baton-qemu
 
-# All results of the three families in one last line.
+# All results of the three families in one last line. A dry run shows what each family would do.
+FAMILIES := test-host test-loom test-guest
+DRY := $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 test: image floor probe watch
+ifneq ($(DRY),)
+	@for family in $(FAMILIES); do $(MAKE) --no-print-directory $$family; done
+else
 	@rm -f target/test.log
-	@status=0; for family in test-host test-loom test-guest; do \
+	@status=0; for family in $(FAMILIES); do \
 	  echo "== $$family"; $(MAKE) --no-print-directory -s $$family 2>&1 | tee -a target/test.log; \
 	  [ $${PIPESTATUS[0]} = 0 ] || status=1; done; \
 	awk -v status=$$status '/^test result:/ { passed += $$4; failed += $$6 } \
 	  END { if (status && !failed) failed = 1; printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || passed == 0 }' target/test.log
+endif
 
-test-host: $(SYSROOT_STAMP)
+test-host: | $(SETUP)
 	@$(CARGO) test --locked --workspace --exclude floor --exclude probe --no-fail-fast -- --skip real-guest::
 
-test-loom: $(SYSROOT_STAMP)
+test-loom: | $(SETUP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
 # What the tests in QEMU are told.
@@ -195,21 +197,13 @@ test-guest: image floor probe watch $(HYPERVISOR) $(LINUX)/.done
 kvm-test: image floor probe $(HYPERVISOR) $(LINUX)/.done
 	@$(GUEST_TESTS) BATON_ACCEL=kvm $(CARGO) test --locked -p baton-qemu --test guest -- $(or $(TESTS),real-guest::)
 
-lint: $(SYSROOT_STAMP) lint-tools
+lint: | $(SETUP)
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
 	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -p probe -- -D warnings
 	@$(CARGO) test --locked --quiet -p baton-qemu --test licences
 
-# Debian's compiler comes without them.
-lint-tools:
-ifeq ($(KTC),system)
-ifeq ($(and $(wildcard /usr/bin/cargo-fmt),$(wildcard /usr/bin/cargo-clippy)),)
-	$(call apt_install,rustfmt-web rust-web-clippy)
-endif
-endif
-
-fuzz: $(SYSROOT_STAMP) fuzzer
+fuzz: fuzzer
 	@PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --locked --release -p baton --lib --test kexec_plan --test fdt_mutations
 	@$(FUZZ) $(FUZZER) target/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
@@ -220,11 +214,11 @@ fuzz-keep: fuzzer
 # macros, which run while building.
 SANCOV := passes=sancov-module codegen-units=1 debug-assertions $(addprefix llvm-args=-sanitizer-coverage-, \
   level=4 inline-8bit-counters pc-table trace-compares)
-HOST    = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
+HOST    = $$($(CARGO) -vV | sed -n 's/^host: //p')
 FUZZER  = target/fuzz/build/$(HOST)/release/fuzz-target
 FUZZ    = $(CARGO) run --locked --quiet -p baton-fuzz --bin fuzz --
 
-fuzzer: $(SYSROOT_STAMP)
+fuzzer: | $(SETUP)
 	@RUSTFLAGS="$(addprefix -C ,$(SANCOV))" $(CARGO) build --locked --quiet --release --target $(HOST) \
 	  --target-dir target/fuzz/build -p baton-fuzz --bin fuzz-target --features libfuzzer
 
