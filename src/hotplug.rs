@@ -9,7 +9,7 @@
 //! - [`fault`]: failures on purpose.
 //!
 //! The boot CPU runs one operation at a time. It tells CPUs what to do through their request word,
-//! kicks them, and sleeps on one [`Latch`]; the last CPU to arrive kicks it back. So an operation
+//! wakes them, and sleeps on one [`Latch`]; the last CPU to arrive wakes it back. So an operation
 //! costs one wake-up per CPU and one of the boot CPU, whatever the number of CPUs.
 //!
 //! [`Latch`]: crate::sync::Latch
@@ -60,7 +60,7 @@ use steps::Section;
 /// How long a sleep of the boot CPU lasts at most before it looks for itself.
 const LOOK_AGAIN_MS: u64 = 10;
 
-/// First pause between two looks at what comes without a kick; doubles up to
+/// First pause between two looks at what comes without an IPI; doubles up to
 /// [`LONGEST_PAUSE_US`].
 const FIRST_PAUSE_US: u64 = 20;
 const LONGEST_PAUSE_US: u64 = 1000;
@@ -250,12 +250,12 @@ impl Hotplug {
         self.tell(self.topology.boot(), cpu, Mark::Dead);
     }
 
-    /// Looks for `done` in pauses that double, for what nobody can kick us about; true if done.
+    /// Looks for `done` in pauses that double, for what nobody can wake us about; true if done.
     fn poll(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
         self.look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
     }
 
-    /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't kick us, so
+    /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't wake us, so
     /// it looks again now and then.
     fn wait_until(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
         let pause = LOOK_AGAIN_MS * 1000;

@@ -30,12 +30,12 @@
 //! way down only the CPU moves the word, until firmware says OFF and the boot CPU takes it over.
 //!
 //! **The cell's request** is the other direction: the boot CPU stores what it wants (release) and
-//! kicks; the CPU reads it when it wakes (acquire). A kick stays pending, so nothing between the
+//! wakes; the CPU reads it when it wakes (acquire). An IPI stays pending, so nothing between the
 //! last look and the sleep is lost. A request carries the ticket of its operation.
 //!
 //! **The latch** ([`sync::Latch`]) counts down one operation in one word: operation number and
 //! arrivals to come. Arriving is acquire-release, so whoever sees zero sees all that every arriver
-//! did. The last one alone kicks the boot CPU: an operation costs one wake-up per CPU and one of
+//! did. The last one alone wakes the boot CPU: an operation costs one wake-up per CPU and one of
 //! the boot CPU. A straggler's ticket is of another operation and counts for nothing.
 //!
 //! **Claims** (fanout only) are one word again: operation and next index. Each CPU that is alive

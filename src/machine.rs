@@ -42,9 +42,9 @@ pub trait Clock {
     /// Ticks per second of the counter.
     fn hz(&self) -> u64;
 
-    /// Sleeps until this CPU is kicked, takes an interrupt, or `deadline` (ticks) passes; may
-    /// return early. Nothing that happened between the caller's last look and the sleep is lost: a
-    /// kick stays pending and ends the sleep at once. Any CPU, in ordinary context.
+    /// Sleeps until this CPU is woken, takes an interrupt, or `deadline` (ticks) passes; may
+    /// return early. Nothing that happened between the caller's last look and the sleep is lost: an
+    /// IPI stays pending and ends the sleep at once. Any CPU, in ordinary context.
     fn wait(&self, deadline: Option<u64>);
 
     /// As [`Clock::wait`], but only while `word` holds `quiet`: if it holds something else when the
@@ -61,7 +61,7 @@ pub trait Clock {
     /// Gives way for a moment: to another CPU that shares this one's hardware thread, or until
     /// `word` no longer holds `seen`, or until an interrupt, whatever comes first; 1 ms at the
     /// latest, and perhaps at once. For the few looks before a [`Clock::wait`], where what is
-    /// waited for is likely to be there sooner than a kick could be. Any CPU.
+    /// waited for is likely to be there sooner than an IPI could be. Any CPU.
     fn look_again(&self, word: &AtomicU64, seen: u64) {
         let _ = (word, seen);
     }
@@ -99,7 +99,7 @@ pub trait Ipi {
     /// Ends the [`Clock::wait`] of each CPU in the set. All stores before the call are visible to
     /// them after they wake. Any CPU whose interrupt controller is up; the set may contain CPUs
     /// that are off, for which it does nothing.
-    fn kick(&self, cpus: &CpuMask);
+    fn wake(&self, cpus: &CpuMask);
 }
 
 /// Memory of a CPU that is not up. Boot CPU only.
@@ -153,7 +153,7 @@ pub trait Local {
     /// Takes interrupts again after a [`Clock::wait_unless`] that served nothing; otherwise nothing.
     fn resume(&self) {}
 
-    /// With `false` only kicks get through from now on, with `true` every interrupt again.
+    /// With `false` only IPIs get through from now on, with `true` every interrupt again.
     fn interrupts(&self, all: bool);
 }
 

@@ -159,7 +159,7 @@ impl Pmu {
     }
 
     /// Carries out a request that waits for the calling CPU's cluster; one load if there is none.
-    /// Online CPUs, in ordinary context, when they were kicked.
+    /// Online CPUs, in ordinary context, when they were woken.
     pub fn serve(&self, m: &dyn ClusterPmu, cpu: CpuId) {
         if let Some((cluster, _)) = self.place(cpu) {
             cluster.serve(m);

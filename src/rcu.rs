@@ -85,7 +85,7 @@ struct Totals {
 pub struct Counts {
     /// Grace periods that a [`Rcu::synchronize`] waited for, of either kind.
     pub synchronized: u64,
-    /// Those of them that kicked.
+    /// Those of them that sent IPIs.
     pub expedited: u64,
     /// Waits that ended at their deadline.
     pub stalls: u64,

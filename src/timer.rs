@@ -56,13 +56,13 @@ pub struct TimerId {
 
 /// A timer that was added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use = "the CPU has to be kicked if it sleeps longer than until the new deadline"]
+#[must_use = "the CPU has to be woken if it sleeps longer than until the new deadline"]
 pub struct Added {
     /// Its name.
     pub id: TimerId,
     /// Whose it is: the CPU asked for, or the one that has taken over from it.
     pub cpu: CpuId,
-    /// It is that CPU's next one: kick the CPU, so that it re-arms.
+    /// It is that CPU's next one: wake the CPU, so that it re-arms.
     pub earliest: bool,
 }
 
@@ -74,7 +74,7 @@ struct Earliest(AtomicU64);
 pub struct Timers {
     queues: Queues<BTreeMap<Key, Action>>,
     /// Of each CPU, so that a look costs one load. Stored under the queue's lock. Relaxed: what is
-    /// in the queue is read under the lock, and who adds an earlier one kicks.
+    /// in the queue is read under the lock, and who adds an earlier one wakes.
     earliest: Box<[Earliest]>,
     sequence: AtomicU64,
     /// How often timers of a dead CPU have moved.
@@ -98,7 +98,7 @@ impl Timers {
     }
 
     /// Adds a timer to a CPU, `deadline` in ticks of the counter; one in the past fires at the next
-    /// look. Any CPU, ordinary context. The caller kicks [`Added::cpu`] if it is another CPU and
+    /// look. Any CPU, ordinary context. The caller wakes [`Added::cpu`] if it is another CPU and
     /// [`Added::earliest`] says so.
     pub fn add(&self, cpu: CpuId, deadline: u64, action: Action) -> Added {
         // Relaxed: only tells timers apart, in order on each CPU that adds.
@@ -130,7 +130,7 @@ impl Timers {
         true
     }
 
-    /// When this CPU's next timer is due, ticks. Any CPU; exact on the CPU itself after a kick.
+    /// When this CPU's next timer is due, ticks. Any CPU; exact on the CPU itself after an IPI.
     pub fn next(&self, cpu: CpuId) -> Option<u64> {
         let at = self.earliest.get(cpu.index())?.0.load(Ordering::Relaxed);
         (at != NONE).then_some(at)
@@ -154,7 +154,7 @@ impl Timers {
     }
 
     /// Moves the timers of CPUs that are confirmed OFF to one that stays, and all that is meant for
-    /// them from now on. Deadlines stay. Boot CPU, which kicks the target if any have moved.
+    /// them from now on. Deadlines stay. Boot CPU, which wakes the target if any have moved.
     /// Returns how many.
     pub fn pull(&self, dead: &CpuMask, to: Target) -> usize {
         self.queues.close(dead, to, |cpu, from, target| {

@@ -50,7 +50,7 @@ struct Waiting(AtomicUsize);
 pub struct Work {
     queues: Queues<VecDeque<Item>>,
     /// Lengths, so that a look costs one load. Stored under the queue's lock. Relaxed: what is in
-    /// the queue is read under the lock, and who queues an item kicks.
+    /// the queue is read under the lock, and who queues an item wakes.
     waiting: Box<[Waiting]>,
 }
 
@@ -69,10 +69,10 @@ impl Work {
         self.queues.open(cpu);
     }
 
-    /// Queues an item. Any CPU, ordinary context. Returns whose it is, which the caller kicks if it
+    /// Queues an item. Any CPU, ordinary context. Returns whose it is, which the caller wakes if it
     /// is another CPU: the CPU asked for, or the one that has taken over from it. A pinned item
     /// stays with its CPU even while that is away.
-    #[must_use = "the CPU has to be kicked"]
+    #[must_use = "the CPU has to be woken"]
     pub fn queue(&self, cpu: CpuId, item: Item) -> CpuId {
         if item.pinned {
             self.queues.with(cpu, |queue| self.push(cpu, queue, item))
@@ -95,7 +95,7 @@ impl Work {
     }
 
     /// Moves the items of CPUs that are confirmed OFF to one that stays, in order and behind its
-    /// own, and all that is meant for them from now on; pinned ones excepted. Boot CPU, which kicks
+    /// own, and all that is meant for them from now on; pinned ones excepted. Boot CPU, which wakes
     /// the target if any have moved. Returns how many.
     pub fn pull(&self, dead: &CpuMask, to: Target) -> usize {
         self.queues.close(dead, to, |cpu, from, target| {
@@ -117,7 +117,7 @@ impl Work {
         self.queues.with(cpu, |queue| queue.iter().any(|item| item.pinned))
     }
 
-    /// How many items wait for the CPU. Any CPU; exact on the CPU itself after a kick.
+    /// How many items wait for the CPU. Any CPU; exact on the CPU itself after an IPI.
     pub fn len(&self, cpu: CpuId) -> usize {
         self.waiting.get(cpu.index()).map_or(0, |word| word.0.load(Ordering::Relaxed))
     }

@@ -1,4 +1,5 @@
 //! Bringing CPUs up when all goes well, and that a seed decides everything.
+#![cfg(not(loom))]
 
 mod sim;
 

@@ -1,4 +1,5 @@
 //! Many operations in a row on one machine, with everything that can go wrong at random.
+#![cfg(not(loom))]
 
 mod sim;
 

@@ -1,4 +1,5 @@
 //! Steps that run on one CPU at a time, while all others run together.
+#![cfg(not(loom))]
 
 mod sim;
 

@@ -1,5 +1,6 @@
 //! Clusters in the device trees under `dts/fixtures`: those that can be used, and one warning for
 //! each that cannot.
+#![cfg(not(loom))]
 
 mod fdt_support;
 

@@ -1,5 +1,6 @@
 //! The device trees under `dts/fixtures`, good and broken, through `platform::describe`. Each
 //! broken one ends in exactly one error or in exactly the warnings listed here.
+#![cfg(not(loom))]
 
 mod fdt_support;
 

@@ -1,4 +1,5 @@
 //! Trigger modes in the device trees under `dts/fixtures`.
+#![cfg(not(loom))]
 
 mod fdt_support;
 

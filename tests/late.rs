@@ -1,4 +1,5 @@
 //! CPUs that firmware does not bring, or not in time.
+#![cfg(not(loom))]
 
 mod sim;
 

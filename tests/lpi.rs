@@ -1,4 +1,5 @@
 //! Memory that redistributors go on writing to is nobody's when a kernel starts.
+#![cfg(not(loom))]
 
 mod fdt_support;
 

@@ -1,4 +1,5 @@
 //! Teardowns that are refused before anything changes, and steps that fail in every direction.
+#![cfg(not(loom))]
 
 mod sim;
 
@@ -41,7 +42,7 @@ fn pinned_work_refuses_and_nothing_has_changed() {
                     assert_eq!((outcome.off.len(), sim.marks().len()), (0, marks));
                     assert_eq!((sim.hp.online(), sim.console()), (online, bad));
                     sim.whole(m);
-                    m.kick(&CpuMask::from_iter([bad]));
+                    m.wake(&CpuMask::from_iter([bad]));
                     m.live(2);
                     tally.each_once();
                     sim.gone(m, &sim.aps(), mode);

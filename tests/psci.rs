@@ -1,4 +1,5 @@
 //! Firmware that says no, or nothing, or yes too late, while others come and go.
+#![cfg(not(loom))]
 
 mod sim;
 

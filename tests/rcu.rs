@@ -1,4 +1,5 @@
 //! Readers, grace periods and callbacks while CPUs leave.
+#![cfg(not(loom))]
 
 mod sim;
 
@@ -33,10 +34,10 @@ fn reader(sim: &Arc<Sim>, cpu: CpuId, ms: u64) -> Arc<AtomicU64> {
     state
 }
 
-/// Kicks the CPU and waits until it reads.
+/// Wakes the CPU and waits until it reads.
 fn reads(m: &Cpu<'_>, cpu: CpuId, state: &AtomicU64) {
     use baton::machine::Ipi;
-    m.kick(&CpuMask::from_iter([cpu]));
+    m.wake(&CpuMask::from_iter([cpu]));
     while state.load(Relaxed) == 0 {
         m.live(1);
     }
@@ -175,7 +176,7 @@ fn queue(own: &Arc<Sim>, m: &Cpu<'_>, each: usize, tally: &Tally, reading: &Arc<
         let (tally, which) = (tally.clone(), boot.index() * each + i);
         own.services.rcu.call(boot, Box::new(move || tally.count(which)));
     }
-    m.kick(&own.aps());
+    m.wake(&own.aps());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What holds whatever became of an operation.
+#![cfg(not(loom))]
 
 mod sim;
 
@@ -78,7 +79,7 @@ fn a_request_that_comes_while_work_waits_is_not_overlooked() {
                     }
                 });
                 let whose = sim.services.work.queue(busy, Item { pinned: false, run });
-                m.kick(&CpuMask::from_iter([whose]));
+                m.wake(&CpuMask::from_iter([whose]));
                 let until = sim.now() + 50_000 + seed * 1000;
                 while sim.now() < until {
                     sim.services.idle(m, sim.boot(), Some(until));
@@ -184,7 +185,7 @@ fn who_is_lost_with_a_kick_takes_nobody_along() {
                 Sim::new(4, seed).run(move |sim, m| {
                     up(sim, m);
                     let lost = sim.ap(seed as usize % 3);
-                    sim.faults(lost, |f| f.lose_at_kick = Some(left));
+                    sim.faults(lost, |f| f.lose_at_wake = Some(left));
                     let outcome = sim.hp.tear_down(m, &sim.aps(), mode);
                     let others = |f: &&Failure| f.cpu != lost;
                     assert_eq!(outcome.stuck.iter().find(others), None);
@@ -208,7 +209,7 @@ fn work_without_end_does_not_hold_up_a_grace_period() {
         sim.run(move |sim, m| {
             up(sim, m);
             again(&weak, sim.ap(1));
-            m.kick(&CpuMask::from_iter([sim.ap(1)]));
+            m.wake(&CpuMask::from_iter([sim.ap(1)]));
             m.rest(1);
             let deadline = m.now() + m.ticks_from_ms(100);
             assert_eq!(sim.services.rcu.synchronize(m, sim.boot(), How::Normal, deadline), Ok(()));

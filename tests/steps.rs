@@ -1,4 +1,5 @@
 //! Steps that fail on the way up.
+#![cfg(not(loom))]
 
 mod sim;
 

@@ -1,4 +1,5 @@
 //! Timers and work of CPUs that leave: once, not too early, and by somebody who is there.
+#![cfg(not(loom))]
 
 mod sim;
 
@@ -49,7 +50,7 @@ fn arm(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, deadline: u64, load: &Load, whic
         }),
     );
     if added.earliest && added.cpu != m.id() {
-        m.kick(&CpuMask::from_iter([added.cpu]));
+        m.wake(&CpuMask::from_iter([added.cpu]));
     }
 }
 
@@ -62,11 +63,11 @@ fn item(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, load: &Load, which: usize) {
     });
     let whose = own.services.work.queue(cpu, Item { pinned: false, run });
     if random_kick(which) {
-        m.kick(&CpuMask::from_iter([whose]));
+        m.wake(&CpuMask::from_iter([whose]));
     }
 }
 
-/// Some are queued without a kick: they are still there when their CPU leaves.
+/// Some are queued without an IPI: they are still there when their CPU leaves.
 fn random_kick(which: usize) -> bool {
     which.is_multiple_of(3)
 }
@@ -97,7 +98,7 @@ fn left_behind(n: usize, each: usize, denied: bool, mode: TeardownMode, seed: u6
         if random.one_in(2) {
             let _ = sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
         }
-        m.kick(&sim.hp.online());
+        m.wake(&sim.hp.online());
         m.live(25);
         load.tally.each_once();
         late.tally.each_once();
@@ -140,7 +141,7 @@ fn a_call_off_moves_nothing() {
                 };
                 let outcome = sim.down(m, &go, mode);
                 assert!(matches!(outcome.stuck[..], [f] if matches!(f.why, Why::Step(_))));
-                m.kick(&sim.hp.online());
+                m.wake(&sim.hp.online());
                 m.live(25);
                 load.tally.each_once();
                 let done = load.done.lock().unwrap();

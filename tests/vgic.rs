@@ -1,4 +1,5 @@
 //! What holds on the interrupt controller of the architecture and on KVM's, and what does not.
+#![cfg(not(loom))]
 
 mod sim;
 

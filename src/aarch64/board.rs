@@ -155,23 +155,23 @@ impl Board {
         percpu::current().unwrap_or(&self.areas[self.topology.boot().index()])
     }
 
-    pub(super) fn send_kick(&self, cpus: &CpuMask) {
+    pub(super) fn send_ipi(&self, cpus: &CpuMask) {
         let mpidr = |i: usize| self.topology.mpidr(CpuId(i as u16)).expect("a CPU of the topology");
-        self.gic.kick(cpus, &mpidr, &self.areas);
+        self.gic.wake(cpus, &mpidr, &self.areas);
     }
 
     /// Serves one interrupt of this CPU.
     pub(super) fn interrupt(&self, intid: u32) {
         let me = self.me();
         if intid == KICK {
-            me.count_kick();
-            me.kick();
+            me.count_ipi();
+            me.wake();
             self.crash_if_told(me.cpu);
         } else if intid == self.timer_ppi.intid {
             timer::silence();
             me.count_timer();
             self.overflow_due(me);
-            me.kick();
+            me.wake();
         } else if !dispatch(me.cpu, intid) {
             self.silence(me, intid);
         }
@@ -198,9 +198,9 @@ impl Board {
         drop(input);
         let (me, boot) = (self.me(), self.topology.boot());
         if me.cpu == boot {
-            me.kick();
+            me.wake();
         } else {
-            self.send_kick(&CpuMask::from_iter([boot]));
+            self.send_ipi(&CpuMask::from_iter([boot]));
         }
         any
     }

@@ -25,16 +25,16 @@ use tock_registers::interfaces::Readable;
 
 pub use redistributor::Redistributors;
 
-/// The software generated interrupt that a kick is.
+/// The software generated interrupt that an IPI is.
 pub const KICK: u32 = 0;
 
-/// Priority of kicks; lower numbers win.
+/// Priority of IPIs; lower numbers win.
 const KICK_PRIORITY: u8 = 0x20;
 /// Priority of everything else.
 const PRIORITY: u8 = 0xa0;
 /// Lets everything through.
 const MASK_NONE: u8 = 0xf0;
-/// Lets only kicks through, whether or not the mask and the priorities are seen shifted by one bit
+/// Lets only IPIs through, whether or not the mask and the priorities are seen shifted by one bit
 /// (two security states, IHI 0069 4.8.1).
 const MASK_ALL_BUT_KICKS: u8 = 0xa0;
 
@@ -99,7 +99,7 @@ impl Gic {
         each!(self, g => g.init_distributor(boot, quiet))
     }
 
-    /// Wakes and enables this CPU's part; only kicks get through.
+    /// Wakes and enables this CPU's part; only IPIs get through.
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
         each!(self, g => g.cpu_up(cpu))
     }
@@ -125,17 +125,17 @@ impl Gic {
         each!(self, g => g.enable_private(cpu, intid, on));
     }
 
-    /// Lets every interrupt of this CPU through, or only kicks.
+    /// Lets every interrupt of this CPU through, or only IPIs.
     pub fn filter(&self, all: bool) {
         let mask = if all { MASK_NONE } else { MASK_ALL_BUT_KICKS };
         each!(self, g => g.set_priority_mask(mask));
     }
 
-    /// Kicks every CPU in the set.
-    pub fn kick(&self, cpus: &CpuMask, mpidrs: &dyn Fn(usize) -> Mpidr, areas: &[PerCpu]) {
+    /// Wakes every CPU in the set.
+    pub fn wake(&self, cpus: &CpuMask, mpidrs: &dyn Fn(usize) -> Mpidr, areas: &[PerCpu]) {
         match self {
-            Self::V3(g) => g.kick(cpus, mpidrs),
-            Self::V2(g) => g.kick(cpus, areas),
+            Self::V3(g) => g.wake(cpus, mpidrs),
+            Self::V2(g) => g.wake(cpus, areas),
         }
     }
 

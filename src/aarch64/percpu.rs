@@ -18,18 +18,18 @@ pub struct PerCpu {
     entry_level: AtomicU64,
     /// Interrupts have been masked since a wait that served none.
     masked: AtomicBool,
-    /// Only kicks are to get through once they are not masked any more.
+    /// Only IPIs are to get through once they are not masked any more.
     filter: AtomicBool,
     /// Its timer is armed.
     armed: AtomicBool,
-    /// A kick that its owner has not seen yet.
-    kicked: AtomicBool,
+    /// An IPI that its owner has not seen yet.
+    woken: AtomicBool,
     /// Its redistributor is as after power-on.
     clean: AtomicBool,
     /// Its bit in a GICv2 target list, 0 until it is up.
     gicv2_target: AtomicU64,
-    /// Kicks and timer interrupts taken; only its owner writes.
-    kicks: AtomicU64,
+    /// IPIs and timer interrupts taken; only its owner writes.
+    ipis: AtomicU64,
     timer: AtomicU64,
 }
 
@@ -43,17 +43,17 @@ impl PerCpu {
             masked: AtomicBool::new(false),
             filter: AtomicBool::new(false),
             armed: AtomicBool::new(false),
-            kicked: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
             clean: AtomicBool::new(false),
             gicv2_target: AtomicU64::new(0),
-            kicks: AtomicU64::new(0),
+            ipis: AtomicU64::new(0),
             timer: AtomicU64::new(0),
         }
     }
 
     /// Forgets what the last life of this CPU left. The CPU is off.
     pub fn reset(&self) {
-        for flag in [&self.kicked, &self.masked, &self.filter, &self.armed] {
+        for flag in [&self.woken, &self.masked, &self.filter, &self.armed] {
             flag.store(false, Ordering::Relaxed);
         }
         self.entry_level.store(0, Ordering::Relaxed);
@@ -85,13 +85,13 @@ impl PerCpu {
         self.masked.load(Ordering::Relaxed)
     }
 
-    /// Sets [`Self::is_masked`]; with `false`, says whether only kicks are to get through.
+    /// Sets [`Self::is_masked`]; with `false`, says whether only IPIs are to get through.
     pub fn set_masked(&self, masked: bool) -> bool {
         self.masked.store(masked, Ordering::Relaxed);
         !masked && self.filter.swap(false, Ordering::Relaxed)
     }
 
-    /// Only kicks are to get through, once they are not masked any more.
+    /// Only IPIs are to get through, once they are not masked any more.
     pub fn filter_later(&self) {
         self.filter.store(true, Ordering::Relaxed);
     }
@@ -106,19 +106,19 @@ impl PerCpu {
         self.armed.store(armed, Ordering::Relaxed);
     }
 
-    /// Notes a kick. From the interrupt handler of this CPU only.
-    pub fn kick(&self) {
-        self.kicked.store(true, Ordering::Relaxed);
+    /// Notes an IPI. From the interrupt handler of this CPU only.
+    pub fn wake(&self) {
+        self.woken.store(true, Ordering::Relaxed);
     }
 
-    /// Takes a kick.
-    pub fn take_kick(&self) -> bool {
-        self.kicked.swap(false, Ordering::Relaxed)
+    /// Takes an IPI.
+    pub fn take_ipi(&self) -> bool {
+        self.woken.swap(false, Ordering::Relaxed)
     }
 
-    /// Counts a kick. From the interrupt handler of this CPU only.
-    pub fn count_kick(&self) {
-        self.kicks.store(self.kicks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    /// Counts an IPI. From the interrupt handler of this CPU only.
+    pub fn count_ipi(&self) {
+        self.ipis.store(self.ipis.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Counts a timer interrupt. From the interrupt handler of this CPU only.
@@ -128,8 +128,8 @@ impl PerCpu {
 
     /// What it has counted, in all its lives.
     pub fn taken(&self) -> Private {
-        let [kicks, timer] = [&self.kicks, &self.timer].map(|n| n.load(Ordering::Relaxed));
-        Private { kicks, timer }
+        let [ipis, timer] = [&self.ipis, &self.timer].map(|n| n.load(Ordering::Relaxed));
+        Private { ipis, timer }
     }
 
     /// Its bit in a GICv2 target list.

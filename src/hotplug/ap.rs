@@ -188,7 +188,7 @@ impl Ap<'_> {
             return false;
         }
         self.die(&runner, Some(Mark::ApIdleDead));
-        // No kick to sleepers: the GIC is down. Who waits for the end of it looks for itself.
+        // No IPI to sleepers: the GIC is down. Who waits for the end of it looks for itself.
         self.hp.stop.ack(ticket, StopState::Run);
         true
     }
@@ -269,7 +269,7 @@ impl Ap<'_> {
         Next::Off
     }
 
-    /// A step failed on the way up, and all are undone: say so, and that it will be off. No kick:
+    /// A step failed on the way up, and all are undone: say so, and that it will be off. No IPI:
     /// the GIC is down, the boot CPU looks for itself.
     fn failed(&self, at: Mark, failure: StepFailure, ticket: Ticket) {
         self.local.fail(failure);
@@ -301,7 +301,7 @@ impl Ap<'_> {
 
     fn arrive(&self, ticket: Ticket) {
         if self.hp.latch.arrive(ticket) {
-            self.m.kick(&self.hp.boot_mask());
+            self.m.wake(&self.hp.boot_mask());
         }
     }
 }

@@ -59,29 +59,29 @@ impl Hotplug {
         body: impl FnOnce() -> R,
     ) -> R {
         let turn = &self.exclusive.turns[usize::from(id.0)];
-        // In the starting section the GIC may be down, and nobody can kick or be kicked.
-        let kicks = step.section == Section::Online;
+        // In the starting section the GIC may be down, and nobody can wake or be woken.
+        let ipis = step.section == Section::Online;
         if !turn.take(cpu) {
-            self.await_turn(m, cpu, turn, kicks);
+            self.await_turn(m, cpu, turn, ipis);
         }
         let result = body();
         if let Some(next) = turn.release(cpu)
-            && kicks
+            && ipis
         {
-            m.kick(&CpuMask::from_iter([next]));
+            m.wake(&CpuMask::from_iter([next]));
         }
         result
     }
 
-    /// Who can't be kicked watches the word that says whose turn it is: before the timer's step
+    /// Who can't be woken watches the word that says whose turn it is: before the timer's step
     /// nothing else would end its sleep.
-    fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, kicks: bool) {
+    fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, ipis: bool) {
         loop {
             let (word, seen) = turn.watch(cpu);
             if turn.mine(cpu) {
                 return;
             }
-            if kicks {
+            if ipis {
                 self.services.idle(m, cpu, None);
             } else {
                 m.look_again(word, seen);

@@ -49,7 +49,7 @@ impl Hotplug {
         }
     }
 
-    /// Kicks those that sleep for the change that an acknowledgement has made. The last CPU to
+    /// Wakes those that sleep for the change that an acknowledgement has made. The last CPU to
     /// assemble notes when that was.
     pub(super) fn after_ack(&self, m: &dyn Machine, acked: Acked) {
         let Acked::Advanced(to) = acked else { return };
@@ -62,17 +62,17 @@ impl Hotplug {
     pub(super) fn wake_sleepers(&self, m: &dyn Machine) {
         let sleepers = self.stop.sleepers();
         if !sleepers.is_empty() {
-            m.kick(&sleepers);
+            m.wake(&sleepers);
         }
     }
 
-    /// Kicks all that take part and have not died, whoever was to do it: a CPU that was lost between
-    /// taking the sleepers down and kicking them has taken their names along. Boot CPU, when what
+    /// Wakes all that take part and have not died, whoever was to do it: a CPU that was lost between
+    /// taking the sleepers down and waking them has taken their names along. Boot CPU, when what
     /// it waits for does not come.
     pub(super) fn wake_all(&self, m: &dyn Machine, ticket: Ticket) {
         let alive = |&cpu: &CpuId| self.mark(cpu) != Mark::ApIdleDead;
         let asleep: CpuMask = self.asked(ticket).iter().filter(alive).collect();
-        m.kick(&asleep);
+        m.wake(&asleep);
     }
 
     /// When the boot CPU takes the waking into its own hands.
@@ -86,7 +86,7 @@ impl Hotplug {
         self.topology.cpus().filter(|&cpu| ours.contains(&self.cell(cpu).request())).collect()
     }
 
-    /// Sleeps until the state is not `state` any more. Whoever changes it kicks the sleepers.
+    /// Sleeps until the state is not `state` any more. Whoever changes it wakes the sleepers.
     fn await_change(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket, state: StopState) {
         if self.give_way(m, ticket, state) {
             return;
@@ -101,7 +101,7 @@ impl Hotplug {
     }
 
     /// Sleeps until the state is not `state` any more, or the deadline passes. Boot CPU. Now and
-    /// then it kicks the sleepers itself: the CPU whose duty that was may be lost.
+    /// then it wakes the sleepers itself: the CPU whose duty that was may be lost.
     pub(super) fn oversee(&self, m: &dyn Machine, ticket: Ticket, state: StopState, deadline: u64) {
         if self.give_way(m, ticket, state) {
             return;

@@ -311,7 +311,7 @@ impl Remote<'_> {
         word >> 3 == ticket.number() && word & 7 >= state as u64
     }
 
-    /// Asks the CPU for something; kick it afterwards.
+    /// Asks the CPU for something; wake it afterwards.
     pub fn ask(&self, request: Request) {
         // A swap: the CPU may be serving the older request, and the newer one has to be the last.
         self.cell.request.swap(request.to_word(), Ordering::AcqRel);

@@ -263,7 +263,7 @@ impl Run<'_> {
             }
             remote.ask(request);
         }
-        self.m.kick(cpus);
+        self.m.wake(cpus);
     }
 
     pub(super) fn wait(&self, ticket: Ticket) -> bool {

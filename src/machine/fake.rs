@@ -47,7 +47,7 @@ impl Power for Fake {
 }
 
 impl Ipi for Fake {
-    fn kick(&self, _: &CpuMask) {}
+    fn wake(&self, _: &CpuMask) {}
 }
 
 impl Bringup for Fake {

@@ -51,8 +51,8 @@ impl fmt::Display for Status {
 /// Counts of the interrupts that each CPU has of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Private {
-    /// Kicks from other CPUs (SGI 0).
-    pub kicks: u64,
+    /// IPIs from other CPUs (SGI 0).
+    pub ipis: u64,
     /// Deadlines of the virtual timer.
     pub timer: u64,
 }

@@ -178,7 +178,7 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
-    use crate::cpu::{CpuId, CpuMask};
+    use crate::cpu::{CpuId, CpuMask, Survivors};
 
     /// 0 and 1 leave (0 is the owner), 2 arrives after the freeze; `stay` says whether 3 was there
     /// before and stays. Whatever the order: one owner, one that stays, never one that left.

@@ -24,7 +24,7 @@ impl Marker {
 
 impl Rcu {
     /// Waits until all callbacks that were queued before, on any CPU, have run. The calling CPU runs
-    /// its own meanwhile; the others are kicked once and run theirs from their work loops. Ordinary
+    /// its own meanwhile; the others are woken once and run theirs from their work loops. Ordinary
     /// context, not from a callback.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Rcu {
     ) -> Result<(), Stall> {
         self.refuse_readers(me)?;
         let mut markers = self.mark();
-        m.kick(&markers.iter().map(|marker| marker.cpu).filter(|&cpu| cpu != me).collect());
+        m.wake(&markers.iter().map(|marker| marker.cpu).filter(|&cpu| cpu != me).collect());
         let reached = self.wait(m, me, deadline, || {
             self.run_ready(m, me);
             markers.retain(|marker| !marker.reached());

@@ -3,7 +3,7 @@
 //! Callbacks go through a CPU's list in batches, in the order in which they came: queued while a
 //! batch waits, they belong to the next one. A batch notes the counters of the CPUs that may be
 //! reading, and later passes of the work loop look whether all have moved. So nobody ever sleeps
-//! for callbacks, and nobody is kicked for them.
+//! for callbacks, and nobody is woken for them.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -97,7 +97,7 @@ impl Rcu {
     /// when nothing waits. With a read side open, or from a callback, it does nothing.
     pub fn run_ready<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> usize {
         let own = self.own(cpu);
-        // Relaxed: what this CPU queued it sees, and for what others did it is kicked.
+        // Relaxed: what this CPU queued it sees, and for what others did it is woken.
         if own.pending.load(Ordering::Relaxed) == 0 || own.eqs.reading() {
             return 0;
         }

@@ -49,7 +49,7 @@ impl Clock for Loom {
 }
 
 impl Ipi for Loom {
-    fn kick(&self, _: &CpuMask) {}
+    fn wake(&self, _: &CpuMask) {}
 }
 
 struct World {

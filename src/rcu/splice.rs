@@ -10,7 +10,7 @@ impl Rcu {
     /// Takes over the callbacks of `dead` and gives them to a CPU that stays, all in one go: they
     /// wait for one grace period together. How many there were; it allocates only if there were
     /// any. Firmware has said OFF of each, so that nobody runs them meanwhile, and nobody waits for
-    /// the CPU any more even if it did not say that it was dying. Kick the target afterwards,
+    /// the CPU any more even if it did not say that it was dying. Wake the target afterwards,
     /// unless it is the caller.
     pub fn splice(&self, dead: &CpuMask, to: Target) -> usize {
         let _moving = self.moving.lock();

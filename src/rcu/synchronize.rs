@@ -13,7 +13,7 @@ const LONGEST_PAUSE_US: u64 = 1000;
 pub enum How {
     /// Leaves the other CPUs alone.
     Normal,
-    /// Kicks, at each look, those that are not idle and have not moved, so that one that sleeps
+    /// Wakes, at each look, those that are not idle and have not moved, so that one that sleeps
     /// without being idle comes round at once.
     Expedited,
 }
@@ -41,7 +41,7 @@ impl Rcu {
         let passed = self.wait(m, me, deadline, || {
             let passed = snapshot.passed(&self.cpus);
             if !passed && how == How::Expedited {
-                m.kick(&snapshot.laggards());
+                m.wake(&snapshot.laggards());
             }
             passed
         });

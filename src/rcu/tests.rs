@@ -20,14 +20,14 @@ pub(super) const MS: u64 = 1000;
 /// A clock of one tick per microsecond that runs `during` whenever somebody sleeps.
 pub(super) struct Bench<'a> {
     now: Cell<u64>,
-    kicked: RefCell<Vec<CpuMask>>,
+    woken: RefCell<Vec<CpuMask>>,
     during: RefCell<Box<dyn FnMut(u64) + 'a>>,
 }
 
 impl<'a> Bench<'a> {
     pub(super) fn new(during: impl FnMut(u64) + 'a) -> Self {
         let during: Box<dyn FnMut(u64) + 'a> = Box::new(during);
-        Self { now: Cell::new(0), kicked: RefCell::default(), during: RefCell::new(during) }
+        Self { now: Cell::new(0), woken: RefCell::default(), during: RefCell::new(during) }
     }
 }
 
@@ -47,8 +47,8 @@ impl Clock for Bench<'_> {
 }
 
 impl Ipi for Bench<'_> {
-    fn kick(&self, cpus: &CpuMask) {
-        self.kicked.borrow_mut().push(*cpus);
+    fn wake(&self, cpus: &CpuMask) {
+        self.woken.borrow_mut().push(*cpus);
     }
 }
 
@@ -86,7 +86,7 @@ fn idle_and_dead_cpus_are_not_waited_for() {
     assert_eq!(rcu.running(), cpus(&[0]));
     let m = Bench::new(|_| panic!("it slept"));
     assert_eq!(rcu.synchronize(&m, ME, How::Expedited, MS), Ok(()));
-    assert!(m.kicked.borrow().is_empty());
+    assert!(m.woken.borrow().is_empty());
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn a_reader_that_waits_for_itself_is_told_at_once() {
 }
 
 #[test]
-fn only_expedited_kicks_and_only_those_that_run() {
-    for (how, kicks) in [(How::Normal, 0), (How::Expedited, 3)] {
+fn only_expedited_wakes_and_only_those_that_run() {
+    for (how, ipis) in [(How::Normal, 0), (How::Expedited, 3)] {
         let rcu = up(4);
         rcu.idle_enter(CpuId(3));
         let m = Bench::new(|now| {
@@ -152,7 +152,7 @@ fn only_expedited_kicks_and_only_those_that_run() {
         });
         assert_eq!(rcu.synchronize(&m, ME, how, MS), Ok(()));
         let expected = [cpus(&[1, 2]), cpus(&[2]), cpus(&[2])];
-        assert_eq!(*m.kicked.borrow(), expected[..kicks]);
+        assert_eq!(*m.woken.borrow(), expected[..ipis]);
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Command {
     Rcu,
     /// Wait for a grace period.
     RcuSync {
-        /// Kick those that have not moved.
+        /// Wake those that have not moved.
         expedited: bool,
     },
     /// List the performance monitors of the clusters.

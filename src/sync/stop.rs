@@ -3,7 +3,7 @@
 //!
 //! Each CPU that takes part acknowledges each state; the last one to do so advances it, as in
 //! Linux's multi_cpu_stop. A CPU that has to wait looks a few times, then sleeps: it enters itself
-//! among the sleepers, and whoever advances the state is told whom to kick. The controlling CPU
+//! among the sleepers, and whoever advances the state is told whom to wake. The controlling CPU
 //! can call the whole off, but not once it runs.
 
 use super::Ticket;
@@ -48,7 +48,7 @@ impl StopState {
 pub enum Acked {
     /// Others are still to come.
     Waiting,
-    /// It was the last: the state is another one. Kick the sleepers.
+    /// It was the last: the state is another one. Wake the sleepers.
     Advanced(StopState),
     /// This operation is over, or was called off meanwhile.
     Over,
@@ -203,13 +203,13 @@ impl StopMachine {
     }
 
     /// Enters a CPU among the sleepers. It has to look at the state once more afterwards: a change
-    /// before that does not kick it.
+    /// before that does not wake it.
     pub fn falls_asleep(&self, cpu: CpuId) {
         // AcqRel, with the swap in `sleepers`: either that sees this bit, or this sees the change.
         self.asleep[cpu.index() / 64].fetch_or(1 << (cpu.index() % 64), Ordering::AcqRel);
     }
 
-    /// Those to be kicked after a change, each once.
+    /// Those to be woken after a change, each once.
     pub fn sleepers(&self) -> CpuMask {
         CpuMask::from_words(core::array::from_fn(|i| self.asleep[i].swap(0, Ordering::AcqRel)))
     }

@@ -44,7 +44,7 @@ impl Default for Turn {
 
 impl Turn {
     /// Asks for the turn. True: it is this CPU's. False: the CPU waits; it sleeps until
-    /// [`Self::mine`], and is kicked when that comes true. On the CPU itself, which neither has the
+    /// [`Self::mine`], and is woken when that comes true. On the CPU itself, which neither has the
     /// turn nor waits for it.
     #[must_use = "false means that it has to wait"]
     pub fn take(&self, cpu: CpuId) -> bool {
@@ -79,9 +79,9 @@ impl Turn {
         (word, word.load(Ordering::Acquire))
     }
 
-    /// Gives the turn up. Returns the CPU that has it now, which the caller kicks. By the holder,
+    /// Gives the turn up. Returns the CPU that has it now, which the caller wakes. By the holder,
     /// or for one that will never act again.
-    #[must_use = "the CPU that has the turn now sleeps until it is kicked"]
+    #[must_use = "the CPU that has the turn now sleeps until it is woken"]
     pub fn release(&self, cpu: CpuId) -> Option<CpuId> {
         loop {
             while let Some(next) = self.next_after(cpu) {

@@ -107,20 +107,20 @@ fn loom_cancel_finds_what_moves() {
     });
 }
 
-/// Who is kicked after a timer was added knows of it without taking the lock.
+/// Who is woken after a timer was added knows of it without taking the lock.
 #[test]
-fn loom_who_is_kicked_sees_the_new_deadline() {
+fn loom_who_is_woken_sees_the_new_deadline() {
     loom::model(|| {
         let shared = shared();
-        let kick = Arc::new(AtomicU64::new(0));
+        let wake = Arc::new(AtomicU64::new(0));
         let adder = thread::spawn({
-            let (shared, kick) = (shared.clone(), kick.clone());
+            let (shared, wake) = (shared.clone(), wake.clone());
             move || {
                 assert!(add(&shared, 7).earliest);
-                kick.store(1, Ordering::Release);
+                wake.store(1, Ordering::Release);
             }
         });
-        if kick.load(Ordering::Acquire) == 1 {
+        if wake.load(Ordering::Acquire) == 1 {
             assert_eq!(shared.timers.next(AP), Some(7));
         }
         adder.join().unwrap();

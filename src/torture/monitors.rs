@@ -122,7 +122,7 @@ impl Monitors {
 pub(super) fn ask(site: Site, cluster: usize, request: Request) -> Result<u64, PmuError> {
     let deadline = site.in_ms(WAIT_MS);
     let mut pause = |owner| {
-        site.board.kick(&CpuMask::from_iter([owner]));
+        site.board.wake(&CpuMask::from_iter([owner]));
         site.nap(site.in_ms(1));
         site.board.now() < deadline
     };

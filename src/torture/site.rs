@@ -54,7 +54,7 @@ impl Site {
     /// Wakes a CPU, unless it is the one that runs this.
     pub(super) fn wake(&self, me: CpuId, cpu: CpuId) {
         if me != cpu {
-            self.board.kick(&CpuMask::from_iter([cpu]));
+            self.board.wake(&CpuMask::from_iter([cpu]));
         }
     }
 }

@@ -70,7 +70,7 @@ impl Cpu<'_> {
         assert_eq!(self.id, state.boot, "cpu {} does what only the boot CPU may do", self.id);
     }
 
-    /// Sleeps for `ms`, whoever kicks.
+    /// Sleeps for `ms`, whoever wakes.
     pub fn rest(&self, ms: u64) {
         let until = self.now() + self.ticks_from_ms(ms);
         while self.now() < until {
@@ -132,7 +132,7 @@ impl Clock for Cpu<'_> {
     fn wait(&self, deadline: Option<u64>) {
         let (mut state, came) = self.enter(3);
         let early = state.random.one_in(16) || came;
-        if !state.cpu(self.id).kick_pending {
+        if !state.cpu(self.id).ipi_pending {
             if early || deadline.is_some_and(|d| d <= state.now) {
                 return;
             }
@@ -142,8 +142,8 @@ impl Clock for Cpu<'_> {
             state = self.sim.state();
         }
         let me = state.cpu(self.id);
-        if std::mem::take(&mut me.kick_pending) {
-            me.waits_ended_by_kick += 1;
+        if std::mem::take(&mut me.ipi_pending) {
+            me.waits_ended_by_ipi += 1;
         }
     }
 
@@ -186,19 +186,19 @@ impl Firmware for Cpu<'_> {
 }
 
 impl Ipi for Cpu<'_> {
-    fn kick(&self, cpus: &CpuMask) {
+    fn wake(&self, cpus: &CpuMask) {
         let mut state = self.call(6);
-        if let Some(left) = state.cpu(self.id).faults.lose_at_kick.take() {
+        if let Some(left) = state.cpu(self.id).faults.lose_at_wake.take() {
             match left.checked_sub(1) {
                 None => {
                     state.lose(self.id);
                     state = self.give_way(state);
                 }
-                left => state.cpu(self.id).faults.lose_at_kick = left,
+                left => state.cpu(self.id).faults.lose_at_wake = left,
             }
         }
-        assert!(state.cpu(self.id).gic, "cpu {} kicks, and its GIC is down", self.id);
-        cpus.iter().for_each(|cpu| state.kick(cpu));
+        assert!(state.cpu(self.id).gic, "cpu {} ipis, and its GIC is down", self.id);
+        cpus.iter().for_each(|cpu| state.wake(cpu));
     }
 }
 
@@ -251,7 +251,7 @@ impl Local for Cpu<'_> {
         let mut state = self.fallible(12, Act::GicDown)?;
         let me = state.cpu(self.id);
         assert!(me.gic && !me.interrupts, "gic_down on cpu {}", self.id);
-        (me.gic, me.kick_pending) = (false, false);
+        (me.gic, me.ipi_pending) = (false, false);
         Ok(())
     }
 

@@ -42,8 +42,8 @@ pub struct Faults {
     pub off_lag: u64,
     /// It stops for good with the first thing it does after this mark.
     pub lose_after: Option<Mark>,
-    /// It stops for good instead of its next kick but so many.
-    pub lose_at_kick: Option<u32>,
+    /// It stops for good instead of its next IPI but so many.
+    pub lose_at_wake: Option<u32>,
     /// It stops for good when it begins this step.
     pub lose_in: Option<(StepId, Dir)>,
     /// The next failures of steps that are about this CPU.

@@ -284,9 +284,9 @@ impl Sim {
         self.state().rules.marks.clone()
     }
 
-    pub fn kicks_of_boot(&self) -> u64 {
+    pub fn ipis_to_boot(&self) -> u64 {
         let boot = self.boot();
-        self.state().cpu(boot).waits_ended_by_kick
+        self.state().cpu(boot).waits_ended_by_ipi
     }
 
     pub fn trace(&self) -> u64 {
@@ -315,7 +315,7 @@ impl Sim {
                 mark != Mark::Online
                     || interrupts
                     || self.state().cpu(cpu).lost
-                    // Who ended the standstill is about to kick it.
+                    // Who ended the standstill is about to wake it.
                     || matches!(self.hp.request(cpu), Request::StandStill(_))
                     || self.state().cpu(cpu).doing != Doing::Sleeping(None),
                 "cpu {cpu} is deaf"

@@ -191,7 +191,7 @@ impl Sim {
         use baton::machine::{Clock, Ipi};
         let deadline = m.now() + m.ticks_from_ms(super::TIMEOUT_MS);
         self.services.pmu.ask(m, m.id, cluster, request, &mut |owner| {
-            m.kick(&CpuMask::from_iter([owner]));
+            m.wake(&CpuMask::from_iter([owner]));
             let now = m.now();
             self.services.idle(m, m.id, Some(now + 50_000));
             now < deadline

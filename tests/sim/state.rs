@@ -42,8 +42,8 @@ pub struct CpuState {
     pub lost: bool,
     /// How many times slower than the others.
     pub slow: u64,
-    pub kick_pending: bool,
-    pub waits_ended_by_kick: u64,
+    pub ipi_pending: bool,
+    pub waits_ended_by_ipi: u64,
     pub gic: bool,
     pub ipi: bool,
     pub timer: bool,
@@ -72,8 +72,8 @@ impl CpuState {
             life: 0,
             lost: false,
             slow: 1,
-            kick_pending: false,
-            waits_ended_by_kick: 0,
+            ipi_pending: false,
+            waits_ended_by_ipi: 0,
             gic: false,
             ipi: false,
             timer: false,
@@ -266,12 +266,12 @@ impl State {
     }
 
     /// Ends a sleep; what is busy or parked does not notice.
-    pub fn kick(&mut self, cpu: CpuId) {
+    pub fn wake(&mut self, cpu: CpuId) {
         let state = self.cpu(cpu);
         if state.power != Power::On || !state.gic || !state.ipi {
             return;
         }
-        state.kick_pending = true;
+        state.ipi_pending = true;
         if matches!(state.doing, Doing::Sleeping(_)) {
             self.make_ready(cpu);
         }
@@ -348,7 +348,7 @@ impl State {
         let record = state.record.expect("a CPU comes without a record");
         state.power = Power::On;
         state.life += 1;
-        (state.kick_pending, state.gic, state.ipi) = (false, false, false);
+        (state.ipi_pending, state.gic, state.ipi) = (false, false, false);
         (state.timer, state.interrupts, state.denies_pending) = (false, false, false);
         state.in_handler = false;
         self.make_ready(cpu);

@@ -69,7 +69,7 @@ fn tables() -> Result<()> {
     vm.record("cpu offline 1-2")?;
     let steps = vm.run("hotplug")?.join("\n");
     has(&steps, &["OFFLINE      1-2", "ONLINE       0,3"])?;
-    has(&vm.run("irqs")?.join("\n"), &["kick", "timer", "console          0-3           CPU 0"])?;
+    has(&vm.run("irqs")?.join("\n"), &["ipi", "timer", "console          0-3           CPU 0"])?;
     has(&vm.run("cpus")?[1], &["0x0", "ONLINE", "boot CPU"])
 }
 

@@ -48,6 +48,6 @@ impl Facts for Board {
         let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
         self.crash.1.store(index as u8, Ordering::Relaxed);
         self.crash.0.store(u64::from(cpu.0), Ordering::Release);
-        self.send_kick(&CpuMask::from_iter([cpu]));
+        self.send_ipi(&CpuMask::from_iter([cpu]));
     }
 }

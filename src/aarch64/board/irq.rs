@@ -40,7 +40,7 @@ impl Interrupts for Board {
     fn private_taken(&self) -> Private {
         let taken = self.areas.iter().map(PerCpu::taken);
         taken.fold(Private::default(), |sum, one| Private {
-            kicks: sum.kicks + one.kicks,
+            ipis: sum.ipis + one.ipis,
             timer: sum.timer + one.timer,
         })
     }

@@ -37,7 +37,7 @@ impl Board {
     /// This CPU's timer goes: the others of its cluster have to look out for the next overflow.
     pub(super) fn hand_over_overflows(&self) {
         if let Some(heirs) = dsu::heirs(self.me().cpu) {
-            self.send_kick(&heirs);
+            self.send_ipi(&heirs);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Board {
         &rings[cpu.index()]
     }
 
-    /// Interrupts are masked from the last look at the kick until WFI, which a pending interrupt
+    /// Interrupts are masked from the last look at the IPI until WFI, which a pending interrupt
     /// ends even so: nothing can slip in between. What ended it is served right here, without the
     /// detour through the vectors; or not at all, if `leaves` says so.
     fn sleep(&self, deadline: Option<u64>, leaves: impl Fn() -> bool) -> bool {
@@ -59,7 +59,7 @@ impl Board {
         self.unmask(me);
         self.arm(me, self.earliest(me, deadline));
         let daif = regs::irq_save();
-        if !me.take_kick() {
+        if !me.take_ipi() {
             regs::wfi();
         }
         let leaves = leaves();
@@ -68,7 +68,7 @@ impl Board {
         } else {
             self.gic.serve(|intid| self.interrupt(intid));
             regs::irq_restore(daif);
-            me.take_kick();
+            me.take_ipi();
         }
         self.arm(me, None);
         leaves
@@ -114,8 +114,8 @@ fn address_of<T>(value: &T) -> u64 {
 }
 
 impl Ipi for Board {
-    fn kick(&self, cpus: &CpuMask) {
-        self.send_kick(cpus);
+    fn wake(&self, cpus: &CpuMask) {
+        self.send_ipi(cpus);
     }
 }
 

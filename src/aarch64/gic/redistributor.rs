@@ -256,7 +256,7 @@ pub fn sleep(at: u64, triggers: &PrivateTriggers) -> Result<(), StepError> {
 /// Private interrupts, by bit, that this kernel has given a priority in any frame.
 static PRIORITIES: AtomicU32 = AtomicU32::new(0);
 
-/// Private interrupts off, in group 0, none pending (a kick that was not served would hit the next
+/// Private interrupts off, in group 0, none pending (an IPI that was not served would hit the next
 /// kernel), and triggers and priorities as after power-on. The frame's CPU is at its last act, or
 /// off, or not ours. The group comes first: an SGI of group 1 is not forwarded to one of group 0.
 pub fn take_back(at: u64, triggers: &PrivateTriggers) {
@@ -292,7 +292,7 @@ pub fn configure(at: u64, triggers: &PrivateTriggers, interrupt: Interrupt) {
     triggers.set(&frame(at).icfgr1, interrupt);
 }
 
-/// Enables one private interrupt at its priority, or disables it. A kick keeps the priority of
+/// Enables one private interrupt at its priority, or disables it. An IPI keeps the priority of
 /// power-on, which is the highest.
 pub fn enable(at: u64, intid: u32, on: bool) {
     let f = frame(at);

@@ -140,7 +140,7 @@ impl Gic2 {
         self.interface().pmr.set(0);
         self.interface().ctlr.set(0);
         cpu.set_gicv2_target(0);
-        self.clear_private(); // last: hardly a kick comes after it, which would stay pending
+        self.clear_private(); // last: hardly an IPI comes after it, which would stay pending
         self.private.take_back(&self.registers().icfgr[1]);
         Ok(())
     }
@@ -175,8 +175,8 @@ impl Gic2 {
         regs::dsb_sy();
     }
 
-    pub fn kick(&self, cpus: &CpuMask, areas: &[PerCpu]) {
-        regs::dsb_ishst(); // what was stored before the kick is seen by who it wakes
+    pub fn wake(&self, cpus: &CpuMask, areas: &[PerCpu]) {
+        regs::dsb_ishst(); // what was stored before the IPI is seen by who it wakes
         let bits = cpus.iter().filter_map(|cpu| areas.get(cpu.index()));
         let list = bits.fold(0, |list, area| list | area.gicv2_target());
         if list != 0 {

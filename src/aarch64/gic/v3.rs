@@ -132,8 +132,8 @@ impl Gic3 {
 
     /// One write per 16 CPUs that share the upper affinities. The driver can't say the range of
     /// Aff0 and has no barrier before the write.
-    pub fn kick(&self, cpus: &CpuMask, mpidrs: &dyn Fn(usize) -> Mpidr) {
-        regs::dsb_ishst(); // what was stored before the kick is seen by who it wakes
+    pub fn wake(&self, cpus: &CpuMask, mpidrs: &dyn Fn(usize) -> Mpidr) {
+        regs::dsb_ishst(); // what was stored before the IPI is seen by who it wakes
         let mut group = None;
         let mut list = 0;
         for cpu in cpus.iter() {
@@ -215,7 +215,7 @@ impl Gic3 {
 
     /// Groups off, so that nothing is forwarded any more; then every interrupt off, and one wait for
     /// both (RWP is set until either has taken, IHI 0069 12.9.4); then all that this kernel has set is
-    /// taken back. A CPU that left has done so for its own part; a kick that came to it afterwards is
+    /// taken back. A CPU that left has done so for its own part; an IPI that came to it afterwards is
     /// withdrawn. The rest of the others is done for them.
     pub fn quiesce(&self, cpu: &PerCpu, areas: &[PerCpu]) {
         let d = self.common();

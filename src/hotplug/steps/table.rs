@@ -97,7 +97,7 @@ pub static STEPS: [Step; 12] = [
         section: Section::Starting,
         what: "inter-processor interrupt",
         up: Act::Sure(|c| c.machine.ipi_up()),
-        // Down: kicks must get through until the CPU interface goes, in gic:starting.
+        // Down: IPIs must get through until the CPU interface goes, in gic:starting.
         ..EACH
     },
     Step {
@@ -136,7 +136,7 @@ fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
     if let Some(to) = heir
         && take(to) > 0
     {
-        t.machine.kick(&CpuMask::from_iter([to.cpu()]));
+        t.machine.wake(&CpuMask::from_iter([to.cpu()]));
     }
 }
 

@@ -108,7 +108,7 @@ impl Power for Bench {
 }
 
 impl Ipi for Bench {
-    fn kick(&self, _: &CpuMask) {}
+    fn wake(&self, _: &CpuMask) {}
 }
 
 impl Bringup for Bench {

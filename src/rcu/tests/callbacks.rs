@@ -71,7 +71,7 @@ fn a_callback_may_queue_another_and_never_runs_callbacks_itself() {
 }
 
 #[test]
-fn a_barrier_kicks_who_has_callbacks_and_waits_for_them() {
+fn a_barrier_wakes_who_has_callbacks_and_waits_for_them() {
     let rcu = up(4);
     let ran = Arc::new(AtomicU64::new(0));
     [0, 1, 1, 3].iter().for_each(|&cpu| rcu.call(CpuId(cpu), counting(&ran)));
@@ -84,7 +84,7 @@ fn a_barrier_kicks_who_has_callbacks_and_waits_for_them() {
     });
     assert_eq!(rcu.barrier(&m, ME, 10 * MS), Ok(()));
     assert_eq!((ran.load(Ordering::Relaxed), rcu.counts().pending), (4, 0));
-    assert_eq!(*m.kicked.borrow(), [cpus(&[1, 3])]);
+    assert_eq!(*m.woken.borrow(), [cpus(&[1, 3])]);
 }
 
 #[test]

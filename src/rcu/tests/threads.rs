@@ -40,7 +40,7 @@ impl Clock for Wall {
 }
 
 impl Ipi for Wall {
-    fn kick(&self, _: &CpuMask) {}
+    fn wake(&self, _: &CpuMask) {}
 }
 
 #[test]

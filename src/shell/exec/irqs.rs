@@ -19,7 +19,7 @@ impl Kernel {
         let private = self.board.private_taken();
         let timer = self.boot.description.timer.virtual_ppi;
         let all = [
-            (0, "kick", "edge", private.kicks),
+            (0, "ipi", "edge", private.ipis),
             (timer.intid, "timer", timer.trigger.name(), private.timer),
         ];
         for (intid, name, trigger, taken) in all {

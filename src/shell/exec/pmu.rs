@@ -93,7 +93,7 @@ impl Kernel {
             if now >= deadline {
                 return false;
             }
-            board.kick(&CpuMask::from_iter([owner]));
+            board.wake(&CpuMask::from_iter([owner]));
             self.services.idle(board, me, Some(deadline.min(now + board.ticks_from_us(pause_us))));
             pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
             true

@@ -13,29 +13,29 @@ fn bounded() -> loom::model::Builder {
     builder
 }
 
-/// Waits as a CPU does: looks, falls asleep, looks again; a kick has to come if it sleeps.
-fn wait_past(stop: &StopMachine, kicks: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
+/// Waits as a CPU does: looks, falls asleep, looks again; an IPI has to come if it sleeps.
+fn wait_past(stop: &StopMachine, ipis: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
     while stop.state(ticket) == s {
         stop.falls_asleep(cpu);
         if stop.state(ticket) != s {
             return;
         }
-        while kicks.load(Ordering::Acquire) & 1 << cpu.0 == 0 {
+        while ipis.load(Ordering::Acquire) & 1 << cpu.0 == 0 {
             thread::yield_now();
         }
-        kicks.fetch_and(!(1 << cpu.0), Ordering::AcqRel);
+        ipis.fetch_and(!(1 << cpu.0), Ordering::AcqRel);
     }
 }
 
-fn kick(stop: &StopMachine, kicks: &AtomicU64) {
+fn wake(stop: &StopMachine, ipis: &AtomicU64) {
     let words = stop.sleepers().words();
-    kicks.fetch_or(words[0], Ordering::AcqRel);
+    ipis.fetch_or(words[0], Ordering::AcqRel);
 }
 
-fn pass(stop: &StopMachine, kicks: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
+fn pass(stop: &StopMachine, ipis: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
     match stop.ack(ticket, s) {
-        Acked::Advanced(_) => kick(stop, kicks),
-        Acked::Waiting => wait_past(stop, kicks, cpu, ticket, s),
+        Acked::Advanced(_) => wake(stop, ipis),
+        Acked::Waiting => wait_past(stop, ipis, cpu, ticket, s),
         Acked::Over => {}
     }
 }
@@ -53,11 +53,11 @@ fn loom_all_interrupts_are_off_before_anybody_runs() {
         let cpus: [_; 2] = core::array::from_fn(|i| {
             let shared = shared.clone();
             thread::spawn(move || {
-                let (stop, kicks, off) = &*shared;
+                let (stop, ipis, off) = &*shared;
                 let cpu = CpuId(i as u16);
-                pass(stop, kicks, cpu, ticket, StopState::Prepare);
+                pass(stop, ipis, cpu, ticket, StopState::Prepare);
                 off[i].store(1, Ordering::Relaxed);
-                pass(stop, kicks, cpu, ticket, StopState::DisableIrq);
+                pass(stop, ipis, cpu, ticket, StopState::DisableIrq);
                 assert_eq!(stop.state(ticket), StopState::Run);
                 assert_eq!(off[1 - i].load(Ordering::Relaxed), 1);
             })

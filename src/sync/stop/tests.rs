@@ -62,7 +62,7 @@ fn what_runs_is_not_called_off() {
 }
 
 #[test]
-fn sleepers_are_kicked_once() {
+fn sleepers_are_woken_once() {
     let stop = StopMachine::default();
     stop.falls_asleep(CpuId(3));
     stop.falls_asleep(CpuId(511));

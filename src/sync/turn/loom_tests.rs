@@ -9,8 +9,8 @@ const CPUS: [CpuId; 3] = [CpuId(0), CpuId(1), CpuId(64)];
 
 struct Shared {
     turn: Turn,
-    /// A kick ends the sleep of its CPU, and stays pending.
-    kicks: [Notify; 3],
+    /// An IPI ends the sleep of its CPU, and stays pending.
+    ipis: [Notify; 3],
     inside: AtomicU64,
     times: AtomicU64,
 }
@@ -18,18 +18,18 @@ struct Shared {
 fn shared() -> Arc<Shared> {
     Arc::new(Shared {
         turn: Turn::default(),
-        kicks: core::array::from_fn(|_| Notify::new()),
+        ipis: core::array::from_fn(|_| Notify::new()),
         inside: AtomicU64::new(0),
         times: AtomicU64::new(0),
     })
 }
 
 impl Shared {
-    /// A turn from asking for it to giving it up; a kick that is not sent is a deadlock.
+    /// A turn from asking for it to giving it up; an IPI that is not sent is a deadlock.
     fn once(&self, i: usize) {
         if !self.turn.take(CPUS[i]) {
             while !self.turn.mine(CPUS[i]) {
-                self.kicks[i].wait();
+                self.ipis[i].wait();
             }
         }
         self.use_it(i);
@@ -47,7 +47,7 @@ impl Shared {
     fn pass_on(&self, i: usize) {
         if let Some(next) = self.turn.release(CPUS[i]) {
             let next = CPUS.iter().position(|&cpu| cpu == next).unwrap();
-            self.kicks[next].notify();
+            self.ipis[next].notify();
         }
     }
 

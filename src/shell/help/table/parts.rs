@@ -24,7 +24,7 @@ pub const RCU_SYNC: Entry = Entry {
     name: "rcu sync",
     arguments: "",
     summary: "waits for a grace period, and says how long it took",
-    items: &[option("--expedited", "", "kick the CPUs that have not been quiescent")],
+    items: &[option("--expedited", "", "wake the CPUs that have not been quiescent")],
     example: "rcu sync --expedited",
     build: build::rcu_sync,
 };
