@@ -201,6 +201,7 @@ lint: | $(SETUP)
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
 	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -p probe -- -D warnings
+	@RUSTFLAGS="--cfg loom" $(CARGO) check --locked --quiet -p baton --tests --target-dir target/loom
 	@$(CARGO) test --locked --quiet -p baton-qemu --test licences
 
 fuzz: fuzzer

@@ -32,6 +32,12 @@ fn clusters_keep_the_cpus_that_are_used() {
 }
 
 #[test]
+fn registers_are_emulated_where_the_tree_asks() {
+    let asked: Vec<bool> = describe("good-clusters").clusters.iter().map(|c| c.emulate).collect();
+    assert_eq!(asked, [true, false, false]);
+}
+
+#[test]
 fn an_overflow_interrupt_has_the_trigger_of_its_line() {
     let of = |name| describe(name).clusters.iter().map(|c| c.interrupt).collect::<Vec<_>>();
     assert_eq!(of("good-triggers"), [Interrupt::edge(208)]);

@@ -1,7 +1,8 @@
 //! The DSU's performance monitors: the system registers, and what stands in for them on cores that
 //! have none.
 //!
-//! Such a core takes an undefined instruction exception at the driver's MRS or MSR; the vectors
+//! A tree asks for that by `baton,emulate` in the unit's node (`dts/` does); elsewhere nothing here
+//! answers an undefined instruction. Such a core takes an undefined instruction exception at the driver's MRS or MSR; the vectors
 //! bring it here, and the model of the cluster answers. So the driver is the same on both, down to
 //! its instructions.
 //!
@@ -73,7 +74,7 @@ registers! {
     Events1 = "S3_0_C15_C6_5"
 }
 
-/// The clusters of this machine, if it has any.
+/// The clusters that the tree asks to emulate, if there are any.
 static EMULATION: Once<Emulation> = Once::new();
 
 struct Emulation {
@@ -108,12 +109,14 @@ struct Registers {
 /// Moves the line of an interrupt of the distributor.
 pub type SetLine<'a> = &'a dyn Fn(u32, bool);
 
-/// Makes the clusters known. Boot CPU, once, before any of them is used.
+/// Makes those clusters known whose registers the tree asks to emulate. Boot CPU, once, before any of
+/// them is used.
 pub fn set_up(clusters: &[Cluster], cpus: usize) {
-    if clusters.is_empty() {
+    if !clusters.iter().any(|cluster| cluster.emulate) {
         return;
     }
-    let cluster_of = |cpu| clusters.iter().position(|c| c.cpus.contains(CpuId(cpu as u16)));
+    let has = |c: &Cluster, cpu| c.emulate && c.cpus.contains(CpuId(cpu as u16));
+    let cluster_of = |cpu| clusters.iter().position(|c| has(c, cpu));
     let place = |cpu| Place { cluster: cluster_of(cpu), served: AtomicBool::new(false) };
     let emulated = |c: &Cluster| Emulated {
         cpus: c.cpus,
@@ -128,7 +131,7 @@ pub fn set_up(clusters: &[Cluster], cpus: usize) {
 }
 
 /// Answers an access of this CPU with what it reads, 0 for a write. `None` if the CPU is in no
-/// cluster. Interrupts masked.
+/// cluster that is emulated. Interrupts masked.
 pub fn emulate(cpu: CpuId, access: Access, value: u64, now: u64, set: SetLine<'_>) -> Option<u64> {
     let place = place(cpu)?;
     let cluster = place.cluster()?;

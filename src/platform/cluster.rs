@@ -16,6 +16,9 @@ use crate::interrupt::Interrupt;
 /// CPUs that one unit can have (Arm DSU TRM, section "Cluster configurations").
 pub const MAX_CLUSTER_CPUS: usize = 8;
 
+/// Property of a unit's node whose registers the kernel is to emulate: a simulator's cores lack them.
+const EMULATE: &str = "baton,emulate";
+
 /// Interrupts that the distributor can route one by one (IHI 0069 2.2).
 const SPIS: core::ops::Range<u32> = 32..1020;
 
@@ -28,6 +31,9 @@ pub struct Cluster {
     pub interrupt: Interrupt,
     /// The node's name.
     pub name: String,
+    /// True if the tree asks this kernel to stand in for the registers, by `baton,emulate`: the cores
+    /// have none. Without it an access that they don't know is a fault like any other.
+    pub emulate: bool,
 }
 
 /// The clusters that can be used, in the order of the tree.
@@ -76,7 +82,8 @@ fn cluster(
         return Err(format!("interrupt {} is used by another node too", interrupt.intid));
     }
     members.iter().for_each(|cpu| taken.cpus.insert(cpu));
-    Ok(Cluster { cpus: members, interrupt, name: node.name() })
+    let emulate = node.property(EMULATE).is_some();
+    Ok(Cluster { cpus: members, interrupt, name: node.name(), emulate })
 }
 
 fn interrupt(node: Node<'_>, gic: Node<'_>) -> Result<Interrupt, String> {

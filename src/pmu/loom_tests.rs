@@ -74,7 +74,12 @@ impl Shared {
     /// A cluster of three; 0, the owner, and 1 are online, and an event is counted.
     fn new() -> Arc<Self> {
         let interrupt = crate::interrupt::Interrupt::edge(40);
-        let cluster = platform::Cluster { cpus: CpuMask::first(3), interrupt, name: "dsu".into() };
+        let cluster = platform::Cluster {
+            cpus: CpuMask::first(3),
+            interrupt,
+            name: "dsu".into(),
+            emulate: true,
+        };
         let shared = Self { pmu: Pmu::new(&[cluster]), registers: Registers::default() };
         shared.come(0);
         shared.come(1);

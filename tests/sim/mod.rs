@@ -336,7 +336,8 @@ fn clusters(n: usize, seed: u64) -> Vec<Cluster> {
         let size = if size == 0 { 1 + random.below(8) as usize } else { size };
         let cpus = (at..n.min(at + size)).map(|i| CpuId(i as u16)).collect();
         let interrupt = Interrupt::level(176 + clusters.len() as u32);
-        clusters.push(Cluster { cpus, interrupt, name: format!("dsu-pmu-{}", clusters.len()) });
+        let name = format!("dsu-pmu-{}", clusters.len());
+        clusters.push(Cluster { cpus, interrupt, name, emulate: true });
         at += size;
     }
     clusters

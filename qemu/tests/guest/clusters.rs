@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 
-use crate::check::same;
+use crate::check::{has, same};
 use crate::vm::{Setup, Vm, cpus, test};
 
 pub fn tests() -> Vec<Trial> {
@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
             across(cpus(512)?.memory("2G").one_thread(), "dsu-8", 64)
         }),
         test("clusters", "none", none),
+        test("clusters", "emulation_is_asked_for", unasked),
     ]
 }
 
@@ -37,6 +38,13 @@ fn across(setup: Setup, source: &str, clusters: usize) -> Result<()> {
 
 fn none() -> Result<()> {
     introduced(&mut cpus(2)?.boot()?, "2 of 2 CPUs, EL")
+}
+
+/// Where the tree does not ask for it, nothing answers for registers that the cores lack.
+fn unasked() -> Result<()> {
+    let mut vm = cpus(2)?.dts_without("dsu-2.dts", "baton,emulate;")?.start()?;
+    let panic = vm.panic()?;
+    has(&panic.what, &["undefined instruction"])
 }
 
 /// The kernel introduces itself with these words, and has no warning.

@@ -146,6 +146,14 @@ impl Setup {
         self
     }
 
+    /// The same source without one of its words.
+    pub fn dts_without(mut self, name: &str, word: &str) -> Result<Self> {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../dts")).join(name);
+        let text = std::fs::read_to_string(path)?.replace(word, "");
+        self.options.dts = Some(self.write("part.dts", text.as_bytes())?);
+        Ok(self)
+    }
+
     /// More arguments for QEMU.
     pub fn qemu(mut self, arguments: &[&str]) -> Self {
         self.options.extra.extend(arguments.iter().map(ToString::to_string));

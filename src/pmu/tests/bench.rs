@@ -39,7 +39,7 @@ impl Bench {
                 let cpus = (next..next + size).map(CpuId).collect();
                 next += size;
                 let interrupt = Interrupt::edge(64 + u32::from(next));
-                platform::Cluster { cpus, interrupt, name: "dsu".into() }
+                platform::Cluster { cpus, interrupt, name: "dsu".into(), emulate: true }
             })
             .collect();
         Self {
