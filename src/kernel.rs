@@ -34,7 +34,7 @@ use crate::machine::device::DevicesFound;
 use crate::memory::{Map, Range};
 use crate::options::{self, Options};
 use crate::platform::Description;
-use crate::report::{Cycle, Record};
+use crate::report::{BringupAt, Cycle, Record};
 use crate::services::Services;
 use crate::torture::load::Load;
 use crate::trace::{Dir, Phase, Ring};
@@ -239,7 +239,7 @@ impl Kernel {
         self.say(Level::Info, &text);
         noted.iter().for_each(|w| self.say(Level::Warning, w));
         self.inherited();
-        self.report_bringup("boot", self.options.bringup, &self.last_bringup.clone());
+        self.report_bringup(BringupAt::Boot, self.options.bringup, &self.last_bringup.clone());
     }
 
     /// Says how the last jump went, and goes on with what the last kernel was asked to do.
@@ -272,7 +272,7 @@ impl Kernel {
             self.record(&Record::Cycle(Cycle {
                 done: cycle.done,
                 asked: cycle.asked,
-                teardown: farewell.teardown.to_string(),
+                teardown: farewell.teardown.into(),
             }));
         }
     }

@@ -5,15 +5,25 @@
 //! counter reads taken where its name says; one that ends in `_at_ns` is a reading of the counter
 //! itself, on the one axis that both kernels of a jump share.
 
+mod cost;
+mod name;
 mod record;
+mod span;
+mod words;
 
 use alloc::string::{String, ToString};
 
+pub use cost::{Cost, Spread};
+pub use name::Name;
 pub use record::{
-    Bringup, CpuFailure, Cycle, Error, Floor, Hello, Interrupts, Kexec, MarkAt, Panic, PhaseSpan,
-    Phases, Record, Step, Teardown, Torture,
+    Bringup, CpuFailure, Cycle, Error, Floor, Hello, Interrupts, Kexec, Panic, Phases, Record,
+    Teardown, Torture,
 };
 use serde::{Deserialize, Serialize};
+pub use span::{MarkAt, PhaseSpan, Step};
+pub use words::{
+    BringupAt, BringupPolicy, FloorMode, TeardownAt, TeardownMode, TortureKind, Verdict,
+};
 
 /// What every record line starts with.
 pub const PREFIX: &str = "@baton ";
@@ -77,6 +87,35 @@ mod tests {
             r#"@baton {"v":1,"record":"cycle","done":3,"asked":10,"teardown":"parallel"}"#
         );
         assert_eq!(from_line(&std::format!("baton> {line}\r")), Ok(record));
+    }
+
+    /// Lines that kernels printed before their words were types: every kind of record, and every
+    /// step, mark and phase that a boot and both kinds of kexec have.
+    const SAMPLES: &str = include_str!("report/samples.txt");
+
+    /// Fields whose words are of closed lists.
+    const WORDS: [&str; 10] =
+        ["at", "dir", "kind", "mark", "mode", "phase", "policy", "step", "teardown", "verdict"];
+
+    #[test]
+    fn each_word_of_a_record_is_known_and_each_line_stays_as_it_was() {
+        for line in SAMPLES.lines() {
+            let record = from_line(line).unwrap();
+            assert_eq!(to_line(&record), line);
+            assert!(!std::format!("{record:?}").contains("Other("), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_version_keeps_words_that_are_not_known_here() {
+        let fields = WORDS.map(|field| std::format!("\"{field}\":\""));
+        let cases = fields.iter().flat_map(|field| SAMPLES.lines().map(move |line| (field, line)));
+        for (field, line) in cases.filter(|(field, line)| line.contains(field.as_str())) {
+            let newer = line.replace(field, &std::format!("{field}new-"));
+            let record = from_line(&newer).unwrap();
+            assert_eq!(to_line(&record), newer);
+            assert!(std::format!("{record:?}").contains("Other(\"new-"), "{record:?}");
+        }
     }
 
     #[test]

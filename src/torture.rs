@@ -30,14 +30,14 @@ mod tap;
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 
 pub use site::Site;
 pub use source::Tally;
 
 use crate::irq::Irq;
-use crate::report;
+pub use crate::report::TortureKind as Kind;
+use crate::report::{self, Verdict};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use beat::Beat;
 use devices::Devices;
@@ -58,36 +58,7 @@ const SOURCES: usize = 16;
 /// Seconds between two words of progress.
 const WORD_S: u64 = 2;
 
-/// What is kept busy.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// CPUs that come and go.
-    Hotplug,
-    /// And readers, callbacks, grace periods.
-    Rcu,
-    /// And interrupts.
-    Irq,
-    /// And the clusters' monitors.
-    Pmu,
-    /// All of it.
-    All,
-}
-
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Hotplug, Self::Rcu, Self::Irq, Self::Pmu, Self::All];
-
-    /// The name on the console.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hotplug => "hotplug",
-            Self::Rcu => "rcu",
-            Self::Irq => "irq",
-            Self::Pmu => "pmu",
-            Self::All => "all",
-        }
-    }
-
     fn includes(self, other: Self) -> bool {
         self == other || self == Self::All
     }
@@ -223,9 +194,9 @@ impl Trial {
         self.monitors.finish(&findings);
         self.readers.finish(site, &findings);
         let get = |count: &crate::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-        let verdict = if findings.count() == 0 { "pass" } else { "fail" };
+        let verdict = if findings.count() == 0 { Verdict::Pass } else { Verdict::Fail };
         report::Torture {
-            kind: self.kind.name().into(),
+            kind: self.kind.into(),
             seconds,
             seed,
             rounds: self.rounds,
@@ -237,7 +208,7 @@ impl Trial {
             timers: get(&self.beat.fired) + self.shots.fired(),
             work: get(&self.beat.ran),
             failures: findings.list(),
-            verdict: verdict.to_string(),
+            verdict: verdict.into(),
         }
     }
 }

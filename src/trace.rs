@@ -3,9 +3,12 @@
 //! Recording is two plain stores into the CPU's own ring: no lock, no print, no allocation.
 
 pub mod event;
+mod names;
 mod ring;
 mod spans;
 
-pub use event::{Dir, Edge, Event, Mark, Phase, StepId, Untimed, What};
+pub use event::{Edge, Event, StepId, Untimed, What};
+pub(crate) use names::named;
+pub use names::{Dir, Mark, Named, Phase, StepName};
 pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, ring_words};
 pub use spans::Spans;

@@ -2,6 +2,8 @@
 //!
 //! Format: "Trace Event Format", JSON object form; times are microseconds.
 
+use std::fmt::Display;
+
 use serde_json::{Value, json};
 
 use crate::timeline::{Bar, Lane, Timeline};
@@ -39,9 +41,9 @@ fn thread(pid: usize, cpu: usize, lane: &Lane) -> Vec<Value> {
     steps.chain(marks).collect()
 }
 
-fn span(pid: usize, tid: usize, category: &str, bar: &Bar) -> Value {
+fn span<T: Display>(pid: usize, tid: usize, category: &str, bar: &Bar<T>) -> Value {
     json!({
-        "name": bar.name, "cat": category, "ph": "X", "pid": pid, "tid": tid,
+        "name": bar.name.to_string(), "cat": category, "ph": "X", "pid": pid, "tid": tid,
         "ts": micros(bar.begin), "dur": micros(bar.end - bar.begin), "args": { "dir": bar.dir },
     })
 }
@@ -56,12 +58,14 @@ fn micros(ns: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use baton::report::TeardownMode;
+
     use super::*;
     use crate::fake::Script;
     use crate::units::Unit;
 
     fn sample() -> Value {
-        let both = ["serial", "parallel"]
+        let both = [TeardownMode::Serial, TeardownMode::Parallel]
             .map(|mode| Timeline::new(&Script::new(4).trace(1, mode), Unit::Time));
         let text = trace(&both).to_string();
         serde_json::from_str(&text).unwrap()

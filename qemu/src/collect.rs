@@ -1,6 +1,8 @@
 //! From the stream of records to kexecs with all their figures.
 
-use baton::report::{Bringup, CpuFailure, Kexec, Record, Teardown};
+use baton::report::{
+    Bringup, BringupAt, CpuFailure, Kexec, Name, Record, Teardown, TeardownAt, TeardownMode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
@@ -18,7 +20,7 @@ pub struct Jump {
 
 impl Jump {
     /// serial or parallel.
-    pub fn mode(&self) -> &str {
+    pub fn mode(&self) -> &Name<TeardownMode> {
         &self.kexec.teardown
     }
 }
@@ -48,7 +50,9 @@ fn jump(records: &[Record], kexec: &Kexec, found: Option<&Teardown>) -> Result<J
     };
     let teardown = found.filter(belongs).ok_or_else(|| missing("no teardown record for it"))?;
     let bringup = records.iter().find_map(|record| match record {
-        Record::Bringup(b) if b.at == "boot" && b.generation == kexec.generation => Some(b),
+        Record::Bringup(b) if b.at == BringupAt::Boot && b.generation == kexec.generation => {
+            Some(b)
+        }
         _ => None,
     });
     let bringup = bringup.ok_or_else(|| missing("no bringup record for it"))?;
@@ -60,7 +64,7 @@ fn jump(records: &[Record], kexec: &Kexec, found: Option<&Teardown>) -> Result<J
 
 fn teardown_for_kexec(record: &Record) -> Option<&Teardown> {
     match record {
-        Record::Teardown(teardown) if teardown.at == "kexec" => Some(teardown),
+        Record::Teardown(teardown) if teardown.at == TeardownAt::Kexec => Some(teardown),
         _ => None,
     }
 }
@@ -94,12 +98,15 @@ pub fn no_errors(records: &[Record]) -> Result<(), Outcome> {
 
 #[cfg(test)]
 mod tests {
+    use baton::report::TeardownMode::{Parallel, Serial};
+    use baton::trace::Mark;
+
     use super::*;
     use crate::fake::Script;
 
     fn two() -> Vec<Record> {
         let script = Script::new(4);
-        [script.jump(1, "serial", 1, 1), script.jump(2, "parallel", 1, 1)].concat()
+        [script.jump(1, Serial, 1, 1), script.jump(2, Parallel, 1, 1)].concat()
     }
 
     fn why(records: &[Record]) -> String {
@@ -109,16 +116,19 @@ mod tests {
     #[test]
     fn each_kexec_finds_its_own() {
         let found = jumps(&two()).unwrap();
-        let seen: Vec<_> = found.iter().map(|j| (j.mode(), j.teardown.generation)).collect();
-        assert_eq!(seen, [("serial", 0), ("parallel", 1)]);
+        let seen: Vec<_> =
+            found.iter().map(|j| (j.mode().known(), j.teardown.generation)).collect();
+        assert_eq!(seen, [(Some(Serial), 0), (Some(Parallel), 1)]);
         assert_eq!(found[1].bringup.generation, 2);
     }
 
     #[test]
     fn console_commands_are_not_taken_for_kexecs() {
         let script = Script::new(4);
-        let mut records =
-            vec![script.teardown(0, "offline", "serial"), script.bringup(1, "online")];
+        let mut records = vec![
+            script.teardown(0, TeardownAt::Offline, Serial),
+            script.bringup(1, BringupAt::Online),
+        ];
         records.extend(two());
         assert_eq!(jumps(&records), jumps(&two()));
     }
@@ -135,7 +145,8 @@ mod tests {
 
     #[test]
     fn cpus_that_did_not_come_or_leave_are_named() {
-        let lost = CpuFailure { cpu: 3, mpidr: 0x103, mark: "KICKED".into(), why: "silent".into() };
+        let lost =
+            CpuFailure { cpu: 3, mpidr: 0x103, mark: Mark::Kicked.into(), why: "silent".into() };
         let mut records = two();
         if let Record::Bringup(bringup) = &mut records[1] {
             bringup.online -= 1;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use baton::report::Record;
+use baton::report::{Record, TeardownMode};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -75,12 +75,12 @@ pub fn exits(args: &ExitsArgs) -> Result<()> {
     launch::kill_on_interrupt()?;
     let others = u64::from(args.floor.is_some()) + u64::from(args.linux.is_some());
     let progress = Progress::new(4 + u64::from(WARM) + others);
-    let mode = if args.serial { "serial" } else { "parallel" };
+    let mode = if args.serial { TeardownMode::Serial } else { TeardownMode::Parallel };
     let counted = count(&args.machine, mode, &args.out, args.limits, &progress)?;
     let beside = beside(args, &counted, &progress)?;
     drop(progress);
     show(args, mode, &qemu, &counted, &beside);
-    write(args, mode, &qemu, &counted, &beside)
+    write(args, mode.name(), &qemu, &counted, &beside)
 }
 
 /// Exits of one kexec.
@@ -99,7 +99,7 @@ pub struct Counted {
 /// As for [`exits`].
 pub fn count(
     machine: &Options,
-    mode: &str,
+    mode: TeardownMode,
     out: &Path,
     limits: Limits,
     progress: &Progress,
@@ -145,7 +145,13 @@ fn beside(
     Ok(beside)
 }
 
-fn show(args: &ExitsArgs, mode: &str, qemu: &str, counted: &Counted, beside: &[(String, Counts)]) {
+fn show(
+    args: &ExitsArgs,
+    mode: TeardownMode,
+    qemu: &str,
+    counted: &Counted,
+    beside: &[(String, Counts)],
+) {
     let Options { cpus, host, .. } = &args.machine;
     let (gic, linux) = (gic(args), &host.linux);
     println!(
@@ -186,7 +192,7 @@ fn write(
 /// Boots baton, kexecs, and gives the last kexec's records and every exit of the machine's life.
 fn kexec(
     machine: &Options,
-    mode: &str,
+    mode: TeardownMode,
     out: &Path,
     limits: Limits,
     progress: &Progress,

@@ -6,14 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use baton::report::{
-    self, Bringup, Cycle, Floor, Hello, Kexec, MarkAt, PhaseSpan, Phases, Record, Step, Teardown,
+    self, Bringup, BringupAt, BringupPolicy, Cycle, Floor, FloorMode, Hello, Kexec, MarkAt, Name,
+    PhaseSpan, Phases, Record, Step, Teardown, TeardownAt, TeardownMode,
 };
+use baton::trace::{Dir, Mark, Phase};
 use tempfile::TempDir;
 
 use crate::Options;
 use crate::report::{Report, Run, Trace};
 
-/// Steps of the synthetic guest with their share of a CPU's time.
+/// Steps of the synthetic guest with their share of a CPU's time. The last is none of this version's.
 const STEPS: &[(&str, u64)] = &[
     ("percpu:prepare", 3),
     ("cpu:check", 2),
@@ -40,9 +42,13 @@ impl Script {
         Self { cpus, cpu_ns: 40_000 }
     }
 
-    fn total(&self, mode: &str) -> u64 {
+    fn total(&self, mode: TeardownMode) -> u64 {
         let leaving = u64::from(self.cpus - 1);
-        if mode == "serial" { leaving * self.cpu_ns * 3 } else { self.cpu_ns * 2 + leaving * 900 }
+        if mode == TeardownMode::Serial {
+            leaving * self.cpu_ns * 3
+        } else {
+            self.cpu_ns * 2 + leaving * 900
+        }
     }
 
     /// Hello of a generation.
@@ -65,7 +71,7 @@ impl Script {
     }
 
     /// Bring-up of a generation.
-    pub fn bringup(&self, generation: u32, at: &str) -> Record {
+    pub fn bringup(&self, generation: u32, at: BringupAt) -> Record {
         let cpus = self.cpus - 1;
         Record::Bringup(Bringup {
             generation,
@@ -73,7 +79,7 @@ impl Script {
             cpus,
             online: cpus,
             failed: vec![],
-            policy: "parallel".into(),
+            policy: BringupPolicy::Parallel.into(),
             kick_ns: 100_000,
             alive_ns: 150_000,
             online_ns: self.up_ns(),
@@ -85,7 +91,7 @@ impl Script {
     }
 
     /// Teardown by the kernel of a generation.
-    pub fn teardown(&self, generation: u32, at: &str, mode: &str) -> Record {
+    pub fn teardown(&self, generation: u32, at: TeardownAt, mode: TeardownMode) -> Record {
         let total_ns = self.total(mode);
         let part = total_ns / 10;
         let phases = Phases {
@@ -112,7 +118,7 @@ impl Script {
     }
 
     /// The jump into a generation.
-    pub fn kexec(&self, generation: u32, mode: &str) -> Kexec {
+    pub fn kexec(&self, generation: u32, mode: TeardownMode) -> Kexec {
         let exec_to_jump_ns = self.total(mode) + 20_000;
         let (jump_to_entry_ns, entry_to_online_ns) = (30_000, self.up_ns() + 200_000);
         Kexec {
@@ -132,18 +138,18 @@ impl Script {
     }
 
     /// What one jump prints.
-    pub fn jump(&self, generation: u32, mode: &str, done: u32, asked: u32) -> Vec<Record> {
+    pub fn jump(&self, generation: u32, mode: TeardownMode, done: u32, asked: u32) -> Vec<Record> {
         vec![
             self.hello(generation),
-            self.bringup(generation, "boot"),
-            self.teardown(generation - 1, "kexec", mode),
+            self.bringup(generation, BringupAt::Boot),
+            self.teardown(generation - 1, TeardownAt::Kexec, mode),
             Record::Kexec(self.kexec(generation, mode)),
             Record::Cycle(Cycle { done, asked, teardown: mode.into() }),
         ]
     }
 
     /// What `timeline --json` prints after a jump.
-    pub fn timeline(&self, generation: u32, mode: &str) -> Vec<Record> {
+    pub fn timeline(&self, generation: u32, mode: TeardownMode) -> Vec<Record> {
         let kexec = self.kexec(generation, mode);
         let mut out = Vec::new();
         for cpu in 1..self.cpus {
@@ -155,67 +161,67 @@ impl Script {
     }
 
     /// The trace of a jump.
-    pub fn trace(&self, generation: u32, mode: &str) -> Trace {
+    pub fn trace(&self, generation: u32, mode: TeardownMode) -> Trace {
         let (kexec, records) = (self.kexec(generation, mode), self.timeline(generation, mode));
         Trace { kexec, cpus: self.cpus, records }
     }
 
-    fn down(&self, out: &mut Vec<Record>, kexec: &Kexec, cpu: u32, mode: &str) {
+    fn down(&self, out: &mut Vec<Record>, kexec: &Kexec, cpu: u32, mode: TeardownMode) {
         let mut at = kexec.exec_at_ns + 10_000;
-        let slot = if mode == "serial" { self.cpu_ns * 3 } else { 700 };
+        let slot = if mode == TeardownMode::Serial { self.cpu_ns * 3 } else { 700 };
         at += slot * u64::from(cpu - 1);
         let generation = kexec.generation - 1;
         for (name, share) in STEPS.iter().rev() {
-            at = step(out, cpu, name, "down", at, self.cpu_ns * share / 40, generation);
+            at = step(out, cpu, name, Dir::Down, at, self.cpu_ns * share / 40, generation);
         }
-        mark(out, cpu, "AP_IDLE_DEAD", "down", at, generation);
-        mark(out, cpu, "DEAD", "down", at + self.cpu_ns / 2, generation);
+        mark(out, cpu, Mark::ApIdleDead, Dir::Down, at, generation);
+        mark(out, cpu, Mark::Dead, Dir::Down, at + self.cpu_ns / 2, generation);
     }
 
     fn up(&self, out: &mut Vec<Record>, kexec: &Kexec, cpu: u32) {
         let generation = kexec.generation;
         let entry = kexec.exec_at_ns + kexec.exec_to_jump_ns + kexec.jump_to_entry_ns;
         let mut at = entry + 180_000 + u64::from(cpu) * 100_000 / u64::from(self.cpus);
-        mark(out, cpu, "KICKED", "up", at, generation);
+        mark(out, cpu, Mark::Kicked, Dir::Up, at, generation);
         at += 20_000;
-        mark(out, cpu, "ALIVE", "up", at, generation);
+        mark(out, cpu, Mark::Alive, Dir::Up, at, generation);
         for (name, share) in STEPS {
-            at = step(out, cpu, name, "up", at, self.cpu_ns * share / 40, generation);
+            at = step(out, cpu, name, Dir::Up, at, self.cpu_ns * share / 40, generation);
         }
-        mark(out, cpu, "ONLINE", "up", at, generation);
+        mark(out, cpu, Mark::Online, Dir::Up, at, generation);
     }
 
-    fn phases(&self, out: &mut Vec<Record>, kexec: &Kexec, mode: &str) {
+    fn phases(&self, out: &mut Vec<Record>, kexec: &Kexec, mode: TeardownMode) {
         let mut at = kexec.exec_at_ns;
         let total = self.total(mode);
         let old = kexec.generation - 1;
-        at = phase(out, "preflight", "down", at, 10_000, old);
-        let rounds = if mode == "serial" { u64::from(self.cpus - 1) } else { 1 };
+        at = phase(out, Phase::Preflight, Dir::Down, at, 10_000, old);
+        let rounds = if mode == TeardownMode::Serial { u64::from(self.cpus - 1) } else { 1 };
         for _ in 0..rounds {
             for (name, share) in [
-                ("migrate", 1),
-                ("online-down", 3),
-                ("grace", 1),
-                ("stop", 2),
-                ("off", 1),
-                ("dead", 2),
+                (Phase::Migrate, 1),
+                (Phase::OnlineDown, 3),
+                (Phase::Grace, 1),
+                (Phase::Stop, 2),
+                (Phase::Off, 1),
+                (Phase::DeadWork, 2),
             ] {
-                at = phase(out, name, "down", at, total / rounds * share / 10, old);
+                at = phase(out, name, Dir::Down, at, total / rounds * share / 10, old);
             }
         }
-        at = phase(out, "quiesce", "down", at, 8_000, old);
+        at = phase(out, Phase::Quiesce, Dir::Down, at, 8_000, old);
         at = phase(
             out,
             "jump",
-            "up",
+            Dir::Up,
             at.max(kexec.exec_at_ns + kexec.exec_to_jump_ns),
             30_000,
             kexec.generation,
         );
-        at = phase(out, "boot", "up", at, 160_000, kexec.generation);
-        at = phase(out, "prepare", "up", at, 20_000, kexec.generation);
-        at = phase(out, "kick", "up", at, 100_000, kexec.generation);
-        phase(out, "sync", "up", at, self.cpu_ns * 2, kexec.generation);
+        at = phase(out, "boot", Dir::Up, at, 160_000, kexec.generation);
+        at = phase(out, Phase::Prepare, Dir::Up, at, 20_000, kexec.generation);
+        at = phase(out, Phase::Kick, Dir::Up, at, 100_000, kexec.generation);
+        phase(out, Phase::Sync, Dir::Up, at, self.cpu_ns * 2, kexec.generation);
     }
 }
 
@@ -223,7 +229,7 @@ fn step(
     out: &mut Vec<Record>,
     cpu: u32,
     name: &str,
-    dir: &str,
+    dir: Dir,
     begin_ns: u64,
     length: u64,
     generation: u32,
@@ -233,15 +239,15 @@ fn step(
     end_ns
 }
 
-fn mark(out: &mut Vec<Record>, cpu: u32, name: &str, dir: &str, at_ns: u64, generation: u32) {
-    let (mark, dir) = (name.into(), dir.into());
+fn mark(out: &mut Vec<Record>, cpu: u32, mark: Mark, dir: Dir, at_ns: u64, generation: u32) {
+    let (mark, dir) = (mark.into(), dir.into());
     out.push(Record::Mark(MarkAt { cpu, mark, dir, at_ns, generation }));
 }
 
 fn phase(
     out: &mut Vec<Record>,
-    name: &str,
-    dir: &str,
+    name: impl Into<Name<Phase>>,
+    dir: Dir,
     begin_ns: u64,
     length: u64,
     generation: u32,
@@ -254,11 +260,16 @@ fn phase(
 /// The report of a run that never was.
 pub fn report(cpus: u32) -> Report {
     let script = Script::new(cpus);
-    let records = [script.jump(1, "serial", 1, 1), script.jump(2, "parallel", 1, 1)].concat();
+    let records =
+        [script.jump(1, TeardownMode::Serial, 1, 1), script.jump(2, TeardownMode::Parallel, 1, 1)]
+            .concat();
     let options = Options { cpus, ..Options::new("/dev/null") };
     let run = Run {
         records,
-        traces: vec![script.trace(1, "serial"), script.trace(2, "parallel")],
+        traces: vec![
+            script.trace(1, TeardownMode::Serial),
+            script.trace(2, TeardownMode::Parallel),
+        ],
         command: vec!["qemu-system-aarch64".into(), "-append".into(), "a b".into()],
         seconds: 12,
     };
@@ -277,7 +288,7 @@ pub fn print(records: &[Record]) -> String {
 /// The floor's records: each mode cold once and warm twice.
 pub fn floors(cpus: u32) -> Vec<Record> {
     let mut records = Vec::new();
-    for mode in ["parallel", "quiet", "serial"] {
+    for mode in [FloorMode::Parallel, FloorMode::Quiet, FloorMode::Serial] {
         for (warm, up_ns) in [(false, 900_000), (true, 40_000), (true, 60_000)] {
             let (cpus, mode) = (cpus - 1, mode.into());
             records.push(Record::Floor(Floor { cpus, mode, warm, up_ns, off_ns: 20_000 }));

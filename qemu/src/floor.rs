@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use baton::report::{Floor, Record};
+use baton::report::{Floor, FloorMode, Name, Record, Spread};
 use clap::Args;
 
 use crate::machine::Gic;
 use crate::progress::Progress;
 use crate::run::{Limits, show_tail};
-use crate::stats::Spread;
 use crate::units::Unit;
 use crate::{Guest, Options, Outcome, collect, launch, table};
 
@@ -86,13 +85,18 @@ fn floors(guest: &mut Guest, silence: Duration, end: Outcome) -> Result<Vec<Floo
 }
 
 /// Times of one mode, cold or warm.
-pub fn times(floors: &[Floor], mode: &str, warm: bool, time: fn(&Floor) -> u64) -> Option<Spread> {
-    Spread::of(floors.iter().filter(|f| f.mode == mode && f.warm == warm).map(time))
+pub fn times(
+    floors: &[Floor],
+    mode: &Name<FloorMode>,
+    warm: bool,
+    time: fn(&Floor) -> u64,
+) -> Option<Spread> {
+    Spread::of(floors.iter().filter(|f| f.mode == *mode && f.warm == warm).map(time))
 }
 
 fn show(floors: &[Floor], unit: Unit) -> String {
-    let mut modes: Vec<&str> = floors.iter().map(|f| f.mode.as_str()).collect();
-    modes.sort_unstable();
+    let mut modes: Vec<&Name<FloorMode>> = floors.iter().map(|f| &f.mode).collect();
+    modes.sort_unstable_by_key(|mode| mode.as_str());
     modes.dedup();
     let mut rows = Vec::new();
     for mode in modes {
@@ -114,13 +118,13 @@ fn show(floors: &[Floor], unit: Unit) -> String {
     table::render(&head, &rows, 2)
 }
 
-fn row(floors: &[Floor], mode: &str, warm: bool, unit: Unit) -> Option<Vec<String>> {
+fn row(floors: &[Floor], mode: &Name<FloorMode>, warm: bool, unit: Unit) -> Option<Vec<String>> {
     let (up, off) =
         (times(floors, mode, warm, |f| f.up_ns), times(floors, mode, warm, |f| f.off_ns));
     up.zip(off)?;
     let mut row = vec![mode.to_string(), temperature(warm).to_string()];
     row.extend(table::spread(up, unit).into_iter().chain(table::spread(off, unit)));
-    row.push(floors.iter().filter(|f| f.mode == mode && f.warm == warm).count().to_string());
+    row.push(floors.iter().filter(|f| f.mode == *mode && f.warm == warm).count().to_string());
     Some(row)
 }
 
@@ -146,7 +150,8 @@ mod tests {
     fn records_until_the_end() {
         let floors = collected(&fake::print(&fake::floors(8))).unwrap();
         assert_eq!(floors.len(), 9);
-        assert_eq!(times(&floors, "parallel", true, |f| f.up_ns).map(|s| s.median), Some(50_000));
+        let parallel = times(&floors, &FloorMode::Parallel.into(), true, |f| f.up_ns);
+        assert_eq!(parallel.map(|s| s.median), Some(50_000));
         let text = show(&floors, Unit::Time);
         assert_eq!(text.lines().filter(|line| line.contains("parallel")).count(), 2, "{text}");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use baton::report::{Cycle, Kexec, Record};
+use baton::report::{Cycle, Kexec, Record, TeardownMode};
 use clap::Args;
 
 use crate::launch::interrupted;
@@ -17,7 +17,7 @@ use crate::{Guest, Options, Outcome, chrome, collect, html, launch, table};
 /// Lines of the transcript that a failure shows.
 const TAIL: usize = 30;
 /// Both modes, in the order in which they are run.
-const MODES: [&str; 2] = ["serial", "parallel"];
+const MODES: [TeardownMode; 2] = [TeardownMode::Serial, TeardownMode::Parallel];
 
 /// What to run and where the report goes.
 #[derive(Args, Clone, Debug)]
@@ -121,7 +121,7 @@ pub fn cycles(
     silence: Duration,
     guest: &mut Guest,
     progress: &Progress,
-    mode: &str,
+    mode: TeardownMode,
 ) -> Result<(), Outcome> {
     progress.step(format!("{mode} kexec 1 of {asked}"));
     guest.send(&format!("cycle {asked} --teardown {mode} --bringup {mode}"))?;

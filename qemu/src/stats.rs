@@ -1,31 +1,10 @@
 //! What several runs of one thing come to.
 
+use baton::report::{Spread, TeardownMode};
 use serde::{Deserialize, Serialize};
 
 use crate::collect::Jump;
 use crate::units;
-
-/// Median, least and greatest of some times, ns.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// The middle one; of an even number, the mean of the two in the middle.
-    pub median: u64,
-    /// The least.
-    pub min: u64,
-    /// The greatest.
-    pub max: u64,
-}
-
-impl Spread {
-    /// Of some values, in any order; `None` if there are none.
-    pub fn of(values: impl IntoIterator<Item = u64>) -> Option<Self> {
-        let mut sorted: Vec<u64> = values.into_iter().collect();
-        sorted.sort_unstable();
-        let (&min, &max) = (sorted.first()?, sorted.last()?);
-        let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-        Some(Self { median: low.midpoint(high), min, max })
-    }
-}
 
 /// One phase in both modes.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -74,36 +53,26 @@ pub fn summary(jumps: &[Jump]) -> Vec<Row> {
 }
 
 fn row(jumps: &[Jump], group: &str, phase: &str, figure: Figure) -> Row {
-    let of = |mode| Spread::of(jumps.iter().filter(|jump| jump.mode() == mode).map(figure));
-    let (serial, parallel) = (of("serial"), of("parallel"));
+    let of = |mode| Spread::of(jumps.iter().filter(|jump| *jump.mode() == mode).map(figure));
+    let (serial, parallel) = (of(TeardownMode::Serial), of(TeardownMode::Parallel));
     let ratio = serial.zip(parallel).and_then(|(s, p)| units::quotient(s.median, p.median));
     Row { group: group.into(), phase: phase.into(), serial, parallel, ratio }
 }
 
 #[cfg(test)]
 mod tests {
+    use baton::report::TeardownMode::{Parallel, Serial};
+
     use super::*;
     use crate::collect;
     use crate::fake::Script;
 
     #[test]
-    fn the_median_of_odd_even_one_and_none() {
-        assert_eq!(Spread::of([5, 1, 9]), Some(Spread { median: 5, min: 1, max: 9 }));
-        assert_eq!(Spread::of([4, 1, 9, 7]), Some(Spread { median: 5, min: 1, max: 9 }));
-        assert_eq!(Spread::of([7]), Some(Spread { median: 7, min: 7, max: 7 }));
-        assert_eq!(Spread::of([u64::MAX, u64::MAX]).map(|s| s.median), Some(u64::MAX));
-        assert_eq!(Spread::of([]), None);
-    }
-
-    #[test]
     fn modes_are_kept_apart_and_divided() {
         let mut records = Vec::new();
-        for (generation, cpu_ns, mode) in [
-            (1, 10_000, "serial"),
-            (2, 20_000, "serial"),
-            (3, 30_000, "serial"),
-            (4, 10_000, "parallel"),
-        ] {
+        for (generation, cpu_ns, mode) in
+            [(1, 10_000, Serial), (2, 20_000, Serial), (3, 30_000, Serial), (4, 10_000, Parallel)]
+        {
             let script = Script { cpus: 8, cpu_ns };
             records.extend(script.jump(generation, mode, 1, 1));
         }
@@ -117,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_second_look_has_a_row_if_there_was_one() {
-        let mut records = Script::new(4).jump(1, "serial", 1, 1);
+        let mut records = Script::new(4).jump(1, Serial, 1, 1);
         let rows = |records: &[_]| summary(&collect::jumps(records).unwrap());
         assert!(rows(&records).iter().all(|row| row.phase != VERIFY));
         for record in &mut records {
@@ -132,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_mode_that_never_ran_has_no_ratio() {
-        let records = Script::new(4).jump(1, "serial", 1, 1);
+        let records = Script::new(4).jump(1, Serial, 1, 1);
         let rows = summary(&collect::jumps(&records).unwrap());
         assert!(rows.iter().all(|row| row.serial.is_some() && row.ratio.is_none()));
     }

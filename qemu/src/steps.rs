@@ -1,23 +1,11 @@
 //! What each hotplug step costs, and what the boot CPU waits for: from the traces of a run.
 
 use baton::hotplug::steps::{self, Act};
-use baton::report::{PhaseSpan, Record, Step};
-use baton::trace::Phase;
+use baton::report::{Cost, Name, PhaseSpan, Record, Step, TeardownMode};
+use baton::trace::{Dir, Phase, StepName};
 use serde::{Deserialize, Serialize};
 
 use crate::report::Trace;
-use crate::stats::Spread;
-
-/// A step in one mode and direction, over the CPUs of one kexec.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cost {
-    /// Spans: CPUs, or, of a step that acts once for all, calls.
-    pub count: usize,
-    /// How long they took, ns.
-    pub spread: Spread,
-    /// Sum, ns.
-    pub sum: u64,
-}
 
 /// Both modes of one direction.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +20,7 @@ pub struct Way {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct StepRow {
     /// Its name.
-    pub step: String,
+    pub step: Name<StepName>,
     /// Its section; empty if this tool does not know the step.
     pub section: String,
     /// True if it acts once for all on the way up.
@@ -49,9 +37,9 @@ pub struct StepRow {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct PhaseRow {
     /// Its name.
-    pub phase: String,
+    pub phase: Name<Phase>,
     /// up or down.
-    pub dir: String,
+    pub dir: Name<Dir>,
     /// What the boot CPU does or waits for; empty if this tool does not know the phase.
     pub what: String,
     /// How long it took.
@@ -60,52 +48,55 @@ pub struct PhaseRow {
 
 /// Every step that was traced, in the order of the table.
 pub fn steps(traces: &[Trace]) -> Vec<StepRow> {
-    let names = names(traces.iter().flat_map(steps_of).map(|s| s.step.as_str()));
+    let names = once_each(traces.iter().flat_map(steps_of).map(|s| &s.step));
     let mut rows: Vec<StepRow> = names.into_iter().map(|name| step_row(traces, name)).collect();
-    rows.sort_by_key(|row| steps::by_name(&row.step).map_or(u8::MAX, |id| id.0));
+    rows.sort_by_key(|row| row.step.known().map_or(u8::MAX, |step| step as u8));
     rows
 }
 
-fn step_row(traces: &[Trace], name: &str) -> StepRow {
-    let known = steps::by_name(name).and_then(steps::get);
+fn step_row(traces: &[Trace], name: &Name<StepName>) -> StepRow {
+    let known = name.known().map(steps::named);
     let once = |act: Option<Act>| matches!(act, Some(Act::All(_)));
-    let way = |dir: &str| {
+    let way = |dir: Dir| {
         way(traces, |trace| {
-            let same = |s: &&Step| s.step == name && s.dir == dir;
-            cost(steps_of(trace).filter(same).map(|s| s.end_ns.saturating_sub(s.begin_ns)))
+            let spans = steps_of(trace).map(|s| ((&s.step, &s.dir), s.begin_ns..s.end_ns));
+            Cost::among(spans, &(name, &dir.into()))
         })
     };
     StepRow {
-        step: name.into(),
+        step: name.clone(),
         section: known.map_or("", |step| step.section.name()).into(),
         up_once: once(known.map(|step| step.up)),
         down_once: once(known.map(|step| step.down)),
-        up: way("up"),
-        down: way("down"),
+        up: way(Dir::Up),
+        down: way(Dir::Down),
     }
 }
 
 /// The phases of the boot CPU from one kernel to the next, in the order of time.
 pub fn phases(traces: &[Trace]) -> Vec<PhaseRow> {
     let mut rows = Vec::new();
-    for dir in ["down", "up"] {
+    for dir in [Dir::Down, Dir::Up].map(Name::from) {
         let seen = traces.iter().flat_map(phases_of).filter(|p| p.dir == dir);
-        for name in names(seen.map(|p| p.phase.as_str())) {
-            let known = Phase::ALL.iter().find(|phase| phase.name() == name);
-            let cost = way(traces, |trace| {
-                let same = |p: &&PhaseSpan| p.phase == name && p.dir == dir;
-                cost(phases_of(trace).filter(same).map(|p| p.end_ns.saturating_sub(p.begin_ns)))
-            });
-            let what = known.map_or("", |phase| phase.what()).into();
-            rows.push(PhaseRow { phase: name.into(), dir: dir.into(), what, cost });
+        for phase in once_each(seen.map(|p| &p.phase)) {
+            rows.push(phase_row(traces, phase, &dir));
         }
     }
     rows
 }
 
+fn phase_row(traces: &[Trace], phase: &Name<Phase>, dir: &Name<Dir>) -> PhaseRow {
+    let cost = way(traces, |trace| {
+        let spans = phases_of(trace).map(|p| ((&p.phase, &p.dir), p.begin_ns..p.end_ns));
+        Cost::among(spans, &(phase, dir))
+    });
+    let what = phase.known().map_or("", Phase::what).into();
+    PhaseRow { phase: phase.clone(), dir: dir.clone(), what, cost }
+}
+
 /// Down in the old kernel, up in the new one: that is what the kexec consists of.
-fn belongs(trace: &Trace, dir: &str, generation: u32) -> bool {
-    let up = u32::from(dir == "up");
+fn belongs(trace: &Trace, dir: &Name<Dir>, generation: u32) -> bool {
+    let up = u32::from(*dir == Dir::Up);
     generation + 1 == trace.kexec.generation + up
 }
 
@@ -127,24 +118,18 @@ fn phases_of(trace: &Trace) -> impl Iterator<Item = &PhaseSpan> {
 
 fn way(traces: &[Trace], cost: impl Fn(&Trace) -> Option<Cost>) -> Way {
     let of = |mode| traces.iter().find(|trace| trace.kexec.teardown == mode).and_then(&cost);
-    Way { serial: of("serial"), parallel: of("parallel") }
+    Way { serial: of(TeardownMode::Serial), parallel: of(TeardownMode::Parallel) }
 }
 
-fn cost(times: impl Iterator<Item = u64>) -> Option<Cost> {
-    let times: Vec<u64> = times.collect();
-    let (count, sum) = (times.len(), times.iter().sum());
-    Spread::of(times).map(|spread| Cost { count, spread, sum })
-}
-
-/// Each name once, in the order in which they come.
-fn names<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut names = Vec::new();
-    for name in all {
-        if !names.contains(&name) {
-            names.push(name);
+/// Each thing once, in the order in which they come.
+fn once_each<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for thing in all {
+        if !once.contains(&thing) {
+            once.push(thing);
         }
     }
-    names
+    once
 }
 
 #[cfg(test)]
@@ -154,13 +139,13 @@ mod tests {
 
     fn traces() -> Vec<Trace> {
         let script = Script::new(8);
-        vec![script.trace(1, "serial"), script.trace(2, "parallel")]
+        vec![script.trace(1, TeardownMode::Serial), script.trace(2, TeardownMode::Parallel)]
     }
 
     #[test]
     fn a_step_has_a_cost_in_each_mode_and_direction() {
         let rows = steps(&traces());
-        let row = rows.iter().find(|row| row.step == "gic:starting").unwrap();
+        let row = rows.iter().find(|row| row.step == StepName::GicStarting).unwrap();
         assert_eq!((row.section.as_str(), row.up_once), ("starting", false));
         for way in [row.up, row.down] {
             for cost in [way.serial, way.parallel] {
@@ -168,8 +153,10 @@ mod tests {
                 assert_eq!((cost.count, cost.spread.median, cost.sum), (7, 12_000, 84_000));
             }
         }
-        let order: Vec<&str> = rows.iter().take(3).map(|row| row.step.as_str()).collect();
-        assert_eq!(order, ["percpu:prepare", "cpu:check", "gic:starting"]);
+        let order: Vec<&str> = rows.iter().map(|row| row.step.as_str()).collect();
+        assert_eq!(order[..3], ["percpu:prepare", "cpu:check", "gic:starting"]);
+        // The last step is none of the table.
+        assert_eq!((order[6], rows[6].section.as_str()), ("console:online", ""));
     }
 
     #[test]
@@ -177,7 +164,7 @@ mod tests {
         let mut traces = traces();
         for record in &mut traces[1].records {
             if let Record::Step(step) = record
-                && step.dir == "up"
+                && step.dir == Dir::Up
             {
                 step.generation -= 1;
             }
@@ -190,11 +177,11 @@ mod tests {
     #[test]
     fn the_boot_cpu_passes_its_phases_once_for_each_cpu_or_once_for_all() {
         let rows = phases(&traces());
-        let stop = rows.iter().find(|row| row.phase == "stop").unwrap();
+        let stop = rows.iter().find(|row| row.phase == Phase::Stop).unwrap();
         let counts = [stop.cost.serial, stop.cost.parallel].map(|cost| cost.unwrap().count);
-        assert_eq!((counts, stop.dir.as_str()), ([7, 1], "down"));
+        assert_eq!((counts, stop.dir.known()), ([7, 1], Some(Dir::Down)));
         assert_eq!(stop.what, Phase::Stop.what());
-        assert_eq!(rows.first().unwrap().phase, "preflight");
-        assert_eq!(rows.last().unwrap().phase, "sync");
+        assert_eq!(rows.first().unwrap().phase, Phase::Preflight);
+        assert_eq!(rows.last().unwrap().phase, Phase::Sync);
     }
 }

@@ -1,9 +1,10 @@
 //! The tables on the terminal.
 
+use baton::report::{Cost, Spread};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use crate::stats::{Row, Spread};
-use crate::steps::{Cost, PhaseRow, StepRow, Way};
+use crate::stats::Row;
+use crate::steps::{PhaseRow, StepRow, Way};
 use crate::units::{self, Unit};
 
 const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
@@ -93,7 +94,7 @@ pub fn step(row: &StepRow, unit: Unit) -> [String; 11] {
     };
     let [us, um, up, uq] = way(row.up, unit);
     let [ds, dm, dp, dq] = way(row.down, unit);
-    [row.step.clone(), row.section.clone(), once.into(), us, um, up, uq, ds, dm, dp, dq]
+    [row.step.to_string(), row.section.clone(), once.into(), us, um, up, uq, ds, dm, dp, dq]
 }
 
 /// Median and greatest, serially and in parallel.
@@ -142,7 +143,7 @@ pub fn phase(row: &PhaseRow, unit: Unit) -> [String; 10] {
     };
     let [times, median, max, sum] = figures(row.cost.serial);
     let [together, _, last, whole] = figures(row.cost.parallel);
-    let (name, dir, what) = (row.phase.clone(), row.dir.clone(), row.what.clone());
+    let (name, dir, what) = (row.phase.to_string(), row.dir.to_string(), row.what.clone());
     [name, dir, what, times, median, max, sum, together, last, whole]
 }
 
@@ -156,6 +157,8 @@ pub fn spread(spread: Option<Spread>, unit: Unit) -> [String; 3] {
 
 #[cfg(test)]
 mod tests {
+    use baton::report::TeardownMode::{Parallel, Serial};
+
     use super::*;
     use crate::fake::Script;
     use crate::{collect, stats};
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn every_step_and_what_the_boot_cpu_waits_for_is_a_line() {
         let script = Script::new(8);
-        let traces = [script.trace(1, "serial"), script.trace(2, "parallel")];
+        let traces = [script.trace(1, Serial), script.trace(2, Parallel)];
         let text = steps(&crate::steps::steps(&traces), Unit::Time);
         let line = text.lines().find(|line| line.contains("gic:starting")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -179,7 +182,7 @@ mod tests {
     #[test]
     fn every_phase_is_a_line_and_columns_line_up() {
         let script = Script::new(8);
-        let records = [script.jump(1, "serial", 1, 1), script.jump(2, "parallel", 1, 1)].concat();
+        let records = [script.jump(1, Serial, 1, 1), script.jump(2, Parallel, 1, 1)].concat();
         let text = kexec(&stats::summary(&collect::jumps(&records).unwrap()), Unit::Time);
         let lines: Vec<&str> = text.lines().collect();
         let width = lines[0].chars().count();

@@ -6,10 +6,12 @@ pub mod jumps;
 mod legend;
 mod model;
 mod panel;
+mod part;
 mod strip;
 mod svg;
 
 pub use model::{Bar, Lane, Tick, Timeline};
+pub use part::Part;
 
 use svg::Svg;
 pub use svg::escape;

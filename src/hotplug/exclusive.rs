@@ -2,12 +2,12 @@
 //! theirs. All other steps go on at the same time.
 
 use super::Hotplug;
-use super::steps::{self, STEPS, Section, Step};
+use super::steps::{STEPS, Section, Step};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Machine;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::turn::Turn;
-use crate::trace::StepId;
+use crate::trace::{StepId, StepName};
 
 const _: () = assert!(STEPS.len() <= 64);
 
@@ -44,9 +44,9 @@ impl Hotplug {
     }
 
     /// Names of the steps that run on one CPU at a time.
-    pub fn exclusive_steps(&self) -> impl Iterator<Item = &'static str> + '_ {
+    pub fn exclusive_steps(&self) -> impl Iterator<Item = StepName> + '_ {
         let all = STEPS.iter().enumerate().map(|(i, s)| (StepId(i as u8), s));
-        all.filter(|(id, step)| self.is_exclusive(*id, step)).map(|(id, _)| steps::name(id))
+        all.filter(|(id, step)| self.is_exclusive(*id, step)).map(|(_, step)| step.name)
     }
 
     /// Runs `body` when it is this CPU's turn for the step. Waits as long as the holder needs: the

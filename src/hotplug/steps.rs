@@ -9,7 +9,7 @@ pub use table::STEPS;
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Machine, StepError};
 use crate::services::Services;
-use crate::trace::{Dir, StepId};
+use crate::trace::{Dir, Named, StepId, StepName};
 
 /// Where a step runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -79,7 +79,7 @@ pub enum Act {
 /// One step.
 pub struct Step {
     /// Its name, as on the console and in records.
-    pub name: &'static str,
+    pub name: StepName,
     /// Where it runs.
     pub section: Section,
     /// One line for people.
@@ -123,7 +123,7 @@ pub fn name(step: StepId) -> &'static str {
         super::fault::KICK => "kick",
         super::fault::OFF => "off",
         super::fault::QUIESCE => "quiesce",
-        StepId(i) => STEPS.get(i as usize).map_or("?", |s| s.name),
+        StepId(i) => STEPS.get(i as usize).map_or("?", |s| s.name.name()),
     }
 }
 
@@ -132,9 +132,14 @@ pub fn get(step: StepId) -> Option<&'static Step> {
     STEPS.get(step.0 as usize)
 }
 
+/// The step that a name stands for.
+pub fn named(name: StepName) -> &'static Step {
+    &STEPS[name as usize]
+}
+
 /// The step with a name.
 pub fn by_name(name: &str) -> Option<StepId> {
-    STEPS.iter().position(|s| s.name == name).map(|i| StepId(i as u8))
+    StepName::by_name(name).map(|step| StepId(step as u8))
 }
 
 /// All places in the table, in order of up.
@@ -178,7 +183,7 @@ mod tests {
     fn sections_stand_in_order_and_names_are_unique() {
         assert!(STEPS.windows(2).all(|w| w[0].section <= w[1].section));
         for (i, step) in STEPS.iter().enumerate() {
-            assert_eq!(by_name(step.name), Some(StepId(i as u8)), "{}", step.name);
+            assert_eq!(by_name(step.name.name()), Some(StepId(i as u8)), "{}", step.name);
         }
     }
 

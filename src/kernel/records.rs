@@ -8,7 +8,10 @@ use super::{Kernel, Level, NAME};
 use crate::handover::{Farewell, LoadCount};
 use crate::hotplug::{BringupOutcome, Failure, TeardownOutcome};
 use crate::options::{BringupPolicy, TeardownMode};
-use crate::report::{Bringup, CpuFailure, Hello, Interrupts, Kexec, Phases, Record, Teardown};
+use crate::report::{
+    Bringup, BringupAt, CpuFailure, Hello, Interrupts, Kexec, Name, Phases, Record, Teardown,
+    TeardownAt,
+};
 use crate::torture::Site;
 use crate::torture::load::Load;
 use crate::trace::Spans;
@@ -33,31 +36,31 @@ impl Kernel {
         }));
     }
 
-    /// Prints what came of a bring-up. `at` is `boot` or `online`.
-    pub fn report_bringup(&self, at: &str, policy: BringupPolicy, outcome: &BringupOutcome) {
+    /// Prints what came of a bring-up, and what it was for.
+    pub fn report_bringup(&self, at: BringupAt, policy: BringupPolicy, outcome: &BringupOutcome) {
         self.record(&Record::Bringup(Bringup {
             generation: self.hotplug.generation(),
             at: at.into(),
             cpus: (outcome.online.len() + outcome.failed.len()) as u32,
             online: outcome.online.len() as u32,
             failed: self.failures(&outcome.failed),
-            policy: policy.to_string(),
+            policy: policy.into(),
             kick_ns: self.ns(outcome.kick),
             alive_ns: self.ns(outcome.alive),
             online_ns: self.ns(outcome.last_online),
         }));
     }
 
-    /// Prints what came of a teardown. `at` is `kexec` or `offline`.
-    pub fn report_teardown(&self, at: &str, mode: TeardownMode, outcome: &TeardownOutcome) {
+    /// Prints what came of a teardown, and what it was for.
+    pub fn report_teardown(&self, at: TeardownAt, mode: TeardownMode, outcome: &TeardownOutcome) {
         self.record(&Record::Teardown(Teardown {
             generation: self.hotplug.generation(),
             at: at.into(),
             cpus: (outcome.off.len() + outcome.stuck.len()) as u32,
-            mode: mode.to_string(),
+            mode: mode.into(),
             stuck: self.failures(&outcome.stuck),
             noted: self.failures(&outcome.noted),
-            exclusive: self.hotplug.exclusive_steps().map(String::from).collect(),
+            exclusive: self.hotplug.exclusive_steps().map(Name::from).collect(),
             phases: self.phases(&outcome.spans),
             total_ns: self.ns(outcome.total),
         }));
@@ -67,7 +70,7 @@ impl Kernel {
         let named = |f: &Failure| CpuFailure {
             cpu: f.cpu.0.into(),
             mpidr: self.hotplug.topology().mpidr(f.cpu).map_or(0, |m| m.value()),
-            mark: f.mark.to_string(),
+            mark: f.mark.into(),
             why: f.why.to_string(),
         };
         failures.iter().map(named).collect()
@@ -115,9 +118,9 @@ impl Kernel {
     pub(super) fn report_jump(&mut self, farewell: &Farewell, jump_at: u64) {
         self.record(&Record::Teardown(Teardown {
             generation: farewell.generation,
-            at: "kexec".into(),
+            at: TeardownAt::Kexec.into(),
             cpus: farewell.cpus,
-            mode: farewell.teardown.to_string(),
+            mode: farewell.teardown.into(),
             stuck: Vec::new(),
             noted: Vec::new(),
             exclusive: Vec::new(),
@@ -133,7 +136,7 @@ impl Kernel {
             generation: self.hotplug.generation(),
             from: farewell.from.clone(),
             to: farewell.to.clone(),
-            teardown: farewell.teardown.to_string(),
+            teardown: farewell.teardown.into(),
             bytes_copied: farewell.bytes_copied,
             copy_ns,
             exec_to_jump_ns: since(farewell.exec_at, jump_at),

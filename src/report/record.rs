@@ -5,6 +5,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    BringupAt, BringupPolicy, FloorMode, MarkAt, Name, PhaseSpan, Step, TeardownAt, TeardownMode,
+    TortureKind, Verdict,
+};
+use crate::trace::{Mark, StepName};
+
 /// One record; the variant is the `"record"` field.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(tag = "record", rename_all = "snake_case")]
@@ -68,7 +74,7 @@ pub struct CpuFailure {
     /// Hardware affinity.
     pub mpidr: u64,
     /// The last mark it reached.
-    pub mark: String,
+    pub mark: Name<Mark>,
     /// Why, in words.
     pub why: String,
 }
@@ -78,8 +84,8 @@ pub struct CpuFailure {
 pub struct Bringup {
     /// Kexecs behind this kernel.
     pub generation: u32,
-    /// `boot` or `online` (a console command).
-    pub at: String,
+    /// What for: `boot` or `online` (a console command).
+    pub at: Name<BringupAt>,
     /// CPUs that were asked to come.
     pub cpus: u32,
     /// CPUs of these that came.
@@ -87,7 +93,7 @@ pub struct Bringup {
     /// CPUs that did not.
     pub failed: Vec<CpuFailure>,
     /// serial, parallel or fanout.
-    pub policy: String,
+    pub policy: Name<BringupPolicy>,
     /// Until the last CPU_ON had returned.
     pub kick_ns: u64,
     /// Until the last CPU was ALIVE.
@@ -120,12 +126,12 @@ pub struct Phases {
 pub struct Teardown {
     /// Kexecs behind this kernel.
     pub generation: u32,
-    /// `kexec` or `offline` (a console command).
-    pub at: String,
+    /// What for: `kexec` or `offline` (a console command).
+    pub at: Name<TeardownAt>,
     /// CPUs that were asked to leave.
     pub cpus: u32,
     /// serial or parallel.
-    pub mode: String,
+    pub mode: Name<TeardownMode>,
     /// CPUs that did not leave.
     pub stuck: Vec<CpuFailure>,
     /// What failed where that changes nothing any more: dying steps, work for the dead, a grace
@@ -134,7 +140,7 @@ pub struct Teardown {
     pub noted: Vec<CpuFailure>,
     /// Steps that ran on one CPU at a time. Empty at kexec.
     #[serde(default)]
-    pub exclusive: Vec<String>,
+    pub exclusive: Vec<Name<StepName>>,
     /// Where the time went.
     pub phases: Phases,
     /// From the first act to the last CPU OFF and cleaned up after.
@@ -151,7 +157,7 @@ pub struct Kexec {
     /// Who was jumped to.
     pub to: String,
     /// How the CPUs were taken down: serial or parallel.
-    pub teardown: String,
+    pub teardown: Name<TeardownMode>,
     /// Bytes moved in the jump: 0 unless the kernel's place was in use.
     pub bytes_copied: u64,
     /// How long that took, MMU and caches on; part of `jump_to_entry_ns`.
@@ -170,55 +176,6 @@ pub struct Kexec {
     pub blackout_ns: u64,
     /// Counter when `kexec exec` was accepted.
     pub exec_at_ns: u64,
-}
-
-/// One hotplug step of one CPU.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Logical number.
-    pub cpu: u32,
-    /// Name of the step.
-    pub step: String,
-    /// up or down.
-    pub dir: String,
-    /// Counter at its begin.
-    pub begin_ns: u64,
-    /// Counter at its end.
-    pub end_ns: u64,
-    /// Kexecs behind the kernel that ran it.
-    pub generation: u32,
-}
-
-/// A CPU reached a mark.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct MarkAt {
-    /// Logical number.
-    pub cpu: u32,
-    /// Name of the mark.
-    pub mark: String,
-    /// up or down.
-    pub dir: String,
-    /// Counter when it was reached.
-    pub at_ns: u64,
-    /// Kexecs behind the kernel that recorded it.
-    pub generation: u32,
-}
-
-/// A phase of the boot CPU.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct PhaseSpan {
-    /// Logical number of the boot CPU.
-    pub cpu: u32,
-    /// Name of the phase.
-    pub phase: String,
-    /// up or down.
-    pub dir: String,
-    /// Counter at its begin.
-    pub begin_ns: u64,
-    /// Counter at its end.
-    pub end_ns: u64,
-    /// Kexecs behind the kernel that recorded it.
-    pub generation: u32,
 }
 
 /// A command or an option failed; nothing was changed.
@@ -241,8 +198,8 @@ pub struct Panic {
     pub place: String,
     /// Logical number of the CPU, if it knows it.
     pub cpu: Option<u32>,
-    /// The mark of that CPU.
-    pub mark: String,
+    /// The mark of that CPU; `-` if it has none yet.
+    pub mark: Name<Mark>,
 }
 
 /// A cycle of several kexecs went one further, printed by the new kernel.
@@ -253,7 +210,7 @@ pub struct Cycle {
     /// Kexecs asked for.
     pub asked: u32,
     /// serial or parallel.
-    pub teardown: String,
+    pub teardown: Name<TeardownMode>,
 }
 
 /// What the bare PSCI payload measured: firmware and simulator without a kernel.
@@ -261,8 +218,8 @@ pub struct Cycle {
 pub struct Floor {
     /// CPUs that were turned on and off, the boot CPU not counted.
     pub cpus: u32,
-    /// serial or parallel.
-    pub mode: String,
+    /// How they were: serial, parallel or another of the payload's modes.
+    pub mode: Name<FloorMode>,
     /// False the first time in this boot, true after.
     pub warm: bool,
     /// First CPU_ON until the last CPU said that it is alive.
@@ -275,7 +232,7 @@ pub struct Floor {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Torture {
     /// hotplug, rcu, irq, pmu or all.
-    pub kind: String,
+    pub kind: Name<TortureKind>,
     /// How long it was to take.
     pub seconds: u32,
     /// What its choices came from.
@@ -299,7 +256,7 @@ pub struct Torture {
     /// What went wrong.
     pub failures: Vec<String>,
     /// pass or fail.
-    pub verdict: String,
+    pub verdict: Name<Verdict>,
 }
 
 /// Interrupts that a load has sent and their handlers have taken, printed by the new kernel.

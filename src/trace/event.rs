@@ -14,30 +14,12 @@
 
 use core::num::NonZeroU64;
 
+use super::{Dir, Mark, Phase};
 use crate::cpu::CpuId;
 
 /// A step's place in the step table, see [`crate::hotplug::steps`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct StepId(pub u8);
-
-/// Up (towards ONLINE) or down.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Dir {
-    /// Bringing a CPU up.
-    Up,
-    /// Taking a CPU down.
-    Down,
-}
-
-impl Dir {
-    /// `up` or `down`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        }
-    }
-}
 
 /// Begin or end of a span, or a point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,129 +30,6 @@ pub enum Edge {
     Begin,
     /// A span ends.
     End,
-}
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-        #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant,)+ }
-
-        impl $name {
-            /// All of them, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name that people and records use.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// From the number on the wire.
-            pub fn from_u8(value: u8) -> Option<Self> {
-                Self::ALL.get(value as usize).copied()
-            }
-        }
-
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.pad(self.name())
-            }
-        }
-    };
-}
-
-named! {
-    /// The states of a CPU that peers wait for; names as in Linux cpuhp.
-    Mark {
-        /// Off, and nothing of it prepared.
-        Offline = "OFFLINE",
-        /// CPU_ON was issued and the CPU has not been seen yet.
-        Kicked = "KICKED",
-        /// Given up before it came: if it comes later, it must turn itself off.
-        ShouldDie = "SHOULD_DIE",
-        /// Runs our code and knows who it is.
-        Alive = "ALIVE",
-        /// About to run its starting steps, interrupts off.
-        ApOffline = "AP_OFFLINE",
-        /// Starting steps done; runs its online steps, interrupts on.
-        ApOnline = "AP_ONLINE",
-        /// All steps done.
-        Online = "ONLINE",
-        /// Online steps undone; waits to be stopped.
-        TeardownCpu = "TEARDOWN_CPU",
-        /// Starting steps undone; its next act is CPU_OFF.
-        ApIdleDead = "AP_IDLE_DEAD",
-        /// Firmware says OFF.
-        Dead = "DEAD",
-        /// Firmware denied CPU_OFF: parked for good where nobody overwrites it.
-        Quarantined = "QUARANTINED",
-    }
-}
-
-named! {
-    /// What the boot CPU is at, beside the steps of single CPUs.
-    Phase {
-        /// From the first instruction to the first line of Rust.
-        Entry = "entry",
-        /// Reading the device tree.
-        Tree = "tree",
-        /// Memory map and page tables.
-        Memory = "memory",
-        /// Interrupt controller and per-CPU areas.
-        Devices = "devices",
-        /// Command line, handover, and the boot CPU's own steps.
-        Setup = "setup",
-        /// Prepare steps of all CPUs.
-        Prepare = "prepare",
-        /// CPU_ON of all CPUs.
-        Kick = "kick",
-        /// Waiting until all are online or given up.
-        Sync = "sync",
-        /// Checks that can still refuse a kexec, and devices that act by themselves stop.
-        Preflight = "preflight",
-        /// Moving what CPUs share away from those that leave.
-        Migrate = "migrate",
-        /// Waiting for the online steps of the leaving CPUs.
-        OnlineDown = "online-down",
-        /// Waiting for readers.
-        Grace = "grace",
-        /// Stopping the leaving CPUs.
-        Stop = "stop",
-        /// Sweeping AFFINITY_INFO until all are OFF.
-        Off = "off",
-        /// Work for dead CPUs.
-        DeadWork = "dead",
-        /// Hashing again what is loaded.
-        Verify = "verify",
-        /// Interrupts and timers quiet, handover closed.
-        Quiesce = "quiesce",
-    }
-}
-
-impl Phase {
-    /// What the boot CPU does or waits for meanwhile, in a few words.
-    pub const fn what(self) -> &'static str {
-        match self {
-            Self::Entry => "first instruction to first line of Rust",
-            Self::Tree => "reads the device tree",
-            Self::Memory => "memory map and page tables",
-            Self::Devices => "interrupt controller and per-CPU areas",
-            Self::Setup => "command line, handover, its own steps",
-            Self::Prepare => "its own work: prepare steps, for each CPU",
-            Self::Kick => "firmware: a CPU_ON for each CPU",
-            Self::Sync => "the CPUs: starting and online steps up",
-            Self::Preflight => "its own work: checks that can refuse, devices stop",
-            Self::Migrate => "its own work: shared steps down",
-            Self::OnlineDown => "the CPUs: online steps down, or all steps if none can refuse",
-            Self::Grace => "readers on CPUs that are not idle",
-            Self::Stop => "the CPUs: all assemble, interrupts off",
-            Self::Off => "the CPUs and firmware: starting steps down, CPU_OFF",
-            Self::DeadWork => "its own work: prepare steps down",
-            Self::Verify => "its own work: what is loaded is hashed again",
-            Self::Quiesce => "its own work: interrupts and timers quiet",
-        }
-    }
 }
 
 /// What an event is about.

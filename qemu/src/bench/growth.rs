@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use baton::report::Record;
+use baton::report::{Record, TeardownMode};
 use serde::Serialize;
 
 use super::BenchArgs;
@@ -66,12 +66,16 @@ fn kexecs(
 ) -> Result<Vec<Figure>, Outcome> {
     let silence = args.limits.silence();
     guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
-    cycles(KEXECS, silence, guest, progress, "parallel")?;
+    cycles(KEXECS, silence, guest, progress, TeardownMode::Parallel)?;
     let trace = trace(guest, silence)?;
     let jumps = collect::jumps(guest.records())?;
     guest.send("poweroff")?;
     guest.wait_end(silence)?;
-    let phase = |row: PhaseRow| row.cost.parallel.map(|cost| (row.dir, row.phase, cost.sum));
+    let named = |row: &PhaseRow| (row.dir.to_string(), row.phase.to_string());
+    let phase = |row: PhaseRow| {
+        let (dir, phase) = named(&row);
+        row.cost.parallel.map(|cost| (dir, phase, cost.sum))
+    };
     let mut figures: Vec<Figure> = steps::phases(&[trace]).into_iter().filter_map(phase).collect();
     let last = jumps.last().map_or(&[][..], std::slice::from_ref);
     let spans = stats::summary(last).into_iter().filter(|row| row.group == "kexec");

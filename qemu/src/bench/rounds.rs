@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use baton::report::Record;
+use baton::report::{BringupPolicy, Record, TeardownMode};
 
 use super::{BenchArgs, Load};
 use crate::progress::Progress;
@@ -39,9 +39,9 @@ fn all(
     }
     // The first round down is the cold one; its way up is warm, as booting has run that code.
     let plan = [
-        ("parallel", "parallel", args.rounds + 1),
-        ("parallel", "fanout", args.rounds),
-        ("serial", "serial", args.serial_rounds),
+        (TeardownMode::Parallel, BringupPolicy::Parallel, args.rounds + 1),
+        (TeardownMode::Parallel, BringupPolicy::Fanout, args.rounds),
+        (TeardownMode::Serial, BringupPolicy::Serial, args.serial_rounds),
     ];
     for (down, up, rounds) in plan {
         for round in 1..=rounds {
@@ -62,7 +62,12 @@ fn make_busy(guest: &mut Guest, silence: Duration) -> Result<(), Outcome> {
     collect::no_errors(&guest.records()[first..])
 }
 
-fn down_and_up(guest: &mut Guest, down: &str, up: &str, silence: Duration) -> Result<(), Outcome> {
+fn down_and_up(
+    guest: &mut Guest,
+    down: TeardownMode,
+    up: BringupPolicy,
+    silence: Duration,
+) -> Result<(), Outcome> {
     let first = guest.records().len();
     guest.command_within(&format!("cpu offline all --teardown {down}"), silence)?;
     guest.command_within(&format!("cpu online all --policy {up}"), silence)?;

@@ -1,11 +1,13 @@
 //! From records to the rows of the table, with the bars.
 
-use baton::report::{Bringup, Floor, Record, Teardown};
+use baton::report::{
+    Bringup, BringupAt, BringupPolicy, Floor, FloorMode, Record, Spread, Teardown, TeardownAt,
+    TeardownMode,
+};
 use serde::Serialize;
 
 use super::Load;
 use crate::floor::{self, temperature};
-use crate::stats::Spread;
 use crate::units::Unit;
 use crate::{table, units};
 
@@ -67,24 +69,27 @@ impl Row {
 /// Every row for which there are figures, all of them taken under one load.
 pub fn all(floors: &[Floor], records: &[Record], load: Load) -> Vec<Row> {
     let mut rows = Vec::new();
-    for mode in ["parallel", "fanout", "serial"] {
+    for policy in [BringupPolicy::Parallel, BringupPolicy::Fanout, BringupPolicy::Serial] {
         for warm in [false, true] {
-            let base = floor::times(floors, mode, warm, |f| f.up_ns);
-            rows.extend(row("bring-up", mode, warm, ups(records, mode, warm), base));
+            let base = floor::times(floors, &FloorMode::from(policy).into(), warm, |f| f.up_ns);
+            rows.extend(row("bring-up", policy, warm, ups(records, policy, warm), base));
         }
     }
-    for mode in ["parallel", "serial"] {
+    for mode in [TeardownMode::Parallel, TeardownMode::Serial] {
         for warm in [false, true] {
-            let base = floor::times(floors, mode, warm, |f| f.off_ns);
+            let base = floor::times(floors, &FloorMode::from(mode).into(), warm, |f| f.off_ns);
             rows.extend(row("teardown", mode, warm, downs(records, mode, warm), base));
         }
     }
-    let (up, down) = (ups(records, "parallel", true), downs(records, "parallel", true));
-    let quiet = floor::times(floors, "quiet", true, |f| f.off_ns);
-    let asleep = quiet.and_then(|base| row("teardown", "parallel", true, down, Some(base)));
+    let up = ups(records, BringupPolicy::Parallel, true);
+    let down = downs(records, TeardownMode::Parallel, true);
+    let quiet = floor::times(floors, &FloorMode::Quiet.into(), true, |f| f.off_ns);
+    let parallel = TeardownMode::Parallel;
+    let asleep = quiet.and_then(|base| row("teardown", parallel, true, down, Some(base)));
     rows.extend(asleep.map(|row| Row { over: "floor, GIC quiet", bar: None, ..row }));
-    rows.extend(row("bring-up", "serial", true, ups(records, "serial", true), up).map(own));
-    rows.extend(row("teardown", "serial", true, downs(records, "serial", true), down).map(own));
+    let (policy, mode) = (BringupPolicy::Serial, TeardownMode::Serial);
+    rows.extend(row("bring-up", policy, true, ups(records, policy, true), up).map(own));
+    rows.extend(row("teardown", mode, true, downs(records, mode, true), down).map(own));
     // The bring-up at boot comes before any load.
     rows.retain(|row| load == Load::Bare || row.what == "teardown" || row.warm);
     rows.into_iter().map(|row| Row { load, ..row }).collect()
@@ -97,26 +102,27 @@ fn own(row: Row) -> Row {
 
 fn row(
     what: &'static str,
-    mode: &'static str,
+    mode: impl Into<FloorMode>,
     warm: bool,
     baton: Option<Spread>,
     base: Option<Spread>,
 ) -> Option<Row> {
     let baton = baton?;
     let ratio = base.and_then(|base| units::quotient(baton.median, base.median));
+    let mode = mode.into();
     let bar = match (what, mode, warm) {
-        ("bring-up", "parallel", true) => Some(BRINGUP_BAR),
-        ("teardown", "parallel", true) => Some(TEARDOWN_BAR),
+        ("bring-up", FloorMode::Parallel, true) => Some(BRINGUP_BAR),
+        ("teardown", FloorMode::Parallel, true) => Some(TEARDOWN_BAR),
         _ => None,
     };
-    let load = Load::Bare;
+    let (mode, load) = (mode.name(), Load::Bare);
     Some(Row { what, mode, warm, load, baton, over: "floor", base, ratio, bar })
 }
 
 /// Bring-ups: the one at boot is cold, those by command are warm.
-fn ups(records: &[Record], mode: &str, warm: bool) -> Option<Spread> {
-    let at = if warm { "online" } else { "boot" };
-    let of = |b: &&Bringup| b.at == at && b.policy == mode;
+fn ups(records: &[Record], policy: BringupPolicy, warm: bool) -> Option<Spread> {
+    let at = if warm { BringupAt::Online } else { BringupAt::Boot };
+    let of = |b: &&Bringup| b.at == at && b.policy == policy;
     let bringups = records.iter().filter_map(|record| match record {
         Record::Bringup(bringup) => Some(bringup),
         _ => None,
@@ -125,11 +131,11 @@ fn ups(records: &[Record], mode: &str, warm: bool) -> Option<Spread> {
 }
 
 /// Teardowns: the very first is cold.
-fn downs(records: &[Record], mode: &str, warm: bool) -> Option<Spread> {
+fn downs(records: &[Record], mode: TeardownMode, warm: bool) -> Option<Spread> {
     let teardowns: Vec<&Teardown> = records
         .iter()
         .filter_map(|record| match record {
-            Record::Teardown(teardown) if teardown.at == "offline" => Some(teardown),
+            Record::Teardown(teardown) if teardown.at == TeardownAt::Offline => Some(teardown),
             _ => None,
         })
         .collect();

@@ -1,4 +1,4 @@
-use baton::report::Bringup;
+use baton::report::{Bringup, BringupAt, BringupPolicy, TeardownAt, TeardownMode};
 
 use super::*;
 use crate::Outcome;
@@ -15,12 +15,15 @@ fn floors() -> Vec<Floor> {
 
 fn records() -> Vec<Record> {
     let script = Script::new(8);
-    let mut records = vec![script.hello(0), script.bringup(0, "boot")];
+    let mut records = vec![script.hello(0), script.bringup(0, BringupAt::Boot)];
     for cpu_ns in [90_000, 20_000, 10_000, 30_000] {
         let script = Script { cpus: 8, cpu_ns };
-        records.extend([script.teardown(0, "offline", "parallel"), script.bringup(0, "online")]);
+        records.extend([
+            script.teardown(0, TeardownAt::Offline, TeardownMode::Parallel),
+            script.bringup(0, BringupAt::Online),
+        ]);
     }
-    records.push(script.teardown(0, "offline", "serial"));
+    records.push(script.teardown(0, TeardownAt::Offline, TeardownMode::Serial));
     records
 }
 
@@ -72,18 +75,24 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
 fn rounds_are_driven_and_every_record_kept() {
     let script = Script::new(8);
     let one = |record: Record| fake::print(&[record]);
-    let up = |policy: &str| {
-        fake::print(&[match script.bringup(0, "online") {
+    let up = |policy: BringupPolicy| {
+        fake::print(&[match script.bringup(0, BringupAt::Online) {
             Record::Bringup(up) => Record::Bringup(Bringup { policy: policy.into(), ..up }),
             other => other,
         }])
     };
     let answers = [
-        ("cpu offline all --teardown parallel", one(script.teardown(0, "offline", "parallel"))),
-        ("cpu online all --policy parallel", up("parallel")),
-        ("cpu offline all --teardown serial", one(script.teardown(0, "offline", "serial"))),
-        ("cpu online all --policy fanout", up("fanout")),
-        ("cpu online all --policy serial", up("serial")),
+        (
+            "cpu offline all --teardown parallel",
+            one(script.teardown(0, TeardownAt::Offline, TeardownMode::Parallel)),
+        ),
+        ("cpu online all --policy parallel", up(BringupPolicy::Parallel)),
+        (
+            "cpu offline all --teardown serial",
+            one(script.teardown(0, TeardownAt::Offline, TeardownMode::Serial)),
+        ),
+        ("cpu online all --policy fanout", up(BringupPolicy::Fanout)),
+        ("cpu online all --policy serial", up(BringupPolicy::Serial)),
         ("poweroff", "EXIT".to_string()),
     ];
     let (_keep, args) = bench_args(&answers);

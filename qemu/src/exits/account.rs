@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use baton::report::{Kexec, MarkAt, PhaseSpan, Record};
+use baton::report::{Kexec, MarkAt, Name, PhaseSpan, Record};
+use baton::trace::{Dir, Mark, Phase};
 use serde::Serialize;
 
 use super::trace::Exit;
@@ -30,7 +31,7 @@ pub struct Account {
     /// Each other CPU from the jump on.
     pub up: Vec<Counts>,
     /// Phases of the boot CPU in order: name, direction, exits.
-    pub phases: Vec<(String, String, Counts)>,
+    pub phases: Vec<(Name<Phase>, Name<Dir>, Counts)>,
 }
 
 /// Exits that the guest did not ask for, or only by going to sleep: how many there are is the host's.
@@ -84,7 +85,7 @@ pub fn ahead(exits: &[Exit], records: &[Record]) -> Result<i64> {
 
 fn kicked(record: &Record) -> Option<u64> {
     match record {
-        Record::Mark(MarkAt { mark, at_ns, .. }) if mark == "KICKED" => Some(*at_ns),
+        Record::Mark(MarkAt { mark, at_ns, .. }) if *mark == Mark::Kicked => Some(*at_ns),
         _ => None,
     }
 }
@@ -119,7 +120,10 @@ pub fn account(exits: &[Exit], kexec: &Kexec, cpus: u32, records: &[Record]) -> 
     })
 }
 
-fn in_phase(phase: &PhaseSpan, of: &impl Fn(u32, &Span) -> Counts) -> (String, String, Counts) {
+fn in_phase(
+    phase: &PhaseSpan,
+    of: &impl Fn(u32, &Span) -> Counts,
+) -> (Name<Phase>, Name<Dir>, Counts) {
     let span = Span { from: phase.begin_ns, to: phase.end_ns };
     (phase.phase.clone(), phase.dir.clone(), of(phase.cpu, &span))
 }
@@ -153,6 +157,8 @@ pub fn between_calls(exits: &[Exit]) -> &[Exit] {
 
 #[cfg(test)]
 mod tests {
+    use baton::report::TeardownMode;
+
     use super::super::reason::Reason;
     use super::*;
 
@@ -164,7 +170,7 @@ mod tests {
     }
 
     fn mark(cpu: u32, at_ns: u64) -> Record {
-        let (mark, dir) = ("KICKED".into(), "up".into());
+        let (mark, dir) = (Mark::Kicked.into(), Dir::Up.into());
         Record::Mark(MarkAt { cpu, mark, dir, at_ns, generation: 1 })
     }
 
@@ -182,7 +188,7 @@ mod tests {
             generation: 1,
             from: String::new(),
             to: String::new(),
-            teardown: "parallel".into(),
+            teardown: TeardownMode::Parallel.into(),
             bytes_copied: 0,
             copy_ns: 0,
             exec_to_jump_ns: 500,
@@ -195,8 +201,8 @@ mod tests {
         let exits = [call(1, 1200, OFF), call(0, 1300, 0x8400_0004), call(0, 1700, ON)];
         let phase = PhaseSpan {
             cpu: 0,
-            phase: "kick".into(),
-            dir: "up".into(),
+            phase: Phase::Kick.into(),
+            dir: Dir::Up.into(),
             begin_ns: 1690,
             end_ns: 1750,
             generation: 1,
@@ -208,7 +214,7 @@ mod tests {
         assert_eq!(account.up, [Counts::new()]);
         assert_eq!(account.boot_down, one("PSCI AFFINITY_INFO"));
         assert_eq!(account.boot_up, one("PSCI CPU_ON"));
-        assert_eq!(account.phases, [("kick".into(), "up".into(), one("PSCI CPU_ON"))]);
+        assert_eq!(account.phases, [(Phase::Kick.into(), Dir::Up.into(), one("PSCI CPU_ON"))]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub fn phases(account: &Account) -> String {
             let named: Vec<String> =
                 most.iter().take(NAMED).map(|(name, count)| format!("{count} {name}")).collect();
             let sum: u32 = counts.values().sum();
-            vec![phase.clone(), dir.clone(), named.join(", "), sum.to_string()]
+            vec![phase.to_string(), dir.to_string(), named.join(", "), sum.to_string()]
         })
         .collect();
     render(&["phase", "dir", "most of them", "exits"], &rows, 3)
@@ -103,6 +103,8 @@ pub fn subjects(subjects: &[(String, Counts)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use baton::trace::{Dir, Phase};
+
     use super::*;
 
     fn counts(name: &str, count: u32) -> Counts {
@@ -120,7 +122,7 @@ mod tests {
             boot_up: counts("PSCI CPU_ON", 3),
             down: vec![counts("PSCI CPU_OFF", 1); 3],
             up: vec![counts("SCTLR_EL1 write", 2), counts("SCTLR_EL1 write", 3)],
-            phases: vec![("kick".into(), "up".into(), counts("PSCI CPU_ON", 3))],
+            phases: vec![(Phase::Kick.into(), Dir::Up.into(), counts("PSCI CPU_ON", 3))],
         };
         let table = kinds(&account);
         let line = |name: &str| words(table.lines().find(|l| l.trim().starts_with(name)).unwrap());

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use baton::report::{Error, Panic};
+use baton::report::{BringupAt, Error, Panic};
+use baton::trace::Mark;
 
 use super::*;
 use crate::fake::{self, Script};
@@ -15,19 +16,20 @@ struct Scene {
 /// A run of two cycles of each mode, whose guest answers as told.
 fn scene(change: impl Fn(&str, String) -> String) -> Scene {
     let script = Script::new(CPUS);
-    let cycles = |first: u32, mode: &str| {
+    let cycles = |first: u32, mode: TeardownMode| {
         let jumps = (1..=2).flat_map(|done| script.jump(first + done, mode, done, 2));
-        change(mode, fake::print(&jumps.collect::<Vec<_>>()))
+        change(mode.name(), fake::print(&jumps.collect::<Vec<_>>()))
     };
     // The stand-in gives the same answer each time: it holds the traces of both kexecs.
-    let timeline = [script.timeline(2, "serial"), script.timeline(4, "parallel")].concat();
+    let [serial, parallel] = MODES;
+    let timeline = [script.timeline(2, serial), script.timeline(4, parallel)].concat();
     let answers = [
-        ("cycle 2 --teardown serial --bringup serial", cycles(0, "serial")),
-        ("cycle 2 --teardown parallel --bringup parallel", cycles(2, "parallel")),
+        ("cycle 2 --teardown serial --bringup serial", cycles(0, serial)),
+        ("cycle 2 --teardown parallel --bringup parallel", cycles(2, parallel)),
         ("timeline --json", fake::print(&timeline)),
         ("poweroff", change("poweroff", "EXIT".into())),
     ];
-    let boot = fake::print(&[script.hello(0), script.bringup(0, "boot")]);
+    let boot = fake::print(&[script.hello(0), script.bringup(0, BringupAt::Boot)]);
     let (keep, machine) = fake::qemu(&boot, &answers);
     let machine = Options { cpus: CPUS, ..machine };
     let limits = Limits { timeout: 20, total: 60 };
@@ -48,7 +50,7 @@ fn a_good_run_leaves_a_whole_report() {
     assert_eq!(run.records.len(), 2 + 2 * 2 * 5);
     let report = Report::new(&scene.args.machine, "QEMU 1", 2, run).unwrap();
     assert_eq!(
-        report.jumps.iter().map(|j| j.mode()).collect::<Vec<_>>(),
+        report.jumps.iter().map(|j| j.mode().as_str()).collect::<Vec<_>>(),
         ["serial", "serial", "parallel", "parallel"]
     );
     assert_eq!(report.traces.iter().map(|t| t.kexec.generation).collect::<Vec<_>>(), [2, 4]);
@@ -65,7 +67,7 @@ fn a_good_run_leaves_a_whole_report() {
 #[test]
 fn a_panic_between_two_kexecs_is_named() {
     let (what, place) = ("guard page hit".to_string(), "x.rs:9".to_string());
-    let panic = Record::Panic(Panic { what, place, cpu: Some(3), mark: "ALIVE".into() });
+    let panic = Record::Panic(Panic { what, place, cpu: Some(3), mark: Mark::Alive.into() });
     let text = fake::print(&[panic]);
     let scene = scene(|mode, good| if mode == "parallel" { format!("{text}HANG") } else { good });
     let outcome = outcome(&scene);
@@ -114,8 +116,8 @@ fn an_early_end_an_error_and_a_lost_cpu_each_have_their_name() {
 #[test]
 fn a_timeline_of_one_kernel_only_is_not_enough() {
     let script = Script::new(CPUS);
-    let kexec = script.kexec(3, "serial");
-    let mut records = script.timeline(3, "serial");
+    let kexec = script.kexec(3, TeardownMode::Serial);
+    let mut records = script.timeline(3, TeardownMode::Serial);
     assert_eq!(check_trace(&kexec, &records), Ok(()));
     records.retain(|r| !matches!(r, Record::Step(step) if step.generation == 2));
     assert!(check_trace(&kexec, &records).unwrap_err().to_string().contains("kernel 2"));

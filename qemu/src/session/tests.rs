@@ -33,7 +33,8 @@ fn records_and_commands_in_turn() {
 #[test]
 fn a_panic_record_ends_any_other_wait_but_can_be_waited_for() {
     let (what, place) = ("oh no".to_string(), "x.rs:1".to_string());
-    let panic = Record::Panic(Panic { what, place, cpu: Some(2), mark: "ALIVE".into() });
+    let panic =
+        Record::Panic(Panic { what, place, cpu: Some(2), mark: baton::trace::Mark::Alive.into() });
     let answers = [("die", format!("{}HANG", fake::print(std::slice::from_ref(&panic))))];
     let (_keep, mut first) = guest(&answers);
     first.send("die").unwrap();

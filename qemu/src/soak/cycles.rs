@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use baton::report::{Bringup, Cycle, Hello, Kexec, Record, Teardown};
+use baton::report::{Bringup, Cycle, Hello, Kexec, Name, Record, Teardown, TeardownMode};
 use serde::Serialize;
 
 use crate::progress::Progress;
@@ -20,7 +20,7 @@ pub(super) struct Cycled {
     /// What the new kernel says of itself.
     pub(super) hello: Hello,
     /// serial or parallel.
-    mode: String,
+    mode: Name<TeardownMode>,
     /// From `kexec exec` to the last CPU, ns.
     pub(super) blackout_ns: u64,
 }
@@ -52,7 +52,9 @@ fn both(
     cycled: &mut Vec<Cycled>,
 ) -> Result<(), Outcome> {
     guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
-    for (mode, count) in [("parallel", asked.div_ceil(2)), ("serial", asked / 2)] {
+    for (mode, count) in
+        [(TeardownMode::Parallel, asked.div_ceil(2)), (TeardownMode::Serial, asked / 2)]
+    {
         if count > 0 {
             guest.send(&format!("cycle {count} --teardown {mode} --bringup {mode}"))?;
         }
@@ -102,7 +104,7 @@ fn one(guest: &mut Guest, cpus: u32, number: u32, silence: Duration) -> Result<C
     };
     let mode = match last {
         Record::Cycle(Cycle { teardown, .. }) => teardown,
-        _ => String::new(),
+        _ => Name::Other(String::new()),
     };
     whole(bringup, teardown, kexec, hello, (cpus, number))
         .map_err(|what| Outcome::Incomplete(format!("kexec {number}: {what}")))?;
@@ -135,7 +137,7 @@ mod tests {
     use crate::fake::Script;
 
     fn records() -> (Bringup, Teardown, Kexec, Hello) {
-        let mut jump = Script::new(4).jump(7, "serial", 7, 9).into_iter();
+        let mut jump = Script::new(4).jump(7, TeardownMode::Serial, 7, 9).into_iter();
         let (hello, bringup, teardown, kexec) =
             (jump.next(), jump.next(), jump.next(), jump.next());
         match (bringup, teardown, kexec, hello) {

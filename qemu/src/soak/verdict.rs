@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use baton::report::Hello;
+use baton::report::{Hello, Spread};
 use serde::Serialize;
 
 use crate::launch::interrupted;
-use crate::stats::Spread;
 use crate::{Outcome, units};
 
 /// Over the columns of [`Verdict::row`].

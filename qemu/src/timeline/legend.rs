@@ -1,7 +1,10 @@
 //! What the colours mean.
 
+use baton::report::{Name, TeardownMode};
+use baton::trace::{Dir, Phase, StepName};
+
 use super::svg::{Anchor, Rect, Svg, text_width};
-use super::{Timeline, colour};
+use super::{Part, Timeline, colour};
 
 /// Height of a line of the legend.
 const LINE: f64 = 18.0;
@@ -9,7 +12,8 @@ const LINE: f64 = 18.0;
 const HEAD: f64 = 52.0;
 
 /// Phases that a serial teardown goes through for each CPU.
-const ROUNDS: [&str; 6] = ["migrate", "online-down", "grace", "stop", "off", "dead"];
+const ROUNDS: [Phase; 6] =
+    [Phase::Migrate, Phase::OnlineDown, Phase::Grace, Phase::Stop, Phase::Off, Phase::DeadWork];
 
 struct Entry {
     look: Look,
@@ -62,12 +66,13 @@ pub fn draw(svg: &mut Svg, timelines: &[&Timeline], x: f64, y: f64, width: f64) 
 }
 
 /// All names of steps, in the order in which the CPU with most of them comes up.
-pub fn step_names(timelines: &[&Timeline]) -> Vec<String> {
+pub fn step_names(timelines: &[&Timeline]) -> Vec<Name<StepName>> {
     let mut lanes: Vec<_> = timelines.iter().flat_map(|t| &t.lanes).collect();
-    lanes.sort_by_key(|lane| usize::MAX - lane.bars.iter().filter(|bar| bar.dir == "up").count());
+    lanes
+        .sort_by_key(|lane| usize::MAX - lane.bars.iter().filter(|bar| bar.dir == Dir::Up).count());
     let bars = || lanes.iter().flat_map(|lane| &lane.bars);
     let mut names = Vec::new();
-    for bar in bars().filter(|b| b.dir == "up").chain(bars().filter(|b| b.dir != "up")) {
+    for bar in bars().filter(|b| b.dir == Dir::Up).chain(bars().filter(|b| b.dir != Dir::Up)) {
         if !names.contains(&bar.name) {
             names.push(bar.name.clone());
         }
@@ -92,14 +97,14 @@ fn group(svg: &mut Svg, head: &str, entries: &[Entry], x: f64, y: f64, width: f6
 
 /// Each phase of the boot CPU with the time it took, in the order of a kexec.
 fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: Vec<&Part> = Vec::new();
     for bar in timelines.iter().flat_map(|t| &t.phases) {
-        if !names.contains(&bar.name.as_str()) {
+        if !names.contains(&&bar.name) {
             names.push(&bar.name);
         }
     }
     names.sort_by_key(|name| colour::phase_order(name));
-    let entry = |name: &str| {
+    let entry = |name: &Part| {
         let times: Vec<String> = timelines.iter().map(|t| total(t, name)).collect();
         let text = format!("{name} {}", times.join(" | "));
         Entry::new(Look::Block(colour::phase(name)), text)
@@ -111,17 +116,18 @@ fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
 
 /// The time of a phase. A serial teardown has each phase once per CPU; if some of them are no
 /// longer in the rings, what is left is a lower bound and is shown as one.
-fn total(timeline: &Timeline, phase: &str) -> String {
-    let bars = || timeline.phases.iter().filter(|bar| bar.name == phase);
+fn total(timeline: &Timeline, part: &Part) -> String {
+    let bars = || timeline.phases.iter().filter(|bar| bar.name == *part);
     let time = timeline.unit.figure(bars().map(|bar| bar.end - bar.begin).sum());
     let leaving = timeline.lanes.len().saturating_sub(1);
-    let rounds = timeline.mode == "serial" && ROUNDS.contains(&phase);
+    let each = matches!(part, Part::Phase(phase) if ROUNDS.contains(phase));
+    let rounds = each && timeline.mode == TeardownMode::Serial;
     if rounds && bars().count() < leaving { format!("over {time}") } else { time }
 }
 
 fn steps(timelines: &[&Timeline]) -> Vec<Entry> {
     let names = step_names(timelines);
-    let entry = |name: &String| Entry::new(Look::Block(colour::step(&names, name)), name);
+    let entry = |name| Entry::new(Look::Block(colour::step(&names, name)), name.as_str());
     names.iter().map(entry).collect()
 }
 
@@ -129,9 +135,9 @@ fn marks(timelines: &[&Timeline]) -> Vec<Entry> {
     let mut entries =
         vec![Entry::new(Look::Class("alive"), "online"), Entry::new(Look::Class("away"), "off")];
     for tick in timelines.iter().flat_map(|t| &t.lanes).flat_map(|lane| &lane.ticks) {
-        let known = entries.iter().any(|entry| entry.text == tick.name);
+        let known = entries.iter().any(|entry| entry.text == tick.name.as_str());
         if !known {
-            entries.push(Entry::new(Look::State(colour::mark(&tick.name)), &tick.name));
+            entries.push(Entry::new(Look::State(colour::mark(&tick.name)), tick.name.as_str()));
         }
     }
     entries

@@ -1,28 +1,46 @@
 //! What a timeline shows, as numbers: no pixels here.
 
-use baton::report::{MarkAt, PhaseSpan, Record, Step};
+use std::ops::Range;
 
+use baton::report::{MarkAt, Name, PhaseSpan, Record, Step, TeardownMode};
+use baton::trace::{Dir, Mark, StepName};
+
+use super::Part;
 use crate::report::Trace;
 use crate::units::Unit;
 
-/// A span with a name.
+/// What a CPU is in before its first mark.
+static BEFORE: Name<Mark> = Name::Known(Mark::Online);
+
+/// A span of a step or of a phase.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bar {
+pub struct Bar<T> {
     /// The step or the phase.
-    pub name: String,
+    pub name: T,
     /// up or down.
-    pub dir: String,
+    pub dir: Name<Dir>,
     /// Begin, ns after `kexec exec` was accepted.
     pub begin: u64,
     /// End, on the same axis.
     pub end: u64,
 }
 
+impl<T> Bar<T> {
+    fn new(name: T, dir: &Name<Dir>, span: Range<u64>) -> Self {
+        Self { name, dir: dir.clone(), begin: span.start, end: span.end }
+    }
+
+    /// Its place in order. A longer span comes first, so that what it holds is drawn on top of it.
+    fn place(&self) -> (u64, u64) {
+        (self.begin, u64::MAX - self.end)
+    }
+}
+
 /// A mark that a CPU reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tick {
     /// The mark.
-    pub name: String,
+    pub name: Name<Mark>,
     /// When, ns after `kexec exec` was accepted.
     pub at: u64,
 }
@@ -31,7 +49,7 @@ pub struct Tick {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lane {
     /// Its steps by time.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<Bar<Name<StepName>>>,
     /// Its marks by time.
     pub ticks: Vec<Tick>,
 }
@@ -40,7 +58,7 @@ pub struct Lane {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
     /// serial or parallel.
-    pub mode: String,
+    pub mode: Name<TeardownMode>,
     /// What its figures count.
     pub unit: Unit,
     /// Generation of the new kernel.
@@ -54,7 +72,7 @@ pub struct Timeline {
     /// One for every CPU of the machine.
     pub lanes: Vec<Lane>,
     /// Phases of the boot CPU by time.
-    pub phases: Vec<Bar>,
+    pub phases: Vec<Bar<Part>>,
 }
 
 impl Timeline {
@@ -87,10 +105,10 @@ impl Timeline {
     }
 
     /// The states that a CPU was in: each from one mark to the next; ONLINE before the first.
-    pub fn states(&self, cpu: usize) -> Vec<(&str, u64, u64)> {
+    pub fn states(&self, cpu: usize) -> Vec<(&Name<Mark>, u64, u64)> {
         let ticks = self.lanes.get(cpu).map_or(&[][..], |lane| &lane.ticks);
-        let begins = ticks.iter().map(|tick| (tick.name.as_str(), tick.at));
-        let begins: Vec<(&str, u64)> = std::iter::once(("ONLINE", 0)).chain(begins).collect();
+        let begins = ticks.iter().map(|tick| (&tick.name, tick.at));
+        let begins: Vec<(&Name<Mark>, u64)> = std::iter::once((&BEFORE, 0)).chain(begins).collect();
         let ends = begins.iter().skip(1).map(|(_, at)| *at).chain([self.end]);
         begins.iter().zip(ends).map(|(&(name, begin), end)| (name, begin, end)).collect()
     }
@@ -105,9 +123,9 @@ impl Timeline {
     }
 
     fn add_step(&mut self, origin: u64, step: &Step) {
-        let bar = self.bar(origin, &step.step, &step.dir, step.begin_ns, step.end_ns);
-        if let (Some(bar), Some(lane)) = (bar, self.lanes.get_mut(step.cpu as usize)) {
-            lane.bars.push(bar);
+        let span = self.on_axis(origin, step.begin_ns..step.end_ns);
+        if let (Some(span), Some(lane)) = (span, self.lanes.get_mut(step.cpu as usize)) {
+            lane.bars.push(Bar::new(step.step.clone(), &step.dir, span));
         }
     }
 
@@ -119,19 +137,17 @@ impl Timeline {
     }
 
     fn add_phase(&mut self, origin: u64, phase: &PhaseSpan) {
-        let bar = self.bar(origin, &phase.phase, &phase.dir, phase.begin_ns, phase.end_ns);
-        if let Some(bar) = bar {
+        if let Some(span) = self.on_axis(origin, phase.begin_ns..phase.end_ns) {
             self.boot_cpu = phase.cpu as usize;
-            self.phases.push(bar);
+            self.phases.push(Bar::new(Part::from(&phase.phase), &phase.dir, span));
         }
     }
 
     /// The span on the axis, if any of it is there.
-    fn bar(&self, origin: u64, name: &str, dir: &str, begin: u64, end: u64) -> Option<Bar> {
-        let end = end.checked_sub(origin)?.min(self.end);
-        let begin = begin.saturating_sub(origin);
-        let (name, dir) = (name.to_string(), dir.to_string());
-        (begin <= end).then_some(Bar { name, dir, begin, end })
+    fn on_axis(&self, origin: u64, span: Range<u64>) -> Option<Range<u64>> {
+        let end = span.end.checked_sub(origin)?.min(self.end);
+        let begin = span.start.saturating_sub(origin);
+        (begin <= end).then_some(begin..end)
     }
 
     /// Adds the phases that follow from the kexec record, where no kernel has traced them: the jump,
@@ -140,21 +156,18 @@ impl Timeline {
         let (jump, entry) = self.jump;
         let first = self.phases.iter().find(|bar| bar.begin >= entry);
         let first = first.map_or(self.end, |bar| bar.begin);
-        for (name, begin, end) in [("jump", jump, entry), ("boot", entry, first)] {
+        for (name, begin, end) in [(Part::Jump, jump, entry), (Part::Boot, entry, first)] {
             if begin < end && !self.phases.iter().any(|bar| bar.name == name) {
-                let (name, dir) = (name.to_string(), "up".to_string());
-                self.phases.push(Bar { name, dir, begin, end });
+                self.phases.push(Bar { name, dir: Dir::Up.into(), begin, end });
             }
         }
         self.sort();
     }
 
     fn sort(&mut self) {
-        // A longer span comes first, so that what it holds is drawn on top of it.
-        let key = |bar: &Bar| (bar.begin, u64::MAX - bar.end);
-        self.phases.sort_by_key(key);
+        self.phases.sort_by_key(Bar::place);
         for lane in &mut self.lanes {
-            lane.bars.sort_by_key(key);
+            lane.bars.sort_by_key(Bar::place);
             lane.ticks.sort_by_key(|tick| tick.at);
         }
     }

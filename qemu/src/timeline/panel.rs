@@ -1,5 +1,10 @@
 //! One kexec: head, phases of the boot CPU, a lane per CPU, axis.
 
+use std::fmt::Display;
+
+use baton::report::Name;
+use baton::trace::{Mark, StepName};
+
 use super::axis::Scale;
 use super::svg::{Anchor, Rect, Svg, text_width};
 use super::{Bar, Lane, Timeline, colour, legend};
@@ -93,7 +98,7 @@ fn draw_lane(
     layout: &Layout,
     cpu: usize,
     lane: &Lane,
-    steps: &[String],
+    steps: &[Name<StepName>],
 ) {
     svg.open(&format!("class=\"lane\" data-cpu=\"{cpu}\""));
     svg.classed(layout.rect(cpu, 0, t.end), "alive");
@@ -113,10 +118,10 @@ fn draw_lane(
 }
 
 /// A state as the lane's ground: a tint of its mark's colour.
-fn draw_state(svg: &mut Svg, rect: Rect, state: &str) {
-    match state {
-        "ONLINE" => {}
-        "DEAD" | "OFFLINE" => svg.classed(rect, "off"),
+fn draw_state(svg: &mut Svg, rect: Rect, state: &Name<Mark>) {
+    match state.known() {
+        Some(Mark::Online) => {}
+        Some(Mark::Dead | Mark::Offline) => svg.classed(rect, "off"),
         _ => {
             svg.classed(rect, "off");
             svg.tint(rect, colour::mark(state));
@@ -136,7 +141,7 @@ fn draw_ticks(svg: &mut Svg, timeline: &Timeline, layout: &Layout, cpu: usize, l
 }
 
 /// What a pointer over a bar tells.
-fn tell(unit: Unit, cpu: usize, bar: &Bar, count: usize) -> String {
+fn tell<T: Display>(unit: Unit, cpu: usize, bar: &Bar<T>, count: usize) -> String {
     let (begin, length) = (unit.told(bar.begin), unit.told(bar.end - bar.begin));
     let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     format!("CPU {cpu} {} {}{more}: {length} at {begin}", bar.name, bar.dir)
@@ -144,9 +149,9 @@ fn tell(unit: Unit, cpu: usize, bar: &Bar, count: usize) -> String {
 
 /// Joins neighbours that end within one narrow column of the picture; gives how many they were.
 /// The name of the longest stays.
-fn join(bars: &[Bar], span: u64, width: f64) -> Vec<(Bar, usize)> {
+fn join<T: Clone>(bars: &[Bar<T>], span: u64, width: f64) -> Vec<(Bar<T>, usize)> {
     let narrow = (span as f64 * NARROW / width.max(1.0)) as u64;
-    let mut joined: Vec<(Bar, usize, u64)> = Vec::new();
+    let mut joined: Vec<(Bar<T>, usize, u64)> = Vec::new();
     for bar in bars {
         let length = bar.end - bar.begin;
         match joined.last_mut() {
@@ -198,9 +203,10 @@ fn band(svg: &mut Svg, timeline: &Timeline, layout: &Layout) {
             colour::phase(&bar.name),
             &tell(timeline.unit, timeline.boot_cpu, &bar, count),
         );
-        if text_width(&bar.name) + 8.0 <= rect.w {
+        let name = bar.name.to_string();
+        if text_width(&name) + 8.0 <= rect.w {
             let middle = begin.midpoint(end);
-            svg.text(middle, layout.band + 15.0, Anchor::Middle, "w", &bar.name);
+            svg.text(middle, layout.band + 15.0, Anchor::Middle, "w", &name);
         }
     }
     svg.close();
@@ -208,10 +214,12 @@ fn band(svg: &mut Svg, timeline: &Timeline, layout: &Layout) {
 
 #[cfg(test)]
 mod tests {
+    use baton::trace::Dir;
+
     use super::*;
 
-    fn bar(name: &str, begin: u64, end: u64) -> Bar {
-        Bar { name: name.into(), dir: "up".into(), begin, end }
+    fn bar(name: &'static str, begin: u64, end: u64) -> Bar<&'static str> {
+        Bar { name, dir: Dir::Up.into(), begin, end }
     }
 
     #[test]
@@ -219,8 +227,7 @@ mod tests {
         // 1000 ns on 100 pixels: 5 ns are half a pixel.
         let bars = [bar("a", 0, 1), bar("b", 1, 4), bar("c", 10, 30), bar("d", 31, 32)];
         let joined: Vec<_> = join(&bars, 1000, 100.0);
-        let seen: Vec<_> =
-            joined.iter().map(|(b, n)| (b.name.as_str(), b.begin, b.end, *n)).collect();
+        let seen: Vec<_> = joined.iter().map(|(b, n)| (b.name, b.begin, b.end, *n)).collect();
         assert_eq!(seen, [("b", 0, 4, 2), ("c", 10, 30, 1), ("d", 31, 32, 1)]);
     }
 }

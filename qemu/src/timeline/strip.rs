@@ -35,7 +35,7 @@ pub fn draw(svg: &mut Svg, timelines: &[&Timeline], x: f64, y: f64, width: f64) 
 }
 
 fn bar(svg: &mut Svg, timeline: &Timeline, scale: &Scale, x: f64, y: f64) {
-    svg.text(x, y + 12.0, Anchor::Start, "", &timeline.mode);
+    svg.text(x, y + 12.0, Anchor::Start, "", timeline.mode.as_str());
     for ((name, begin, end), colour) in timeline.parts().into_iter().zip(PARTS) {
         let left = scale.x(begin);
         let rect = Rect { x: left, y, w: (scale.x(end) - left).max(0.3), h: BAR };

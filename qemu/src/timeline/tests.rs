@@ -1,9 +1,12 @@
+use baton::report::TeardownMode::{self, Parallel, Serial};
+use baton::trace::{Mark, Phase};
+
 use super::*;
 use crate::fake::Script;
 use crate::report::Trace;
 use crate::units::Unit;
 
-fn timeline(cpus: u32, mode: &str) -> Timeline {
+fn timeline(cpus: u32, mode: TeardownMode) -> Timeline {
     let script = Script::new(cpus);
     let (kexec, records) = (script.kexec(1, mode), script.timeline(1, mode));
     Timeline::new(&Trace { kexec, cpus, records }, Unit::Time)
@@ -38,7 +41,7 @@ fn elements(xml: &str) -> Result<Vec<String>, String> {
 #[test]
 fn pictures_are_well_formed_and_have_one_lane_per_cpu() {
     for cpus in [1, 2, 16, 80, 512] {
-        for mode in ["serial", "parallel"] {
+        for mode in [Serial, Parallel] {
             let svg = picture(&timeline(cpus, mode), 1200.0);
             assert_eq!(elements(&svg).unwrap().iter().filter(|name| *name == "svg").count(), 1);
             assert_eq!(svg.matches("class=\"lane\"").count(), cpus as usize);
@@ -50,7 +53,7 @@ fn pictures_are_well_formed_and_have_one_lane_per_cpu() {
 
 #[test]
 fn both_modes_beside_each_other_share_a_legend_and_a_scale() {
-    let both = [timeline(16, "serial"), timeline(16, "parallel")];
+    let both = [timeline(16, Serial), timeline(16, Parallel)];
     let svg = beside(&both, 1200.0);
     elements(&svg).unwrap();
     assert_eq!(svg.matches("class=\"lane\"").count(), 32);
@@ -61,7 +64,7 @@ fn both_modes_beside_each_other_share_a_legend_and_a_scale() {
 
 #[test]
 fn names_with_markup_do_not_break_the_picture() {
-    let mut timeline = timeline(2, "parallel");
+    let mut timeline = timeline(2, Parallel);
     timeline.lanes[1].bars[0].name = "<a & \"b\">".into();
     let svg = picture(&timeline, 1200.0);
     elements(&svg).unwrap();
@@ -71,18 +74,18 @@ fn names_with_markup_do_not_break_the_picture() {
 #[test]
 fn what_lies_outside_the_kexec_is_left_out() {
     let script = Script::new(4);
-    let kexec = script.kexec(2, "parallel");
-    let mut records = script.timeline(2, "parallel");
+    let kexec = script.kexec(2, Parallel);
+    let mut records = script.timeline(2, Parallel);
     let inside = Timeline::new(
         &Trace { kexec: kexec.clone(), cpus: 4, records: records.clone() },
         Unit::Time,
     );
     // The old kernel's own bring-up, a CPU that is none, and what came later.
-    records.extend(Script::new(4).timeline(1, "parallel"));
-    records.extend(Script::new(4).timeline(3, "parallel"));
+    records.extend(Script::new(4).timeline(1, Parallel));
+    records.extend(Script::new(4).timeline(3, Parallel));
     records.extend(
         Script::new(9)
-            .timeline(2, "parallel")
+            .timeline(2, Parallel)
             .into_iter()
             .filter(|r| matches!(r, baton::report::Record::Step(step) if step.cpu >= 4)),
     );
@@ -94,36 +97,39 @@ fn what_lies_outside_the_kexec_is_left_out() {
 
 #[test]
 fn a_cpu_passes_through_its_states_without_a_gap() {
-    let timeline = timeline(4, "serial");
+    let timeline = timeline(4, Serial);
     let states = timeline.states(2);
-    let names: Vec<&str> = states.iter().map(|(name, ..)| *name).collect();
+    let names: Vec<&str> = states.iter().map(|(name, ..)| name.as_str()).collect();
     assert_eq!(names, ["ONLINE", "AP_IDLE_DEAD", "DEAD", "KICKED", "ALIVE", "ONLINE"]);
     assert!(states.windows(2).all(|pair| pair[0].2 == pair[1].1));
     assert_eq!((states[0].1, states[5].2), (0, timeline.end));
     assert!(states[2].1 < timeline.jump.0 && states[3].1 > timeline.jump.1);
-    assert_eq!(timeline.states(timeline.boot_cpu), [("ONLINE", 0, timeline.end)]);
+    assert_eq!(timeline.states(timeline.boot_cpu), [(&Mark::Online.into(), 0, timeline.end)]);
 }
 
 #[test]
 fn the_jump_and_the_boot_are_known_even_if_nobody_traced_them() {
     let script = Script::new(2);
-    let kexec = script.kexec(1, "parallel");
-    let mut records = script.timeline(1, "parallel");
+    let kexec = script.kexec(1, Parallel);
+    let mut records = script.timeline(1, Parallel);
     records.retain(|record| match record {
-        baton::report::Record::Phase(span) => span.phase != "jump" && span.phase != "boot",
+        baton::report::Record::Phase(span) => {
+            !matches!(Part::from(&span.phase), Part::Jump | Part::Boot)
+        }
         _ => true,
     });
     let timeline = Timeline::new(&Trace { kexec, cpus: 2, records }, Unit::Time);
-    let at = |name: &str| timeline.phases.iter().find(|bar| bar.name == name).unwrap();
-    assert_eq!((at("jump").begin, at("jump").end), timeline.jump);
-    assert_eq!((at("boot").begin, at("boot").end), (timeline.jump.1, at("prepare").begin));
+    let at = |part: Part| timeline.phases.iter().find(|bar| bar.name == part).unwrap();
+    let prepare = at(Part::Phase(Phase::Prepare)).begin;
+    assert_eq!((at(Part::Jump).begin, at(Part::Jump).end), timeline.jump);
+    assert_eq!((at(Part::Boot).begin, at(Part::Boot).end), (timeline.jump.1, prepare));
 }
 
 #[test]
 fn phases_that_the_rings_have_lost_are_shown_as_a_lower_bound() {
-    let mut timeline = timeline(4, "serial");
+    let mut timeline = timeline(4, Serial);
     assert!(!picture(&timeline, 1200.0).contains("over "));
-    let lost = timeline.phases.iter().position(|bar| bar.name == "stop").unwrap();
+    let lost = timeline.phases.iter().position(|bar| bar.name == Part::Phase(Phase::Stop)).unwrap();
     timeline.phases.remove(lost);
     let svg = picture(&timeline, 1200.0);
     assert_eq!((svg.matches("stop over ").count(), svg.matches("over ").count()), (1, 1));
@@ -136,7 +142,7 @@ fn samples() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/samples");
     std::fs::create_dir_all(&directory).unwrap();
     for cpus in [16, 80, 512] {
-        let both = [timeline(cpus, "serial"), timeline(cpus, "parallel")];
+        let both = [timeline(cpus, Serial), timeline(cpus, Parallel)];
         for one in &both {
             let name = format!("{}-{cpus}.svg", one.mode);
             std::fs::write(directory.join(name), picture(one, 1200.0)).unwrap();

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use baton::hotplug::steps::STEPS;
-use baton::report::{Record, Teardown};
+use baton::report::{Record, Teardown, TeardownMode};
+use baton::trace::{Dir, Phase, StepName};
 use libtest_mimic::Trial;
 
 use crate::check::{came, has, left, same};
@@ -20,8 +21,8 @@ pub fn tests() -> Vec<Trial> {
         test("console", "what_was_noted_is_in_the_record", noted),
         test("console", "a_refused_kexec_names_step_cpu_and_reason", refused),
         test("console", "timeline_shows_steps_and_phases", timeline),
-        test("console", "serial_timeline_of_80_cpus_is_whole", || whole("serial")),
-        test("console", "parallel_timeline_of_80_cpus_is_whole", || whole("parallel")),
+        test("console", "serial_timeline_of_80_cpus_is_whole", || whole(TeardownMode::Serial)),
+        test("console", "parallel_timeline_of_80_cpus_is_whole", || whole(TeardownMode::Parallel)),
     ]
 }
 
@@ -29,7 +30,7 @@ fn hotplug() -> Result<()> {
     let mut vm = cpus(2)?.boot()?;
     let lines = vm.run("hotplug")?;
     for (step, line) in STEPS.iter().zip(&lines[1..]) {
-        has(line, &[step.name, step.section.name(), step.what])?;
+        has(line, &[step.name.name(), step.section.name(), step.what])?;
     }
     let of = |name: &str| lines.iter().find(|line| line.contains(name)).context("no such line");
     has(of("work:prepare")?, &["each  once  boot CPU  yes"])?;
@@ -113,10 +114,10 @@ fn teardown(record: Record) -> Result<Teardown> {
 
 fn exclusive() -> Result<()> {
     let mut vm = cpus(8)?.boot()?;
-    for step in ["gic:starting", "work:online"] {
+    for step in [StepName::GicStarting, StepName::WorkOnline] {
         vm.run(&format!("set exclusive {step}"))?;
         let lines = vm.run("hotplug")?;
-        ensure!(lines.iter().any(|l| l.contains(step) && l.contains("alone")), "{lines:?}");
+        ensure!(lines.iter().any(|l| l.contains(step.name()) && l.contains("alone")), "{lines:?}");
         let record = vm.record("cpu offline all")?;
         left(&record, 7, "parallel")?;
         same("alone", teardown(record)?.exclusive, [step])?;
@@ -170,7 +171,7 @@ fn timeline() -> Result<()> {
     vm.run("cpu online all")?;
     let text = vm.run("timeline")?.join("\n");
     has(&text, &["acts", "spans", "boot CPU", "waits for", "sum us"])?;
-    for step in STEPS.iter().filter(|step| step.name != "rcu:prepare") {
+    for step in STEPS.iter().filter(|step| step.name != StepName::RcuPrepare) {
         has(&text, &[&format!("{:<16}  up ", step.name)])?;
     }
     has(&text, &["irq:shared        down  once      1", "work:prepare      down  once      1"])?;
@@ -179,23 +180,31 @@ fn timeline() -> Result<()> {
 }
 
 /// Nothing of a kexec is lost from the rings: every step of every CPU has its span.
-fn whole(mode: &str) -> Result<()> {
+fn whole(mode: TeardownMode) -> Result<()> {
     let mut vm = cpus(80)?.one_thread().dts("dsu-2.dts").boot()?;
     vm.jump(&format!("cycle 1 --teardown {mode} --bringup {mode}"), 1)?;
     let (lines, records) = vm.talk("timeline --json")?;
     ensure!(!lines.iter().any(|line| line.contains("overwritten")), "{lines:?}");
-    let spans = |step: &str, dir: &str, generation: u32| {
+    let spans = |step: StepName, dir: Dir, generation: u32| {
         let same = |r: &&Record| matches!(r, Record::Step(s) if s.step == step && s.dir == dir && s.generation == generation);
         records.iter().filter(same).count()
     };
-    for step in ["rcu:starting", "gic:starting", "timer:starting", "work:online", "pmu:online"] {
-        same(step, (spans(step, "down", 0), spans(step, "up", 1)), (79, 80))?;
+    for step in [
+        StepName::RcuStarting,
+        StepName::GicStarting,
+        StepName::TimerStarting,
+        StepName::WorkOnline,
+        StepName::PmuOnline,
+    ] {
+        same(step.name(), (spans(step, Dir::Down, 0), spans(step, Dir::Up, 1)), (79, 80))?;
     }
-    let calls = if mode == "serial" { 79 } else { 1 };
-    for step in ["irq:shared", "rcu:prepare", "timers:prepare", "work:prepare"] {
-        same(step, spans(step, "down", 0), calls)?;
+    let calls = if mode == TeardownMode::Serial { 79 } else { 1 };
+    for step in
+        [StepName::IrqShared, StepName::RcuPrepare, StepName::TimersPrepare, StepName::WorkPrepare]
+    {
+        same(step.name(), spans(step, Dir::Down, 0), calls)?;
     }
     let grace =
-        |r: &&Record| matches!(r, Record::Phase(p) if p.phase == "grace" && p.generation == 0);
+        |r: &&Record| matches!(r, Record::Phase(p) if p.phase == Phase::Grace && p.generation == 0);
     same("grace periods waited for", records.iter().filter(grace).count(), calls)
 }

@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use baton::report::Record;
+use baton::report::{BringupAt, Record, TeardownAt};
+use baton::trace::{Dir, StepName};
 use libtest_mimic::Trial;
 
 use crate::check::{has, jump, phases, same};
@@ -83,7 +84,7 @@ fn bases(setup: Setup) -> Result<()> {
 fn append() -> Result<()> {
     let mut vm = cpus(4)?.append("maxcpus=3 run=\"cpu online all\"").start()?;
     vm.arrival(0)?;
-    vm.guest.wait_record(|r| matches!(r, Record::Bringup(b) if b.at == "online"), SOON)?;
+    vm.guest.wait_record(|r| matches!(r, Record::Bringup(b) if b.at == BringupAt::Online), SOON)?;
     vm.run("kexec load baton.Image")?;
     let (bringup, hello) = vm.jump("kexec exec", 1)?;
     same("inherited maxcpus", (bringup.cpus, hello.online), (2, 3))?;
@@ -92,7 +93,7 @@ fn append() -> Result<()> {
     let (bringup, hello) = vm.jump("kexec exec", 2)?;
     same("policy", bringup.policy.as_str(), "fanout")?;
     same("CPUs online", hello.online, 4)?;
-    let teardown = |r: &Record| matches!(r, Record::Teardown(t) if t.at == "offline");
+    let teardown = |r: &Record| matches!(r, Record::Teardown(t) if t.at == TeardownAt::Offline);
     let record = vm.guest.wait_record(teardown, SOON)?;
     crate::check::left(&record, 1, "serial")
 }
@@ -135,8 +136,13 @@ fn trace() -> Result<()> {
     vm.jump("kexec exec", 1)?;
     let (lines, records) = vm.talk("timeline --json")?;
     ensure!(lines.is_empty(), "beside the records: {lines:?}");
-    for step in ["percpu:prepare", "gic:starting", "timer:starting", "work:online"] {
-        for (dir, generation) in [("up", 1), ("down", 0)] {
+    for step in [
+        StepName::PercpuPrepare,
+        StepName::GicStarting,
+        StepName::TimerStarting,
+        StepName::WorkOnline,
+    ] {
+        for (dir, generation) in [(Dir::Up, 1), (Dir::Down, 0)] {
             for cpu in 1..8 {
                 let found = records.iter().filter(|record| {
                     matches!(record, Record::Step(s) if s.step == step && s.dir == dir

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail, ensure};
-use baton::report::{CpuFailure, Record};
+
+use baton::report::{CpuFailure, Record, TeardownMode};
 use baton_qemu::exits::account::{Counts, acts};
 use baton_qemu::progress::Progress;
 use baton_qemu::run::Limits;
@@ -64,7 +65,8 @@ fn exits(gic: Gic) -> Result<()> {
     let out = tempfile::tempdir()?;
     let machine = Options { cpus: 4, mem: "512M".into(), gic, ..Options::new(image_path()) };
     let limits = Limits { timeout: 300, total: 900 };
-    let counted = exits::count(&machine, "parallel", out.path(), limits, &Progress::new(8))?;
+    let counted =
+        exits::count(&machine, TeardownMode::Parallel, out.path(), limits, &Progress::new(8))?;
     let most = |all: &[Counts]| all.iter().map(acts).max().unwrap_or(0);
     let account = &counted.account;
     let is =

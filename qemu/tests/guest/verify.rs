@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use baton::report::{Kexec, Record};
+use baton::trace::{Dir, Phase};
 use libtest_mimic::Trial;
 
 use crate::check::{has, jump, same};
@@ -82,7 +83,9 @@ fn last_jump(vm: &Vm) -> Result<Kexec> {
 fn phase(vm: &mut Vm) -> Result<Option<u64>> {
     let (_, records) = vm.talk("timeline --json")?;
     let mut spans = records.iter().filter_map(|record| match record {
-        Record::Phase(p) if p.phase == "verify" && p.dir == "down" => Some(p.end_ns - p.begin_ns),
+        Record::Phase(p) if p.phase == Phase::Verify && p.dir == Dir::Down => {
+            Some(p.end_ns - p.begin_ns)
+        }
         _ => None,
     });
     Ok(spans.next())

@@ -3,10 +3,11 @@
 use super::{Act, Section, Step, Together};
 use crate::cpu::{CpuMask, Target};
 use crate::machine::StepError;
+use crate::trace::StepName;
 
 /// A step that every CPU does for itself, and that can always be undone.
 const EACH: Step = Step {
-    name: "",
+    name: StepName::PercpuPrepare, // each row has its own
     section: Section::Online,
     what: "",
     parallel: true,
@@ -15,10 +16,10 @@ const EACH: Step = Step {
     down: Act::Nothing,
 };
 
-/// All steps.
-pub static STEPS: [Step; 12] = [
+/// All steps, in the order of their names' list.
+pub static STEPS: [Step; StepName::ALL.len()] = [
     Step {
-        name: "percpu:prepare",
+        name: StepName::PercpuPrepare,
         section: Section::Prepare,
         what: "stacks and per-CPU area",
         up: Act::Each(|c| c.machine.prepare(c.cpu)),
@@ -26,7 +27,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "timers:prepare",
+        name: StepName::TimersPrepare,
         section: Section::Prepare,
         what: "per-CPU timers; those of the dead move to a survivor",
         up: Act::Sure(|c| c.services.timers.open(c.cpu)),
@@ -37,7 +38,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "work:prepare",
+        name: StepName::WorkPrepare,
         section: Section::Prepare,
         what: "per-CPU work; that of the dead moves to a survivor",
         check: Some(|c| match c.services.work.pinned(c.cpu) {
@@ -52,7 +53,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "rcu:prepare",
+        name: StepName::RcuPrepare,
         section: Section::Prepare,
         what: "RCU callbacks; those of the dead move to a survivor",
         down: Act::All(|t| {
@@ -62,14 +63,14 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "cpu:check",
+        name: StepName::CpuCheck,
         section: Section::Starting,
         what: "the CPU is what the description says",
         up: Act::Each(|c| c.machine.check()),
         ..EACH
     },
     Step {
-        name: "rcu:starting",
+        name: StepName::RcuStarting,
         section: Section::Starting,
         what: "grace periods wait for the CPU",
         up: Act::Sure(|c| c.services.rcu.cpu_starting(c.cpu)),
@@ -77,7 +78,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "gic:starting",
+        name: StepName::GicStarting,
         section: Section::Starting,
         what: "GIC redistributor and CPU interface",
         up: Act::Each(|c| c.machine.gic_up()),
@@ -85,7 +86,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "timer:starting",
+        name: StepName::TimerStarting,
         section: Section::Starting,
         what: "virtual timer and its interrupt",
         up: Act::Sure(|c| c.machine.timer_up()),
@@ -93,7 +94,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "ipi:starting",
+        name: StepName::IpiStarting,
         section: Section::Starting,
         what: "inter-processor interrupt",
         up: Act::Sure(|c| c.machine.ipi_up()),
@@ -101,7 +102,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "work:online",
+        name: StepName::WorkOnline,
         section: Section::Online,
         what: "the CPU takes interrupts and per-CPU work",
         up: Act::Sure(|c| c.machine.interrupts(true)),
@@ -109,7 +110,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "pmu:online",
+        name: StepName::PmuOnline,
         section: Section::Online,
         what: "performance monitors of the cluster; their owner hands over, or stops them",
         up: Act::Sure(|c| {
@@ -121,7 +122,7 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
     Step {
-        name: "irq:shared",
+        name: StepName::IrqShared,
         section: Section::Shared,
         what: "shared interrupts go to CPUs that stay",
         up: Act::All(irqs_up),
@@ -129,6 +130,14 @@ pub static STEPS: [Step; 12] = [
         ..EACH
     },
 ];
+
+const _: () = {
+    let mut i = 0;
+    while i < STEPS.len() {
+        assert!(STEPS[i].name as usize == i, "a step stands where its name does");
+        i += 1;
+    }
+};
 
 /// Gives what the dead have left to the lowest CPU that stays, which looks at it if there is any.
 fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {

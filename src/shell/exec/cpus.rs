@@ -8,6 +8,7 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::kernel::Level;
 use crate::machine::CrashKind;
 use crate::options::{BringupPolicy, TeardownMode};
+use crate::report::{BringupAt, TeardownAt};
 use crate::shell::command::Cpus;
 
 impl Kernel {
@@ -29,7 +30,7 @@ impl Kernel {
         let policy = policy.unwrap_or(self.options.bringup);
         let cpus = self.choose(cpus, &self.hotplug.offline(), "offline")?;
         let outcome = self.hotplug.bring_up(self.board, &cpus, policy);
-        self.report_bringup("online", policy, &outcome);
+        self.report_bringup(BringupAt::Online, policy, &outcome);
         self.took(outcome);
         let failed = &self.last_bringup.failed;
         if failed.is_empty() { Ok(None) } else { Err(list(failed.iter())) }
@@ -39,7 +40,7 @@ impl Kernel {
         let mode = mode.unwrap_or(self.options.teardown);
         let cpus = self.choose(cpus, &self.can_leave(), "online, or is the boot CPU")?;
         let outcome = self.hotplug.tear_down(self.board, &cpus, mode);
-        self.report_teardown("offline", mode, &outcome);
+        self.report_teardown(TeardownAt::Offline, mode, &outcome);
         self.say_noted(&outcome);
         if outcome.stuck.is_empty() { Ok(None) } else { Err(list(outcome.stuck.iter())) }
     }

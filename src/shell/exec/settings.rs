@@ -8,7 +8,7 @@ use crate::hotplug::fault;
 use crate::hotplug::steps::{self, Section};
 use crate::options::{FailError, FailSpec, MAX_LOGLEVEL, number};
 use crate::shell::command::Setting;
-use crate::trace::StepId;
+use crate::trace::{StepId, StepName};
 
 impl Kernel {
     pub(super) fn set(&mut self, setting: Option<(Setting, String)>) -> Outcome {
@@ -67,7 +67,8 @@ impl Kernel {
 
     /// Steps that run on one CPU at a time, for people.
     fn exclusive(&self) -> String {
-        let names: alloc::vec::Vec<&str> = self.hotplug.exclusive_steps().collect();
+        let names: alloc::vec::Vec<&str> =
+            self.hotplug.exclusive_steps().map(StepName::name).collect();
         if names.is_empty() { "none".into() } else { names.join(", ") }
     }
 }

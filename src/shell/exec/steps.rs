@@ -30,7 +30,7 @@ impl Kernel {
 
 /// `alone`: it runs on one CPU at a time.
 fn line(step: &Step, alone: bool) -> String {
-    let (section, name, what) = (step.section.name(), step.name, step.what);
+    let (section, name, what) = (step.section.name(), step.name.name(), step.what);
     let (up, down) = (times(step.up), times(step.down));
     let cpus = match step.section {
         Section::Prepare | Section::Shared => "boot CPU",

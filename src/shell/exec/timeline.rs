@@ -56,24 +56,26 @@ impl Kernel {
         let What::Mark(mark) = e.what else { return None };
         Some(Record::Mark(MarkAt {
             cpu: e.cpu.0.into(),
-            mark: mark.name().into(),
-            dir: e.dir.name().into(),
+            mark: mark.into(),
+            dir: e.dir.into(),
             at_ns: self.ns(e.at),
             generation: e.generation,
         }))
     }
 
     fn span_record(&self, begin: &Event, end: &Event) -> Option<Record> {
-        let (cpu, dir) = (u32::from(begin.cpu.0), begin.dir.name().into());
+        let (cpu, dir) = (u32::from(begin.cpu.0), begin.dir.into());
         let (begin_ns, end_ns) = (self.ns(begin.at), self.ns(end.at));
         let generation = begin.generation;
         match begin.what {
             What::Step(id) => {
-                let step = steps::name(id).into();
+                // A step that only the kernel before this one has is not in this one's table.
+                let known = steps::get(id).map(|step| step.name.into());
+                let step = known.unwrap_or_else(|| steps::name(id).into());
                 Some(Record::Step(Step { cpu, step, dir, begin_ns, end_ns, generation }))
             }
             What::Phase(phase) => {
-                let phase = phase.name().into();
+                let phase = phase.into();
                 Some(Record::Phase(PhaseSpan { cpu, phase, dir, begin_ns, end_ns, generation }))
             }
             What::Mark(_) => None,

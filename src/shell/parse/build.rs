@@ -13,6 +13,7 @@ use crate::pmu::events;
 use crate::shell::command::{Command, Cpus, Cycle, Setting};
 use crate::shell::help;
 use crate::torture;
+use crate::trace::Named;
 
 type Built = Result<Command, ParseError>;
 
@@ -155,7 +156,7 @@ pub fn soak(args: &mut Args) -> Built {
 
 pub fn torture(args: &mut Args) -> Built {
     let word = args.need("KIND")?;
-    let Some(kind) = torture::Kind::ALL.into_iter().find(|kind| kind.name() == word) else {
+    let Some(kind) = torture::Kind::by_name(&word) else {
         return Err(bad(args, "KIND", word, "hotplug, rcu, irq, pmu or all"));
     };
     let seconds = checked(args, "--seconds", COUNT, count)?;

@@ -1,0 +1,110 @@
+//! The closed lists of words that only records and the commands behind them use.
+
+use crate::trace::named;
+
+named! {
+    /// How CPUs are brought up.
+    #[derive(Default)]
+    BringupPolicy {
+        /// The boot CPU kicks one CPU and waits for it before it kicks the next.
+        Serial = "serial",
+        /// The boot CPU kicks all CPUs and then waits for all.
+        #[default]
+        Parallel = "parallel",
+        /// Each CPU that is up kicks more of them.
+        Fanout = "fanout",
+    }
+}
+
+named! {
+    /// How CPUs are taken down.
+    #[derive(Default)]
+    TeardownMode {
+        /// One CPU through all its steps before the next one starts.
+        Serial = "serial",
+        /// All leaving CPUs at once.
+        #[default]
+        Parallel = "parallel",
+    }
+}
+
+named! {
+    /// What a bring-up was for.
+    BringupAt {
+        /// The kernel booted.
+        Boot = "boot",
+        /// A console command.
+        Online = "online",
+    }
+}
+
+named! {
+    /// What a teardown was for.
+    TeardownAt {
+        /// The next kernel.
+        Kexec = "kexec",
+        /// A console command.
+        Offline = "offline",
+    }
+}
+
+named! {
+    /// How the bare PSCI payload turned its CPUs on and off.
+    FloorMode {
+        /// The boot CPU calls CPU_ON for all.
+        Parallel = "parallel",
+        /// As parallel, and each CPU leaves its part of the GIC quiet and asleep.
+        Quiet = "quiet",
+        /// Each CPU that is on calls CPU_ON for two others.
+        Fanout = "fanout",
+        /// Each CPU that is on calls CPU_ON for one other.
+        Chain = "chain",
+        /// One CPU after the other.
+        Serial = "serial",
+    }
+}
+
+named! {
+    /// What a trial keeps busy.
+    TortureKind {
+        /// CPUs that come and go.
+        Hotplug = "hotplug",
+        /// And readers, callbacks, grace periods.
+        Rcu = "rcu",
+        /// And interrupts.
+        Irq = "irq",
+        /// And the clusters' monitors.
+        Pmu = "pmu",
+        /// All of it.
+        All = "all",
+    }
+}
+
+named! {
+    /// What came of a trial.
+    Verdict {
+        /// Nothing went wrong.
+        Pass = "pass",
+        /// Something did.
+        Fail = "fail",
+    }
+}
+
+impl From<TeardownMode> for FloorMode {
+    fn from(mode: TeardownMode) -> Self {
+        match mode {
+            TeardownMode::Serial => Self::Serial,
+            TeardownMode::Parallel => Self::Parallel,
+        }
+    }
+}
+
+impl From<BringupPolicy> for FloorMode {
+    fn from(policy: BringupPolicy) -> Self {
+        match policy {
+            BringupPolicy::Serial => Self::Serial,
+            BringupPolicy::Parallel => Self::Parallel,
+            BringupPolicy::Fanout => Self::Fanout,
+        }
+    }
+}
