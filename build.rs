@@ -5,11 +5,24 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 #[allow(dead_code)] // only a part of it is needed here
+#[path = "src/config.rs"]
+mod config;
+
+#[allow(dead_code)] // only a part of it is needed here
 #[path = "src/kexec/signature/keyfile.rs"]
 mod keyfile;
 
 /// Its secret half lies beside it: it is for tests, and proves nothing.
 const TEST_KEY: &str = "tests/keys/test-key-do-not-trust.public";
+
+/// Constants of the library that the linker script uses.
+const LINKED: [(&str, u64); 5] = [
+    ("KERNEL_BASE", config::KERNEL_BASE),
+    ("IMAGE_SPAN", config::IMAGE_SPAN),
+    ("IMAGE_ALIGN", config::IMAGE_ALIGN),
+    ("STACK_BYTES", config::STACK_BYTES),
+    ("EXCEPTION_STACK_BYTES", config::EXCEPTION_STACK_BYTES),
+];
 
 fn main() {
     let root =
@@ -18,6 +31,10 @@ fn main() {
     println!("cargo:rerun-if-changed=linker/kernel.ld");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("none") {
         println!("cargo:rustc-link-arg-bins=-T{}/linker/kernel.ld", root.display());
+        println!("cargo:rerun-if-changed=src/config.rs");
+        for (name, value) in LINKED {
+            println!("cargo:rustc-link-arg-bins=--defsym={name}={value:#x}");
+        }
     }
     println!("cargo:rerun-if-env-changed=BATON_KEY");
     let test = root.join(TEST_KEY);

@@ -9,8 +9,13 @@ pub const PAGE: u64 = 4096;
 /// Alignment of a kernel image (arm64 boot protocol, `Documentation/arch/arm64/booting.rst`).
 pub const IMAGE_ALIGN: u64 = 2 << 20;
 
-/// Bytes from the image's base to its end, bss included: what one level 3 table maps.
-pub const IMAGE_SPAN: u64 = 2 << 20;
+/// Virtual address at which the image is linked: the first that TTBR1 translates with 48 bits.
+pub const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
+
+/// Most bytes from the image's base to its end, bss included. A level 3 table maps each
+/// [`IMAGE_ALIGN`] of them; the device tree is mapped behind. `build.rs` hands this constant, the
+/// base and the sizes of the stacks to the linker script.
+pub const IMAGE_SPAN: u64 = 4 << 20;
 
 /// Bytes for the code that copies a kernel in the jump: a page of it, a page of what it is to do, and
 /// page tables for three ranges of any size below 256 TiB and two pages.
@@ -49,7 +54,7 @@ pub const TRACE_EVENTS: usize = 128;
 pub const BOOT_TRACE_EVENTS: usize = 16384;
 
 const _: () = {
-    assert!(IMAGE_SPAN <= IMAGE_ALIGN);
+    assert!(IMAGE_SPAN.is_multiple_of(IMAGE_ALIGN));
     assert!(STACK_BYTES.is_multiple_of(PAGE) && EXCEPTION_STACK_BYTES.is_multiple_of(PAGE));
     assert!(TRACE_EVENTS.is_power_of_two() && BOOT_TRACE_EVENTS.is_power_of_two());
     assert!(MAX_CPUS.is_multiple_of(64));

@@ -34,6 +34,7 @@ global_asm!(
     SCTLR_OFF = const regs::SCTLR_OFF,
     SCTLR_EL2_OFF = const regs::SCTLR_EL2_OFF,
     DTB_ATTRS = const regs::DTB_ATTRS,
+    SPAN_BLOCKS = const layout::SPAN_BLOCKS,
     TEXT_ATTRS = const regs::TEXT_ATTRS,
     RODATA_ATTRS = const regs::RODATA_ATTRS,
     DATA_ATTRS = const regs::DATA_ATTRS,

@@ -203,7 +203,7 @@ primary_entry:
     br      x8
 
 // Writes the first page tables: the image, page by page with its permissions, at its physical
-// address and at KERNEL_BASE through one shared level 3 table; the 2 MiB around the start of the
+// address (its first 2 MiB) and at KERNEL_BASE through the same level 3 tables; the 2 MiB around the start of the
 // device tree, read-only, behind the image. The tables are zero in the file, so these entries are all that is
 // stored; the lines are invalidated before (nothing dirty may fall on the entries) and after
 // (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
@@ -235,11 +235,15 @@ first_tables:
     orr     x14, x10, #3
     str     x14, [x9]
     orr     x14, x11, #3
-    str     x14, [x10]
+    add     x15, x10, #({SPAN_BLOCKS} * 8)
+1:  str     x14, [x10], #8              // a level 3 table for each 2 MiB of the image's span
+    add     x14, x14, #4096
+    cmp     x10, x15
+    b.lo    1b
     ldr     x15, ={DTB_ATTRS}
     and     x14, x20, #~0x1fffff
     orr     x14, x14, x15
-    str     x14, [x10, #8]              // a second block follows if the tree needs it: mmu.rs
+    str     x14, [x10]                  // a second block follows if the tree needs it: mmu.rs
     // The image's pages, in four runs.
     mov     x13, x11
     ldr     x15, ={TEXT_ATTRS}

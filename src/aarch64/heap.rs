@@ -5,6 +5,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use talc::TalcLock;
@@ -16,12 +17,15 @@ use crate::memory::Range;
 const EARLY_BYTES: usize = 384 << 10;
 
 #[repr(align(4096))]
-struct Early(UnsafeCell<[u8; EARLY_BYTES]>);
+struct Early(UnsafeCell<MaybeUninit<[u8; EARLY_BYTES]>>);
 
 // SAFETY: handed to the allocator once and never named again.
 unsafe impl Sync for Early {}
 
-static EARLY: Early = Early(UnsafeCell::new([0; EARLY_BYTES]));
+// Not cleared at entry: the allocator gives out memory as it is.
+// SAFETY: the linker script places this section in memory of the image that nothing else uses.
+#[unsafe(link_section = ".bss.scratch")]
+static EARLY: Early = Early(UnsafeCell::new(MaybeUninit::uninit()));
 
 struct Heap {
     talc: TalcLock<spin::Mutex<()>, Manual>,

@@ -2,8 +2,10 @@
 
 use crate::config;
 
-/// Where the image is linked (`KERNEL_BASE` in the linker script).
-pub const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
+pub use crate::config::KERNEL_BASE;
+
+/// Level 2 entries of the image, and level 3 tables.
+pub const SPAN_BLOCKS: usize = (config::IMAGE_SPAN / config::IMAGE_ALIGN) as usize;
 
 /// Where the 2 or 4 MiB around the device tree are mapped, read-only.
 pub const DTB_WINDOW: u64 = KERNEL_BASE + config::IMAGE_SPAN;

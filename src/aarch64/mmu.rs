@@ -7,6 +7,7 @@
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,7 +16,7 @@ use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
-use super::layout;
+use super::{layout, regs};
 use crate::config::PAGE;
 use crate::memory::Range;
 
@@ -62,12 +63,15 @@ impl Kind {
 }
 
 #[repr(C, align(4096))]
-struct Pool(UnsafeCell<[[u8; PAGE as usize]; POOL_PAGES]>);
+struct Pool(UnsafeCell<MaybeUninit<[[u8; PAGE as usize]; POOL_PAGES]>>);
 
 // SAFETY: each page is handed out once.
 unsafe impl Sync for Pool {}
 
-static POOL: Pool = Pool(UnsafeCell::new([[0; PAGE as usize]; POOL_PAGES]));
+// Not cleared at entry: a page is cleared when it is taken, and few are.
+// SAFETY: the linker script places this section in memory of the image that nothing else uses.
+#[unsafe(link_section = ".bss.scratch")]
+static POOL: Pool = Pool(UnsafeCell::new(MaybeUninit::uninit()));
 
 /// Pages of the pool that are in use. None ever comes back, so no two tables share one.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
@@ -82,7 +86,13 @@ impl Translation<El1Attributes> for ImagePages {
         let next = TAKEN.fetch_add(1, Ordering::Relaxed);
         assert!(next < POOL_PAGES, "page table pool is used up: too many separate ranges");
         // SAFETY: in bounds, and handed out for the first time.
-        let page = unsafe { POOL.0.get().cast::<[u8; PAGE as usize]>().add(next) };
+        let page = unsafe {
+            let page = POOL.0.get().cast::<[u8; PAGE as usize]>().add(next);
+            page.write_bytes(0, 1);
+            page
+        };
+        // The table walker must see the page empty before it sees the entry that leads here.
+        regs::dsb_ishst();
         let physical = layout::physical(page as u64, self.base);
         let table = NonNull::new(page.cast()).expect("the pool has an address");
         (table, PhysicalAddress(physical as usize))
@@ -102,10 +112,11 @@ impl Translation<El1Attributes> for ImagePages {
 /// reaches into them: what else lies there may not even be memory.
 pub fn extend_dtb_window() {
     let table = layout::ttbr1_l2() as *mut u64;
-    // SAFETY: the table is ours; entry 1 is the device tree's, entry 2 has never been valid.
+    // SAFETY: the table is ours; the entry behind the image's is the device tree's, and the one behind
+    // that has never been valid.
     unsafe {
-        let first = table.add(1).read_volatile();
-        table.add(2).write_volatile(first + (2 << 20));
+        let first = table.add(layout::SPAN_BLOCKS).read_volatile();
+        table.add(layout::SPAN_BLOCKS + 1).write_volatile(first + (2 << 20));
         asm!("dsb ishst", "isb");
     }
 }
