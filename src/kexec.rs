@@ -22,9 +22,10 @@
 //!
 //! # The order of the jump
 //!
-//! 1. Check that the kexec can go through, and allocate all that is needed.
+//! 1. Check all that can be checked before a CPU leaves, and make the farewell.
 //! 2. Stop the devices.
-//! 3. Take every other CPU down. The CPUs can still be started again.
+//! 3. Take every other CPU down. If a CPU had to be parked, write the next kernel's tree again,
+//!    with the memory of that CPU reserved. The CPUs can still be started again.
 //! 4. On request, hash the loaded segments again ([`Loaded::recheck`]).
 //! 5. Write the farewell into the handover area.
 //! 6. **Point of no return.** From here on nothing may fail, allocate or print.
