@@ -17,8 +17,8 @@ pub const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
 /// base and the sizes of the stacks to the linker script.
 pub const IMAGE_SPAN: u64 = 4 << 20;
 
-/// Bytes for the code that copies a kernel in the jump: a page of it, a page of what it is to do, and
-/// page tables for three ranges of any size below 256 TiB and two pages.
+/// Bytes for the code that copies a kernel in the jump: a page of code, a page of orders, and page
+/// tables for three ranges of any size below 256 TiB and two pages.
 pub const COPIER_BYTES: u64 = 256 << 10;
 
 /// Largest device tree that the boot protocol allows.
@@ -49,8 +49,9 @@ pub const MAX_SCRIPT: usize = 1024;
 /// Trace events kept per CPU and kernel.
 pub const TRACE_EVENTS: usize = 128;
 
-/// Trace events kept of the boot CPU: serially, each CPU costs it its phases and the steps that are
-/// done once for all. Whether that fits is asserted where the steps are, in `hotplug::room`.
+/// Trace events kept of the boot CPU: in serial mode, the boot CPU records its phases, and the
+/// steps done once for all CPUs, anew for each CPU. Whether that fits is asserted where the steps
+/// are, in `hotplug::room`.
 pub const BOOT_TRACE_EVENTS: usize = 16384;
 
 const _: () = {

@@ -1,9 +1,9 @@
 //! The device tree: validated reading, and editing of the tree that the next kernel gets.
 //!
-//! A tree comes from firmware, a boot loader or another kernel, so nothing in it is trusted. Its
-//! form is checked once ([`Tree::read`]); the crate `fdt` then reads all nodes in a single walk
-//! into a table that everything else searches. The crate `dtoolkit` does what that one cannot:
-//! memory reservations and writing ([`edit`]).
+//! A tree comes from firmware, a boot loader or another kernel, so nothing in a tree is trusted.
+//! Its form is checked once ([`Tree::read`]); the crate `fdt` then reads all nodes in a single walk
+//! into a table that everything else searches. The crate `dtoolkit` adds what `fdt` lacks: memory
+//! reservations and writing ([`edit`]).
 
 mod address;
 mod check;
@@ -22,8 +22,8 @@ pub use node::Node;
 pub use seeds::seeds;
 pub use tree::Tree;
 
-/// Bytes of a tree up to the end of its last block. Boot loaders leave room behind it: of QEMU's
-/// 1 MiB a few KiB are used.
+/// Bytes of a tree up to the end of its last block. Boot loaders leave room after the tree: of
+/// QEMU's 1 MiB a few KiB are used.
 ///
 /// # Errors
 /// [`FdtError`] if the tree is not well-formed.
@@ -31,7 +31,7 @@ pub fn used_size(dtb: &[u8]) -> Result<usize, FdtError> {
     check::check(dtb).map(|(layout, _)| layout.used())
 }
 
-/// A copy of a tree without the room behind it.
+/// A copy of a tree without the room behind the last block.
 ///
 /// # Errors
 /// [`FdtError`] if the tree is not well-formed.

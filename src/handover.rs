@@ -1,12 +1,12 @@
 //! What crosses the jump: a region of RAM that the next kernel finds through its device tree
-//! (`/chosen` `baton,handover`) and leaves where it is.
+//! (`/chosen` `baton,handover`) and leaves in place.
 //!
-//! It starts with one page of facts about the last jump, followed by two banks of trace rings. A
-//! kernel writes to the bank of its generation's parity, so that the next one can read how its
-//! predecessor went while it records how it comes itself.
+//! The region starts with one page of facts about the last jump, followed by two banks of trace
+//! rings. A kernel writes to the bank of its generation's parity, so that the next kernel can read
+//! its predecessor's teardown while recording its own bring-up.
 //!
-//! All of it is plain 64-bit words. The page is closed by a seal over its contents; without a
-//! valid seal the next kernel starts with a clean slate and says so.
+//! The whole region consists of plain 64-bit words. The page is closed by a seal over its contents;
+//! without a valid seal the next kernel starts with a clean slate and says so.
 
 mod farewell;
 
@@ -29,7 +29,8 @@ const PAGE_WORDS: usize = (PAGE / 8) as usize;
 /// The seal, over all words before [`COPIED`].
 const SEAL: usize = PAGE_WORDS - 1;
 
-/// Written after the page is sealed, so not under the seal: when the copy was done, if there was one.
+/// Written after the page is sealed, so not under the seal: when the copy was done, if there was
+/// one.
 const COPIED: usize = SEAL - 1;
 
 /// The same as an offset into the region, for the code that copies.
@@ -50,9 +51,9 @@ mod field {
 pub enum HandoverError {
     /// The region is smaller than this number of CPUs needs.
     Small,
-    /// It is not a handover of baton, or of another version of it.
+    /// The region is no handover of baton, or one of another version.
     Foreign,
-    /// It was not closed by a jump, or something has written to it since.
+    /// The page was not sealed by a jump, or has been written to since.
     Unsealed,
 }
 
@@ -95,7 +96,7 @@ impl<'a> Area<'a> {
         enough.then_some(Self { words, cpus, boot }).ok_or(HandoverError::Small)
     }
 
-    /// Makes a clean slate of it: no farewell, no events.
+    /// Clears the region: no farewell, no events.
     pub fn format(&self) {
         self.words[..PAGE_WORDS].iter().for_each(|w| w.store(0, Relaxed));
         self.words[field::MAGIC].store(MAGIC, Relaxed);
@@ -105,7 +106,7 @@ impl<'a> Area<'a> {
     }
 
     /// Reads what the last kernel left, with the time of its last counter read, and breaks the
-    /// seal, so that it is never taken twice.
+    /// seal, so that a farewell is never taken twice.
     ///
     /// # Errors
     /// Why there is nothing to take.
@@ -117,8 +118,8 @@ impl<'a> Area<'a> {
         Ok((farewell, word(field::JUMP_AT)))
     }
 
-    /// True if a kernel of this version has jumped here and no other has been here since: what it
-    /// leaves behind is as it promises. Changes nothing.
+    /// True if a kernel of this version has jumped here and no other kernel has run since: the
+    /// machine is then in the state that such a kernel leaves. Changes nothing.
     pub fn is_sealed(&self) -> bool {
         self.check().is_ok()
     }
@@ -133,7 +134,7 @@ impl<'a> Area<'a> {
         sealed.then_some(()).ok_or(HandoverError::Unsealed)
     }
 
-    /// When the jump was done copying; `None` if it had nothing to copy.
+    /// When the copier was done; `None` if the jump had nothing to copy.
     pub fn copied_at(&self) -> Option<u64> {
         Some(self.words[COPIED].load(Relaxed)).filter(|&at| at != 0)
     }

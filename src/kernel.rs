@@ -1,7 +1,7 @@
 //! Boot order and reboot order, each as a flat list.
 //!
-//! Nothing here returns to the machine but through [`Next`]: what the machine has to do is a value,
-//! so all of it can be run on a host.
+//! Logic returns to the machine only by [`Next`]: what the machine has to do is a value, so that
+//! all of this module also runs on a host.
 
 mod devices;
 mod inherited;
@@ -48,9 +48,9 @@ pub const NAME: &str = concat!("baton ", env!("CARGO_PKG_VERSION"));
 pub struct Boot {
     /// The machine.
     pub description: Description,
-    /// Who has which memory.
+    /// The owner of every page of RAM.
     pub map: Map,
-    /// What of it is this kernel's.
+    /// The memory that belongs to this kernel.
     pub claims: Claims,
     /// What was wrong with the tree's claims on memory.
     pub warnings: Vec<String>,
@@ -62,7 +62,7 @@ pub struct Boot {
     pub entry_level: u32,
     /// Physical address of the image.
     pub base: u64,
-    /// The device tree, where it lies.
+    /// The device tree, in place.
     pub dtb: &'static [u8],
     /// Its physical range.
     pub dtb_range: Range,
@@ -77,24 +77,24 @@ pub enum Next {
         entry: u64,
         /// Its device tree.
         dtb: u64,
-        /// Where what copies it to its place has been prepared; `None` if it is there already.
+        /// Physical address of the prepared copier; `None` if the kernel is in its place already.
         copier: Option<u64>,
     },
     /// Turn the machine off.
     PowerOff,
-    /// Restart it.
+    /// Restart the machine.
     Reset,
 }
 
 /// The kernel on the boot CPU.
 pub struct Kernel {
-    /// What it runs on.
+    /// The machine.
     pub board: &'static dyn Board,
     /// The CPUs.
     pub hotplug: &'static Hotplug,
-    /// What lives on them.
+    /// The services of the CPUs.
     pub services: &'static Services,
-    /// What it was booted with.
+    /// What this kernel was booted with.
     pub boot: Boot,
     /// The command line.
     pub options: Options,
@@ -110,7 +110,7 @@ pub struct Kernel {
     pub load: Option<Load>,
     /// What loads that are over have done, in all kernels.
     pub loads: LoadCount,
-    /// CPUs that firmware did not let go, in this kernel or one before it.
+    /// CPUs that could not be turned off and were parked, by this kernel or an earlier one.
     parked: CpuMask,
     /// CPUs that an earlier kernel left ON.
     foreign: CpuMask,
@@ -118,7 +118,8 @@ pub struct Kernel {
     log: Log,
 }
 
-/// Keeps the services and the hotplug state where interrupts and the other CPUs find them.
+/// Puts the services and the hotplug state in the place where interrupt handlers and the other CPUs
+/// look.
 pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services, &'static Hotplug);
 
 /// Boots: from what the entry found out to a kernel that can serve its console.
@@ -192,7 +193,7 @@ impl Kernel {
         }
     }
 
-    /// The boot CPU's own interrupts and timer, through the same steps as everybody's.
+    /// The boot CPU's own interrupts and timer, through the same steps as on every CPU.
     fn boot_cpu(&mut self) {
         if let Err(failure) = self.hotplug.boot_cpu_up(self.board) {
             self.boot.warnings.push(format!("boot CPU: {failure}"));
@@ -200,7 +201,7 @@ impl Kernel {
         self.console();
     }
 
-    /// What was timed before there was a ring to record it in.
+    /// Records the phases that were timed before there was a ring.
     fn trace_boot(&self) {
         let setup = [(Phase::Setup, self.board.now())];
         let mut begin = self.boot.entry_at;
@@ -249,7 +250,8 @@ impl Kernel {
                 self.report_jump(&farewell, jump_at);
                 self.report_cycle(&farewell);
                 self.go_on_with_load(&farewell);
-                // What this kernel was given on purpose comes before what is left of the last one's.
+                // What this kernel was given on purpose comes before what is left of the last
+                // one's.
                 let own = self.options.run.as_deref().filter(|run| !run.trim().is_empty());
                 own.map_or(farewell.script.clone(), |own| format!("{own}; {}", farewell.script))
             }
@@ -282,8 +284,8 @@ impl Kernel {
         self.area.ring(generation, cpu)
     }
 
-    /// The bootargs that the next kernel gets if nobody says otherwise: ours, without the commands
-    /// that were for us.
+    /// The bootargs that the next kernel gets by default: this kernel's, without the commands meant
+    /// for this kernel.
     pub fn inherited_bootargs(&self) -> String {
         options::without_run(&self.boot.description.bootargs)
     }

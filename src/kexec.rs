@@ -1,9 +1,37 @@
-//! Loading the next kernel: what it is, where it goes, and that it is what it should be.
+//! Loading the next kernel: which files, where each part goes, and the checks of both.
 //!
-//! Everything here plans and checks; nothing here writes memory. A load goes: find the files
-//! ([`Files`]), read the kernel's header ([`Header`]), find room ([`placement`]), hash ([`Digest`]),
-//! and the result is one [`Plan`]. The caller writes its segments where they belong at once, so that
-//! the jump itself copies nothing.
+//! This module plans and checks; no function here writes memory that the next kernel will use. All
+//! writing is done by the callers, in `kernel/load.rs` and `kernel/reboot.rs`.
+//!
+//! # The order of a load
+//!
+//! 1. Find the files in the running initrd ([`Files`]).
+//! 2. Check the signature over these files ([`signature`]).
+//! 3. Unpack the kernel ([`packed`]) and read its header ([`Header`]).
+//! 4. Find a place for every part ([`placement`]) and hash the parts ([`Digest`]): a [`Plan`].
+//! 5. Make the next kernel's tree and seal the plan with that tree's hash ([`Plan::seal_dtb`]).
+//! 6. Claim the memory of all segments ([`Plan::claim`]). Up to here any step may refuse, and
+//!    nothing has changed. After this step the previously loaded kernel, if there is one, is wiped.
+//! 7. Write every segment to its place and clean it to the point of coherency.
+//! 8. Read every segment back and compare hashes ([`Segment::verify`]). A difference frees the
+//!    memory again: nothing is loaded then.
+//! 9. Make the segments read-only. The result is a [`Loaded`].
+//!
+//! So the jump copies nothing, with one exception: a kernel whose place is in use until the jump is
+//! moved there by the copier (`Plan::copy`).
+//!
+//! # The order of the jump
+//!
+//! 1. Check all that can be checked before a CPU leaves, and make the farewell.
+//! 2. Stop the devices.
+//! 3. Take every other CPU down. If a CPU had to be parked, write the next kernel's tree again,
+//!    with the memory of that CPU reserved. The CPUs can still be started again.
+//! 4. On request, hash the loaded segments again ([`Loaded::recheck`]).
+//! 5. Write the farewell into the handover area.
+//! 6. **Point of no return.** From here on nothing may fail, allocate or print.
+//! 7. Quiesce: the boot CPU's performance monitors, console, timer, interrupt controller, and the
+//!    boot CPU's registers.
+//! 8. Seal the handover area, and jump: to the next kernel's entry, or to the copier.
 
 pub mod cpio;
 pub mod digest;

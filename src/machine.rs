@@ -1,7 +1,8 @@
 //! The seam: what logic may ask of the machine. `aarch64` implements it on hardware; the host tests
 //! implement it on a simulated machine. Nothing else stands between the two.
 //!
-//! Every method says who may call it and when. "Boot CPU" is the CPU that controls hotplug.
+//! The doc comment of every method names the CPUs that may call that method, and when. "Boot CPU"
+//! is the CPU that controls hotplug.
 
 mod crash;
 pub mod device;
@@ -47,11 +48,11 @@ pub trait Clock {
     /// IPI stays pending and ends the sleep at once. Any CPU, in ordinary context.
     fn wait(&self, deadline: Option<u64>);
 
-    /// As [`Clock::wait`], but only while `word` holds `quiet`: if it holds something else when the
-    /// sleep ends, nothing is served, and this is true. What ended the sleep stays pending then, and
-    /// every interrupt of this CPU masked, until the next wait or [`Local::resume`]. For a CPU that
-    /// is asked to leave: what it would serve is dropped when its GIC goes. Any CPU, in ordinary
-    /// context.
+    /// As [`Clock::wait`], but only while `word` holds `quiet`: if the word holds another value
+    /// when the sleep ends, no interrupt is served, and this returns true. The interrupt that ended
+    /// the sleep then stays pending, and every interrupt of this CPU masked, until the next wait or
+    /// [`Local::resume`]. For a CPU that is asked to leave: an interrupt that it would serve is
+    /// dropped when its GIC interface closes. Any CPU, in ordinary context.
     fn wait_unless(&self, word: &AtomicU64, quiet: u64, deadline: Option<u64>) -> bool {
         let _ = (word, quiet);
         self.wait(deadline);
@@ -97,8 +98,8 @@ pub trait Power {
 /// Waking other CPUs.
 pub trait Ipi {
     /// Ends the [`Clock::wait`] of each CPU in the set. All stores before the call are visible to
-    /// them after they wake. Any CPU whose interrupt controller is up; the set may contain CPUs
-    /// that are off, for which it does nothing.
+    /// these CPUs after the wake-up. Any CPU whose interrupt controller is up; the set may contain
+    /// CPUs that are off, which are skipped.
     fn wake(&self, cpus: &CpuMask);
 }
 
@@ -113,8 +114,9 @@ pub trait Bringup {
     /// Undoes [`Bringup::prepare`]. The CPU is confirmed off.
     fn release(&self, cpu: CpuId);
 
-    /// Writes the boot record that the CPU reads with its MMU off, and cleans it to the point of
-    /// coherency. `start` tells this start from every other one of this kernel. The CPU is prepared.
+    /// Writes the boot record that the CPU reads with its MMU off, and cleans the record to the
+    /// point of coherency. `start` tells this start from every other one of this kernel. The CPU is
+    /// prepared.
     fn write_record(&self, cpu: CpuId, start: u32);
 }
 
@@ -141,7 +143,7 @@ pub trait Local {
     /// Enables this CPU's timer interrupt, with no deadline armed.
     fn timer_up(&self);
 
-    /// Disarms the timer: it raises no interrupt any more.
+    /// Disarms the timer: no timer interrupt is raised any more.
     fn timer_down(&self);
 
     /// Enables the inter-processor interrupt.
@@ -150,17 +152,18 @@ pub trait Local {
     /// Disables the inter-processor interrupt.
     fn ipi_down(&self);
 
-    /// Takes interrupts again after a [`Clock::wait_unless`] that served nothing; otherwise nothing.
+    /// Takes interrupts again after a [`Clock::wait_unless`] that served nothing; otherwise
+    /// nothing.
     fn resume(&self) {}
 
     /// With `false` only IPIs get through from now on, with `true` every interrupt again.
     fn interrupts(&self, all: bool);
 }
 
-/// Physical memory that the map says is whose. Boot CPU only.
+/// Physical memory, which has its owners by the map. Boot CPU only.
 pub trait Memory {
-    /// What is in the range. The caller is its owner by the map, and writes nothing to it as long
-    /// as it holds the slice.
+    /// The contents of the range. The caller owns the range by the map, and writes nothing there as
+    /// long as the slice lives.
     fn bytes(&self, range: Range) -> &'static [u8];
 
     /// The range as words that several kernels write in turn.
@@ -175,13 +178,13 @@ pub trait Memory {
     /// Cleans the range to the point of coherency, where a kernel that has just been entered reads.
     fn clean(&self, range: Range);
 
-    /// Makes the range read-only for every CPU, or writable again. False if it can't be: it is
-    /// mapped together with what lies around it. Nothing has changed then.
+    /// Makes the range read-only for every CPU, or writable again. False, with nothing changed, if
+    /// the range is mapped by an entry that also covers other memory.
     fn protect(&self, range: Range, on: bool) -> bool;
 
-    /// Writes into `copy.work` what the jump needs to move the kernel and enter it: code, page
-    /// tables, and what to do. `copy` is one that [`kexec::plan`](crate::kexec::plan()) made: nothing
-    /// in it overlaps.
+    /// Writes into `copy.work` what the jump needs to move the kernel and enter there: code, page
+    /// tables, and orders. `copy` was made by [`kexec::plan`](crate::kexec::plan()): its ranges
+    /// don't overlap.
     ///
     /// # Errors
     /// What does not fit; nothing outside of `copy.work` has changed.
@@ -199,7 +202,7 @@ pub trait Terminal {
     /// Lets received bytes interrupt. Boot CPU, once the console's interrupt has an action.
     fn listen(&self);
 
-    /// Takes what the line has received and wakes the boot CPU, which reads it with
+    /// Takes the bytes that the line has received and wakes the boot CPU, which reads these with
     /// [`Terminal::get`]; false if there was nothing. The console's interrupt handler, any CPU.
     fn take_input(&self) -> bool;
 }
@@ -219,10 +222,11 @@ pub trait Facts {
     fn inherited(&self) -> &Inherited;
 
     /// Turns off the interrupts that only `cpu` can take, as far as another CPU can do that: with a
-    /// GICv2 it can't. It is ON, but not ours: nothing is to wake it. Boot CPU.
+    /// GICv2, not at all. `cpu` is ON but not under this kernel: no interrupt may wake it. Boot
+    /// CPU.
     fn silence(&self, cpu: CpuId);
 
-    /// A random number of the hardware, if it has such.
+    /// A random number of the hardware, if there is a source.
     fn random(&self) -> Option<u64>;
 
     /// Memory that must be kept if a CPU sleeps in this kernel for good.
@@ -237,13 +241,13 @@ pub trait Facts {
 
 /// Recording.
 pub trait Recorder: Clock {
-    /// Appends to the ring of `event.cpu`. The caller owns that CPU's ring: it runs on that CPU,
-    /// or it is the boot CPU and that CPU is off.
+    /// Appends to the ring of `event.cpu`. The caller owns that CPU's ring: it runs on that CPU, or
+    /// on the boot CPU while that CPU is off.
     fn record(&self, event: Event);
 
     /// The same for one or two events of one CPU that happen now, in this order: both get the time
-    /// of one look at the counter. One call, and nothing left to compute: on a CPU that leaves, each
-    /// jump goes to where it has not been for long.
+    /// of one look at the counter. One call, and nothing left to compute: on a leaving CPU every
+    /// call goes to code that has not run for long, and is cold.
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {
         let at = self.now();
         let both = [Some(first), second].into_iter().flatten();
@@ -251,7 +255,7 @@ pub trait Recorder: Clock {
     }
 }
 
-/// All of it.
+/// The whole seam.
 pub trait Machine:
     Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
 {

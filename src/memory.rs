@@ -1,4 +1,4 @@
-//! Physical memory: ranges of it, and who uses which.
+//! Physical memory: ranges, and the owner of each page.
 
 mod map;
 mod range;

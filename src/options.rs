@@ -1,11 +1,11 @@
 //! The kernel command line (`/chosen/bootargs`).
 //!
-//! Words are separated by white space and quoted with `"` as Linux does it
+//! Words are separated by white space and quoted with `"` as in Linux
 //! (Documentation/admin-guide/kernel-parameters.rst); after a bare `--` the words belong to the
-//! next kernel's init. An option given twice keeps its last value, only `cpuhp.fail=` adds up.
-//! What is unknown or malformed costs a [`Warning`] and changes nothing else (but a malformed
-//! `kexec.sig=`, which is taken for `enforce`): a kernel that does
-//! not boot because of a word on its command line cannot say which one.
+//! next kernel's init. An option given twice keeps its last value, only `cpuhp.fail=` adds up. What
+//! is unknown or malformed costs a [`Warning`] and changes nothing else (but a malformed
+//! `kexec.sig=`, which is taken for `enforce`): a kernel that does not boot because of a word on
+//! its command line cannot say which one.
 
 mod fail;
 mod nearest;
@@ -60,7 +60,7 @@ pub struct Options {
     pub fail: Vec<FailSpec>,
     /// `loglevel=`: messages of this level and below are printed, 0 to [`MAX_LOGLEVEL`].
     pub loglevel: u8,
-    /// `kexec.sig=`: whose kernels are loaded.
+    /// `kexec.sig=`: which signatures permit a load.
     pub signatures: Signatures,
     /// `kexec.verify=`: what is loaded is hashed again right before the jump.
     pub verify: bool,
@@ -107,7 +107,8 @@ impl Options {
         Ok(())
     }
 
-    /// A slip in this word must not leave a door open: it is taken for the strictest.
+    /// A typing error in this option must not allow unsigned kernels: a malformed value counts as
+    /// the strictest.
     fn sign(&mut self, word: &Word<'_>) -> Result<(), Warning> {
         self.signatures = Signatures::Enforce;
         self.signatures = value(word).map_err(|warning| match warning {
@@ -118,8 +119,8 @@ impl Options {
     }
 }
 
-/// The command line without its `run=` options, for handing on to the next kernel. Each takes one
-/// separator with it; all other bytes stay as they are.
+/// The command line without its `run=` options, for handing on to the next kernel. One separator is
+/// removed with each option; all other bytes stay as they are.
 pub fn without_run(bootargs: &str) -> String {
     let mut kept = String::with_capacity(bootargs.len());
     let mut from = 0;
@@ -128,7 +129,7 @@ pub fn without_run(bootargs: &str) -> String {
         from = word.start + word.whole.len();
         match bootargs[from..].chars().next() {
             Some(separator) => from += separator.len_utf8(),
-            None => drop(kept.pop()), // the word was the last one: its separator stands before it
+            None => drop(kept.pop()), // the last word: its separator stands before
         }
     }
     kept.push_str(&bootargs[from..]);

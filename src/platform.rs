@@ -96,7 +96,7 @@ fn warn(warnings: &mut Warnings, what: &str, why: impl core::fmt::Display) {
     warnings.push(plain(&format!("{what}: {why}")));
 }
 
-/// Text of the tree as a console can show it: what would steer the terminal is spelt out.
+/// Text of the tree, safe for a console: control characters are spelt out.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {

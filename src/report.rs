@@ -1,5 +1,5 @@
 //! Records for programs: one line each, `@baton ` and one JSON object. One definition, used by the
-//! kernel that writes them and by the host tool that reads them.
+//! kernel, which writes records, and by the host tool, which reads them.
 //!
 //! Times are nanoseconds of the generic counter. A field that ends in `_ns` is a difference of two
 //! counter reads taken where its name says; one that ends in `_at_ns` is a reading of the counter
@@ -52,7 +52,7 @@ pub fn to_line(record: &Record) -> String {
 pub enum LineError {
     /// The line does not start with [`PREFIX`]: ordinary console text.
     NotARecord,
-    /// It does, but the rest is no record of a version we know.
+    /// The line starts with [`PREFIX`], but the rest is no record of a known version.
     Malformed(String),
 }
 
@@ -93,7 +93,7 @@ mod tests {
     /// step, mark and phase that a boot and both kinds of kexec have.
     const SAMPLES: &str = include_str!("report/samples.txt");
 
-    /// Fields whose words are of closed lists.
+    /// Fields that hold words of closed lists.
     const WORDS: [&str; 10] =
         ["at", "dir", "kind", "mark", "mode", "phase", "policy", "step", "teardown", "verdict"];
 

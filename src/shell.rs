@@ -1,4 +1,5 @@
-//! The console: what is typed becomes a [`Command`](command::Command), and `exec` carries it out.
+//! The console: what is typed becomes a [`Command`](command::Command), and `exec` carries out the
+//! command.
 //!
 //! - [`mod@line`]: bytes of the UART become lines; echo, editing, [`history`], completion.
 //! - [`parse`]: lines become commands, or an error that says what to type instead.

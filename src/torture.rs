@@ -3,10 +3,10 @@
 //!
 //! Under all kinds CPUs come and go ([`sets`]); the kind says what goes on besides:
 //!
-//! - [`readers`]: readers on all CPUs and in handlers, of a value that is poison once it is freed;
+//! - [`readers`]: readers on all CPUs and in handlers, of a value that is poisoned when freed;
 //!   callbacks from all CPUs.
-//! - [`source`], [`sources`], [`devices`]: interrupts, one outstanding for each source, so that what
-//!   was sent must be what was handled.
+//! - [`source`], [`sources`], [`devices`]: interrupts, one outstanding for each source, so that
+//!   what was sent must be what was handled.
 //! - [`monitors`]: events of the clusters.
 //! - [`beat`], [`shots`]: timers and work on all CPUs.
 //!
@@ -156,7 +156,8 @@ impl Trial {
         }
         let poisoned = self.readers.poisoned();
         findings.check(poisoned == 0, || format!("rcu: {poisoned} reads of freed memory"));
-        // A moment in which the others get on, and this CPU does what has come to it.
+        // A pause in which the other CPUs go on, and this CPU serves its interrupts, timers and
+        // work.
         let pause = self.site.board.ticks_from_us(random.below(2000) as u64);
         self.site.nap(self.site.board.now() + pause);
     }
@@ -175,7 +176,8 @@ impl Trial {
         )
     }
 
-    /// Everything comes to rest and is counted; all CPUs are back where they were.
+    /// Everything comes to rest and is counted; the CPUs that were online at the start are online
+    /// again.
     fn finish(self, seconds: u32, seed: u64) -> report::Torture {
         let Self { site, findings, .. } = self;
         self.watch.finish(&findings);

@@ -36,7 +36,7 @@ use crate::memory::Range;
 use crate::services::Services;
 use crate::trace::{Mark, Ring};
 
-/// Bytes that can wait between the interrupt that received them and the shell.
+/// Bytes that can wait between the receive interrupt and the shell.
 const INPUT: usize = 1024;
 
 /// No CPU is to crash.
@@ -63,13 +63,13 @@ pub struct Board {
     pub(super) features: Features,
     /// TTBR0 and TTBR1.
     pub(super) tables: (u64, u64),
-    /// The lower half. Only the boot CPU changes it.
+    /// Tables of the lower half. Only the boot CPU changes these.
     pub(super) lower: Mutex<&'static mut Tables>,
     /// Received bytes: written in the interrupt handler of one CPU, read by the boot CPU.
     input: Mutex<heapless::Deque<u8, INPUT>>,
     /// Crash kind + 1 that a CPU was told to crash with, and which CPU.
     crash: (AtomicU64, AtomicU8),
-    /// What it is to write to, for one of the kinds.
+    /// The address that [`CrashKind::WriteLoaded`] writes to.
     crash_at: AtomicU64,
 }
 
@@ -177,7 +177,8 @@ impl Board {
         }
     }
 
-    /// Nobody's interrupt: off with it, or a level that stays high would come back for ever.
+    /// Disables an interrupt that has no action; otherwise a level that stays high would come back
+    /// for ever.
     fn silence(&self, me: &PerCpu, intid: u32) {
         if intid < 32 {
             self.gic.enable_private(me, intid, false);
@@ -190,7 +191,7 @@ impl Board {
     fn receive(&self) -> bool {
         let mut any = false;
         let mut input = self.input.lock();
-        // A byte that finds no room is dropped, as a UART without a driver would drop it.
+        // A byte that finds no room is dropped, as by a UART without a driver.
         uart::receive(|byte| {
             any = true;
             let _ = input.push_back(byte);
@@ -206,6 +207,7 @@ impl Board {
     }
 
     fn crash_if_told(&self, cpu: CpuId) {
+        // Acquire: pairs with the store in `crash_on`; kind and address are read after the number.
         if self.crash.0.load(Ordering::Acquire) == u64::from(cpu.0) {
             let kind = usize::from(self.crash.1.load(Ordering::Relaxed));
             if let Some(&kind) = CrashKind::ALL.get(kind) {
@@ -215,7 +217,7 @@ impl Board {
     }
 }
 
-/// Runs the action of a shared interrupt; false if it has none.
+/// Runs the action of a shared interrupt; false if there is no action.
 fn dispatch(cpu: CpuId, intid: u32) -> bool {
     let Some(shared) = SHARED.get() else { return false };
     let Some((services, _)) = shared.cpus.get() else { return false };
@@ -229,7 +231,7 @@ pub fn interrupt() {
     }
 }
 
-/// Whose guard page an address lies in.
+/// The stack whose guard page holds an address.
 pub fn guard_page_of(address: u64) -> Option<Stack> {
     use super::layout::{boot_exception_guard, boot_guard};
     let page = |start| Range::new(start, start + PAGE).contains(address);

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::regs;
 use crate::memory::Range;
 
-/// Bytes of the smallest data cache line; 0 before it has been read.
+/// Bytes of the smallest data cache line; 0 until read from CTR_EL0.
 static LINE: AtomicU64 = AtomicU64::new(0);
 
 /// Writes every dirty line of the range back to the point of coherency, where a CPU with its MMU
@@ -17,7 +17,8 @@ static LINE: AtomicU64 = AtomicU64::new(0);
 /// back afterwards has come from there. (DC CVAC alone does not clean reliably on the first
 /// Cortex-A53: errata 819472, 824069, 826319 and 827319.)
 ///
-/// The DSB completes the cleaning before anything after it: CPU_ON in `Board::cpu_on`, or the jump.
+/// The DSB completes the cleaning before any later instruction: CPU_ON in `Board::cpu_on`, or the
+/// jump.
 pub fn clean_to_poc(range: Range) {
     let line = line();
     let mut at = range.start & !(line - 1);

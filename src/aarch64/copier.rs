@@ -1,8 +1,8 @@
 //! Getting the code that copies a kernel in the jump ready, and going there.
 //!
-//! Of the memory set aside, page 0 is code (`copier.S`), page 1 what it is to do, and the rest page
-//! tables that map what is read, what is written, and these two pages at their physical addresses:
-//! nothing of the running kernel is needed once they are in use.
+//! Of the memory set aside, page 0 is code (`copier.S`), page 1 the orders for that code, and the
+//! rest page tables that map the source, the destination and these two pages at their physical
+//! addresses: once these tables are in use, nothing of the running kernel is needed.
 
 use core::mem;
 use core::ptr::NonNull;
@@ -52,7 +52,7 @@ pub struct Exit {
     pub entry: u64,
     /// Its device tree.
     pub dtb: u64,
-    /// Whether it is entered at EL2.
+    /// Whether the next kernel is entered at EL2.
     pub el2: bool,
     /// Where to leave the time at which the copy was done.
     pub stamp: u64,
@@ -98,7 +98,7 @@ pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
     Ok(())
 }
 
-/// Tables one behind the other, in memory that is mapped where it is.
+/// Tables one behind the other, in memory that is mapped at its physical address.
 struct WorkPages {
     next: u64,
     end: u64,
@@ -125,6 +125,8 @@ impl Translation<El1Attributes> for WorkPages {
 pub fn jump(work: u64, entry_level: u32) -> ! {
     heap::close();
     regs::mask_all();
+    // Every store, the handover's seal among them, is complete before the copier's tables are in
+    // use.
     regs::dsb_sy();
     // SAFETY: `_enter_copier` in copier.S takes these four and does not return.
     let enter: extern "C" fn(u64, u64, u64, u64) -> ! =

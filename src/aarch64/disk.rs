@@ -1,10 +1,11 @@
 //! A virtio block device (crate virtio-drivers: transport and queue), read one sector at a time,
 //! many reads in flight.
 //!
-//! The crate's own block driver is not used. It asks the device for notices only at certain places
-//! of the ring, and decides whether to knock by reading the device's wish right after its own store
-//! without a full barrier between them: under an emulator that orders such a pair less strictly
-//! than the architecture a wake-up gets lost, and a read with it.
+//! The crate's own block driver is not used. That driver asks the device for interrupts only at
+//! certain places of the ring, and decides whether to notify the device by reading the device's
+//! notification setting right after its own store, without a full barrier in between. Under an
+//! emulator that orders such a pair less strictly than the architecture, a notification gets lost,
+//! and with it a read.
 
 mod dma;
 mod slot;
@@ -37,7 +38,7 @@ const REQUESTS: u16 = 0;
 /// Offset of the capacity, in sectors, in the configuration space (virtio 1.2, 5.2.4).
 const CAPACITY: usize = 0;
 
-/// A block device that runs. Dropped, it is reset.
+/// A running block device. Dropping this value resets the device.
 pub struct Disk {
     // First, so that the device is reset before its queue is gone.
     transport: MmioTransport<'static>,
@@ -50,13 +51,13 @@ pub struct Disk {
 /// What sits in a place for a device; `None` if nothing does.
 pub fn look(place: &Device) -> Option<MmioTransport<'static>> {
     let header = NonNull::new(place.base.start as *mut VirtIOHeader)?;
-    // SAFETY: registers from the device tree, mapped as device for good, as many as it says; each
-    // place is looked at once.
+    // SAFETY: registers from the device tree, mapped as device for good, of the size given there;
+    // each place is looked at once.
     let transport = unsafe { MmioTransport::new(header, place.base.size() as usize) };
     transport.map_err(|_: MmioError| ()).ok()
 }
 
-/// Stops a device, whoever started it. True if it ran.
+/// Stops a device, which this kernel or an earlier one may have started. True if the device ran.
 pub fn stop(transport: &mut MmioTransport<'static>) -> bool {
     let ran = !transport.get_status().is_empty();
     transport.set_status(DeviceStatus::empty());
@@ -80,8 +81,8 @@ fn finish(transport: &mut MmioTransport<'static>) -> Option<VirtQueue<Heap, QUEU
 }
 
 impl Disk {
-    /// Starts the device (virtio 1.2, 3.1.1). `None` if it has no sectors, too short a queue, or
-    /// there is no memory; it is then left reset.
+    /// Starts the device (virtio 1.2, 3.1.1). `None` if the device has no sectors or too short a
+    /// queue, or if there is no memory; the device is then left reset.
     pub fn start(mut transport: MmioTransport<'static>) -> Option<Self> {
         begin(&mut transport);
         let half = |at| transport.read_config_space::<u32>(CAPACITY + at).ok();
@@ -103,8 +104,8 @@ impl Disk {
     pub fn submit(&mut self) -> Result<(), DeviceError> {
         let free = self.slots.iter_mut().find(|slot| slot.token.is_none());
         let slot = free.ok_or(DeviceError::Full)?;
-        // SAFETY: no token, so nothing in flight; from `add` on nobody touches the buffers until
-        // the queue has given the token back.
+        // SAFETY: no token, so nothing in flight; from `add` on this code leaves the buffers alone
+        // until the queue has given the token back.
         let token = unsafe {
             slot.fill(self.next % self.sectors);
             let pieces = slot.pieces();
@@ -112,7 +113,7 @@ impl Disk {
         };
         slot.token = Some(token.map_err(|_| DeviceError::Full)?);
         self.next += 1;
-        regs::dsb_sy(); // the request is there before the device hears of it
+        regs::dsb_sy(); // the request is visible before the device is notified
         self.transport.notify(REQUESTS);
         Ok(())
     }
@@ -121,11 +122,13 @@ impl Disk {
     /// down first: a read that comes back while this runs raises it again, and may be taken now.
     pub fn take(&mut self, mut judged: impl FnMut(Verdict)) -> bool {
         let raised = !self.transport.ack_interrupt().is_empty();
+        // The acknowledgement reaches the device before the used ring is read: a completion that
+        // this read misses raises the line again.
         regs::dsb_sy();
         while let Some(token) = self.queue.peek_used() {
-            // A token that nobody has given out would be at the head of the ring for ever.
+            // A token that is in no slot would be at the head of the ring for ever.
             let Some(slot) = self.slots.iter_mut().find(|s| s.token == Some(token)) else { break };
-            // SAFETY: the device has given the token back, with the buffers that it stands for.
+            // SAFETY: the device has given the token back, and so the slot's buffers.
             let written = unsafe {
                 let pieces = slot.pieces();
                 self.queue.pop_used(token, &[pieces.header], &mut [pieces.data, pieces.status])
@@ -152,8 +155,8 @@ impl Disk {
         self.slots.iter_mut().for_each(|slot| slot.token = None);
     }
 
-    /// Starts it again, whatever state it is in, with a queue of its own; reads that are away do not
-    /// come back. False if it can't be had, or there is no memory.
+    /// Starts the device again from any state, with a new queue; reads in flight do not come back.
+    /// False if the device does not reset or start, or if there is no memory.
     pub fn restart(&mut self) -> bool {
         self.reset();
         if !self.is_reset() {

@@ -1,10 +1,11 @@
-//! The DSU's performance monitors: the system registers, and what stands in for them on cores that
-//! have none.
+//! The DSU's performance monitors: the system registers, and their emulation on cores without such
+//! registers.
 //!
-//! A tree asks for that by `baton,emulate` in the unit's node (`dts/` does); elsewhere nothing here
-//! answers an undefined instruction. Such a core takes an undefined instruction exception at the driver's MRS or MSR; the vectors
-//! bring it here, and the model of the cluster answers. So the driver is the same on both, down to
-//! its instructions.
+//! A tree asks for the emulation by `baton,emulate` in the unit's node (`dts/` does); without that
+//! property nothing here answers an undefined instruction. A core without the registers takes an
+//! undefined instruction exception at the driver's MRS or MSR; the vectors call [`emulate`], and
+//! the model of the cluster answers. So the driver executes the same instructions on both kinds of
+//! core.
 //!
 //! A cluster's lock is held only with interrupts masked, for the time of one access, and nothing is
 //! locked inside.
@@ -34,8 +35,9 @@ macro_rules! registers {
         pub fn read(register: PmuReg) -> u64 {
             let value;
             match register {
-                // SAFETY: reads a counter or its control, not ahead of what comes before it; where
-                // there is none, the vectors answer for CPUs of a cluster, and report the others.
+                // SAFETY: reads a counter or its control, not ahead of earlier instructions (ISB);
+                // on a core without the register, the vectors answer for CPUs of an emulated
+                // cluster, and report a fault on all other CPUs.
                 $(PmuReg::$register => unsafe {
                     asm!("isb", concat!("mrs {0}, ", $name), out(reg) value);
                 },)+
@@ -52,6 +54,7 @@ macro_rules! registers {
                     asm!(concat!("msr ", $name, ", {0}"), in(reg) value);
                 },)+
             }
+            // ISB: the write has taken effect before this returns.
             regs::isb();
         }
     };
@@ -87,7 +90,7 @@ struct Emulation {
 struct Place {
     /// Index of its cluster.
     cluster: Option<usize>,
-    /// True once the emulation has answered it.
+    /// True once the emulation has answered an access of this CPU.
     served: AtomicBool,
 }
 
@@ -102,15 +105,15 @@ struct Emulated {
 #[derive(Default)]
 struct Registers {
     model: ClusterModel,
-    /// The interrupt line, as it was after the last access.
+    /// The interrupt line, as of the last access.
     line: bool,
 }
 
 /// Moves the line of an interrupt of the distributor.
 pub type SetLine<'a> = &'a dyn Fn(u32, bool);
 
-/// Makes those clusters known whose registers the tree asks to emulate. Boot CPU, once, before any of
-/// them is used.
+/// Makes known the clusters for which the tree asks for emulation. Boot CPU, once, before the first
+/// access to a cluster's registers.
 pub fn set_up(clusters: &[Cluster], cpus: usize) {
     if !clusters.iter().any(|cluster| cluster.emulate) {
         return;
@@ -130,7 +133,7 @@ pub fn set_up(clusters: &[Cluster], cpus: usize) {
     });
 }
 
-/// Answers an access of this CPU with what it reads, 0 for a write. `None` if the CPU is in no
+/// Answers an access of this CPU with the value read, 0 for a write. `None` if the CPU is in no
 /// cluster that is emulated. Interrupts masked.
 pub fn emulate(cpu: CpuId, access: Access, value: u64, now: u64, set: SetLine<'_>) -> Option<u64> {
     let place = place(cpu)?;
@@ -160,9 +163,9 @@ pub fn deadline(cpu: CpuId) -> Option<u64> {
     (next != NEVER).then_some(next)
 }
 
-/// Raises the interrupt of this CPU's cluster if an overflow is due. Interrupts masked. Whoever has
-/// the lock looks itself before it lets go, and where that was too early, `next` is still there for
-/// the next sleep: so nobody waits for the lock.
+/// Raises the interrupt of this CPU's cluster if an overflow is due. Interrupts masked. No CPU
+/// waits for the lock: the CPU that holds it checks for the overflow itself before unlocking, and
+/// if that check came too early, `next` still bounds the next sleep.
 pub fn tick(cpu: CpuId, now: u64, set: SetLine<'_>) {
     let Some(cluster) = place(cpu).and_then(Place::cluster) else { return };
     if cluster.next.load(Ordering::Relaxed) <= now
@@ -172,8 +175,8 @@ pub fn tick(cpu: CpuId, now: u64, set: SetLine<'_>) {
     }
 }
 
-/// Who has to look when an overflow is due after this CPU has gone: the others of its cluster, if
-/// one is to come. They may sleep without a deadline.
+/// The CPUs that must check for a due overflow after this CPU has gone: the others of its cluster,
+/// if an overflow is to come. Those CPUs may be asleep without a deadline.
 pub fn heirs(cpu: CpuId) -> Option<CpuMask> {
     deadline(cpu)?;
     let mut others = place(cpu)?.cluster()?.cpus;
@@ -192,8 +195,9 @@ impl Place {
 }
 
 impl Emulated {
-    /// Brings the interrupt to the level of the line. A level that is still up after its interrupt
-    /// has been served comes again, as from hardware: so it is said again at each access.
+    /// Brings the interrupt to the level of the line. As on hardware, a level that is still high
+    /// after its interrupt has been served raises the interrupt again: so the level is set again at
+    /// each access.
     fn settle(&self, registers: &mut Registers, now: u64, set: SetLine<'_>) {
         let line = registers.model.line(now);
         if line || registers.line {

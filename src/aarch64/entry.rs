@@ -1,4 +1,35 @@
 //! From assembly to the first line of logic.
+//!
+//! # The boot CPU
+//!
+//! 1. `_start` reads the counter: the entry time that all phases are measured from.
+//! 2. `drop_to_el1` leaves EL2, with a stub behind, if the kernel was entered there. First, because
+//!    everything below uses the registers of EL1.
+//! 3. `first_tables` writes the first page tables, with the MMU off. The tables hold the image and
+//!    2 MiB at the device tree. These entries are the only stores with the MMU off, and their lines
+//!    are invalidated before and after.
+//! 4. `enable_mmu` turns MMU and caches on, before any other store.
+//! 5. `primary_high`, in the upper half: vectors, so that a fault is reported; bss; stacks.
+//! 6. [`primary_rust`] starts the early heap, since the next steps allocate.
+//! 7. [`inherited::look`], then [`inherited::reset`]: what the previous kernel left has to be read
+//!    before it is cleared.
+//! 8. [`prepare`] reads the device tree: no RAM and no device is known before.
+//! 9. The memory map, then the tables of the lower half: RAM, devices, console.
+//! 10. LPIs off. Needs the mapped redistributors, and comes before any write to claimed memory: if
+//!     LPIs stay on, step 9 is repeated around their tables.
+//! 11. The heap grows into its claimed RAM.
+//! 12. PSCI conduit, handover area, interrupt controller, console interrupts off.
+//! 13. The [`Board`] is published and TPIDR_EL1 set. Only then SErrors and IRQs are unmasked,
+//!     because handlers need both.
+//! 14. [`kernel::primary`] is the first line of logic.
+//!
+//! # A secondary CPU
+//!
+//! `_secondary_entry` drops to EL1, loads tables, stacks and per-CPU area from its boot record,
+//! turns the MMU on with the kernel's tables, and sets vectors, TPIDR_EL1 and stacks.
+//! [`secondary_rust`] unmasks SErrors and calls
+//! [`Hotplug::secondary`](crate::hotplug::Hotplug::secondary). With the MMU off such a CPU stores
+//! nothing.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -45,8 +76,8 @@ global_asm!(
     secondary_rust = sym secondary_rust,
 );
 
-/// What one entry of a level 2 table maps; a tree is at most as large ([`MAX_DTB`]), so it lies in
-/// two.
+/// What one entry of a level 2 table maps; a tree is at most as large ([`MAX_DTB`]), and so lies in
+/// two blocks at most.
 const BLOCK: u64 = 2 << 20;
 
 const _: () = assert!(MAX_DTB as u64 <= BLOCK);
@@ -110,8 +141,9 @@ fn prepare(
     let left_on = frames.as_ref().map_or(0, |f| f.lpis_left_on.len());
     found.lpis = frames.as_ref().map_or(0, |f| f.lpis_turned_off);
     if left_on > 0 {
-        // What the redistributors write is seen only now, and nothing has been written to the
-        // memory that was claimed: it can be laid out again around them.
+        // The LPI tables that redistributors still write to are known only now, after the frames
+        // are mapped. Nothing has been written to the claimed memory yet, so the layout is simply
+        // made again, around these tables.
         let kept = frames.as_ref().map(|f| f.lpi_tables(&description.gic)).unwrap_or_default();
         description.reserved.extend(kept);
         ((map, claims, warnings), tables) = layout(&description);
@@ -167,8 +199,8 @@ fn prepare(
     (boot, board)
 }
 
-/// The device tree as `head.S` has mapped it: a block of 2 MiB, read-only, and the next one if the
-/// tree reaches into it.
+/// The device tree, through the read-only 2 MiB block that `head.S` has mapped; the next block is
+/// mapped too if the tree reaches that far.
 fn tree(dtb: u64) -> (&'static [u8], Range) {
     let offset = dtb & (BLOCK - 1);
     let window = layout::DTB_WINDOW + offset;
@@ -184,8 +216,8 @@ fn tree(dtb: u64) -> (&'static [u8], Range) {
     (view(size), Range::new(dtb, dtb + size as u64))
 }
 
-/// The kernel can't run on this machine: says why on the console that the tree names, whatever
-/// else is wrong with it.
+/// The kernel can't run on this machine: says why on the console that the tree names, whatever else
+/// is wrong with the tree.
 fn refuse(why: &dyn core::fmt::Display, tree: &'static [u8], base: u64) -> ! {
     if let Some(console) = platform::console_only(tree) {
         let tables = Box::leak(Box::new(Tables::new(base)));
@@ -273,8 +305,9 @@ fn interrupt_controller(
     let frame = |cpu| topology.mpidr(cpu).and_then(|m| frames.as_ref()?.of(m)).unwrap_or(0);
     let areas: Box<[PerCpu]> = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();
     let gic = Gic::new(&description.gic);
-    // A baton that has just jumped here has left the machine quiet: what it keeps off is not asked for.
-    // Another kernel in between may have passed the handover on, but it leaves the distributor on.
+    // If the kernel that jumped here was a baton, the distributor is off and everything is quiet:
+    // nothing is read to find out. Another kernel in between may have passed the handover on, but
+    // leaves the distributor on.
     let quiet = from_baton && gic.is_off();
     if !quiet {
         (found.counting, found.debugging) = inherited::stop_counting_and_debugging();
@@ -294,7 +327,7 @@ extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
     let start = record.token() as u32;
     let next = hotplug.secondary(board, me.cpu, start);
     if next == ap::Next::Off {
-        psci::cpu_off(); // comes back only if it is denied
+        psci::cpu_off(); // returns only if firmware denies CPU_OFF
     }
     jump::park(board.base, hotplug.off_denied(board, me.cpu, start))
 }

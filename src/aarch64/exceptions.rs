@@ -37,8 +37,8 @@ extern "C" fn irq_rust() {
     board::interrupt();
 }
 
-/// An access to a cluster's performance monitors on a core without them is emulated; everything
-/// else is the end.
+/// An access to a cluster's performance monitors on a core without them is emulated; every other
+/// synchronous exception is reported and ends the kernel.
 extern "C" fn synchronous_rust(frame: &mut Frame, vector: u64) {
     if emulated(frame).is_none() {
         exception_rust(frame, vector)
@@ -64,7 +64,8 @@ fn emulated(frame: &mut Frame) -> Option<()> {
 /// An instruction of this kernel that has been fetched.
 fn instruction(at: u64) -> Option<u32> {
     let inside = (layout::image_start()..layout::image_end()).contains(&at);
-    // SAFETY: it lies in the image, and what could be fetched can be read: code is mapped readable.
+    // SAFETY: `at` lies in the image, and an instruction that was fetched can be read: code is
+    // mapped readable.
     (inside && at.is_multiple_of(4)).then(|| unsafe { (at as *const u32).read_volatile() })
 }
 
@@ -145,7 +146,7 @@ impl fmt::Display for Frame {
     }
 }
 
-/// The CPU's logical number, if it has a per-CPU area yet.
+/// The CPU's logical number, once TPIDR_EL1 holds a per-CPU area.
 pub fn this_cpu() -> Option<crate::cpu::CpuId> {
     percpu::current().map(|area| area.cpu)
 }

@@ -1,11 +1,12 @@
 //! The interrupt controller, version 3 (system registers) or 2, behind one set of calls.
 //!
-//! Crate arm-gic-driver has the system registers of version 3. What it lacks is here: a CPU interface
-//! of version 2 by plain accesses, finding redistributors in several regions, putting one to sleep, a bounded and word-wise set-up
-//! of a CPU's private interrupts, SGIs to any affinity, routing many interrupts in one pass, and
-//! leaving the distributor quiet. Nothing here is waited for: every register that more than one CPU
-//! writes is one store for one interrupt, or sets or clears the bits that are written. The words of
-//! triggers are neither; only the boot CPU writes them.
+//! Crate arm-gic-driver has the system registers of version 3. This module adds: a CPU interface of
+//! version 2 by plain accesses, finding redistributors in several regions, putting a redistributor
+//! to sleep, a bounded and word-wise set-up of a CPU's private interrupts, SGIs to any affinity,
+//! routing many interrupts in one pass, and leaving the distributor quiet. There are no locks
+//! between CPUs: a register that more than one CPU writes either belongs to a single interrupt, or
+//! sets or clears just the bits that are written. The words of triggers are neither; only the boot
+//! CPU writes those.
 
 mod clean;
 mod private;
@@ -93,8 +94,9 @@ impl Gic {
     }
 
     /// Puts the distributor into a known state: all interrupts off, nothing pending or active, the
-    /// rest as after power-on, then on. Says what was left to clear, here and of the boot CPU's own
-    /// interrupts. If it was left `quiet`, by another baton, it is not asked. Boot CPU, once.
+    /// rest as after power-on, then on. Returns what was left to clear, in the distributor and of
+    /// the boot CPU's private interrupts. A distributor that another baton left `quiet` is not read
+    /// for that. Boot CPU, once.
     pub fn init_distributor(&self, boot: &PerCpu, quiet: bool) -> Interrupts {
         each!(self, g => g.init_distributor(boot, quiet))
     }
@@ -104,18 +106,19 @@ impl Gic {
         each!(self, g => g.cpu_up(cpu))
     }
 
-    /// Disables this CPU's part and puts it to sleep.
+    /// Disables this CPU's interface and puts its redistributor to sleep.
     pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
         each!(self, g => g.cpu_down(cpu))
     }
 
-    /// Gives a shared interrupt its priority and its trigger. It is disabled and not pending. Boot
-    /// CPU.
+    /// Gives a shared interrupt its priority and its trigger. The interrupt is disabled and not
+    /// pending. Boot CPU.
     pub fn configure(&self, interrupt: Interrupt) {
         each!(self, g => g.configure(interrupt));
     }
 
-    /// Gives a private interrupt of this CPU its trigger, where that is not fixed. It is disabled.
+    /// Gives a private interrupt of this CPU its trigger, where that is not fixed. The interrupt is
+    /// disabled.
     pub fn configure_private(&self, cpu: &PerCpu, interrupt: Interrupt) {
         each!(self, g => g.configure_private(cpu, interrupt));
     }
@@ -147,8 +150,8 @@ impl Gic {
         }
     }
 
-    /// Disables, routes and enables shared interrupts, which are configured, in one pass; the error is the first whose
-    /// route reads back otherwise, and what it reads.
+    /// Disables, routes and enables shared interrupts, which are configured, in one pass; the error
+    /// is the first interrupt whose route reads back otherwise, and the value read.
     pub fn apply(
         &self,
         routes: &[Route],
@@ -194,21 +197,22 @@ impl Gic {
     }
 
     /// Takes the pending interrupt of highest priority, runs `handle` with its number, and ends
-    /// it; until there is none.
+    /// that interrupt; repeats until none is pending.
     pub fn serve(&self, handle: impl FnMut(u32)) {
         each!(self, g => g.serve(handle));
     }
 
-    /// Turns off all private interrupts of another CPU, where they can be reached.
+    /// Turns off all private interrupts of another CPU, where this CPU can reach the registers
+    /// (GICv3 only).
     pub fn silence(&self, other: &PerCpu) {
         if let Self::V3(g) = self {
             g.take_back(other);
         }
     }
 
-    /// Turns this CPU's part and the distributor off: nothing enabled, pending or active, and all as
-    /// after power-on, also for the CPUs of the other areas. At the jump, on the last CPU. What does
-    /// not settle in time is left as it is.
+    /// Turns this CPU's part and the distributor off: nothing enabled, pending or active, and all
+    /// as after power-on, also for the CPUs of the other areas. At the jump, on the last CPU. A
+    /// part that does not settle in time is left so.
     pub fn quiesce(&self, cpu: &PerCpu, areas: &[PerCpu]) {
         each!(self, g => g.quiesce(cpu, areas));
     }

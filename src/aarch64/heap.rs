@@ -1,7 +1,8 @@
 //! The kernel's heap: crate talc behind a lock. Starts on a piece of bss, so that the device tree
 //! can be read before any memory is known, and grows once by a region of RAM.
 //!
-//! After the point of no return an allocation is a bug: it panics instead of being served.
+//! After the point of no return an allocation is a bug: the allocator panics instead of serving the
+//! request.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
@@ -57,11 +58,12 @@ unsafe impl GlobalAlloc for Heap {
 
 /// Gives the heap its first memory. Boot CPU, once, before the first allocation.
 pub fn start() {
-    // SAFETY: EARLY is static and nobody else uses it.
+    // SAFETY: EARLY is static and used nowhere else.
     unsafe { HEAP.talc.lock().claim(EARLY.0.get().cast(), EARLY_BYTES) };
 }
 
-/// Gives the heap more memory. The range is mapped, writable and nobody else's, for good.
+/// Gives the heap more memory. The range is mapped, writable, and owned by the heap alone, for
+/// good.
 pub fn grow(range: Range) {
     // SAFETY: as the caller promises; the map says that the range is ours.
     unsafe { HEAP.talc.lock().claim(range.start as *mut u8, range.size() as usize) };

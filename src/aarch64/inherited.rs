@@ -1,14 +1,14 @@
-//! System registers of the boot CPU that outlive a kernel: what the one before left in them, and
-//! back to what they are after power-on, at entry and again at the jump.
+//! System registers of the boot CPU that outlive a kernel: what the previous kernel left in these
+//! registers, and their reset to the values after power-on, at entry and again at the jump.
 //!
-//! Other CPUs come through CPU_ON, which resets them. Registers of EL2 are cleared by `head.S`, which
-//! hands over what it found in the ones that matter.
+//! Other CPUs come through CPU_ON, which resets them. `head.S` clears the registers of EL2, and
+//! passes on the previous values of those that matter.
 
 use core::arch::asm;
 
 use crate::machine::inherited::Inherited;
 
-/// What `head.S` found before it changed anything.
+/// What `head.S` found before changing any register.
 #[derive(Clone, Copy)]
 pub struct AtEntry {
     /// HCR_EL2, or 0 at EL1.
@@ -17,7 +17,7 @@ pub struct AtEntry {
     pub cnthp_ctl_el2: u64,
 }
 
-/// HCR_EL2.RW: EL1 is AArch64, as every kernel here has it.
+/// HCR_EL2.RW: EL1 is AArch64, set by every kernel here.
 const HCR_RW: u64 = 1 << 31;
 /// A timer's control: ENABLE, and not IMASK.
 const ARMED: (u64, u64) = (0b11, 0b01);
@@ -53,7 +53,7 @@ macro_rules! msr {
 /// Most registers are UNKNOWN after a reset, so that a value in them says nothing of a predecessor:
 /// CPACR_EL1, CNTKCTL_EL1, CONTEXTIDR_EL1, TPIDR_EL0, TPIDRRO_EL0, PMUSERENR_EL0, MDSCR_EL1 and
 /// CNTVOFF_EL2 among them (KVM fills the two TPIDRs with a pattern). Those are reset and not named.
-/// An armed timer is named although ENABLE is UNKNOWN too: it interrupts, whoever armed it.
+/// An armed timer is named although ENABLE is UNKNOWN too: an armed timer interrupts in any case.
 pub fn look(entry: AtEntry) -> Inherited {
     let armed = |ctl: u64| ctl & ARMED.0 == ARMED.1;
     let timers = [
@@ -69,16 +69,17 @@ pub fn look(entry: AtEntry) -> Inherited {
     }
 }
 
-/// Turns performance monitors and debug registers off, and says whether they were on: counting,
-/// debugging. A kernel of baton's never turns them on, so that after another baton there is nothing to
-/// do; for a guest of a hypervisor each of some 30 registers is a trap. Boot CPU, with debug exceptions
-/// and interrupts still masked.
+/// Turns performance monitors and debug registers off, and returns whether each was on: counting,
+/// debugging. baton never turns either on, so that after another baton there is nothing to do; for
+/// a guest of a hypervisor each of some 30 registers is a trap. Boot CPU, with debug exceptions and
+/// interrupts still masked.
 pub fn stop_counting_and_debugging() -> (bool, bool) {
     let were_on = (counting(), debugging());
     if has_monitors() {
         stop_monitors();
     }
     stop_debug();
+    // ISB: monitors and debug registers are off before this returns.
     super::regs::isb();
     were_on
 }
@@ -88,8 +89,8 @@ fn counting() -> bool {
     has_monitors() && mrs!("pmcr_el0") & PMCR_ENABLE != 0 && mrs!("pmcntenset_el0") != 0
 }
 
-/// The OS lock is on after a reset, and nothing of MDSCR_EL1 counts while it is. (KVM resets it to
-/// off, and MDSCR_EL1 to 0.)
+/// The OS lock is on after a reset, and MDSCR_EL1 has no effect while that lock is on. (KVM resets
+/// the lock to off, and MDSCR_EL1 to 0.)
 fn debugging() -> bool {
     mrs!("oslsr_el1") & OSLSR_OSLK == 0 && mrs!("mdscr_el1") & MDSCR_ON != 0
 }
@@ -99,10 +100,12 @@ fn resets_to_el2() -> bool {
     mrs!("id_aa64pfr0_el1") >> 12 & 0xf == 0
 }
 
-/// Puts everything that [`look`] looks at or leaves out, and what goes with it, back to what it is
-/// after power-on, or to zero where that is not defined: no address of this kernel is left either. For
-/// monitors and debug registers see [`stop_counting_and_debugging`]. Boot CPU, at entry, and as its
-/// last act but the jump: its timer is off from here on. If it was entered at EL2, `head.S` has reset the registers of tags, which nobody can reach from EL1 then.
+/// Puts every register that [`look`] reads or leaves out, and the registers that belong to these,
+/// back to the value after power-on, or to zero where that value is not defined: no address of this
+/// kernel is left either. For monitors and debug registers see [`stop_counting_and_debugging`].
+/// Boot CPU, at entry, and as its last act but the jump: its timer is off from here on. If the
+/// kernel was entered at EL2, `head.S` has reset the registers of memory tags, which EL1 can't
+/// reach then.
 pub fn reset(entry_level: u32) {
     msr!("cntv_ctl_el0" = 0, "cntv_cval_el0" = 0, "cntp_ctl_el0" = 0, "cntp_cval_el0" = 0);
     msr!("cntkctl_el1" = 0, "cpacr_el1" = 0, "contextidr_el1" = 0);
@@ -112,6 +115,7 @@ pub fn reset(entry_level: u32) {
         // GCR_EL1, RGSR_EL1, TFSR_EL1, TFSRE0_EL1
         msr!("S3_0_C1_C0_6" = 0, "S3_0_C1_C0_5" = 0, "S3_0_C5_C6_0" = 0, "S3_0_C5_C6_1" = 0);
     }
+    // ISB: all of the writes above have taken effect before this returns.
     super::regs::isb();
 }
 
@@ -134,15 +138,15 @@ fn stop_monitors() {
     }
 }
 
-/// PMCCFILTR_EL0 can be written. Xen leaves ID_AA64DFR0_EL1.PMUVer as the hardware has it, emulates
-/// the other registers of the monitors as zero, and makes this one undefined
-/// (xen/arch/arm/arm64/vsysreg.c). Monitors that exist never read PMCR_EL0 as zero: it has the
-/// number of their counters and who made them.
+/// PMCCFILTR_EL0 can be written. Xen leaves ID_AA64DFR0_EL1.PMUVer at the hardware's value,
+/// emulates the other registers of the monitors as zero, and makes this register undefined
+/// (xen/arch/arm/arm64/vsysreg.c). On real monitors PMCR_EL0 never reads as zero: its fields
+/// include the number of counters and the implementer.
 fn has_filter() -> bool {
     mrs!("pmcr_el0") != 0
 }
 
-/// Breakpoints and watchpoints off, and the OS lock on, as a reset leaves it.
+/// Breakpoints and watchpoints off, and the OS lock on, as after a reset.
 fn stop_debug() {
     msr!("mdscr_el1" = 0);
     // There are two of each at least.

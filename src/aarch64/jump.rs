@@ -10,20 +10,23 @@ use crate::hotplug::ap::LastWord;
 pub fn jump(entry: u64, dtb: u64, entry_level: u32, base: u64) -> ! {
     heap::close();
     regs::mask_all();
+    // Every store, the handover's seal among them, is complete before `_jump_idmap` turns the MMU
+    // off.
     regs::dsb_sy();
     let address = layout::physical(layout::jump_idmap(), base) as usize;
-    // SAFETY: `jump_idmap` in head.S takes these three and does not return; it runs at its
-    // physical address, which is mapped executable there.
+    // SAFETY: `jump_idmap` in head.S takes these three and does not return; its physical address is
+    // mapped executable at that same address.
     let leave: extern "C" fn(u64, u64, u64) -> ! = unsafe { mem::transmute(address) };
     leave(entry, dtb, u64::from(entry_level == 2))
 }
 
-/// Sleeps for good, MMU off, in this image; its last store is the word that it has parked.
+/// Sleeps for good, MMU off, in this image. The CPU's last store, in `park_idmap`, writes `last`:
+/// it tells the boot CPU that this CPU has parked.
 pub fn park(base: u64, last: LastWord<'_>) -> ! {
     regs::mask_all();
     let address = layout::physical(layout::park_idmap(), base) as usize;
-    // SAFETY: `park_idmap` in head.S takes these two and does not return; it runs at its physical
-    // address, which is mapped executable there.
+    // SAFETY: `park_idmap` in head.S takes these two and does not return; its physical address is
+    // mapped executable at that same address.
     let park: extern "C" fn(*mut u64, u64) -> ! = unsafe { mem::transmute(address) };
     park(last.word.as_ptr(), last.value)
 }

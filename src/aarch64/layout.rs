@@ -1,4 +1,5 @@
-//! Every symbol that `linker/kernel.ld` exports, as addresses. Nothing else declares them.
+//! Every symbol that `linker/kernel.ld` exports, as addresses. No other module declares linker
+//! symbols.
 
 use crate::config;
 
@@ -29,7 +30,7 @@ symbols! {
     image_start = _image_start;
     /// First byte after the image, bss and stacks included.
     image_end = _image_end;
-    /// End of the code that also runs at its physical address; it begins with the image.
+    /// End of the code that also runs at its physical address; this code begins with the image.
     idmap_end = _idmap_end;
     /// The boot CPU's stack guard page.
     boot_guard = _boot_guard;
@@ -53,8 +54,8 @@ symbols! {
     park_idmap = _park_idmap;
 }
 
-/// The physical address of something, given the image's physical base: what is not in the image is
-/// mapped where it is.
+/// The physical address of a virtual one, given the image's physical base: memory outside the image
+/// is mapped at its physical address.
 pub fn physical(address: u64, base: u64) -> u64 {
     if address < KERNEL_BASE { address } else { address - KERNEL_BASE + base }
 }

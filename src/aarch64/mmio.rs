@@ -3,11 +3,12 @@
 //! A hypervisor that emulates a device learns what a trapped access wanted from the syndrome, and
 //! the processor fills that in only for a load or store of one general register without write-back
 //! (Arm ARM DDI 0487, ISS encoding for a Data Abort, ISV). For any other form KVM answers with an
-//! external abort. A volatile access leaves the form to the compiler, which makes `ldr w0, [x1], #4`
-//! out of a loop over an array of registers. So the instruction is written out here, and nothing
-//! else in this crate touches a device: the types below take the place of the register types of
-//! tock-registers, whose field definitions and access traits work on them unchanged. The drivers of
-//! the UART and of virtio are on crate safe-mmio, which writes out the same instructions.
+//! external abort. A volatile access leaves the form to the compiler, and a loop over an array of
+//! registers becomes `ldr w0, [x1], #4`. So the instruction is written out here, and nothing else
+//! in this crate touches a device: the types below take the place of the register types of
+//! tock-registers, whose field definitions and access traits work unchanged on the types below. The
+//! drivers of the UART and of virtio are on crate safe-mmio, which writes out the same
+//! instructions.
 
 pub mod plain;
 
@@ -83,7 +84,8 @@ macro_rules! register {
 
             #[inline(always)]
             fn set(&self, value: T) {
-                // SAFETY: as for reading; the driver that made the reference answers for the effect.
+                // SAFETY: as for reading; the driver that made the reference answers for the
+                // effect.
                 unsafe { T::store(self.value.get(), value) }
             }
         }

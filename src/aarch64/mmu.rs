@@ -1,6 +1,6 @@
 //! The lower half of the address space, for good: RAM and devices at their physical addresses,
-//! nothing executable but the page of code that runs while the MMU goes on or off, and a hole
-//! under every stack. The upper half stays as `head.S` made it.
+//! nothing executable but the page of code that runs while the MMU goes on or off, and a hole under
+//! every stack. The upper half stays as built by `head.S`.
 //!
 //! Tables are built by crate aarch64-paging before other CPUs run, so the only TLB maintenance is
 //! local.
@@ -40,7 +40,7 @@ const NORMAL: El1Attributes =
 pub enum Kind {
     /// Ordinary memory.
     Ram,
-    /// Ordinary memory that nobody writes to.
+    /// Ordinary memory, mapped read-only.
     ReadOnly,
     /// Registers.
     Device,
@@ -109,7 +109,8 @@ impl Translation<El1Attributes> for ImagePages {
 }
 
 /// Maps the 2 MiB behind those that `head.S` has mapped of the device tree. Only if the tree
-/// reaches into them: what else lies there may not even be memory.
+/// reaches that far: the 2 MiB may otherwise hold no memory at all. DSB, ISB: the table walker sees
+/// the new entry before the first access through it; the entry was invalid, so there is no TLBI.
 pub fn extend_dtb_window() {
     let table = layout::ttbr1_l2() as *mut u64;
     // SAFETY: the table is ours; the entry behind the image's is the device tree's, and the one behind
@@ -121,7 +122,7 @@ pub fn extend_dtb_window() {
     }
 }
 
-/// The lower half while it is being built, and after.
+/// The lower half's tables, while being built and in use.
 pub struct Tables {
     mapping: Mapping<ImagePages, El1And0>,
 }
@@ -159,13 +160,16 @@ impl Tables {
         self.mapping.map_range(&region, at, kind.attributes(), Constraints::NO_CONTIGUOUS_HINT)
     }
 
-    /// Makes ordinary memory read-only or writable while every CPU may be using these tables. False,
-    /// with nothing changed, if a block would have to be split for it: nothing may be mapped
-    /// otherwise for a moment, not even by a CPU that needs its neighbour (Arm ARM D8.16.1).
+    /// Makes ordinary memory read-only or writable while every CPU may be using these tables.
+    /// False, with nothing changed, if a block would have to be split: a split needs
+    /// break-before-make, and in the moment without a valid entry another CPU may access the rest
+    /// of the block (Arm ARM D8.16.1).
     pub fn protect(&mut self, range: Range, on: bool) -> bool {
         let kind = if on { Kind::ReadOnly } else { Kind::Ram };
         let changed = self.map(range, kind).is_ok();
-        // SAFETY: what is still cached allows more or less than the tables do, and goes away.
+        // DSB ISHST: the new entries come before the TLBI. DSB ISH: every CPU has dropped the old
+        // ones before this returns. SAFETY: what is still cached allows more or less than the
+        // tables do, and goes away.
         unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb") };
         changed
     }
@@ -175,17 +179,19 @@ impl Tables {
         self.mapping.root_address().0 as u64
     }
 
-    /// Switches this CPU from the tables that it has to these. Boot CPU, before any other CPU runs.
+    /// Switches this CPU from its present tables to these. Boot CPU, before any other CPU runs.
     ///
-    /// Both may map the same address by entries of different sizes, and two such entries must not be
-    /// in the TLB at once (Arm ARM D8.16.1): walks of the lower half are off (TCR_EL1.EPD0) from
+    /// Both may map the same address by entries of different sizes, and two such entries must not
+    /// be in the TLB at once (Arm ARM D8.16.1): walks of the lower half are off (TCR_EL1.EPD0) from
     /// before the old entries go until the new tables are in place.
     pub fn activate(&self) {
         let tcr: u64;
-        // SAFETY: code, stack and early heap are in the upper half, and interrupts are masked: nothing
-        // needs the lower half until it is back. The identity mapping of the whole image that the
-        // first tables had goes with the TLB's entries.
+        // SAFETY: code, stack and early heap are in the upper half, and interrupts are masked:
+        // nothing needs the lower half until its walks are on again. The identity mapping of the
+        // whole image that the first tables had goes with the TLB's entries.
         unsafe {
+            // ISB: EPD0 is in force before the TLBI. DSB, ISB: the TLBI is complete before the new
+            // tables are put in.
             asm!(
                 "mrs {tcr}, tcr_el1",
                 "orr {off}, {tcr}, #(1 << 7)",
@@ -199,7 +205,7 @@ impl Tables {
         }
         // SAFETY: everything that this CPU uses is mapped in the upper half, or here.
         unsafe { self.mapping.activate() };
-        // SAFETY: TCR_EL1 as it was; nothing remembers EPD0 after the TLBI.
+        // SAFETY: TCR_EL1 gets back its former value; nothing remembers EPD0 after the TLBI.
         unsafe {
             asm!("isb", "msr tcr_el1, {0}", "isb", "tlbi vmalle1", "dsb nsh", "isb", in(reg) tcr)
         };

@@ -12,21 +12,21 @@ use crate::machine::irq::Private;
 pub struct PerCpu {
     /// Logical number.
     pub cpu: CpuId,
-    /// Physical address of its redistributor frame (GICv3), 0 if it has none.
+    /// Physical address of its redistributor frame (GICv3), 0 if there is none.
     pub redistributor: u64,
-    /// Exception level at which it entered.
+    /// Exception level at which this CPU entered.
     entry_level: AtomicU64,
     /// Interrupts have been masked since a wait that served none.
     masked: AtomicBool,
-    /// Only IPIs are to get through once they are not masked any more.
+    /// Only IPIs are to get through once interrupts are unmasked.
     filter: AtomicBool,
     /// Its timer is armed.
     armed: AtomicBool,
-    /// An IPI that its owner has not seen yet.
+    /// An IPI that the owner has not seen yet.
     woken: AtomicBool,
     /// Its redistributor is as after power-on.
     clean: AtomicBool,
-    /// Its bit in a GICv2 target list, 0 until it is up.
+    /// Its bit in a GICv2 target list, 0 until the CPU interface is up.
     gicv2_target: AtomicU64,
     /// IPIs and timer interrupts taken; only its owner writes.
     ipis: AtomicU64,
@@ -59,18 +59,19 @@ impl PerCpu {
         self.entry_level.store(0, Ordering::Relaxed);
     }
 
-    /// True if nothing is set in its redistributor: the kernel before was a baton, or this CPU has left
-    /// and taken its own part back.
+    /// True if nothing is set in its redistributor: the kernel before was a baton, or this CPU has
+    /// left and taken its own part back.
     pub fn is_clean(&self) -> bool {
         self.clean.load(Ordering::Acquire) // pairs with the exchange of the CPU that left
     }
 
-    /// Sets [`Self::is_clean`] and gives what it was.
+    /// Sets [`Self::is_clean`] and returns the previous value.
     pub fn set_clean(&self, clean: bool) -> bool {
+        // Release: pairs with the load in `is_clean`, on the CPU that jumps.
         self.clean.swap(clean, Ordering::AcqRel)
     }
 
-    /// Exception level at which it entered.
+    /// Exception level at which this CPU entered.
     pub fn entry_level(&self) -> u64 {
         self.entry_level.load(Ordering::Relaxed)
     }
@@ -91,7 +92,7 @@ impl PerCpu {
         !masked && self.filter.swap(false, Ordering::Relaxed)
     }
 
-    /// Only IPIs are to get through, once they are not masked any more.
+    /// Only IPIs are to get through, once interrupts are unmasked.
     pub fn filter_later(&self) {
         self.filter.store(true, Ordering::Relaxed);
     }
@@ -126,7 +127,7 @@ impl PerCpu {
         self.timer.store(self.timer.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// What it has counted, in all its lives.
+    /// IPIs and timer interrupts taken by this CPU since this kernel started.
     pub fn taken(&self) -> Private {
         let [ipis, timer] = [&self.ipis, &self.timer].map(|n| n.load(Ordering::Relaxed));
         Private { ipis, timer }
@@ -134,16 +135,19 @@ impl PerCpu {
 
     /// Its bit in a GICv2 target list.
     pub fn gicv2_target(&self) -> u8 {
+        // Acquire: pairs with the store in `set_gicv2_target`.
         self.gicv2_target.load(Ordering::Acquire) as u8
     }
 
     /// Sets [`Self::gicv2_target`].
     pub fn set_gicv2_target(&self, bit: u8) {
+        // Release: the interface is set up, or off, before the bit changes; pairs with
+        // `gicv2_target`, on a CPU that sends an IPI.
         self.gicv2_target.store(u64::from(bit), Ordering::Release);
     }
 }
 
-/// This CPU's area; `None` before it has one.
+/// This CPU's area; `None` before [`set_current`].
 pub fn current() -> Option<&'static PerCpu> {
     let address = TPIDR_EL1.get() as *const PerCpu;
     // SAFETY: TPIDR_EL1 is zero, or was set to a `PerCpu` that lives as long as the kernel.

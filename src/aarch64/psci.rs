@@ -15,9 +15,9 @@ static USE_SMC: AtomicBool = AtomicBool::new(false);
 struct Firmware;
 
 impl Call for Firmware {
-    /// Through the 64-bit form, which tells the compiler that x0 to x17 may change: PSCI 0.2 promises
-    /// no more (SMCCC 1.0; from 1.1 on x4 to x17 stay). A 32-bit function looks at the lower halves
-    /// of its arguments only, and the lower half of a result is the result.
+    /// Through the 64-bit form, which tells the compiler that x0 to x17 may change: PSCI 0.2
+    /// promises no more (SMCCC 1.0; from 1.1 on x4 to x17 stay). A 32-bit function looks at the
+    /// lower halves of its arguments only, and the lower half of a result is the result.
     fn call32(function: u32, args: [u32; 7]) -> [u32; 8] {
         let wide = core::array::from_fn(|i| args.get(i).copied().map_or(0, u64::from));
         let results = Self::call64(function, wide);
@@ -55,7 +55,7 @@ pub fn cpu_on(target: Mpidr, entry: u64, context: u64) -> Result<(), PsciError> 
     psci::cpu_on::<Firmware>(target.value(), entry, context).map_err(named)
 }
 
-/// CPU_OFF of the calling CPU; returns only if firmware denies it.
+/// CPU_OFF of the calling CPU; returns only if firmware denies the call.
 pub fn cpu_off() -> PsciError {
     match psci::cpu_off::<Firmware>() {
         Err(error) => named(error),

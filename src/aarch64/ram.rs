@@ -9,7 +9,7 @@ use crate::memory::Range;
 use crate::sync::words::Word;
 
 /// The bytes in a range. What the seam asks of its callers holds: the caller owns the range, and
-/// nothing writes to it while the slice is held.
+/// nothing writes to it as long as the slice lives.
 pub fn bytes(range: Range) -> &'static [u8] {
     // SAFETY: RAM that the map gave to the caller, mapped for good.
     unsafe { slice::from_raw_parts(range.start as *const u8, range.size() as usize) }

@@ -39,10 +39,11 @@ pub const DATA_ATTRS: u64 = PAGE | PXN | UXN;
 /// Block: the device tree.
 pub const DTB_ATTRS: u64 = (RODATA_ATTRS & !3) | 1;
 
-/// Masks IRQs and returns DAIF as it was.
+/// Masks IRQs and returns the previous DAIF.
 pub fn irq_save() -> u64 {
     let daif: u64;
-    // SAFETY: masking interrupts changes nothing that Rust relies on; a compiler barrier by default.
+    // SAFETY: masking interrupts changes nothing that Rust relies on; a compiler barrier by
+    // default.
     unsafe { asm!("mrs {0}, daif", "msr daifset, #2", out(reg) daif) };
     daif
 }
@@ -71,13 +72,14 @@ pub fn mask_all() {
     unsafe { asm!("msr daifset, #0xf") };
 }
 
-/// Sleeps until an interrupt is pending, masked or not.
+/// Sleeps until an interrupt is pending, masked or not. The DSB completes all earlier accesses
+/// before the sleep.
 pub fn wfi() {
     // SAFETY: WFI only waits.
     unsafe { asm!("dsb sy", "wfi") };
 }
 
-/// Waits for an event, unless the word has changed already; a change of it is an event.
+/// Waits for an event, unless the word has changed already; a change of the word is an event.
 pub fn wait_for_change(word: &AtomicU64, seen: u64) {
     // SAFETY: an exclusive load sets the monitor, and WFE only waits.
     unsafe {
@@ -92,7 +94,7 @@ pub fn wait_for_change(word: &AtomicU64, seen: u64) {
     }
 }
 
-/// Makes all stores before it visible to all CPUs before any access or system register write after.
+/// Makes all earlier stores visible to all CPUs before any later access or system register write.
 pub fn dsb_ishst() {
     // SAFETY: a barrier.
     unsafe { asm!("dsb ishst") };
@@ -112,7 +114,7 @@ pub fn isb() {
 
 /// ICC_SGI1R_EL1 (IHI 0069 12.2.22): sends software generated interrupts of group 1.
 pub fn write_icc_sgi1r(value: u64) {
-    // SAFETY: makes other CPUs take an interrupt that they are set up for.
+    // SAFETY: makes other CPUs take an interrupt for which those CPUs are set up.
     unsafe { asm!("msr S3_0_C12_C11_5, {0}", in(reg) value) };
 }
 
@@ -139,7 +141,7 @@ pub fn dcache_line() -> u64 {
     4 << (ctr >> 16 & 0xf)
 }
 
-/// What every CPU must have as the boot CPU has it, from its identification registers (Arm ARM
+/// Features in which every CPU must equal the boot CPU, from its identification registers (Arm ARM
 /// D19.2): the 4 KiB granule, GIC system registers, and the range of physical addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Features {
@@ -178,7 +180,7 @@ pub fn granules() -> Granules {
     Granules { k4: field(28) < 8, k16: (1..8).contains(&field(20)), k64: field(24) < 8 }
 }
 
-/// A random number of the CPU, if it has FEAT_RNG and one is ready.
+/// A random number of the CPU, if the CPU has FEAT_RNG and a number is ready.
 pub fn random() -> Option<u64> {
     let isar0: u64;
     // SAFETY: reads a constant register.
@@ -187,7 +189,7 @@ pub fn random() -> Option<u64> {
         return None;
     }
     let (value, ok): (u64, u64);
-    // SAFETY: RNDR exists, as just read; it sets NZCV, which asm! assumes clobbered.
+    // SAFETY: RNDR exists, as just read; reading sets NZCV, which asm! assumes clobbered.
     unsafe { asm!("mrs {0}, S3_3_C2_C4_0", "cset {1}, ne", out(reg) value, out(reg) ok) };
     (ok != 0).then_some(value)
 }

@@ -19,7 +19,7 @@ register_structs! {
         (0x10 => unmask: ReadWrite<u32>),
         /// RTCRIS: bit 0 is set when the alarm has rung, masked or not.
         (0x14 => raw: ReadOnly<u32>),
-        /// RTCMIS: the same, unless it is masked.
+        /// RTCMIS: the same bit, 0 while masked.
         (0x18 => masked: ReadOnly<u32>),
         /// RTCICR: bit 0 ends the ringing.
         (0x1c => clear: WriteOnly<u32>),
@@ -36,7 +36,7 @@ const TRIES: u32 = 3;
 /// A PL031. One owner at a time.
 pub struct Rtc {
     base: u64,
-    /// The second of the alarm when it was stopped.
+    /// The second for which the alarm was set when the clock was stopped.
     stopped_at: u32,
 }
 
@@ -69,7 +69,7 @@ impl Rtc {
         }
     }
 
-    /// True if the alarm has rung and nobody has ended it.
+    /// True if the alarm has rung and has not been silenced.
     pub fn rings(&self) -> bool {
         self.registers().masked.get() & ALARM != 0
     }
@@ -79,7 +79,7 @@ impl Rtc {
         let registers = self.registers();
         registers.unmask.set(0);
         registers.clear.set(ALARM);
-        regs::dsb_sy(); // it has reached the clock before the interrupt is ended
+        regs::dsb_sy(); // the writes have reached the clock before the interrupt is ended
     }
 
     /// No alarm, and the registers as after power-on; [`Self::resume`] knows what there was.
@@ -90,7 +90,8 @@ impl Rtc {
         self.registers().clear.set(ALARM);
     }
 
-    /// Rings when it would have rung before it was stopped, or, if that is over, in a second.
+    /// Sets the alarm for the second that it had when stopped, or, if that has passed, for the next
+    /// second.
     pub fn resume(&self) {
         let registers = self.registers();
         let ahead = self.stopped_at.wrapping_sub(registers.data.get()) as i32;

@@ -31,7 +31,8 @@ pub fn set_base(base: u64) {
     BASE.store(base, Ordering::Relaxed);
 }
 
-/// The registers, as often as wanted: the panic path must not depend on who holds what.
+/// The registers, as often as wanted: the panic path must not depend on a lock that another CPU may
+/// hold.
 fn uart() -> Option<Uart<'static>> {
     let base = BASE.load(Ordering::Relaxed);
     let registers = NonNull::new(base as *mut PL011Registers)?;
@@ -79,8 +80,8 @@ pub fn listen() {
     }
 }
 
-/// Interrupts no more: the next kernel finds the line quiet, and what was sent is out. True if it
-/// could interrupt.
+/// Interrupts no more: the next kernel finds the line quiet, and every byte written is out. True if
+/// the UART could interrupt.
 pub fn quiesce() -> bool {
     let Some(mut uart) = uart() else { return false };
     let could = !uart.interrupt_masks().is_empty();

@@ -11,7 +11,7 @@ use crate::memory::Range;
 /// First address that no page table of 48-bit addresses can map.
 pub const ADDRESS_END: u64 = 1 << 48;
 
-/// An address and a size as a tree writes them, in the address space of one bus.
+/// An address and a size as written in a tree, in the address space of one bus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
     /// First address.
@@ -36,7 +36,7 @@ pub enum AddressError {
     Length {
         /// Which of the two.
         name: &'static str,
-        /// Bytes in it.
+        /// Bytes of the property.
         bytes: usize,
         /// Bytes of one entry.
         entry: usize,
@@ -76,9 +76,9 @@ impl fmt::Display for AddressError {
 /// a size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CellCounts {
-    /// `#address-cells`, 2 if it is missing.
+    /// `#address-cells`, 2 if missing.
     pub address: usize,
-    /// `#size-cells`, 1 if it is missing.
+    /// `#size-cells`, 1 if missing.
     pub size: usize,
 }
 
@@ -114,7 +114,7 @@ fn entries<'t>(
     Ok(value.chunks_exact(entry))
 }
 
-/// The entries of a node's `reg`, in the address space of the bus it is on.
+/// The entries of a node's `reg`, in the address space of the node's bus.
 ///
 /// # Errors
 /// [`AddressError`] if there is no `reg` or its form is wrong.
@@ -141,7 +141,8 @@ pub fn regions(node: Node<'_>) -> Result<Vec<Result<Range, AddressError>>, Addre
 /// Entry `index` of a node's `reg` as physical addresses.
 ///
 /// # Errors
-/// [`AddressError`] if it is not there, its form is wrong or it is not mapped.
+/// [`AddressError`] if `reg` lacks that entry, has the wrong form, or is not mapped to the CPU's
+/// addresses.
 pub fn region(node: Node<'_>, index: usize) -> Result<Range, AddressError> {
     let window = *reg(node)?.get(index).ok_or(AddressError::NoReg)?;
     physical(node, window)
@@ -156,7 +157,7 @@ fn physical(node: Node<'_>, window: Window) -> Result<Range, AddressError> {
     }
 }
 
-/// From the address space of `bus` to that of the bus which it is on itself.
+/// From the address space of `bus` to that of its parent bus.
 fn through(bus: Node<'_>, window: Window) -> Result<Window, AddressError> {
     let Some(outer) = bus.parent() else { return Ok(window) };
     let not_mapped = || AddressError::NotMapped { bus: bus.path(), window };
@@ -175,7 +176,7 @@ fn through(bus: Node<'_>, window: Window) -> Result<Window, AddressError> {
     found.next().ok_or_else(not_mapped)
 }
 
-/// `window` moved from `child..child + size` to `parent`, if it lies in there.
+/// `window` moved from `child..child + size` to `parent`, if the window lies in that range.
 fn moved(window: Window, child: u64, parent: u64, size: u64) -> Option<Window> {
     let offset = window.address.checked_sub(child)?;
     let fits = offset.checked_add(window.size)? <= size;

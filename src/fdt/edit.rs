@@ -31,14 +31,15 @@ pub struct Changes<'a> {
     pub initrd: Option<Range>,
     /// What this kernel hands over. Announced in `/chosen` and reserved.
     pub handover: Option<Range>,
-    /// Fresh entropy. Without it the next kernel gets none: a seed must not be used twice.
+    /// Fresh entropy. `None` gives the next kernel no entropy: a seed must not be used twice.
     pub rng_seed: Option<[u8; 32]>,
-    /// Fresh randomness for where the next kernel puts itself: Linux takes it and wipes it, and
-    /// without one it stays where it was linked.
+    /// Fresh randomness for where the next kernel puts itself: Linux uses the seed and wipes it;
+    /// without a seed Linux stays at its link address.
     pub kaslr_seed: Option<u64>,
     /// Memory in which CPUs that did not leave still run. Reserved. Has to be given each time.
     pub quarantine: &'a [Range],
-    /// Where the current tree lies, if that is known: a memory reservation for it is dropped.
+    /// Where the current tree lies, if that is known: a memory reservation for that range is
+    /// dropped.
     pub old_tree: Option<Range>,
 }
 
@@ -47,7 +48,7 @@ pub struct Changes<'a> {
 pub enum EditError {
     /// The current tree is not well-formed.
     Current(FdtError),
-    /// The command line is too long or has a NUL in it.
+    /// The command line is too long or contains a NUL.
     Bootargs(usize),
     /// A range is empty or does not fit the cells of `/reserved-memory`.
     Range {
@@ -88,8 +89,8 @@ impl fmt::Display for EditError {
 /// Editing the result again with the same changes gives a tree of the same size.
 ///
 /// # Errors
-/// [`EditError`] if the current tree is malformed or a change cannot be written; `out` is then as
-/// it was.
+/// [`EditError`] if the current tree is malformed or a change cannot be written; `out` is then
+/// unchanged.
 pub fn next_tree(
     current: &[u8],
     changes: &Changes<'_>,

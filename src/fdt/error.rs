@@ -26,7 +26,7 @@ pub enum FdtError {
     Version {
         /// Version of the tree.
         version: u32,
-        /// Oldest version it says it is compatible with.
+        /// Oldest version that the tree claims compatibility with.
         compatible: u32,
     },
     /// A block lies outside the tree or is not aligned.
@@ -40,7 +40,7 @@ pub enum FdtError {
         /// What is wrong there.
         why: Fault,
     },
-    /// The tree passed the check, but reading it failed all the same.
+    /// The tree passed the check, but could not be read all the same.
     Unreadable(&'static str),
 }
 
@@ -57,7 +57,7 @@ pub enum Fault {
     Name,
     /// A node inside too many others.
     Depth,
-    /// A node that is closed more often than it was opened, or bytes after the last token.
+    /// More ends of nodes than beginnings, or bytes after the last token.
     Tail,
 }
 

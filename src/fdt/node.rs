@@ -30,7 +30,7 @@ impl<'t> Node<'t> {
         &self.tree.entries[self.index]
     }
 
-    /// The tree it is in.
+    /// The tree of this node.
     pub fn tree(&self) -> &'t Tree<'t> {
         self.tree
     }
@@ -57,13 +57,13 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// The node it is in; `None` for the root.
+    /// The parent; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let parent = self.entry().parent;
         (self.index != 0).then_some(Self { tree: self.tree, index: parent })
     }
 
-    /// The node itself, the one it is in, and so on up to the root.
+    /// The node itself, its parent, and so on up to the root.
     pub fn upwards(self) -> impl Iterator<Item = Self> {
         core::iter::successors(Some(self), Self::parent)
     }
@@ -77,7 +77,7 @@ impl<'t> Node<'t> {
             .filter(move |node| node.entry().depth == depth + 1)
     }
 
-    /// The child of that name; a name without unit address finds the first with it.
+    /// The child of that name; a name without unit address finds the first child of that base name.
     pub fn child(&self, name: &str) -> Option<Self> {
         let (base, unit) = match name.split_once('@') {
             Some((base, unit)) => (base, Some(unit)),
@@ -116,7 +116,7 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// The first string of a property, without its NUL; `None` if it is not UTF-8.
+    /// The first string of a property, without its NUL; `None` if not UTF-8.
     pub fn string(&self, name: &str) -> Option<&'t str> {
         let first = self.property(name)?.split(|&b| b == 0).next()?;
         core::str::from_utf8(first).ok()
@@ -134,7 +134,7 @@ impl<'t> Node<'t> {
         self.strings("compatible").any(|c| with.contains(&c))
     }
 
-    /// True if neither it nor a node it is in says by `status` that it cannot be used.
+    /// True unless `status` of this node or of a node above says that it cannot be used.
     pub fn is_available(&self) -> bool {
         self.upwards()
             .all(|node| !node.has("status") || matches!(node.string("status"), Some("okay" | "ok")))

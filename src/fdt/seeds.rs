@@ -1,4 +1,4 @@
-//! Where a tree holds numbers that nobody but its own kernel should know.
+//! Where a tree holds numbers that only its own kernel should know.
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -1,5 +1,5 @@
 //! A device tree as a flat table of its nodes, filled in one walk. Searching the flat form again
-//! and again would cost more than bringing up the CPUs it describes.
+//! and again would cost more than bringing up the CPUs described there.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -35,7 +35,7 @@ pub struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// Checks a tree and reads all of it. `dtb` may be longer than the tree and may have any
+    /// Checks a tree and reads every node. `dtb` may be longer than the tree and may have any
     /// alignment.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Adds a node below the last open one of a lower depth; `open` is the path down to it.
+    /// Adds a node below the last open one of a lower depth; `open` is the path down to that node.
     fn push(
         &mut self,
         depth: usize,

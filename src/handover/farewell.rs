@@ -13,10 +13,10 @@ use crate::trace::Spans;
 /// Longest name of a kernel or image.
 const MAX_NAME: usize = 96;
 
-/// What a load has done so far, in all kernels since it was first on.
+/// What a load has done so far, in all kernels since first switched on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LoadCount {
-    /// It is on, and goes on in the next kernel.
+    /// The load is on, and goes on in the next kernel.
     pub on: bool,
     /// Interrupts sent.
     pub sent: u64,
@@ -24,7 +24,7 @@ pub struct LoadCount {
     pub handled: u64,
 }
 
-/// How many of its console commands crossed a jump so far, if it was asked to jump several times.
+/// How many jumps of a cycle are done: a console command may ask for several jumps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CycleCount {
     /// Jumps done, the one that leads here included.
@@ -60,9 +60,9 @@ pub struct Farewell {
     pub parked: CpuMask,
     /// Console commands that the successor goes on with.
     pub script: String,
-    /// Who says farewell.
+    /// The kernel that jumps.
     pub from: String,
-    /// Who is jumped to, as the image was named.
+    /// The next kernel, by the name of its image.
     pub to: String,
 }
 

@@ -1,4 +1,4 @@
-//! Devices before a jump: they stop while everything can still be taken back.
+//! Devices before a jump: drivers stop their devices while the kexec can still be called off.
 
 use alloc::format;
 use alloc::string::String;
@@ -41,7 +41,7 @@ impl Kernel {
         if hit { Err(format!("{name} does not stop (injected failure)")) } else { Ok(()) }
     }
 
-    /// Lets them go on; which do not is said.
+    /// Resumes all drivers; a warning names each that fails.
     pub(super) fn resume_devices(&mut self) {
         let lost = resume_all(&self.board.drivers());
         lost.iter().for_each(|what| self.say(Level::Warning, what));

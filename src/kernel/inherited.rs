@@ -41,7 +41,8 @@ impl Kernel {
         self.foreign.contains(cpu)
     }
 
-    /// Keeps what came of a bring-up. A CPU that firmware has turned on for us is nobody else's.
+    /// Keeps the outcome of a bring-up. A CPU that firmware has turned on for this kernel is not
+    /// foreign.
     pub fn took(&mut self, outcome: BringupOutcome) {
         let turned_on = |why: &Why| !matches!(why, Why::CpuOn(_) | Why::NotReady);
         let failed = outcome.failed.iter().filter(|f| turned_on(&f.why)).map(|f| f.cpu);
@@ -50,7 +51,8 @@ impl Kernel {
         self.last_bringup = outcome;
     }
 
-    /// Names them. Where their code lies nobody knows, so nobody can keep it.
+    /// Warns of every foreign CPU. The memory that such a CPU runs in is unknown, so no reservation
+    /// can protect it.
     pub(super) fn say_foreign(&mut self, what_then: &str) {
         let topology = self.hotplug.topology();
         let lines = self.foreign.iter().map(|cpu| {

@@ -26,8 +26,8 @@ impl Kernel {
         self.say(Level::Warning, &text);
     }
 
-    /// Asks for it, and lets the line interrupt. Any CPU may take it: it wakes the boot CPU, which
-    /// reads what was typed.
+    /// Requests the console's interrupt and enables it in the UART. The CPU that takes the
+    /// interrupt, which may be any, wakes the boot CPU, and the boot CPU reads what was typed.
     pub(super) fn console(&mut self) {
         let Some(interrupt) = self.boot.description.console.as_ref().and_then(|c| c.interrupt)
         else {
@@ -64,9 +64,10 @@ impl Kernel {
         }
     }
 
-    /// The overflow interrupt of a cluster: only its own CPUs reach the registers. Where they are
-    /// emulated, software raises it, so it is an edge whatever the tree says of the line. The CPUs of
-    /// a machine are alike in that, and those that are up have found it out by now.
+    /// The overflow interrupt of a cluster: only the cluster's own CPUs reach the registers.
+    /// Emulation raises the interrupt by software, so that an emulated one is an edge, whatever
+    /// trigger the tree states. All CPUs of a machine are alike in that, and those that are online
+    /// know it by now.
     fn cluster(&mut self, number: usize) {
         let cluster = self.boot.description.clusters[number].clone();
         let emulated = self.services.pmu.info().iter().any(|info| info.emulated);
@@ -78,7 +79,7 @@ impl Kernel {
         self.request(interrupt, &cluster.name, Kind::Managed, cluster.cpus, action);
     }
 
-    /// False if it can't be had, which is said at boot.
+    /// False if the interrupt can't be had; a warning at boot says so.
     fn request(
         &mut self,
         interrupt: Interrupt,

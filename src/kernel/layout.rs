@@ -1,4 +1,4 @@
-//! Who gets which memory when a kernel starts.
+//! The owners of memory when a kernel starts.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -25,7 +25,7 @@ pub struct Claims {
     pub stacks: Range,
     /// The handover region.
     pub handover: Range,
-    /// True if an earlier kernel left it.
+    /// True if an earlier kernel left the region.
     pub inherited: bool,
 }
 
@@ -42,7 +42,7 @@ pub fn lay_out(
     let mut map = Map::new(&description.memory);
     let mut warnings = Vec::new();
     map.claim(image, Owner::Image)?;
-    // A tree, an initrd or a handover in a place of its own that is no RAM harms nobody.
+    // A tree, an initrd or a handover that lies outside RAM does no harm.
     let mut optional = |map: &mut Map, range: Range, owner| {
         let page = range.grow_to(PAGE).unwrap_or(range);
         let result = map.claim(page, owner);
@@ -63,8 +63,9 @@ pub fn lay_out(
     if let Some(initrd) = description.initrd {
         optional(&mut map, initrd, Owner::Initrd);
     }
-    // After those: a Linux that was booted by device tree can't say where its tables are, and its
-    // kexec may have put our files on top of them. They are what we were given, tables or not.
+    // After image, tree and initrd: a Linux that was booted by device tree can't report where its
+    // LPI tables are, and its kexec may have put our files on top of one. Our files keep that
+    // memory all the same.
     for Reserved { range, .. } in description.reserved.iter().filter(lpi_table) {
         let on_top = [Some(image), Some(dtb), description.initrd].into_iter().flatten();
         if let Some(ours) = on_top.into_iter().find(|ours| ours.overlaps(range)) {
@@ -87,13 +88,13 @@ pub fn lay_out(
     Ok((map, claims, warnings))
 }
 
-/// Adds what is free below the heap down to a whole block, so that no loaded kernel shares one with
-/// it: memory is protected in blocks.
+/// Adds what is free below the heap down to a whole block, so that no loaded kernel shares a block
+/// with the heap: memory is protected in blocks.
 fn down_to_block(map: &mut Map, heap: Range) -> Range {
     let below = Range::new(heap.start & !(IMAGE_ALIGN - 1), heap.start);
     match map.claim(below, Owner::Heap) {
         Ok(()) => Range::new(below.start, heap.end),
-        Err(_) => heap, // somebody else is there, or there is nothing to add
+        Err(_) => heap, // another owner is there, or there is nothing to add
     }
 }
 

@@ -1,5 +1,5 @@
-//! `kexec load`: plan, check, write, hash, clean, protect. Nothing is changed before all of it is
-//! known to fit, and what is written is read back.
+//! `kexec load`: plan, check, write, hash, clean, protect. Nothing is changed before every part has
+//! a place, and everything written is read back.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -100,8 +100,9 @@ impl Kernel {
         })
     }
 
-    /// Finds room for all of it. The room of what is loaded now counts; an initrd that should stay
-    /// makes way if the kernel was asked to be there, and is a copy of `own` then.
+    /// Finds room for every part. The room of the kernel that is loaded now counts as free. An
+    /// initrd that should stay in place makes way if the caller wants the kernel there; the initrd
+    /// is then a copy of `own`.
     fn plan<'f>(
         &self,
         chosen: &mut Chosen<'f>,
@@ -136,7 +137,7 @@ impl Kernel {
         })
     }
 
-    /// The kernel in a file as it runs.
+    /// The kernel in a file, unpacked.
     fn flat<'f>(&self, file: &'f [u8], kind: Kind) -> Result<(Cow<'f, [u8]>, Packing), String> {
         let unpacked = || {
             if kind == Kind::Raw {
@@ -151,7 +152,7 @@ impl Kernel {
         unpacked().map_err(|error| LoadError::Packed(error).to_string())
     }
 
-    /// Writes the segments where they belong and cleans them to the point of coherency.
+    /// Writes every segment to its place and cleans that memory to the point of coherency.
     fn write<'b>(&self, plan: &Plan, contents: impl Fn(What) -> &'b [u8]) {
         for segment in &plan.segments {
             let bytes = contents(segment.what);
@@ -162,7 +163,7 @@ impl Kernel {
         }
     }
 
-    /// What is written is read back, and from then on nobody writes to it.
+    /// Reads the written segments back, and makes their memory read-only.
     fn finish(&mut self, mut loaded: Loaded) -> Result<(), String> {
         let plan = &loaded.plan;
         let good = verify(plan, |range| self.board.bytes(range)).and_then(|()| match &plan.copy {
@@ -170,7 +171,7 @@ impl Kernel {
             None => Ok(()),
         });
         if let Err(error) = good {
-            // Memory that does not keep what is written to it: nothing can be loaded there.
+            // The memory does not keep what is written: nothing can be loaded there.
             let _ = loaded.plan.release(&mut self.boot.map);
             return Err(error);
         }
@@ -179,9 +180,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Makes memory of the loaded kernel read-only; `None` if that can't be done where it lies.
-    /// Protection comes in blocks of 2 MiB where memory is mapped in such: a block counts if nobody
-    /// who writes has a part of it.
+    /// Makes memory of the loaded kernel read-only; `None` if that can't be done at this place.
+    /// Where memory is mapped in blocks of 2 MiB, only whole blocks can be protected: a block
+    /// qualifies if no part belongs to an owner that writes.
     fn guard(&mut self, range: Range) -> Option<Range> {
         let idle = |r: &Range| only_loaded(&self.boot.map, *r);
         let whole = range.grow_to(BLOCK).filter(idle);
@@ -211,7 +212,7 @@ impl Kernel {
         loaded.plan.release(&mut self.boot.map).map_err(|e| e.to_string())
     }
 
-    /// Leaves nothing of a kernel that will not run: its initrd and seeds are nobody's business.
+    /// Clears the memory of a kernel that will not run: initrd and seeds must not stay readable.
     fn wipe(&self, loaded: &Loaded) {
         loaded.guarded.iter().for_each(|&range| self.unguard(range));
         loaded.plan.ranges().for_each(|range| self.board.zero(range));
@@ -231,7 +232,7 @@ struct Chosen<'f> {
 }
 
 impl<'f> Chosen<'f> {
-    /// What a signature covers: the kernel's file as it is.
+    /// What a signature covers: the kernel's file, packed or not.
     fn as_signed<'s>(&'s self, initrd: Option<&'s [u8]>) -> Asked<'s> {
         let Self { kind, file: image, dtb, .. } = *self;
         Asked { kind, image, initrd, dtb, append: &self.bootargs }
@@ -246,15 +247,16 @@ impl<'f> Chosen<'f> {
 /// What a level 2 entry of the page tables maps.
 const BLOCK: u64 = 2 << 20;
 
-/// True if nobody writes to any of it as long as a kernel is loaded: what came with this kernel is
-/// only read, and what is free is given to nobody but to a load, and that ends this one.
+/// True if no part of the range is written as long as a kernel is loaded. The running kernel's tree
+/// and initrd are only read, and free memory is given only to another load, which ends the present
+/// one.
 fn only_loaded(map: &Map, range: Range) -> bool {
     let here = map.regions().filter(|region| region.range.overlaps(&range));
     let idle = |o| matches!(o, Owner::Segment | Owner::Free | Owner::Dtb | Owner::Initrd);
     here.clone().count() > 0 && here.into_iter().all(|region| idle(region.owner))
 }
 
-/// True if the kernel was asked to go where the initrd lies that it should keep.
+/// True if the place asked for the kernel overlaps the initrd that should stay in place.
 fn on_initrd(error: &LoadError) -> bool {
     let LoadError::Place(PlaceError::Taken { what: What::Kernel, error }) = error else {
         return false;

@@ -43,7 +43,7 @@ impl Log {
 }
 
 impl Kernel {
-    /// Keeps a message, and prints it if the level asks for it.
+    /// Keeps a message, and prints the message if the level is within the log level.
     pub fn say(&mut self, level: Level, text: &str) {
         let prefix = if level == Level::Warning { "warning: " } else { "" };
         let line = format!("{prefix}{text}");

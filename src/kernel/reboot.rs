@@ -16,11 +16,12 @@ use crate::torture::load::Load;
 use crate::trace::{Dir, Mark, Phase};
 
 impl Kernel {
-    /// Leaves for the loaded kernel; if `verify`, it is hashed again on the way. Returns what the machine has to do, or, if anything refuses
-    /// before the point of no return, an error with every CPU back where it was.
+    /// Takes the machine down for the jump to the loaded kernel; if `verify`, that kernel is hashed
+    /// again on the way. Returns what the machine has to do, or, if anything refuses before the
+    /// point of no return, an error; every CPU is then back in its former state.
     ///
     /// # Errors
-    /// Who or what refused, and what holds now.
+    /// What refused, and what holds now.
     pub fn exec(
         &mut self,
         mode: TeardownMode,
@@ -48,13 +49,13 @@ impl Kernel {
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
         self.no_strays()?;
-        // While there are CPUs that can take them.
+        // While every CPU that can take the load's line interrupts is still online.
         self.load.iter().for_each(Load::rest_lines);
         self.stop_devices()?;
         let checked = self.board.now();
         self.hotplug.record_phase(self.board, Phase::Preflight, Dir::Down, exec_at, checked);
         let online = self.hotplug.up();
-        // Take the CPUs down. Still reversible: they can be started again.
+        // Take the CPUs down. Still reversible: the CPUs can be started again.
         let outcome = self.hotplug.tear_down(self.board, &online, mode);
         self.accept(&outcome, &online)?;
         self.say_noted(&outcome);
@@ -120,8 +121,8 @@ impl Kernel {
         Err(format!("kexec refused: {named}; try `cpu online` for it, or `reset`"))
     }
 
-    /// Names those of some CPUs that firmware does not say are OFF. The parked ones are known and
-    /// stay where they are.
+    /// Names the CPUs among those of `which` that firmware does not report as OFF. Parked and
+    /// foreign CPUs are known to stay on, and are left out.
     fn not_off(&self, which: impl Fn(&CpuId) -> bool) -> String {
         let topology = self.hotplug.topology();
         let on = |cpu: &CpuId| {
@@ -193,8 +194,8 @@ impl Kernel {
         }
     }
 
-    /// What failed where that is in nobody's way. Printing takes its time, and the next kernel does
-    /// not know.
+    /// Warns of failures that do not stand in the way of the jump. Only this kernel can: the next
+    /// one does not learn of them. Printing takes time.
     pub fn say_noted(&mut self, outcome: &TeardownOutcome) {
         for failure in &outcome.noted {
             self.say(Level::Warning, &failure.to_string());

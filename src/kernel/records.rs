@@ -36,7 +36,7 @@ impl Kernel {
         }));
     }
 
-    /// Prints what came of a bring-up, and what it was for.
+    /// Prints the outcome of a bring-up, and its purpose.
     pub fn report_bringup(&self, at: BringupAt, policy: BringupPolicy, outcome: &BringupOutcome) {
         self.record(&Record::Bringup(Bringup {
             generation: self.hotplug.generation(),
@@ -51,7 +51,7 @@ impl Kernel {
         }));
     }
 
-    /// Prints what came of a teardown, and what it was for.
+    /// Prints the outcome of a teardown, and its purpose.
     pub fn report_teardown(&self, at: TeardownAt, mode: TeardownMode, outcome: &TeardownOutcome) {
         self.record(&Record::Teardown(Teardown {
             generation: self.hotplug.generation(),
@@ -94,7 +94,8 @@ impl Kernel {
         LoadCount { on: self.load.is_some(), sent: sent + now.sent, handled: handled + now.handled }
     }
 
-    /// Takes the last kernel's count over, and switches the load on again if it was on.
+    /// Takes the last kernel's count over, and switches the load on again if the last kernel had
+    /// one.
     pub(super) fn go_on_with_load(&mut self, farewell: &Farewell) {
         let LoadCount { on, sent, handled } = farewell.load;
         self.loads = farewell.load;

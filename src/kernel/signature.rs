@@ -1,4 +1,4 @@
-//! Whose kernels may be loaded: `kexec.sig=`.
+//! Which signatures permit a load: `kexec.sig=`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,7 +9,8 @@ use crate::kexec::{Digest, Files, InitrdChoice, KexecLoad};
 use crate::options::Signatures;
 
 impl Kernel {
-    /// Says so if signatures are asked for and the key is one that anybody can sign with.
+    /// Warns if signatures are asked for and the built-in key is the test key, whose secret is
+    /// public.
     pub(super) fn warn_of_test_key(&mut self) {
         let key = Key::built_in();
         let mode = self.options.signatures;
@@ -41,7 +42,7 @@ impl Kernel {
     /// Holds what is asked for against its signature, as far as `kexec.sig=` says.
     ///
     /// # Errors
-    /// It may not be loaded: why, and what to do.
+    /// Why the kernel may not be loaded, and what to do.
     pub(super) fn check_signature(
         &mut self,
         ask: &KexecLoad,
@@ -91,7 +92,8 @@ impl Kernel {
     }
 }
 
-/// A signature that can't be read or does not fit is an error; one by somebody else says nothing.
+/// A signature that can't be read or does not match is an error; a signature by an unknown key
+/// proves nothing.
 fn judge(bytes: &[u8], asked: &Asked<'_>) -> Result<Standing, String> {
     let key = Key::built_in();
     let signature = signature::parse(bytes).map_err(|e| e.to_string())?;

@@ -1,4 +1,4 @@
-//! The next kernel's device tree, and the random numbers in it.
+//! The next kernel's device tree, and its random seeds.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,8 +19,8 @@ fn wipe_stack() {
     core::hint::black_box([0u8; 8 << 10]);
 }
 
-/// Ranges that touch or overlap as one: there is a table for each CPU, and Linux 6.1 has room for 64
-/// reservations and drops the others.
+/// Ranges that touch or overlap as one: there is a table for each CPU, and Linux 6.1 has room for
+/// 64 reservations and drops the others.
 fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
     ranges.dedup_by(|next, last| {
@@ -42,8 +42,8 @@ impl Kernel {
         initrd: Option<Range>,
         quarantine: &[Range],
     ) -> Result<Vec<u8>, String> {
-        // A CPU that was parked, by us or by a kernel before us, stays where it is for good, and so
-        // do tables that redistributors write to.
+        // A CPU that this or an earlier kernel has parked keeps its memory for good; so do LPI
+        // tables that redistributors write to.
         let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
         let inherited = self.boot.description.reserved.iter().filter(kept).map(|r| r.range);
         let quarantine = joined(inherited.chain(quarantine.iter().copied()).collect());
@@ -58,7 +58,7 @@ impl Kernel {
         };
         let mut out = Vec::new();
         edit::next_tree(current, &changes, &mut out).map_err(|e| e.to_string())?;
-        // Last of all, so that there is no copy of them but this one, which the caller wipes.
+        // Last of all, so that the only copy of the seeds is this one, which the caller wipes.
         for at in fdt::seeds(&out) {
             let seed = self.fresh_seed();
             let bytes = at.len().min(SEED);
@@ -71,7 +71,7 @@ impl Kernel {
     /// Writes the loaded kernel's tree again, with memory reserved in which CPUs are parked.
     ///
     /// # Errors
-    /// What was wrong; the tree is as it was.
+    /// What was wrong; the tree is unchanged.
     pub(super) fn reserve_quarantine(&mut self, quarantine: &[Range]) -> Result<(), String> {
         let Some(mut loaded) = self.loaded.take() else { return Ok(()) };
         let result = self
@@ -89,7 +89,7 @@ impl Kernel {
         result
     }
 
-    /// A copy of the tree to make the next one from, without the seeds of whoever it was for.
+    /// A copy of the tree to make the next one from, without the seeds in the original.
     pub(super) fn without_seeds(mut tree: Vec<u8>) -> Vec<u8> {
         for seed in fdt::seeds(&tree) {
             tree[seed].fill(0);
@@ -97,8 +97,8 @@ impl Kernel {
         tree
     }
 
-    /// Wipes the seeds in this kernel's own tree, which stays in memory for whoever comes after.
-    /// What is needed of them has been read.
+    /// Wipes the seeds in this kernel's own tree, which stays in memory across the jump. The seeds
+    /// have been read by now.
     pub(super) fn forget_tree_seeds(&mut self) {
         let range = self.boot.dtb_range;
         if self.boot.map.owner_of(range.start) != Some(Owner::Dtb) {

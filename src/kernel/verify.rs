@@ -1,4 +1,4 @@
-//! `kexec exec --verify`: what is loaded is hashed again before it is too late.
+//! `kexec exec --verify`: the loaded kernel is hashed again before the point of no return.
 
 use alloc::string::{String, ToString};
 
@@ -8,9 +8,9 @@ use crate::cpu::CpuMask;
 use crate::trace::{Dir, Phase};
 
 impl Kernel {
-    /// Hashes what is loaded again and returns how many ticks that took. The place is as late as a
-    /// refusal can be: the other CPUs, which might have written there, are off, and they can still
-    /// be brought back.
+    /// Hashes the loaded kernel again and returns the ticks that took. This runs as late as a
+    /// refusal is possible: the other CPUs, which might have written to the segments, are off, and
+    /// can still be brought back.
     ///
     /// # Errors
     /// What is not what was loaded; the CPUs of `online` are back.

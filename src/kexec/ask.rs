@@ -9,7 +9,7 @@ use super::Kind;
 pub struct KexecLoad {
     /// The kernel image.
     pub path: String,
-    /// How it is to be read.
+    /// How the image is to be read.
     pub kind: Kind,
     /// The initrd.
     pub initrd: Option<InitrdAsk>,

@@ -1,7 +1,8 @@
-//! One newc cpio archive inside an initrd (`Documentation/driver-api/early-userspace/buffer-format.rst`).
+//! One newc cpio archive inside an initrd
+//! (`Documentation/driver-api/early-userspace/buffer-format.rst`).
 //!
-//! The frame of each entry (magic, lengths, end of the name) is checked here first, so that an error
-//! has a place and a reason; crate `cpio_reader` reads the entry itself.
+//! The frame of each entry (magic, lengths, end of the name) is checked here first, so that an
+//! error has a place and a reason; crate `cpio_reader` reads the entry itself.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::{fmt, ops};
@@ -23,14 +24,14 @@ const SYMLINK: u32 = 0o120_000;
 /// A regular file or a symbolic link, as places in the archive's bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct File {
-    /// Its path as the archive has it, without the final zero; UTF-8.
+    /// The path as written in the archive, without the final zero; UTF-8.
     pub name: ops::Range<usize>,
-    /// Its contents; of a symbolic link, the path that it stands for.
+    /// Its contents; of a symbolic link, the path of its target.
     pub contents: ops::Range<usize>,
-    /// True if it is a symbolic link.
+    /// True for a symbolic link.
     pub symlink: bool,
-    /// What it shares with the other names of the same file (device, inode); `None` if it has but
-    /// one name.
+    /// Device and inode, which all names of a hard-linked file share; `None` if the file has a
+    /// single name.
     link: Option<(u32, u32, u32)>,
 }
 
@@ -105,8 +106,8 @@ pub fn read(data: &[u8], begin: usize) -> Result<(Vec<File>, usize), (usize, Cpi
     }
 }
 
-/// Shows every entry of the archive at `begin`, whatever it is, as name and mode; returns the offset
-/// behind the trailer.
+/// Passes name and mode of every entry of the archive at `begin`, of whatever type, to `see`;
+/// returns the offset behind the trailer.
 ///
 /// # Errors
 /// The offset of the entry that cannot be read, and why.
@@ -157,7 +158,7 @@ impl Frame {
         if end > left.len() as u64 {
             return Err(truncated(end, left));
         }
-        // All offsets fit: they are below the length of the data.
+        // All offsets fit: none exceeds the length of the data.
         let (contents, end) = (at + contents as usize, at + end as usize);
         let name = at + HEADER_BYTES..at + HEADER_BYTES + name_size as usize - 1;
         if data[name.end] != 0 || data[name.clone()].contains(&0) {
@@ -168,7 +169,7 @@ impl Frame {
         Ok(Self { mode, name, contents: contents..end, end: padded })
     }
 
-    /// The entry as a file; `None` if it is a directory, a device or such.
+    /// The entry as a file; `None` for a directory, a device or such.
     fn file(&self, data: &[u8], at: usize) -> Result<Option<File>, CpioError> {
         let bytes = &data[at..self.end];
         let entry = cpio_reader::iter_files(bytes).next().ok_or(CpioError::Entry)?;
@@ -209,7 +210,8 @@ fn link(entry: &Entry<'_>) -> Option<(u32, u32, u32)> {
     (entry.nlink() > 1).then_some((device.0, device.1, entry.ino()))
 }
 
-/// Of the several names of one file only one carries its contents; gives them to the others.
+/// Of the several names of a hard-linked file only one entry carries the contents; copies the range
+/// to the entries of the other names.
 fn share_contents(files: &mut [File]) {
     let mut full = BTreeMap::new();
     for file in files.iter().filter(|file| !file.contents.is_empty()) {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256; displays as 64 hexadecimal digits, as `sha256sum` prints it.
+/// A SHA-256; displays as 64 hexadecimal digits, as `sha256sum` prints.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 

@@ -36,18 +36,18 @@ pub enum LoadError {
         /// Its offset.
         at: usize,
     },
-    /// The finished device tree does not fit where it was planned, or is empty.
+    /// The finished device tree is empty, or larger than the room planned for the tree.
     DtbTooLong {
         /// Its bytes.
         bytes: usize,
-        /// Bytes planned for it.
+        /// Bytes planned for the tree.
         room: u64,
     },
-    /// Memory does not hold what was written.
+    /// Memory reads back other bytes than were written.
     Corrupt {
         /// Which segment.
         what: What,
-        /// Where it is.
+        /// The segment's place.
         dest: Range,
     },
 }

@@ -1,8 +1,8 @@
 //! The initrd as files by path.
 //!
-//! An initrd is one or more newc cpio archives, plain or gzip, with zeros between them
-//! (`Documentation/driver-api/early-userspace/buffer-format.rst`). Where two have a file of the same
-//! path, the later one counts.
+//! An initrd is one or more newc cpio archives, plain or gzip, with zeros in between
+//! (`Documentation/driver-api/early-userspace/buffer-format.rst`). Where two have a file of the
+//! same path, the later one counts.
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -21,7 +21,7 @@ use super::{
 pub enum FilesError {
     /// There are no bytes, or only zeros.
     Empty,
-    /// It is compressed in a way that we cannot unpack.
+    /// The initrd has a part in a compression that is not supported.
     Compressed {
         /// Offset in the initrd.
         at: usize,
@@ -86,7 +86,7 @@ impl<'a> Files<'a> {
     /// `limit` bytes in all.
     ///
     /// # Errors
-    /// [`FilesError`], if anything in it is no archive or is damaged.
+    /// [`FilesError`], if any part of `initrd` is no archive or is damaged.
     pub fn open(initrd: &'a [u8], limit: usize) -> Result<Self, FilesError> {
         let mut files = Self::default();
         let mut left = limit;
@@ -110,8 +110,8 @@ impl<'a> Files<'a> {
         Ok(files)
     }
 
-    /// The contents of the file at `path`, with or without a leading `/` or `./`. If that is a
-    /// symbolic link, those of the file that it stands for; links to directories are not followed.
+    /// The contents of the file at `path`, with or without a leading `/` or `./`. If `path` is a
+    /// symbolic link, the contents of the link's target; links to directories are not followed.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         let mut path = String::from(plain(path));
         for _ in 0..=MAX_LINKS {
@@ -126,8 +126,8 @@ impl<'a> Files<'a> {
         None
     }
 
-    /// Path and size in bytes of each file, in the order of their paths; links count as the files
-    /// that they stand for, and are left out if there is none.
+    /// Path and size in bytes of each file, in the order of their paths; a link counts as its
+    /// target, and is left out if the target does not exist.
     pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
         let paths = self.index.iter().map(|file| self.path(file));
         paths.filter_map(|path| self.get(path).map(|contents| (path, contents.len())))
@@ -141,7 +141,7 @@ impl<'a> Files<'a> {
         &self.parts[file.part][file.contents.clone()]
     }
 
-    /// Adds the plain archive at `at` and returns the offset behind it.
+    /// Adds the plain archive at `at` and returns the offset behind its end.
     fn add_plain(&mut self, initrd: &'a [u8], at: usize) -> Result<usize, FilesError> {
         if let Some(Foreign::Compressed(how)) = Foreign::recognise(&initrd[at..]) {
             return Err(FilesError::Compressed { at, how });
@@ -191,7 +191,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// A path without what may precede it.
+/// A path without leading `/` and `./`.
 fn plain(mut path: &str) -> &str {
     while let Some(rest) = path.strip_prefix("./").or(path.strip_prefix('/')) {
         path = rest;

@@ -103,7 +103,7 @@ pub fn unpack(input: &[u8], limit: usize) -> Result<(Vec<u8>, usize), GzipError>
 }
 
 /// Unpacks one member to `begin` of `room`, which grows as needed. Returns how many bytes of
-/// `input` it took and how many it made.
+/// `input` were consumed and how many were unpacked.
 fn unpack_member(
     input: &[u8],
     room: &mut Vec<u8>,
@@ -162,7 +162,8 @@ fn text_len(input: &[u8], at: usize) -> Result<usize, GzipError> {
     text.iter().position(|byte| *byte == 0).ok_or(GzipError::Truncated)
 }
 
-/// Unpacks deflate data to `begin` of `room`. Returns its length and how many bytes it made.
+/// Unpacks deflate data to `begin` of `room`. Returns the length of the deflate data and the number
+/// of unpacked bytes.
 fn inflate(
     input: &[u8],
     room: &mut Vec<u8>,
@@ -197,15 +198,15 @@ fn inflate(
 }
 
 /// A guess at the unpacked size: what the last four bytes say, as far as that is possible, and one
-/// more, so that the end is seen without growing again. Only a guess: they need not be this
-/// member's.
+/// more, so that the end is seen without growing again. Only a guess: the last four bytes of the
+/// input need not belong to this member.
 fn likely_size(input: &[u8]) -> usize {
     let stated = input.last_chunk().map_or(0, |isize| u32::from_le_bytes(*isize) as usize);
     stated.min(input.len().saturating_mul(MAX_RATIO)).saturating_add(1)
 }
 
-/// How much room comes after `bytes` that are full: what is `likely`, but in proportion to what has
-/// come out, since all of it is cleared.
+/// How much room comes after `bytes` that are full: `likely` bytes, but within a fixed ratio to
+/// what is unpacked so far, since the whole room is cleared.
 fn next_size(bytes: usize, likely: usize) -> usize {
     likely.clamp(bytes.saturating_mul(2), bytes.saturating_mul(MOST_GROWTH))
 }

@@ -17,10 +17,10 @@ const FLAG_BIG_ENDIAN: u64 = 1 << 0;
 const PAGE_SIZE_SHIFT: u32 = 1;
 const FLAG_ANYWHERE: u64 = 1 << 3;
 
-/// Where a flat binary begins, from its base: `text_offset` of the kernels before Linux 5.10, and what
-/// test suites for bare metal are linked for.
+/// Where a flat binary begins, from its base: `text_offset` of the kernels before Linux 5.10, and
+/// what test suites for bare metal are linked for.
 pub const RAW_OFFSET: u64 = 0x8_0000;
-/// Bytes kept free and zero behind a flat binary, which does not say how much it needs.
+/// Bytes kept free and zero behind a flat binary, which does not state its size in memory.
 pub const RAW_ROOM: u64 = 2 << 20;
 
 /// Physical addresses that a kernel can be placed at: 48 bits.
@@ -77,16 +77,16 @@ pub struct Header {
     /// Bytes from the image's first that must be free for the kernel, bss included; a page at least
     /// and rounded up to pages.
     pub image_size: u64,
-    /// The page size it was built for.
+    /// The page size that the kernel was built for.
     pub page_size: PageSize,
-    /// True if it can use memory below itself, so that it can be placed anywhere; else it should be
-    /// as low in RAM as possible.
+    /// True if the kernel can use memory below itself, so that any place will do; else the place
+    /// should be as low in RAM as possible.
     pub anywhere: bool,
 }
 
 impl Header {
-    /// Reads and checks the header of the kernel in `file`, to run on CPUs with these `granules` and
-    /// with `memory` bytes of RAM.
+    /// Reads and checks the header of the kernel in `file`, to run on CPUs with these `granules`
+    /// and with `memory` bytes of RAM.
     ///
     /// # Errors
     /// [`ImageError`] says what the file is instead, or which field cannot be met.
@@ -112,11 +112,12 @@ impl Header {
     }
 
     /// The demands of a flat binary without a header, entered at its first byte: [`RAW_OFFSET`]
-    /// above a multiple of 2 MiB, where boot loaders put kernels that don't say, and
-    /// [`RAW_ROOM`] behind the file for what it needs beyond that.
+    /// above a multiple of 2 MiB, where boot loaders put kernels that don't say, and [`RAW_ROOM`]
+    /// behind the file for its bss and whatever else the binary needs.
     ///
     /// # Errors
-    /// [`ImageError::TooShort`] if it is empty, [`ImageError::TooLarge`] if it exceeds `memory`.
+    /// [`ImageError::TooShort`] for an empty file, [`ImageError::TooLarge`] for one that exceeds
+    /// `memory`.
     pub fn raw(file: &[u8], memory: u64) -> Result<Self, ImageError> {
         let bytes = file.len() as u64;
         if bytes == 0 {

@@ -1,4 +1,4 @@
-//! Kernels as they are shipped: flat, gzip, zstd, or as a compressed EFI program.
+//! The forms in which kernels are shipped: flat, gzip, zstd, or as a compressed EFI program.
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -21,14 +21,14 @@ pub enum Packing {
     Gzip,
     /// zstd.
     Zstd,
-    /// A compressed EFI program with a gzip kernel in it.
+    /// A compressed EFI program that contains a gzip kernel.
     ZbootGzip,
     /// The same with zstd.
     ZbootZstd,
 }
 
 impl Packing {
-    /// Its name as the console prints it.
+    /// The name that the console prints.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Flat => "flat",
@@ -52,7 +52,7 @@ pub enum PackedError {
     Zstd(ZstdError),
     /// The EFI program's header.
     Zboot(ZbootError),
-    /// It is compressed in a way that is not unpacked here; its name if it is a known one.
+    /// The compression is not supported; its name if known.
     Compression(Option<&'static str>),
 }
 
@@ -90,11 +90,11 @@ impl From<ZbootError> for PackedError {
     }
 }
 
-/// How `file` is packed, by its first bytes. What is not known here counts as flat: whether it is a
-/// kernel is for [`Header::parse`](super::Header::parse) to say.
+/// How `file` is packed, by its first bytes. A file of an unknown kind counts as flat:
+/// [`Header::parse`](super::Header::parse) decides whether that file is a kernel.
 ///
 /// # Errors
-/// A compressed EFI program that is damaged, or whose compression is not unpacked.
+/// A compressed EFI program that is damaged, or in a compression that is not supported.
 pub fn packing(file: &[u8]) -> Result<Packing, PackedError> {
     if zboot::is_zboot(file) {
         return match zboot::read(file)?.compression {
@@ -116,7 +116,8 @@ pub fn packing(file: &[u8]) -> Result<Packing, PackedError> {
 /// The flat kernel in `file`, of at most `limit` bytes.
 ///
 /// # Errors
-/// [`PackedError`] if it can't be unpacked. Whether it is a kernel is not looked at.
+/// [`PackedError`] if the file can't be unpacked. Whether the contents are a kernel is not checked
+/// here.
 pub fn unpack(file: &[u8], packing: Packing, limit: usize) -> Result<Cow<'_, [u8]>, PackedError> {
     let owned = match packing {
         Packing::Flat => return Ok(Cow::Borrowed(file)),

@@ -3,8 +3,8 @@
 //! and 4).
 //!
 //! The kernel goes as low as everything else allows: a kernel that cannot use memory below itself
-//! loses least there, and for the others it keeps free memory in one piece. The device tree goes
-//! high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
+//! loses least there, and for all others a low place keeps free memory in one piece. The device
+//! tree goes high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
 
 mod error;
 mod relocate;
@@ -46,7 +46,7 @@ pub enum What {
 }
 
 impl What {
-    /// Its name as the console prints it.
+    /// The name that the console prints.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
@@ -68,13 +68,13 @@ impl fmt::Display for What {
 pub enum Initrd {
     /// None.
     None,
-    /// The running kernel's, which stays where it is.
+    /// The running kernel's initrd, which stays in place.
     Keep(Range),
     /// A new one of this many bytes.
     Place(u64),
 }
 
-/// What to place, and the wishes about it.
+/// What to place, and where the caller wants each part.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     /// The kernel's demands.
@@ -86,8 +86,8 @@ pub struct Ask<'a> {
     /// Where the device tree should be, if that is free.
     pub dtb_at: Option<u64>,
     /// The 2 MiB-aligned base that the kernel must have, `text_offset` below its first byte; `None`
-    /// to choose. If it is in use by what ends with the running kernel, the kernel is copied there
-    /// in the jump.
+    /// to choose. If that place is in use by memory whose owner ends with the running kernel, the
+    /// next kernel is copied there in the jump.
     pub at: Option<u64>,
 }
 
@@ -101,12 +101,14 @@ pub struct Layout {
     pub initrd: Option<Range>,
     /// The device tree.
     pub dtb: Range,
-    /// The kernel's place is in use, and it waits elsewhere.
+    /// Set if the kernel's place is in use until the jump: where the kernel waits, and where the
+    /// copier will move it.
     pub copy: Option<Relocation>,
 }
 
-/// Finds a place for everything; if there is any, it is found. Where a copy has to be made, what is
-/// needed for it comes last and may be refused although another order would have had room.
+/// Finds a place for every part; if a layout exists, the search finds one. One exception: if the
+/// kernel must be copied in the jump, staging room and copier are placed last, and may be refused
+/// although another order would have had room.
 ///
 /// # Errors
 /// [`PlaceError`] names the part that has no place and why.
@@ -127,7 +129,7 @@ fn check_sizes(map: &Map, ask: &Ask<'_>) -> Result<(), PlaceError> {
     match ask.initrd {
         Initrd::None => Ok(()),
         Initrd::Place(0) => Err(PlaceError::NoInitrd),
-        // Also keeps the search short where it is bound to fail.
+        // Also cuts a search short that is bound to fail.
         Initrd::Place(size) if size > WINDOW.min(map.largest_free()) => {
             Err(no_room(map, ask, What::Initrd))
         }
@@ -139,10 +141,11 @@ fn check_sizes(map: &Map, ask: &Ask<'_>) -> Result<(), PlaceError> {
     }
 }
 
-/// Tries every 2 MiB from below. An error names the part that had no place the furthest it came.
+/// Tries every 2 MiB from below. An error names the part that found no place in the attempt that
+/// got furthest.
 fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Layout, What> {
     let bases = free.iter().flat_map(|range| bases(*range, ask.header));
-    // The base itself has to lie in RAM too, even if another uses it.
+    // The base itself has to lie in RAM too, even if in use by another owner.
     let in_ram = bases.filter(|base| map.owner_of(*base).is_some());
     let mut missing = What::Kernel;
     for kernel in in_ram.filter_map(|base| kernel_range(base, ask.header)) {
@@ -218,7 +221,7 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, Wh
 }
 
 /// Where an initrd may lie so that one window of [`WINDOW`] bytes, which starts at a multiple of
-/// [`WINDOW_ALIGN`], covers it and the kernel.
+/// [`WINDOW_ALIGN`], covers both the initrd and the kernel.
 fn window(kernel: Range) -> Range {
     let below = kernel.end.saturating_sub(WINDOW).next_multiple_of(WINDOW_ALIGN);
     let above = (kernel.start & !(WINDOW_ALIGN - 1)).saturating_add(WINDOW);
@@ -226,7 +229,8 @@ fn window(kernel: Range) -> Range {
 }
 
 /// The low and the high end of each free range in the window. If the initrd fits anywhere beside a
-/// device tree, it fits at one of these: pushed away from the tree, it stays clear of it.
+/// device tree, one of these ends fits too: moving the initrd away from the tree towards an end
+/// never makes the two overlap.
 fn ends(free: &[Range], window: Range, size: u64) -> impl Iterator<Item = Range> {
     free.iter().flat_map(move |range| {
         let range = Range::new(range.start.max(window.start), range.end.min(window.end));
@@ -236,7 +240,8 @@ fn ends(free: &[Range], window: Range, size: u64) -> impl Iterator<Item = Range>
     })
 }
 
-/// The place for a device tree that was wished for, or the highest, near the kernel if there is one.
+/// The place for a device tree that was wished for, or the highest, near the kernel if there is
+/// one.
 fn place_dtb(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Option<Range> {
     let size = ask.dtb;
     let wish = ask.dtb_at.and_then(|at| Range::sized(at, pages(size)));

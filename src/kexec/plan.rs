@@ -50,7 +50,7 @@ impl fmt::Display for Kind {
 pub enum InitrdChoice<'a> {
     /// None.
     None,
-    /// The running kernel's, which stays where it is. The range is exact, in bytes.
+    /// The running kernel's initrd, which stays in place. The range is exact, in bytes.
     Keep(Range),
     /// These bytes.
     Bytes(&'a [u8]),
@@ -61,7 +61,7 @@ pub enum InitrdChoice<'a> {
 pub struct Request<'a> {
     /// The kernel file.
     pub image: &'a [u8],
-    /// How to read it.
+    /// How to read the kernel file.
     pub kind: Kind,
     /// The initrd.
     pub initrd: InitrdChoice<'a>,
@@ -76,16 +76,16 @@ pub struct Request<'a> {
 /// One range that is written at load time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Segment {
-    /// What it is.
+    /// The part of the load that this segment holds.
     pub what: What,
-    /// Where it is written, in whole pages: all that is claimed for it. It runs there too, but for a
-    /// kernel that is copied.
+    /// Where the segment is written, in whole pages: exactly what is claimed for this segment. The
+    /// next kernel uses the segment there, except for a kernel that the copier moves in the jump.
     pub dest: Range,
     /// Bytes of contents, from the start of `dest`.
     pub bytes: usize,
     /// True if the rest of `dest` has to be zeros: the kernel's bss.
     pub zero_to_end: bool,
-    /// SHA-256 of the contents; `None` as long as they are not made yet (a device tree before
+    /// SHA-256 of the contents; `None` as long as the contents are unknown (a device tree before
     /// [`Plan::seal_dtb`]).
     pub digest: Option<Digest>,
 }
@@ -94,7 +94,7 @@ impl Segment {
     /// Checks what was written: `written` is what memory at `dest` holds.
     ///
     /// # Errors
-    /// [`LoadError::Corrupt`] if it is not what was planned.
+    /// [`LoadError::Corrupt`] if memory differs from the plan.
     pub fn verify(&self, written: &[u8]) -> Result<(), LoadError> {
         let corrupt = LoadError::Corrupt { what: self.what, dest: self.dest };
         if written.len() as u64 != self.dest.size() {
@@ -116,10 +116,10 @@ pub struct Plan {
     pub dtb: Range,
     /// Its initrd, exact in bytes: what `linux,initrd-start` and `-end` say.
     pub initrd: Option<Range>,
-    /// What is written. An initrd that stays in place is none of them.
+    /// What is written. An initrd that stays in place is not among the segments.
     pub segments: Vec<Segment>,
-    /// The kernel's place is in use until the jump, which has to copy it; `None` in the usual case,
-    /// where every segment is written to its place.
+    /// Set if the kernel's place is in use until the jump, so that the copier must move the kernel
+    /// there; `None` in the usual case, in which every segment is written to its final place.
     pub copy: Option<Relocation>,
 }
 
@@ -201,7 +201,7 @@ impl Plan {
     /// Notes the finished device tree: its length and digest.
     ///
     /// # Errors
-    /// [`LoadError::DtbTooLong`] if it does not fit where it was planned.
+    /// [`LoadError::DtbTooLong`] if the tree is empty or larger than the room planned.
     pub fn seal_dtb(&mut self, dtb: &[u8]) -> Result<(), LoadError> {
         let room = self.dtb.size();
         if dtb.is_empty() || dtb.len() as u64 > room {
@@ -217,7 +217,7 @@ impl Plan {
     /// Takes the memory of all segments, or of none.
     ///
     /// # Errors
-    /// [`LoadError::Memory`] if one of them is not free.
+    /// [`LoadError::Memory`] if the place of a segment is not free.
     pub fn claim(&self, map: &mut Map) -> Result<(), LoadError> {
         self.hand_over(map, Owner::Free, |map, range| map.claim(range, Owner::Segment))
     }
@@ -225,7 +225,7 @@ impl Plan {
     /// Gives the memory of all segments back, or of none.
     ///
     /// # Errors
-    /// [`LoadError::Memory`] if one of them is not claimed for a segment.
+    /// [`LoadError::Memory`] if the place of a segment is not claimed for a segment.
     pub fn release(&self, map: &mut Map) -> Result<(), LoadError> {
         self.hand_over(map, Owner::Segment, Map::free)
     }

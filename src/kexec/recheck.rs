@@ -1,4 +1,4 @@
-//! A second look at what is loaded, right before it is jumped to.
+//! Hashes the loaded kernel a second time, right before the jump.
 
 use super::Digest;
 use super::error::LoadError;
@@ -7,11 +7,11 @@ use super::state::Loaded;
 use crate::memory::Range;
 
 impl Loaded {
-    /// Hashes everything again that the next kernel gets: all segments, and an initrd that stays
-    /// where it is. `bytes` is what memory holds.
+    /// Hashes again all that the next kernel gets: all segments, and an initrd that stays in place.
+    /// `bytes` is what memory holds.
     ///
     /// # Errors
-    /// [`LoadError::Corrupt`] names the first that is not what was loaded.
+    /// [`LoadError::Corrupt`] names the first part that differs from what was loaded.
     pub fn recheck<'m>(&self, bytes: impl Fn(Range) -> &'m [u8]) -> Result<(), LoadError> {
         let segments = &mut self.plan.segments.iter();
         segments.try_for_each(|segment| segment.verify(bytes(segment.dest)))?;

@@ -1,7 +1,7 @@
-//! The commands that cross a jump: a text of commands with `;` between them.
+//! The commands that cross a jump: a text of commands, separated by `;`.
 //!
-//! Inside quotes, `'...'` or `"..."`, a `;` is part of the command. Quotes stay in the text: whoever
-//! runs a command takes them off.
+//! Inside quotes, `'...'` or `"..."`, a `;` is part of the command. Quotes stay in the text: the
+//! parser of the command removes them.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -11,7 +11,7 @@ use crate::config::MAX_SCRIPT;
 /// Why a text is no script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptError {
-    /// It is longer than what crosses a jump.
+    /// The text is longer than [`MAX_SCRIPT`], the most that crosses a jump.
     TooLong {
         /// Its bytes.
         bytes: usize,
@@ -23,12 +23,12 @@ pub enum ScriptError {
         /// Its offset.
         at: usize,
     },
-    /// It has a control character.
+    /// The text has a control character.
     Control {
         /// Its offset.
         at: usize,
     },
-    /// One of the commands to join is not one command: it is empty or has a `;` outside quotes.
+    /// One of the commands to join is not one command: empty, or with a `;` outside quotes.
     NotOne {
         /// The command.
         command: String,
@@ -55,7 +55,7 @@ impl fmt::Display for ScriptError {
     }
 }
 
-/// The commands of a script, without the blanks around them. Empty ones are left out.
+/// The commands of a script, without surrounding blanks. Empty ones are left out.
 ///
 /// # Errors
 /// [`ScriptError`], except `NotOne`.
@@ -88,7 +88,7 @@ pub fn split(script: &str) -> Result<Vec<&str>, ScriptError> {
 /// The script of these commands; [`split`] gives them back.
 ///
 /// # Errors
-/// [`ScriptError`], if they are not single commands or too long together.
+/// [`ScriptError`], if one of `commands` is not a single command, or all together are too long.
 pub fn join<'a>(commands: impl IntoIterator<Item = &'a str>) -> Result<String, ScriptError> {
     let mut script = String::new();
     for command in commands {

@@ -1,4 +1,5 @@
-//! Who says that a kernel may be loaded: an Ed25519 signature (RFC 8032) over all that it gets.
+//! Permission to load a kernel: an Ed25519 signature (RFC 8032) over the kernel file and all that
+//! the kernel is given.
 //!
 //! # The file
 //!
@@ -15,18 +16,18 @@
 //! signature 128 hexadecimal digits
 //! ```
 //!
-//! Digests are of files as they lie in the initrd, packed if they are packed. The signature covers
-//! the lines above it as [`Statement::message`] lays them out: every field behind its length, the
-//! first of them a text that no other protocol signs.
+//! Digests are over the files' bytes in the initrd: a packed file is hashed packed. The signature
+//! covers the lines above, encoded by [`Statement::message`]: every field behind its length, the
+//! first field a text that no other protocol signs.
 //!
 //! # An initrd that holds its own signature
 //!
 //! `kexec load` keeps the running initrd by default, and that is where the signature file lies: no
 //! file can hold a signature over itself. So the signed bytes are a beginning of the initrd, exact
 //! and with its length, and what follows may only be plain archives of regular files named `*.sig`.
-//! Initrds may be several archives one after the other, for baton and Linux alike; so signatures are
-//! made last, packed, and put behind. A digest over files in some canonical order would not have
-//! covered modes, devices, links or the order of archives, all of which a next kernel obeys.
+//! Initrds may be several archives one after the other, for baton and Linux alike; so signatures
+//! are made last, packed, and put behind. A digest over files in some canonical order would not
+//! have covered modes, devices, links or the order of archives, all of which a next kernel obeys.
 
 mod error;
 mod key;
@@ -95,7 +96,7 @@ impl fmt::Display for Sum {
 pub struct Asked<'a> {
     /// How the image is read.
     pub kind: Kind,
-    /// The image, as its file has it.
+    /// The image file's bytes, packed or not.
     pub image: &'a [u8],
     /// The initrd.
     pub initrd: Option<&'a [u8]>,
@@ -108,13 +109,13 @@ pub struct Asked<'a> {
 /// What is signed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statement {
-    /// By whom.
+    /// The signer's key.
     pub key: KeyId,
     /// How the image is read.
     pub kind: Kind,
     /// The image.
     pub image: Sum,
-    /// The initrd, or what it begins with.
+    /// The initrd, or a beginning of the initrd.
     pub initrd: Option<Sum>,
     /// The device tree given in place of the running one.
     pub dtb: Option<Sum>,
@@ -135,8 +136,8 @@ impl Statement {
         }
     }
 
-    /// The bytes that are signed: each field behind its length, 64 bits, little endian. A sum is its
-    /// length as such a number and its 32 bytes; `none` is an empty field.
+    /// The bytes that are signed: each field behind its length, 64 bits, little endian. A sum is
+    /// its length as such a number and its 32 bytes; `none` is an empty field.
     pub fn message(&self) -> Vec<u8> {
         let sum = |sum: &Option<Sum>| sum.as_ref().map(Sum::field).unwrap_or_default();
         let fields: [&[u8]; 7] = [
@@ -214,12 +215,13 @@ fn only_signatures(initrd: &[u8], mut at: usize) -> Result<(), Rest> {
 pub struct Signature {
     /// What is signed.
     pub statement: Statement,
-    /// The signature of it.
+    /// The signature over the statement.
     pub signature: [u8; 64],
 }
 
 impl Signature {
-    /// Holds it against what is to be loaded. First who has signed, then what.
+    /// Compares the signature with what is to be loaded: first the key and the Ed25519 check, then
+    /// each signed part.
     ///
     /// # Errors
     /// [`SignatureError::UnknownKey`], [`SignatureError::Forged`], or the part that differs.

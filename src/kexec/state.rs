@@ -14,13 +14,13 @@ use crate::memory::Range;
 /// A kernel that is loaded: its segments are written and claimed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Loaded {
-    /// The path of the file it came from.
+    /// The path of the kernel's file.
     pub name: String,
     /// Its command line.
     pub bootargs: String,
     /// How its file was packed.
     pub packing: Packing,
-    /// Where it is.
+    /// Where each part of the kernel is.
     pub plan: Plan,
     /// The tree that its own was made from.
     pub source_tree: Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Loaded {
     pub guarded: Vec<Range>,
     /// What an initrd that stays in place hashed to.
     pub kept: Option<Digest>,
-    /// Who signed it.
+    /// What the check of the signature said.
     pub signature: Checked,
 }
 

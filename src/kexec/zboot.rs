@@ -1,5 +1,5 @@
-//! The container of a compressed EFI kernel, as newer distributions ship it: a small PE program with
-//! the kernel behind it. Only the container's own header is read, no PE (Linux,
+//! The container of a compressed EFI kernel, the form that newer distributions ship: a small PE
+//! program, followed by the kernel. Only the container's own header is read, no PE (Linux,
 //! `drivers/firmware/efi/libstub/zboot-header.S`).
 //!
 //! | offset | contents |
@@ -22,7 +22,7 @@ const NAME_BYTES: usize = 32;
 pub struct Zboot<'a> {
     /// Where the packed kernel is in the file.
     pub payload: ops::Range<usize>,
-    /// The compression's name, as the header has it.
+    /// The compression's name, as stated in the header.
     pub compression: &'a str,
 }
 

@@ -1,7 +1,8 @@
 //! Zstandard (RFC 8878), unpacked by crate ruzstd.
 //!
-//! The crate allocates as it goes and can't be told that there is no memory, so what it will need is
-//! tried for first. That needs the unpacked size, which packed kernels state.
+//! The crate allocates while it unpacks and has no way to report that an allocation failed, so this
+//! module first tries to allocate as much as the crate will need. That needs the unpacked size,
+//! which packed kernels state.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,18 +10,18 @@ use core::fmt;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Unpacked before the next look at how much it is.
+/// Bytes unpacked between two checks of the total against the limit.
 const STEP: usize = 1 << 20;
 /// What a block may hold, and then some for tables.
 const SLACK: usize = 1 << 20;
-/// What `zstd -22 --ultra` asks for if it does not know the size: the window is not memory that is
-/// used, contents are.
+/// What `zstd -22 --ultra` asks for without knowing the size. The window is only a limit here:
+/// memory is used for contents, not for the window.
 const WINDOW: u64 = 128 << 20;
 
-/// Why it can't be unpacked.
+/// Why a frame can't be unpacked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ZstdError {
-    /// Neither the frame nor what is around it says how large the contents are.
+    /// Neither the frame nor its container states the size of the contents.
     NoSize,
     /// The contents are larger than allowed.
     TooLarge {
@@ -75,7 +76,7 @@ pub fn is_zstd(bytes: &[u8]) -> bool {
 }
 
 /// Unpacks the frame that `input` starts with, to at most `limit` bytes. `stated` is the unpacked
-/// size if what is around the frame has it.
+/// size if the frame's container states one.
 ///
 /// # Errors
 /// [`ZstdError`]; size and, if the frame has one, checksum are verified.
@@ -104,7 +105,7 @@ pub fn unpack(input: &[u8], limit: usize, stated: Option<usize>) -> Result<Vec<u
     Ok(contents)
 }
 
-/// The unpacked size; the frame's own is 0 if it does not say.
+/// The unpacked size; the frame's own is 0 if the frame does not state a size.
 fn size(own: u64, stated: Option<usize>, limit: usize) -> Result<usize, ZstdError> {
     let bytes = match (own, stated) {
         (0, None) => return Err(ZstdError::NoSize),
@@ -120,8 +121,8 @@ fn size(own: u64, stated: Option<usize>, limit: usize) -> Result<usize, ZstdErro
         .ok_or(ZstdError::TooLarge { bytes, limit })
 }
 
-/// Sees whether there is the memory that the decoder will take: a buffer of a power of two, and
-/// beside it first the half as large one before it, then the contents.
+/// Sees whether there is the memory that the decoder will take: a buffer of a power of two, and at
+/// the same time first the previous buffer of half the size, later the contents.
 fn check_memory(size: usize) -> Result<(), ZstdError> {
     let buffer = (size + SLACK).next_power_of_two();
     let none = |_| ZstdError::NoMemory { bytes: size };

@@ -18,7 +18,7 @@ pub enum CrashKind {
 }
 
 impl CrashKind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 6] =
         [Self::Undef, Self::Stack, Self::WriteText, Self::WriteLoaded, Self::Null, Self::Panic];
 

@@ -1,7 +1,7 @@
 //! Devices that interrupt: the real-time clock's alarm, and a block device with reads in flight.
 //!
-//! Neither is needed for anything but to be a source of real interrupts. A machine may have none of
-//! them; then every call says so.
+//! The kernel needs both only as sources of real interrupts. A machine may have neither; then every
+//! call returns that as an error.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,14 +9,14 @@ use core::fmt;
 use super::quiesce::Driver;
 use crate::interrupt::Interrupt;
 
-/// What a machine has, and how it was found.
+/// The devices of a machine, and their state when found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DevicesFound {
     /// Interrupt of the clock's alarm.
     pub alarm: Option<Interrupt>,
     /// Interrupt of the block device.
     pub disk: Option<Interrupt>,
-    /// Devices that somebody before this kernel had left running. They are stopped now.
+    /// Devices that an earlier kernel or firmware left running. These are stopped now.
     pub left_running: u32,
 }
 
@@ -54,7 +54,7 @@ pub struct AlarmCounts {
     pub set: u64,
     /// Alarms whose interrupt was taken.
     pub taken: u64,
-    /// Alarms that were set anew before they rang.
+    /// Alarms that were replaced before ringing.
     pub replaced: u64,
     /// 1 while an alarm is set.
     pub armed: u64,
@@ -80,14 +80,14 @@ pub struct DiskCounts {
     pub zeroes: u64,
     /// Reads that came back and were not good.
     pub failed: u64,
-    /// Reads that were still away when the device was reset: they have not happened.
+    /// Reads still in flight when the device was reset: these have not happened.
     pub dropped: u64,
     /// Reads that are away now.
     pub in_flight: u64,
     /// Interrupts that the device had raised. One may bring nothing: its read came back while the
     /// one before was being served, and was taken by that.
     pub interrupts: u64,
-    /// Interrupts that it had not raised.
+    /// Interrupts that the device had not raised.
     pub spurious: u64,
 }
 
@@ -107,24 +107,25 @@ pub struct DeviceCounts {
     pub disk: DiskCounts,
 }
 
-/// Devices that interrupt. Their interrupts are shared ones: who routes and enables them calls the
-/// `_taken` half from their handler. A line stays high until that has run, so an interrupt that was
-/// masked or routed elsewhere in between is not lost.
+/// Devices that interrupt. Their interrupts are shared ones: the code that routes and enables an
+/// interrupt calls the `_taken` half from the handler. A line stays high until `_taken` has run, so
+/// an interrupt that was masked or routed elsewhere in between is not lost.
 pub trait Devices {
     /// Stops whatever runs, and takes over the devices that have a driver. Boot CPU, once, in
     /// ordinary context, before any other method of this trait; allocates. Not while anything is
     /// timed: every place for a device is looked at.
     fn devices_start(&self) -> DevicesFound;
 
-    /// Lets the alarm ring in so many seconds, 0 as 1; the clock ticks in whole ones, so it may be
-    /// up to one less. An alarm that is set already is replaced. Any CPU, in ordinary context.
+    /// Lets the alarm ring in so many seconds, 0 as 1; the clock ticks in whole seconds, so the
+    /// alarm may ring up to one second earlier. An alarm that is set already is replaced. Any CPU,
+    /// in ordinary context.
     ///
     /// # Errors
-    /// No clock; it rings just now; devices stopped.
+    /// No clock; the alarm rings just now; devices stopped.
     fn alarm(&self, seconds: u32) -> Result<(), DeviceError>;
 
-    /// The alarm's interrupt, handler half: lowers the line and counts. True if it did ring. Any
-    /// CPU, interrupts masked; never allocates.
+    /// The alarm's interrupt, handler half: lowers the line and counts. True if the alarm did ring.
+    /// Any CPU, interrupts masked; never allocates.
     fn alarm_taken(&self) -> bool;
 
     /// Starts one read of a sector and returns how many are in flight now. Any CPU, in ordinary
@@ -135,15 +136,15 @@ pub trait Devices {
     fn disk_submit(&self) -> Result<u32, DeviceError>;
 
     /// The block device's interrupt, handler half: lowers the line, takes back every read that is
-    /// done and checks it. Returns how many. Any CPU, interrupts masked; never allocates, never
-    /// frees.
+    /// done and checks the data. Returns the number of reads taken back. Any CPU, interrupts
+    /// masked; never allocates, never frees.
     fn disk_taken(&self) -> u32;
 
     /// What was done so far. Any CPU, in ordinary context.
     fn device_counts(&self) -> DeviceCounts;
 
-    /// Every driver whose device acts by itself, in the order in which they are stopped for a jump.
-    /// Boot CPU, in ordinary context.
+    /// Every driver whose device acts by itself, in the order of stopping for a jump. Boot CPU, in
+    /// ordinary context.
     fn drivers(&self) -> Vec<&dyn Driver>;
 }
 

@@ -1,5 +1,5 @@
 //! What the kernel, firmware or loader before this one left on this machine beyond what the boot
-//! protocol promises. Everything named here has been turned off by the time that it is read.
+//! protocol promises. Everything named here has been turned off before this can be read.
 
 use alloc::format;
 use alloc::string::String;
@@ -33,7 +33,7 @@ impl Interrupts {
 pub struct Inherited {
     /// Interrupts.
     pub interrupts: Interrupts,
-    /// Redistributors that had LPIs enabled, and let them be turned off.
+    /// Redistributors on which LPIs were enabled and could be turned off.
     pub lpis: u32,
     /// Timers of the boot CPU that were armed.
     pub timers: Vec<&'static str>,
@@ -43,8 +43,8 @@ pub struct Inherited {
     pub debugging: bool,
     /// The console's UART could interrupt.
     pub console: bool,
-    /// Other registers that did not have the value that a reset gives them. Those that are UNKNOWN
-    /// after a reset are not among them: what they hold proves nothing.
+    /// Other registers that did not have the value that a reset gives them. Registers that are
+    /// UNKNOWN after a reset are left out: their values prove nothing.
     pub registers: Vec<(&'static str, u64)>,
 }
 

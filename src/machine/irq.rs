@@ -1,4 +1,4 @@
-//! Shared peripheral interrupts, as the distributor sees them.
+//! Shared peripheral interrupts, as routed by the distributor.
 
 use core::fmt;
 
@@ -11,9 +11,9 @@ use crate::interrupt::{Interrupt, Trigger};
 pub struct Route {
     /// Interrupt number of the architecture (an SPI has 32 and more).
     pub intid: u32,
-    /// The CPU that is to take it.
+    /// The CPU that is to take the interrupt.
     pub to: Target,
-    /// Enabled afterwards, or masked: what arrives while it is masked stays pending.
+    /// Enabled afterwards, or masked: an arrival while masked stays pending.
     pub enable: bool,
 }
 
@@ -22,20 +22,20 @@ pub struct Route {
 pub struct RouteError {
     /// Which interrupt.
     pub intid: u32,
-    /// Where it goes now, if that is a CPU of this machine.
+    /// The present destination, if that is a CPU of this machine.
     pub is: Option<CpuId>,
 }
 
 /// What the distributor says of one interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Status {
-    /// It waits for its CPU.
+    /// The interrupt waits for its CPU.
     pub pending: bool,
-    /// A CPU has acknowledged it and not ended it.
+    /// A CPU has acknowledged the interrupt and not ended it.
     pub active: bool,
-    /// It may be forwarded.
+    /// The interrupt may be forwarded.
     pub enabled: bool,
-    /// How it is configured.
+    /// The configured trigger.
     pub trigger: Trigger,
 }
 
@@ -65,21 +65,21 @@ impl From<RouteError> for StepError {
 
 /// Shared interrupts.
 pub trait Interrupts {
-    /// Makes an interrupt known to the distributor: its priority, and its trigger. It is masked and
-    /// not pending, as it is before its first route and after it was freed: what becomes of one that
-    /// is pending when its trigger changes is not said (IHI 0069 12.9.9). What was set is taken back by
-    /// [`Self::quiesce`]. Boot CPU, in ordinary context; not between the command to jump and the
-    /// jump.
+    /// Makes an interrupt known to the distributor: its priority, and its trigger. The interrupt is
+    /// masked and not pending, as before the first route and after a free: the architecture does
+    /// not define what becomes of an interrupt that is pending when its trigger changes (IHI 0069
+    /// 12.9.9). What was set is taken back by [`Self::quiesce`]. Boot CPU, in ordinary context; not
+    /// between the command to jump and the jump.
     fn configure(&self, interrupt: Interrupt);
 
-    /// Applies all routes of interrupts that are configured in one pass: every one of them disabled, one wait until the distributor
-    /// has taken that, routed, read back, enabled again where asked. What arrives in between stays
-    /// pending. Boot CPU, or a leaving CPU for an interrupt that only it may move. Never from a
-    /// handler.
+    /// Applies all routes of interrupts that are configured in one pass: every one of them
+    /// disabled, one wait until the distributor has done that, then each is routed, read back, and
+    /// enabled again where asked. An interrupt that arrives in between stays pending. Boot CPU, or
+    /// the leaving CPU for an interrupt that only the leaving CPU may move. Never from a handler.
     ///
     /// # Errors
-    /// The first route that did not take; all others are applied, and that one is enabled where it
-    /// was.
+    /// The first route that did not take; all others are applied, and the failed one is enabled
+    /// again on its old CPU.
     fn apply(&self, routes: &[Route]) -> Result<(), RouteError>;
 
     /// The CPU that the distributor routes an interrupt to, read from the hardware; `None` if that
@@ -96,13 +96,13 @@ pub trait Interrupts {
     /// What the distributor says of an interrupt. Any CPU.
     fn status_of(&self, intid: u32) -> Status;
 
-    /// True if the distributor has it as pending.
+    /// True if the interrupt is pending in the distributor.
     fn pending(&self, intid: u32) -> bool {
         self.status_of(intid).pending
     }
 
-    /// One past the last shared interrupt that the distributor says it has. Some take writes for
-    /// others beyond, which then hang in a group that nobody enables.
+    /// One past the last shared interrupt that the distributor reports. Some distributors accept
+    /// writes for interrupts beyond, which then stay in a group that is never enabled.
     fn shared_end(&self) -> u32 {
         1020
     }
@@ -111,13 +111,13 @@ pub trait Interrupts {
     /// go on changing.
     fn private_taken(&self) -> Private;
 
-    /// Redistributors on which an earlier kernel left LPIs enabled that can't be turned off: they
-    /// stay on, and the memory of their tables stays reserved (IHI 0069 5.1).
+    /// Redistributors on which an earlier kernel left LPIs enabled that can't be turned off: these
+    /// LPIs stay on, and the memory of their tables stays reserved (IHI 0069 5.1).
     fn lpis_left_on(&self) -> usize;
 
-    /// Leaves nothing that could interrupt the next kernel, and all as after power-on: the last acts
-    /// of console, timer and interrupt controller, the boot CPU's registers. Devices that act by
-    /// themselves have stopped before ([`Driver`](super::quiesce::Driver)). Boot CPU, last act before
-    /// the jump. Can't fail: what does not settle in time is left as it is.
+    /// Leaves nothing that could interrupt the next kernel, and all as after power-on: the last
+    /// acts of console, timer and interrupt controller, the boot CPU's registers. Devices that act
+    /// on their own have been stopped before ([`Driver`](super::quiesce::Driver)). Boot CPU, last
+    /// act before the jump. Can't fail: a part that does not settle in time is left so.
     fn quiesce(&self);
 }

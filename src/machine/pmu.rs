@@ -34,7 +34,7 @@ pub enum PmuReg {
 }
 
 impl PmuReg {
-    /// All of them.
+    /// Every register.
     pub const ALL: [Self; 13] = [
         Self::Control,
         Self::CountersOn,
@@ -56,12 +56,12 @@ impl PmuReg {
 /// description gives a DSU PMU; the caller holds the cluster's lock, since the registers belong to
 /// all its CPUs and [`PmuReg::Select`] is one register.
 pub trait ClusterPmu {
-    /// MRS, behind an ISB: nothing is read before what comes before it.
+    /// MRS, behind an ISB: the read is not ahead of earlier instructions.
     fn pmu_read(&self, register: PmuReg) -> u64;
 
     /// MSR, and an ISB: what follows sees its effect.
     fn pmu_write(&self, register: PmuReg, value: u64);
 
-    /// True if this CPU has no such registers and the kernel emulates them.
+    /// True if this CPU has no such registers and the kernel emulates accesses.
     fn pmu_emulated(&self) -> bool;
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What PSCI answers when it does not answer SUCCESS (DEN0022, table 6).
+/// The return codes of PSCI other than SUCCESS (DEN0022, table 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PsciError {
     /// -1

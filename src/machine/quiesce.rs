@@ -1,12 +1,13 @@
-//! How drivers stop for the jump. There are two kinds, and each driver of a board is one of them.
+//! How drivers stop for the jump. There are two kinds, and each driver of a board is of one kind.
 //!
-//! - What acts by itself, that is interrupts on its own or reads and writes memory, is a [`Driver`].
-//!   It is stopped while everything can still be taken back, and may refuse.
+//! - A device that acts on its own, that is interrupts or reads and writes memory unasked, has a
+//!   [`Driver`]. The driver stops the device while the jump can still be called off, and may
+//!   refuse.
 //! - What the kernel needs to the end, such as the console and the interrupt controller, has a
 //!   [`LastAct`], which can't fail.
 //!
-//! Neither trait has a method that need not be written, and the board takes its devices apart field
-//! by field to list them: one that is added without a way to stop does not compile.
+//! Neither trait has default methods, and the board destructures its devices field by field to list
+//! the drivers: a device added without a way to stop does not compile.
 
 use alloc::format;
 use alloc::string::String;
@@ -14,42 +15,45 @@ use alloc::vec::Vec;
 
 use super::Clock;
 
-/// Why a device does not stop, or does not start again; complete in a sentence that its name begins.
+/// Why a device does not stop, or does not start again; complete in a sentence that its name
+/// begins.
 pub type Reason = &'static str;
 
-/// A driver whose device acts by itself.
+/// A driver whose device acts on its own.
 pub trait Driver {
     /// For people.
     fn name(&self) -> &'static str;
 
-    /// Stops the device: when this returns `Ok`, it does not interrupt any more, and neither reads
-    /// nor writes memory, until [`Driver::resume`]. What it was asked to do before gets
-    /// [`DEVICE_DRAIN_MS`](crate::config::DEVICE_DRAIN_MS); sleeps meanwhile. Boot CPU, in ordinary
-    /// context, other CPUs may be up.
+    /// Stops the device: when this returns `Ok`, the device does not interrupt, and neither reads
+    /// nor writes memory, until [`Driver::resume`]. Requests made before get
+    /// [`DEVICE_DRAIN_MS`](crate::config::DEVICE_DRAIN_MS); to finish, during which this CPU
+    /// sleeps. Boot CPU, in ordinary context, other CPUs may be up.
     ///
     /// # Errors
-    /// Why it does not stop. It may be half stopped: [`Driver::resume`] puts that right.
+    /// Why the device does not stop. The device may be half stopped: [`Driver::resume`] puts that
+    /// right.
     fn quiesce(&self, clock: &dyn Clock) -> Result<(), Reason>;
 
-    /// Goes on where [`Driver::quiesce`] stopped it; nothing if it was not stopped. Boot CPU, in
-    /// ordinary context.
+    /// Lets the device go on where [`Driver::quiesce`] stopped; does nothing to a device that was
+    /// not stopped. Boot CPU, in ordinary context.
     ///
     /// # Errors
-    /// Why it does not work any more.
+    /// Why the device does not work any more.
     fn resume(&self) -> Result<(), Reason>;
 }
 
 /// A driver that is needed until nothing can go wrong any more.
 pub trait LastAct {
-    /// Leaves what it drives as it is after power-on. Boot CPU, all others off; after the point of
-    /// no return, so this never allocates, prints or fails. What does not settle in time is left.
+    /// Puts the device into its state after power-on. Boot CPU, all others off; after the point of
+    /// no return, so this never allocates, prints or fails. A part that does not settle in time is
+    /// left so.
     fn leave(&self);
 }
 
-/// Stops all of them, in order.
+/// Stops all devices, in order.
 ///
 /// # Errors
-/// The first one that does not stop, and why. Those before it are stopped.
+/// The first device that does not stop, and why. The devices before that one are stopped.
 pub fn quiesce_all(drivers: &[&dyn Driver], clock: &dyn Clock) -> Result<(), String> {
     let stop = |driver: &&dyn Driver| {
         driver.quiesce(clock).map_err(|why| format!("{} {why}", driver.name()))
@@ -57,7 +61,7 @@ pub fn quiesce_all(drivers: &[&dyn Driver], clock: &dyn Clock) -> Result<(), Str
     drivers.iter().try_for_each(stop)
 }
 
-/// Lets all of them go on, the last one first; says which do not, and why.
+/// Lets all devices go on, the last one first; returns those that fail, and why.
 pub fn resume_all(drivers: &[&dyn Driver]) -> Vec<String> {
     let resume =
         |driver: &&dyn Driver| driver.resume().err().map(|why| format!("{} {why}", driver.name()));

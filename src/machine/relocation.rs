@@ -6,9 +6,9 @@ use crate::memory::Range;
 /// else of the layout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Relocation {
-    /// Where it waits: all of its `image_size`.
+    /// Where the kernel waits until the jump: all of its `image_size`.
     pub from: Range,
-    /// Where it runs.
+    /// Where the kernel runs.
     pub to: Range,
     /// [`COPIER_BYTES`](crate::config::COPIER_BYTES) for the code that copies, and its page tables.
     pub work: Range,

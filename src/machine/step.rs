@@ -10,7 +10,7 @@ pub enum StepError {
     Injected = 1,
     /// No memory for stacks or per-CPU area.
     NoMemory,
-    /// The step before it, which it needs, was not run.
+    /// An earlier step, on which this step depends, was not run.
     NotPrepared,
     /// No redistributor frame has this CPU's affinity.
     NoRedistributor,
@@ -33,7 +33,7 @@ pub enum StepError {
 }
 
 impl StepError {
-    /// All of them.
+    /// Every error.
     pub const ALL: [Self; 12] = [
         Self::Injected,
         Self::NoMemory,

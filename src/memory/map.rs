@@ -1,8 +1,8 @@
-//! Who uses which physical memory. Every page of RAM has exactly one owner; what is not listed here
-//! is not RAM.
+//! The owner of every page of physical memory. Every page of RAM has exactly one owner; an address
+//! that no region covers is not RAM.
 //!
 //! Regions are kept in address order, and neighbours with the same owner are one region. So a range
-//! can be given back in other pieces than it was taken in.
+//! may be freed in other pieces than those claimed.
 
 mod error;
 #[cfg(all(test, not(loom)))]
@@ -16,10 +16,10 @@ pub use error::MapError;
 use super::Range;
 use crate::config::PAGE;
 
-/// Who uses a page.
+/// The owner of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
-    /// Nobody.
+    /// No owner.
     Free,
     /// Reserved by the device tree; not ours.
     Firmware,
@@ -46,7 +46,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// True if nobody needs it any more once the running kernel is left.
+    /// True if the memory is not needed any more once the running kernel has jumped.
     pub const fn ends_with_kernel(self) -> bool {
         match self {
             Self::Firmware | Self::Trace | Self::Quarantine | Self::Segment => false,
@@ -61,7 +61,7 @@ impl Owner {
         }
     }
 
-    /// The owner's name as the console prints it.
+    /// The owner's name as printed on the console.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Free => "free",
@@ -89,9 +89,9 @@ impl fmt::Display for Owner {
 /// Neighbouring pages that have one owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Region {
-    /// Where they are.
+    /// The pages of the region.
     pub range: Range,
-    /// Whose they are.
+    /// Their owner.
     pub owner: Owner,
 }
 
@@ -111,8 +111,8 @@ pub struct Map {
 }
 
 impl Map {
-    /// All of `ram` is free. The ranges may come in any order and may overlap; pages that they cover
-    /// only in part are left out.
+    /// All of `ram` is free. The ranges may come in any order and may overlap; pages that are
+    /// covered only in part are left out.
     pub fn new(ram: &[Range]) -> Self {
         let mut ram: Vec<Range> = ram.iter().copied().filter(|r| !r.is_empty()).collect();
         ram.sort_unstable();
@@ -133,7 +133,7 @@ impl Map {
     /// Gives the pages that `range` touches to `owner`.
     ///
     /// # Errors
-    /// [`MapError::NotRam`] or [`MapError::InUse`] unless all of them are RAM and free.
+    /// [`MapError::NotRam`] or [`MapError::InUse`] unless all pages are RAM and free.
     pub fn claim(&mut self, range: Range, owner: Owner) -> Result<(), MapError> {
         let range = pages(range)?;
         self.require(range, Owner::Free)?;
@@ -141,8 +141,8 @@ impl Map {
         Ok(())
     }
 
-    /// Keeps everybody off the free pages that `range` touches: a reservation by firmware. What is
-    /// no RAM or has an owner already is passed over, so reservations may overlap anything.
+    /// Gives the free pages that `range` touches to [`Owner::Firmware`]: a reservation. Pages that
+    /// are no RAM or have an owner already are skipped, so reservations may overlap anything.
     pub fn reserve(&mut self, range: Range) {
         let end = range.end.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
         let range = Range::new(range.start & !(PAGE - 1), end);
@@ -152,8 +152,8 @@ impl Map {
         }
     }
 
-    /// Finds whole free pages and gives them to `owner`. `size` is rounded up to pages, `align` is a
-    /// power of two (a page at least), and the end does not go above `below`.
+    /// Finds free pages, whole and contiguous, and gives these to `owner`. `size` is rounded up to
+    /// pages, `align` is a power of two (a page at least), and the end does not go above `below`.
     ///
     /// # Errors
     /// [`MapError::NoRoom`] if no free range fits, [`MapError::BadSize`] if none ever could.
@@ -182,10 +182,10 @@ impl Map {
         Ok(found)
     }
 
-    /// Makes the pages that `range` touches free again, whoever had them.
+    /// Makes the pages that `range` touches free again, whatever their owner.
     ///
     /// # Errors
-    /// [`MapError::AlreadyFree`] if one of them is free, [`MapError::NotRam`] if one is no RAM.
+    /// [`MapError::AlreadyFree`] if a page is free already, [`MapError::NotRam`] if one is no RAM.
     pub fn free(&mut self, range: Range) -> Result<(), MapError> {
         let range = pages(range)?;
         let free = self.parts(range)?.find(|part| part.owner == Owner::Free);
@@ -211,7 +211,7 @@ impl Map {
         }
     }
 
-    /// Who has the page of this address; `None` if it is no RAM.
+    /// The owner of the page at this address; `None` outside RAM.
     pub fn owner_of(&self, address: u64) -> Option<Owner> {
         let after = self.regions.partition_point(|region| region.range.end <= address);
         self.regions.get(after).filter(|region| region.range.contains(address)).map(|r| r.owner)
@@ -242,7 +242,7 @@ impl Map {
         self.regions().map(|region| region.range.size()).sum()
     }
 
-    /// The regions that make up `range`, cut to it.
+    /// The regions that make up `range`, cut at its ends.
     fn parts(&self, range: Range) -> Result<impl Iterator<Item = Region>, MapError> {
         let parts = self
             .regions()
@@ -269,7 +269,8 @@ impl Map {
     }
 }
 
-/// Adds a region behind the others and joins it to the last one where they touch.
+/// Adds a region behind the others; one that touches the last region of the same owner is joined to
+/// that region.
 fn push(regions: &mut Vec<Region>, range: Range, owner: Owner) {
     if range.is_empty() {
         return;

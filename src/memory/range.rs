@@ -7,7 +7,7 @@ use core::fmt;
 pub struct Range {
     /// First address.
     pub start: u64,
-    /// First address after it.
+    /// First address after the range.
     pub end: u64,
 }
 
@@ -25,22 +25,22 @@ impl Range {
         }
     }
 
-    /// Bytes in it.
+    /// Number of bytes.
     pub const fn size(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 
-    /// True if no address is in it.
+    /// True if the range holds no address.
     pub const fn is_empty(&self) -> bool {
         self.start >= self.end
     }
 
-    /// True if the address is in it.
+    /// True if the address is in the range.
     pub const fn contains(&self, address: u64) -> bool {
         self.start <= address && address < self.end
     }
 
-    /// True if every address of `other` is in it.
+    /// True if every address of `other` is in this range.
     pub const fn covers(&self, other: &Self) -> bool {
         other.is_empty() || (self.start <= other.start && other.end <= self.end)
     }
@@ -59,8 +59,8 @@ impl Range {
         Self { start, end: self.end & !(align - 1) }
     }
 
-    /// The smallest range of whole multiples of `align` (a power of two) around it; `None` if that
-    /// does not fit in 64 bits.
+    /// The smallest range of whole multiples of `align` (a power of two) around this range; `None`
+    /// if that does not fit in 64 bits.
     pub const fn grow_to(&self, align: u64) -> Option<Self> {
         match self.end.checked_add(align - 1) {
             Some(end) => Some(Self { start: self.start & !(align - 1), end: end & !(align - 1) }),

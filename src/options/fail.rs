@@ -21,7 +21,7 @@ pub struct FailSpec {
     pub cpu: Option<CpuId>,
     /// Only in this direction; `None`: in both.
     pub dir: Option<Dir>,
-    /// How often it fails, counted over all CPUs; at least 1, and 1 if not given.
+    /// How often the step fails, counted over all CPUs; at least 1, and 1 if not given.
     pub times: u32,
 }
 
@@ -80,7 +80,8 @@ enum Place {
 }
 
 impl FailSpec {
-    /// Takes a field at the first place from `place` on that it fits; says what may follow.
+    /// Takes a field at the first place from `place` on that the field fits; returns what may
+    /// follow.
     fn take(&mut self, field: &str, place: Place) -> Option<Place> {
         let dir = direction(field);
         match place {

@@ -7,12 +7,12 @@ use core::str::FromStr;
 pub use crate::report::{BringupPolicy, TeardownMode};
 use crate::trace::Named;
 
-/// A word that is none of the names it could be.
+/// A word that is none of the names allowed here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NameError {
     /// The word.
     pub word: String,
-    /// The names it could have been, for people.
+    /// The names allowed, for people.
     pub names: &'static str,
 }
 

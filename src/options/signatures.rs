@@ -6,11 +6,11 @@ use core::str::FromStr;
 
 use super::NameError;
 
-/// What is done about the signature of a kernel that is to be loaded. Set by the command line alone:
-/// nothing changes it while the kernel runs.
+/// What is done about the signature of a kernel that is to be loaded. Set by the command line
+/// alone: nothing changes it while the kernel runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Signatures {
-    /// Nobody looks at it.
+    /// The signature is not checked.
     #[default]
     Off,
     /// One that is there has to be good; to have none, or one by an unknown key, costs a warning.
@@ -20,7 +20,7 @@ pub enum Signatures {
 }
 
 impl Signatures {
-    /// All of them.
+    /// Every mode.
     pub const ALL: [Self; 3] = [Self::Off, Self::Check, Self::Enforce];
 
     /// `off`, `check` or `enforce`.

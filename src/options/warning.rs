@@ -8,28 +8,28 @@ use core::fmt;
 pub enum Warning {
     /// No option of this kernel; often one of another kernel's (`console=`, `root=`, `quiet`).
     Unknown {
-        /// The word as it stands on the command line.
+        /// The word on the command line.
         word: String,
         /// The option that was perhaps meant.
         nearest: Option<&'static str>,
     },
-    /// An option of this kernel with a value that it cannot have.
+    /// An option of this kernel with a value that is not allowed.
     Malformed {
-        /// The word as it stands on the command line.
+        /// The word on the command line.
         word: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         why: String,
     },
-    /// A malformed `kexec.sig=`, taken for the strictest value that it can have.
+    /// A malformed `kexec.sig=`, taken for the strictest value.
     Enforced {
-        /// The word as it stands on the command line.
+        /// The word on the command line.
         word: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         why: String,
     },
     /// An option that this version knows by name only.
     NotAvailable {
-        /// The word as it stands on the command line.
+        /// The word on the command line.
         word: String,
     },
 }

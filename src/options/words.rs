@@ -1,8 +1,8 @@
 //! Splits a command line into words, with the quoting rules of Linux: a `"` anywhere opens or
-//! closes a stretch in which white space does not separate, there are no escapes, and quotes
-//! around a value or around the whole word are not part of it.
+//! closes a stretch in which white space does not separate, there are no escapes, and quotes around
+//! a value or around the whole word are not part of the word.
 
-/// One word and where it stands.
+/// One word and its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Word<'a> {
     /// Byte offset in the command line.
@@ -11,7 +11,7 @@ pub struct Word<'a> {
     pub whole: &'a str,
     /// What stands before the first `=`.
     pub key: &'a str,
-    /// What stands after it, without the quotes around it; `None` if there is no `=`.
+    /// What stands after that `=`, without surrounding quotes; `None` if there is no `=`.
     pub value: Option<&'a str>,
 }
 

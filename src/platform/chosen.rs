@@ -68,7 +68,7 @@ fn handover(node: Node<'_>, warnings: &mut Warnings) -> Option<Range> {
     range
 }
 
-/// Keeps a range only if it is whole in RAM.
+/// Keeps a range only if all of the range is RAM.
 fn in_ram(
     what: &str,
     range: Option<Range>,

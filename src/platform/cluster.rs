@@ -16,7 +16,8 @@ use crate::interrupt::Interrupt;
 /// CPUs that one unit can have (Arm DSU TRM, section "Cluster configurations").
 pub const MAX_CLUSTER_CPUS: usize = 8;
 
-/// Property of a unit's node whose registers the kernel is to emulate: a simulator's cores lack them.
+/// Property of a unit's node whose registers the kernel is to emulate: a simulator's cores lack
+/// them.
 const EMULATE: &str = "baton,emulate";
 
 /// Interrupts that the distributor can route one by one (IHI 0069 2.2).
@@ -31,8 +32,9 @@ pub struct Cluster {
     pub interrupt: Interrupt,
     /// The node's name.
     pub name: String,
-    /// True if the tree asks this kernel to stand in for the registers, by `baton,emulate`: the cores
-    /// have none. Without it an access that they don't know is a fault like any other.
+    /// True if the tree asks this kernel to stand in for the registers, by `baton,emulate`: the
+    /// cores have none. Without the property an access to a register that the core lacks is a fault
+    /// like any other.
     pub emulate: bool,
 }
 

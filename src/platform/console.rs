@@ -60,7 +60,7 @@ fn named<'t>(tree: &'t Tree<'t>, path: &str) -> Result<Node<'t>, String> {
     }
 }
 
-/// A full path, or an alias with more path after it.
+/// A full path, or an alias followed by more path.
 fn resolve<'t>(tree: &'t Tree<'t>, path: &str) -> Option<Node<'t>> {
     if path.starts_with('/') {
         return tree.find(path);

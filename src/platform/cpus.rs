@@ -47,7 +47,7 @@ fn is_cpu(node: Node<'_>) -> bool {
     is_cpu && node.is_available()
 }
 
-/// The CPU's affinity, or why it cannot be used.
+/// The CPU's affinity, or why the CPU cannot be used.
 fn usable(
     node: Node<'_>,
     boot: Mpidr,

@@ -8,7 +8,7 @@ use crate::cpu::Topology;
 use crate::interrupt::Interrupt;
 use crate::memory::Range;
 
-/// What the machine consists of, as far as the kernel uses it.
+/// What the machine consists of, as far as the kernel uses that.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// Name of the machine.
@@ -53,7 +53,7 @@ pub struct Reserved {
     pub range: Range,
     /// The node's name, or `/memreserve/` for an entry of the memory reservation block.
     pub name: String,
-    /// True if it may not even be mapped.
+    /// True if the range may not even be mapped.
     pub no_map: bool,
 }
 
@@ -78,7 +78,7 @@ pub enum PsciVersion {
 /// The firmware interface that starts and stops CPUs (Arm DEN 0022).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Psci {
-    /// How it is called.
+    /// How firmware is called.
     pub conduit: Conduit,
     /// What the tree promises.
     pub version: PsciVersion,
@@ -100,7 +100,7 @@ pub enum Gic {
         distributor: Range,
         /// Regions of GICR frames; at least one, none empty.
         redistributors: Vec<Range>,
-        /// Bytes from one CPU's frames to the next, if not as the architecture lays them out.
+        /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
     },
 }
@@ -121,7 +121,7 @@ pub struct Timer {
 pub enum Uart {
     /// Arm PL011.
     Pl011,
-    /// The subset of it that the Arm server base system architecture asks for: the speed is
+    /// The subset of a PL011 that the Arm server base system architecture asks for: the speed is
     /// fixed.
     Sbsa,
 }
@@ -134,7 +134,7 @@ pub struct Console {
     /// Its interrupt; `None` if the tree does not give one that can be used: the
     /// console must then be polled.
     pub interrupt: Option<Interrupt>,
-    /// Which UART it is.
+    /// The kind of UART.
     pub uart: Uart,
 }
 

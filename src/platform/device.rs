@@ -1,6 +1,6 @@
 //! Devices with registers and one shared interrupt: the PL031 real-time clock and virtio-mmio
 //! (Linux `Documentation/devicetree/bindings/rtc/arm,pl031.yaml` and `virtio/mmio.yaml`). Nothing
-//! depends on them, so one that makes no sense is left out.
+//! depends on these devices, so a device that makes no sense is left out.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -61,13 +61,13 @@ fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result
     Ok(Device { base, interrupt, name: node.name() })
 }
 
-/// The first of a node's ranges, if it can hold `least` bytes of registers.
+/// The first of a node's ranges, if large enough for `least` bytes of registers.
 pub(super) fn registers(node: Node<'_>, memory: &[Range], least: u64) -> Result<Range, String> {
     let base = region(node, 0).map_err(|why| why.to_string())?;
     if base.size() < least || !base.start.is_multiple_of(4) {
         return Err(format!("{base} can't hold its registers, {least:#x} bytes and aligned"));
     }
-    // It is mapped in whole pages, as registers: RAM may not be.
+    // The range is mapped in whole pages, as device memory: RAM may not be mapped so.
     let pages = base.grow_to(PAGE).ok_or_else(|| format!("{base} is no range of pages"))?;
     if memory.iter().any(|ram| ram.overlaps(&pages)) {
         return Err(format!("{base} is in RAM"));

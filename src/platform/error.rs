@@ -9,7 +9,7 @@ use crate::fdt::{AddressError, FdtError};
 /// What the device tree lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PlatformError {
-    /// It is not well-formed.
+    /// The tree is not well-formed.
     Fdt(FdtError),
     /// No memory node has a range that can be used.
     NoMemory,
@@ -17,7 +17,7 @@ pub enum PlatformError {
     Reserved {
         /// The node.
         node: String,
-        /// What is wrong with it.
+        /// What is wrong with the reservation.
         why: AddressError,
     },
     /// No node has PSCI.
@@ -32,7 +32,7 @@ pub enum PlatformError {
     Gic {
         /// The node.
         node: String,
-        /// What is wrong with it.
+        /// What is wrong with the node's addresses.
         why: AddressError,
     },
     /// There is no generic timer.

@@ -24,7 +24,8 @@ fn plain(node: Node<'_>, gic: Node<'_>) -> Vec<Option<Interrupt>> {
     specifiers.map(|s| goes_to_gic.then(|| interrupt(s)).flatten()).collect()
 }
 
-/// The node to which a node's `interrupts` go: named by it or by the nearest node around it.
+/// The node to which a node's `interrupts` go: named by `interrupt-parent` of the node or of the
+/// nearest node above.
 fn interrupt_parent(node: Node<'_>) -> Option<Node<'_>> {
     let phandle = node.upwards().find_map(|n| n.u32("interrupt-parent"))?;
     node.tree().by_phandle(phandle)
@@ -45,7 +46,7 @@ fn extended(node: Node<'_>, mut list: &[u8], gic: Node<'_>) -> Vec<Option<Interr
     found
 }
 
-/// `#interrupt-cells` of a controller, if it is a number that makes sense.
+/// `#interrupt-cells` of a controller, if within 1 to 16.
 fn specifier_cells(controller: Node<'_>) -> Option<usize> {
     controller.u32("#interrupt-cells").filter(|n| (1..=16).contains(n)).map(|n| n as usize)
 }
@@ -66,9 +67,9 @@ fn interrupt(specifier: &[u8]) -> Option<Interrupt> {
     (number < count).then(|| Interrupt { intid: first + number, trigger })
 }
 
-/// The trigger of a specifier's flags. Bits 3 to 0 say it: 1 is a rising edge, 2 a falling one, 4 a
-/// high level, 8 a low one. A GIC knows edge and level only, so what is between the device and the
-/// GIC has to turn falling and low round. Bits above say something else (8 to 15 are the CPUs of a
+/// The trigger of a specifier's flags. Bits 3 to 0: 1 is a rising edge, 2 a falling one, 4 a high
+/// level, 8 a low one. A GIC knows edge and level only, so what is between the device and the GIC
+/// has to turn falling and low round. Bits above say something else (8 to 15 are the CPUs of a
 /// private interrupt of a GICv2). Where none of the four is set, or edge and level are, nothing has
 /// been said that could be relied on: level, so that a line that is up is not overlooked.
 fn trigger(flags: u32) -> Trigger {

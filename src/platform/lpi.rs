@@ -1,9 +1,10 @@
 //! Tables that redistributors write on their own, because an earlier kernel left LPIs enabled.
 //!
 //! Whether EnableLPIs can be cleared again is up to the implementation, which may say so in
-//! GICR_CTLR.CES, and the addresses of the tables may not change while it is set (IHI 0069 5.1,
-//! GICR_CTLR). Where it can be, LPIs have been turned off and nothing is kept. Elsewhere both stay as
-//! they are, and the memory is kept, by this kernel and by those after it.
+//! GICR_CTLR.CES, and the addresses of the tables may not change while the bit is set (IHI 0069
+//! 5.1, GICR_CTLR). Where the bit can be cleared, LPIs have been turned off and nothing is kept.
+//! Elsewhere bit and tables stay unchanged, and the memory is kept, by this kernel and all later
+//! ones.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -18,8 +19,8 @@ const PENDING_ADDRESS: u64 = ADDRESS & !0xffff;
 /// The lowest LPI; fewer identifier bits than this takes mean that there is no table.
 const FIRST_BITS: u32 = 13;
 
-/// Linux gives each table whole multiples of so much, and takes tables that it finds for its own
-/// only if all of that is reserved; else it says that memory is corrupted.
+/// Linux gives each table whole multiples of so much, and reuses tables found at boot only if all
+/// of that is reserved; otherwise Linux reports corrupted memory.
 const GRANULE: u64 = 0x10000;
 
 /// What the tables' reservations are called.

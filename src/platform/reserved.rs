@@ -36,7 +36,7 @@ pub(super) fn reserved(
     Ok(all)
 }
 
-/// The node's ranges. Without cells for sizes they would all be empty, and nothing reserved.
+/// The node's ranges. Without cells for sizes all ranges would be empty, and nothing reserved.
 fn windows(node: Node<'_>) -> Result<Vec<Window>, AddressError> {
     let windows = reg(node)?;
     match node.parent() {
@@ -53,7 +53,7 @@ fn add(all: &mut Vec<Reserved>, range: Range, name: String, no_map: bool) {
     }
 }
 
-/// The range of a window, as far as it lies in the address space.
+/// The range of a window, as far as inside the address space.
 fn cut(name: &str, window: Window, warnings: &mut Warnings) -> Range {
     let end = window.address.saturating_add(window.size);
     if end > ADDRESS_END {

@@ -7,7 +7,7 @@ use super::{PlatformError, Timer, Warnings, warn};
 use crate::fdt::Node;
 use crate::interrupt::Interrupt;
 
-/// Names in `interrupt-names`, in the order that holds without them.
+/// Names in `interrupt-names`, in the order of the interrupts where the property is missing.
 const NAMES: [&str; 5] = ["sec-phys", "phys", "virt", "hyp-phys", "hyp-virt"];
 
 pub(super) fn timer(

@@ -36,14 +36,14 @@ impl Spread {
 pub struct Cost {
     /// Spans: CPUs, or, of a step that acts once for all, calls.
     pub count: usize,
-    /// How long they took.
+    /// Lengths of the spans.
     pub spread: Spread,
     /// Sum.
     pub sum: u64,
 }
 
 impl Cost {
-    /// Of the spans of one thing, out of spans of several; `None` if there are none of it. A span
+    /// The cost of one thing, out of spans of several; `None` if the thing has no span. A span
     /// whose end lies before its begin has no length.
     pub fn among<T: PartialEq>(
         spans: impl IntoIterator<Item = (T, Range<u64>)>,

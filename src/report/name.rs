@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::trace::Named;
 
-/// A value by its name. In a record it is the name alone, known or not: a host tool reads what
-/// another version's kernel writes, and writes it again as it was.
+/// A value by its name. A record holds just the name, known or not: a host tool reads the records
+/// of another version's kernel, and writes them again unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name<T> {
     /// One of the list.

@@ -73,7 +73,7 @@ pub struct CpuFailure {
     pub cpu: u32,
     /// Hardware affinity.
     pub mpidr: u64,
-    /// The last mark it reached.
+    /// The last mark that the CPU reached.
     pub mark: Name<Mark>,
     /// Why, in words.
     pub why: String,
@@ -135,7 +135,7 @@ pub struct Teardown {
     /// CPUs that did not leave.
     pub stuck: Vec<CpuFailure>,
     /// What failed where that changes nothing any more: dying steps, work for the dead, a grace
-    /// period that took too long. Empty at kexec, where the kernel that leaves says it.
+    /// period that took too long. Empty at kexec, where the old kernel prints that.
     #[serde(default)]
     pub noted: Vec<CpuFailure>,
     /// Steps that ran on one CPU at a time. Empty at kexec.
@@ -152,9 +152,9 @@ pub struct Teardown {
 pub struct Kexec {
     /// Kexecs behind this kernel.
     pub generation: u32,
-    /// Who jumped, for example `baton 0.1.0`.
+    /// The kernel that jumped, for example `baton 0.1.0`.
     pub from: String,
-    /// Who was jumped to.
+    /// The kernel that was entered.
     pub to: String,
     /// How the CPUs were taken down: serial or parallel.
     pub teardown: Name<TeardownMode>,
@@ -165,7 +165,7 @@ pub struct Kexec {
     pub copy_ns: u64,
     /// `kexec exec` accepted until the last counter read before the jump.
     pub exec_to_jump_ns: u64,
-    /// Of that, hashing again what was loaded; absent if nobody asked for it.
+    /// Of that, hashing again what was loaded; absent if not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_ns: Option<u64>,
     /// Last counter read of the old kernel until the first of the new one.
@@ -196,9 +196,9 @@ pub struct Panic {
     /// Source line or address.
     #[serde(rename = "where")]
     pub place: String,
-    /// Logical number of the CPU, if it knows it.
+    /// Logical number of the CPU, if known.
     pub cpu: Option<u32>,
-    /// The mark of that CPU; `-` if it has none yet.
+    /// The mark of that CPU; `-` before the first mark.
     pub mark: Name<Mark>,
 }
 
@@ -218,11 +218,11 @@ pub struct Cycle {
 pub struct Floor {
     /// CPUs that were turned on and off, the boot CPU not counted.
     pub cpus: u32,
-    /// How they were: serial, parallel or another of the payload's modes.
+    /// How the CPUs were turned on and off: serial, parallel or another of the payload's modes.
     pub mode: Name<FloorMode>,
     /// False the first time in this boot, true after.
     pub warm: bool,
-    /// First CPU_ON until the last CPU said that it is alive.
+    /// First CPU_ON until the last CPU reported alive.
     pub up_ns: u64,
     /// Word to leave given until AFFINITY_INFO said OFF for all.
     pub off_ns: u64,
@@ -233,7 +233,7 @@ pub struct Floor {
 pub struct Torture {
     /// hotplug, rcu, irq, pmu or all.
     pub kind: Name<TortureKind>,
-    /// How long it was to take.
+    /// How long the trial was to take.
     pub seconds: u32,
     /// What its choices came from.
     pub seed: u64,
@@ -245,7 +245,7 @@ pub struct Torture {
     pub handled: u64,
     /// Read sides.
     pub reads: u64,
-    /// Times that what they read was replaced.
+    /// How often the value was replaced.
     pub updates: u64,
     /// Callbacks that ran.
     pub callbacks: u64,

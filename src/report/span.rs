@@ -18,7 +18,7 @@ pub struct Step {
     pub begin_ns: u64,
     /// Counter at its end.
     pub end_ns: u64,
-    /// Kexecs behind the kernel that ran it.
+    /// Kexecs behind the kernel that ran the step.
     pub generation: u32,
 }
 
@@ -31,9 +31,9 @@ pub struct MarkAt {
     pub mark: Name<Mark>,
     /// up or down.
     pub dir: Name<Dir>,
-    /// Counter when it was reached.
+    /// Counter when the mark was reached.
     pub at_ns: u64,
-    /// Kexecs behind the kernel that recorded it.
+    /// Kexecs behind the recording kernel.
     pub generation: u32,
 }
 
@@ -50,6 +50,6 @@ pub struct PhaseSpan {
     pub begin_ns: u64,
     /// Counter at its end.
     pub end_ns: u64,
-    /// Kexecs behind the kernel that recorded it.
+    /// Kexecs behind the recording kernel.
     pub generation: u32,
 }

@@ -1,4 +1,4 @@
-//! The closed lists of words that only records and the commands behind them use.
+//! The closed lists of words that only records and their commands use.
 
 use crate::trace::named;
 
@@ -6,12 +6,12 @@ named! {
     /// How CPUs are brought up.
     #[derive(Default)]
     BringupPolicy {
-        /// The boot CPU kicks one CPU and waits for it before it kicks the next.
+        /// The boot CPU kicks one CPU and waits for that CPU before kicking the next.
         Serial = "serial",
         /// The boot CPU kicks all CPUs and then waits for all.
         #[default]
         Parallel = "parallel",
-        /// Each CPU that is up kicks more of them.
+        /// Each CPU that is up kicks more CPUs.
         Fanout = "fanout",
     }
 }
@@ -75,7 +75,7 @@ named! {
         Irq = "irq",
         /// And the clusters' monitors.
         Pmu = "pmu",
-        /// All of it.
+        /// All of these.
         All = "all",
     }
 }

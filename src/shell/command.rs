@@ -1,5 +1,5 @@
-//! The console's commands, as values. What the user left open is `None`: the default is for the
-//! one who carries the command out.
+//! The console's commands, as values. What the user left open is `None`: the code that carries the
+//! command out chooses the default.
 
 use alloc::string::String;
 use core::fmt;
@@ -13,7 +13,7 @@ use crate::torture;
 /// One command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Explain the commands, or the one with this name (or those that begin with it).
+    /// Explain all commands, or the command of this name (or all that begin with this word).
     Help(Option<String>),
     /// List the CPUs.
     Cpus,
@@ -35,7 +35,7 @@ pub enum Command {
     Hotplug,
     /// List the interrupts.
     Irqs,
-    /// Show grace periods and each CPU's part in them.
+    /// Show grace periods and each CPU's part.
     Rcu,
     /// Wait for a grace period.
     RcuSync {
@@ -58,7 +58,7 @@ pub enum Command {
         /// Which.
         event: u16,
     },
-    /// Bring the totals up to now, and show them.
+    /// Bring the totals up to now, and show the totals.
     PmuRead {
         /// Of which cluster; `None`: of all.
         cluster: Option<usize>,
@@ -77,7 +77,7 @@ pub enum Command {
     KexecExec {
         /// How the CPUs are taken down.
         teardown: Option<TeardownMode>,
-        /// Hash it again first, whatever the command line says.
+        /// Hash the loaded kernel again first, whatever the command line says.
         verify: bool,
     },
     /// Kexec this kernel into itself again and again.
@@ -87,7 +87,7 @@ pub enum Command {
         /// As records for programs.
         json: bool,
     },
-    /// Show the devices that interrupt, and what they did.
+    /// Show the devices that interrupt, and their counts.
     Devices,
     /// Set the clock's alarm.
     Alarm {
@@ -103,13 +103,13 @@ pub enum Command {
     },
     /// Show the kernel's messages.
     Dmesg,
-    /// Show the settings, or change one; the value is checked by the one who changes it.
+    /// Show the settings, or change one; the code that changes the setting checks the value.
     Set(Option<(Setting, String)>),
     /// Turn the machine off.
     Poweroff,
     /// Restart the machine.
     Reset,
-    /// Take CPUs down and bring them up again, over and over.
+    /// Take CPUs down and up again, over and over.
     Soak {
         /// How often.
         times: u32,
@@ -125,7 +125,7 @@ pub enum Command {
         /// Where the choices come from; `None`: from the time.
         seed: Option<u64>,
     },
-    /// Switch the load on or off, or show it.
+    /// Switch the load on or off, or show its counts.
     Load(Option<bool>),
     /// Make the kernel fault on purpose.
     Crash {
@@ -141,12 +141,12 @@ pub enum Command {
 pub enum Cpus {
     /// All that the command can apply to.
     All,
-    /// These; the machine need not have every one of them.
+    /// These; the machine need not have all of these CPUs.
     Listed(CpuMask),
 }
 
-/// A run of kexecs, and how far it is. Written with [`fmt::Display`] it is the command with which
-/// the next kernel goes on; it fits into a quoted `run=`.
+/// A run of kexecs, and its progress. [`fmt::Display`] writes the command with which the next
+/// kernel goes on; that text fits into a quoted `run=`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cycle {
     /// Kexecs done.
@@ -195,7 +195,7 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// All of them.
+    /// Every setting.
     pub const ALL: [Self; 6] =
         [Self::Loglevel, Self::Fail, Self::Exclusive, Self::ConsoleCpu, Self::Timeout, Self::Irq];
 

@@ -69,7 +69,7 @@ impl Kernel {
             Err(error) => Err(error.to_string()),
         };
         outcome.unwrap_or_else(|what| {
-            // A script that goes on after a failure does what nobody asked for.
+            // The commands after a failed one must not run: the script relied on that command.
             self.script.clear();
             self.error(line.trim(), &what);
             None

@@ -1,4 +1,4 @@
-//! What each command does, for people; and the table from which the parser knows them.
+//! What each command does, for people; and the table from which the parser takes the commands.
 
 mod table;
 
@@ -12,29 +12,30 @@ pub use table::TABLE;
 use super::command::Command;
 use super::parse::{Args, ParseError};
 
-/// A command: its words, its explanation, and the function that makes it from its arguments.
+/// A command: its words, its explanation, and the function that builds the command from the
+/// arguments.
 pub struct Entry {
     /// One word, or two.
     pub name: &'static str,
     /// Its arguments, without the options.
     pub arguments: &'static str,
-    /// One line that says what it does.
+    /// One line that says what the command does.
     pub summary: &'static str,
     /// Its arguments and options one by one.
     pub items: &'static [Item],
     /// A line to try.
     pub example: &'static str,
-    /// Makes the command; what it leaves over is refused.
+    /// Builds the command; the parser refuses arguments that are left over.
     pub(super) build: fn(&mut Args) -> Result<Command, ParseError>,
 }
 
 /// An argument or option of a command.
 pub struct Item {
-    /// `--name` of an option; an argument as it stands in [`Entry::arguments`].
+    /// `--name` of an option; an argument as written in [`Entry::arguments`].
     pub name: &'static str,
-    /// What an option's value looks like; empty if it has none, and for arguments.
+    /// The form of an option's value; empty for options without a value, and for arguments.
     pub value: &'static str,
-    /// What it means. Empty for options that only kernels write to each other: not shown.
+    /// The meaning. Empty for options that only kernels write for each other: not shown.
     pub meaning: &'static str,
 }
 
@@ -66,7 +67,7 @@ pub static NAMES: [&str; TABLE.len()] = {
     names
 };
 
-/// The commands with a name, or, if it is only the first of two words, all that begin with it.
+/// The commands with a name, or, for the first of two words, all that begin with that word.
 pub fn about(topic: &str) -> impl Iterator<Item = &'static Entry> {
     TABLE.iter().filter(move |entry| entry.name == topic || entry.first() == topic)
 }

@@ -6,7 +6,7 @@ use alloc::string::String;
 /// Lines that are kept.
 pub const MAX_LINES: usize = 32;
 
-/// The last lines, oldest first, and how far back the user has gone in them.
+/// The last lines, oldest first, and how far back the user has gone.
 #[derive(Default)]
 pub struct History {
     lines: VecDeque<String>,
@@ -17,7 +17,7 @@ pub struct History {
 }
 
 impl History {
-    /// Keeps a line, unless it is blank or the same as the last one, and returns to the newest.
+    /// Keeps a line, unless blank or the same as the last one, and returns to the newest.
     pub fn push(&mut self, line: &str) {
         self.back = 0;
         self.draft.clear();

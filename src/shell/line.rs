@@ -24,8 +24,9 @@ pub const PROMPT: &str = "baton> ";
 /// Longest line, in bytes.
 pub const MAX_LINE: usize = 512;
 
-/// Collects bytes into lines. It writes what the terminal has to show and expects that nobody else
-/// writes between [`Editor::prompt`] and the line's end; who does, calls `prompt` again after.
+/// Collects bytes into lines. The editor writes what the terminal has to show, and expects no other
+/// writer between [`Editor::prompt`] and the line's end; other code that writes in between calls
+/// `prompt` again afterwards.
 ///
 /// Lines end with CR, LF or CR LF. Bytes above 0x7e and unknown escape sequences are ignored.
 pub struct Editor<'a> {
@@ -54,19 +55,19 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Draws the prompt in a fresh row, and behind it what has been typed of the next line. To be called first,
-    /// and again after each line that [`Editor::feed`] returned.
+    /// Draws the prompt in a fresh row, followed by what has been typed of the next line. To be
+    /// called first, and again after each line that [`Editor::feed`] returned.
     pub fn prompt(&mut self, out: &mut dyn Write) {
         self.view.fresh();
         if self.line.is_empty() {
-            put(out, PROMPT); // alone, for a program that waits for it
+            put(out, PROMPT); // alone, for a program that waits for the prompt
         } else {
             self.draw(out);
         }
     }
 
-    /// Takes one byte. On Enter: the line, without its end. A line into which not all letters fitted
-    /// is dropped instead, since what would be run is not what was sent.
+    /// Takes one byte. On Enter: the line, without its end. A line into which not all letters
+    /// fitted is dropped instead, since what would be run is not what was sent.
     pub fn feed(&mut self, byte: u8, out: &mut dyn Write) -> Option<String> {
         let key = self.keys.feed(byte)?;
         match key {
@@ -139,7 +140,7 @@ impl<'a> Editor<'a> {
         self.view.shorten(&self.line, out);
     }
 
-    /// Takes letters out; the cursor goes where they were.
+    /// Takes letters out; the cursor goes to their place.
     fn cut(&mut self, from: usize, to: usize, out: &mut dyn Write) {
         if from < to {
             self.line.drain(from..to);

@@ -1,8 +1,9 @@
 //! Lines become commands.
 //!
-//! Words are separated by white space; `'...'` and `"..."` hold it together, a backslash takes the
-//! next character as it is (but not inside `'...'`), `#` at the start of a word begins a comment.
-//! Options are `--name VALUE` or `--name=VALUE` and may stand anywhere after the command.
+//! Words are separated by white space; inside `'...'` and `"..."` white space belongs to the word,
+//! a backslash takes the next character literally (but not inside `'...'`), `#` at the start of a
+//! word begins a comment. Options are `--name VALUE` or `--name=VALUE` and may stand anywhere after
+//! the command.
 
 mod args;
 pub(super) mod build;
@@ -24,8 +25,8 @@ use super::command::Command;
 use super::help::{self, Entry};
 use crate::options::nearest;
 
-/// Reads one line; `None` if there is nothing on it but white space and comment. For a line that
-/// may hold several commands see [`commands`].
+/// Reads one line; `None` for a line of only white space and comment. For a line that may hold
+/// several commands see [`commands`].
 ///
 /// # Errors
 /// [`ParseError`] says what is wrong with the line and what to type instead.

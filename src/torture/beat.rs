@@ -1,6 +1,6 @@
 //! A beat for each CPU: a timer that queues a work item that arms the timer again. Timer and item
-//! are always meant for that CPU, so while it is away a survivor has them, and they return with it.
-//! Each is one that hotplug may not lose and not run twice.
+//! are always bound to that CPU: while the CPU is offline a survivor has both, and both return with
+//! the CPU. Hotplug must neither lose such a timer or item nor run one twice.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -14,7 +14,7 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::timer::Fired;
 use crate::work::{Item, Running};
 
-/// What is done at each beat, on the CPU that has it: ordinary context.
+/// What is done at each beat, on the CPU that runs the item: ordinary context.
 pub(super) type Body = Box<dyn Fn(CpuId, &dyn Machine) + Send + Sync>;
 
 /// The beats of all CPUs.
@@ -51,7 +51,7 @@ impl Beat {
         beat
     }
 
-    /// Ends all of them, within `ms`. Boot CPU.
+    /// Ends all beats, within `ms`. Boot CPU.
     ///
     /// # Errors
     /// What is missing, or came too early.

@@ -18,7 +18,7 @@ impl Devices {
         Self { site, before: site.board.device_counts() }
     }
 
-    /// Sets the alarm, unless it is set.
+    /// Sets the alarm, unless one is set.
     pub(super) fn alarm(&self) {
         if self.site.board.device_counts().alarm.armed == 0 {
             // None, or ringing just now: the next time.
@@ -38,7 +38,7 @@ impl Devices {
     }
 
     /// Since the beginning: reads and alarms. Alarms still to come are not counted, and neither are
-    /// reads that were dropped with a reset of the device: those are said where it is reset.
+    /// reads that were dropped with a reset of the device: dropped reads are reported at the reset.
     pub(super) fn tally(&self) -> Tally {
         let (now, before) = (self.site.board.device_counts(), self.before);
         let (d, a) = (now.disk, now.alarm);
@@ -49,7 +49,7 @@ impl Devices {
         Tally { sent: sent + rung, handled: back + rung, twice: 0 }
     }
 
-    /// What is not as it should be, once all is settled.
+    /// What is wrong with the counts once all is settled.
     pub(super) fn wrong(&self) -> Option<String> {
         let now = self.site.board.device_counts();
         let bad = now.disk.failed - self.before.disk.failed;

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use crate::sync::Lock;
 
-/// Findings kept; what comes after them is counted.
+/// Findings kept; further findings are only counted.
 const KEPT: usize = 16;
 
-/// The first of them, and how many there are.
+/// The first findings, and the number of all.
 #[derive(Default)]
 pub(super) struct Findings(Lock<(Vec<String>, usize)>);
 

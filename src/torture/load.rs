@@ -1,6 +1,6 @@
 //! A load that stays on while other commands run: the clusters count cycles, every CPU has a timer
-//! and a work item under way, reads and pended interrupts are in flight. It survives CPUs that come
-//! and go, and its counts cross a kexec.
+//! and a work item under way, reads and pended interrupts are in flight. The load survives CPUs
+//! that come and go, and the counts cross a kexec.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -23,19 +23,19 @@ use crate::sync::atomic::Ordering;
 /// Free interrupts that are asked for.
 const SOURCES: usize = 8;
 
-/// The load, while it is on.
+/// The load, while switched on.
 pub struct Load {
     site: Site,
     sources: Arc<Sources>,
     devices: Devices,
     beat: Arc<Beat>,
     tap: Arc<Tap>,
-    /// Clusters that count for it.
+    /// Clusters that count for this load.
     clusters: Vec<usize>,
 }
 
 impl Load {
-    /// Switches it on. Boot CPU.
+    /// Switches the load on. Boot CPU.
     ///
     /// # Errors
     /// A cluster that does not answer. Nothing is on then.
@@ -58,10 +58,10 @@ impl Load {
         Ok(Self { site, sources, devices, beat, tap, clusters })
     }
 
-    /// Switches it off and returns what it has sent and handled. Boot CPU.
+    /// Switches the load off and returns the interrupts sent and handled. Boot CPU.
     ///
     /// # Errors
-    /// What was lost. It is off all the same.
+    /// What was lost. The load is off all the same.
     pub fn off(self) -> (Tally, Result<(), String>) {
         let mut lost = self.drain();
         lost.extend(self.beat.stop(WAIT_MS + period_ms(self.site)).err());
@@ -71,19 +71,20 @@ impl Load {
         (self.tally(), result)
     }
 
-    /// Interrupts sent and handled since it is on.
+    /// Interrupts sent and handled since [`Self::on`].
     pub fn tally(&self) -> Tally {
         [self.sources.tally(), self.devices.tally()].into_iter().sum()
     }
 
-    /// Timers fired and work items run since it is on.
+    /// Timers fired and work items run since [`Self::on`].
     pub fn beats(&self) -> (u64, u64) {
         let beat = &self.beat;
         (beat.fired.load(Ordering::Relaxed), beat.ran.load(Ordering::Relaxed))
     }
 
-    /// Before CPUs leave for good: what only they can take is not sent any more, and has been
-    /// taken when this returns, or is lost. Everything else goes on. Boot CPU.
+    /// Before CPUs leave for good: interrupts that only a leaving CPU can take are not sent any
+    /// more. When this returns, those already sent have been taken, or are lost. Everything else
+    /// goes on. Boot CPU.
     pub fn rest_lines(&self) {
         self.tap.set(Flow::NoLines);
         self.site.until(WAIT_MS, || self.tap.is_still() && self.sources.lines_settled());
@@ -136,7 +137,7 @@ fn send(site: Site, sources: &Sources, cpu: CpuId, m: &dyn Machine, flow: Flow) 
     }
 }
 
-/// A cluster whose CPUs are all off keeps its event until somebody closes it.
+/// A cluster whose CPUs are all off keeps its event until closed explicitly.
 fn close(site: Site, clusters: &[usize]) {
     for &cluster in clusters {
         let _ = monitors::ask(site, cluster, Request::Close(CYCLES));

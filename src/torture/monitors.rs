@@ -10,12 +10,12 @@ use crate::cpu::CpuMask;
 use crate::pmu::events::NAMED;
 use crate::pmu::{PmuError, Request};
 
-/// What is open where, and how far it was.
+/// The open events by cluster, and their last totals.
 pub(super) struct Monitors {
     site: Site,
     /// Totals of what this trial has opened.
     open: BTreeMap<(usize, u16), u64>,
-    /// What somebody else has, and keeps.
+    /// Events that others had open before the trial, and keep.
     others: BTreeSet<(usize, u16)>,
     pub(super) asked: u64,
 }

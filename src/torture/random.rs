@@ -27,7 +27,7 @@ impl Random {
         self.below(n) == 0
     }
 
-    /// One of them.
+    /// One of the elements.
     pub(super) fn one_of<T: Copy>(&mut self, of: &[T]) -> Option<T> {
         of.get(self.below(of.len())).copied()
     }

@@ -1,4 +1,4 @@
-//! Readers of a value that is poisoned when it is freed, and those who replace it.
+//! Readers of a value that is poisoned when freed, and updaters that replace the value.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -17,14 +17,13 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 /// What is found where a value has been freed.
 const POISON: u64 = 0xdead_dead_dead_dead;
 
-/// Values that are kept after they were freed, so that a reader that is still at one finds poison
-/// and not somebody else's memory.
+/// Freed values whose memory is kept, so that a late reader finds poison and not reused memory.
 const GRAVES: usize = 64;
 
 /// A number, written all over.
 struct Value([AtomicU64; 8]);
 
-/// The value's owner: when it goes, the value is no longer to be read.
+/// The value's owner: after its drop the value must not be read.
 struct Owned(Arc<Value>);
 
 impl Drop for Owned {
@@ -33,7 +32,7 @@ impl Drop for Owned {
     }
 }
 
-/// The value and what has happened to it.
+/// The value, and counts of reads and updates.
 pub(super) struct Readers {
     cell: RcuCell<Owned>,
     graves: Lock<VecDeque<Arc<Value>>>,
@@ -63,8 +62,8 @@ impl Readers {
         }
     }
 
-    /// A read side on the calling CPU. With `linger`, in ordinary context, it stays at the value
-    /// for a moment, and looks again.
+    /// A read side on the calling CPU. With `linger`, in ordinary context, the reader waits for a
+    /// moment at the value, and then reads again.
     pub(super) fn read(&self, site: Site, m: &dyn Machine, cpu: CpuId, linger: bool) {
         let guard = site.services.rcu.read(cpu);
         let words = &self.cell.read(&guard).0.0;

@@ -1,4 +1,4 @@
-//! Random sets of CPUs leave and come, and everything about them is looked at afterwards.
+//! Random sets of CPUs leave and come; marks, view, interrupts and clusters are checked afterwards.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -14,14 +14,14 @@ use crate::options::{BringupPolicy, TeardownMode};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::trace::Mark;
 
-/// How often a round brings everybody up or takes all away, once in so many.
+/// One round in so many brings all CPUs up or takes all away.
 const ALL: usize = 8;
 
 /// Watches the marks of all CPUs.
 pub(super) struct Watch {
     id: ObserverId,
     site: Site,
-    /// At the start: what it is to be again at the end.
+    /// The online CPUs at the start, to be restored at the end.
     online: CpuMask,
 }
 
@@ -47,8 +47,8 @@ impl Watch {
         let marks = hp.topology().cpus().map(|cpu| AtomicU32::new(number(hp.mark(cpu))));
         let (marks, findings): (Box<[_]>, _) = (marks.collect(), findings.clone());
         let observer = Arc::new(move |cpu: CpuId, to: Mark| {
-            // A CPU's marks are told one after another, so relaxed: whoever tells the next one has
-            // synchronised with who told the last.
+            // Relaxed, because a CPU's marks are reported one after another: the CPU that reports
+            // the next mark has synchronised with the CPU that reported the last.
             let from = marks[cpu.index()].swap(number(to), Ordering::Relaxed) as usize;
             let from = Mark::ALL[from];
             findings.check(legal(from, to), || format!("hotplug: CPU {cpu} from {from} to {to}"));
@@ -104,7 +104,7 @@ impl Watch {
         self.agree(&stay, &what, findings);
     }
 
-    /// Marks, view, interrupts and clusters agree with who should be online.
+    /// Marks, view, interrupts and clusters agree with the CPUs that should be online.
     fn agree(&self, wanted: &CpuMask, what: &str, findings: &Findings) {
         let (hp, boot) = (self.site.hotplug, self.site.boot());
         let marks = hp.online();
@@ -123,7 +123,7 @@ impl Watch {
         owners(self.site, wanted, what, findings);
     }
 
-    /// Everything as it was. Boot CPU.
+    /// Restores the online CPUs of the start. Boot CPU.
     pub(super) fn finish(self, findings: &Findings) {
         let (hp, m) = (self.site.hotplug, self.site.board);
         let (all, back) = (hp.online(), self.online);
@@ -139,7 +139,8 @@ impl Watch {
     }
 }
 
-/// The owner of each cluster is an online CPU of it, and there is one if there is such a CPU.
+/// The owner of each cluster is an online CPU of that cluster; a cluster with an online CPU has an
+/// owner.
 fn owners(site: Site, online: &CpuMask, what: &str, findings: &Findings) {
     for info in site.services.pmu.info() {
         let here = info.cpus.and(online);

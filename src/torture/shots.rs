@@ -1,5 +1,5 @@
 //! Timers that the boot CPU arms on random CPUs: each fires once, not before its deadline, unless
-//! it was cancelled.
+//! cancelled.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -18,7 +18,7 @@ const REMEMBERED: usize = 32;
 /// Longest time until one fires.
 const LONGEST_US: usize = 20_000;
 
-/// Counts of all of them.
+/// Counts over all shots.
 #[derive(Default)]
 struct Counts {
     fired: AtomicU64,

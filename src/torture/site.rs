@@ -1,4 +1,4 @@
-//! Where a trial runs, and how the boot CPU waits in it.
+//! Where a trial runs, and how the boot CPU waits meanwhile.
 
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::Hotplug;
@@ -12,7 +12,7 @@ pub struct Site {
     pub board: &'static dyn Board,
     /// Its CPUs.
     pub hotplug: &'static Hotplug,
-    /// What lives on them.
+    /// The services of the CPUs.
     pub services: &'static Services,
 }
 
@@ -51,7 +51,7 @@ impl Site {
         }
     }
 
-    /// Wakes a CPU, unless it is the one that runs this.
+    /// Wakes a CPU other than the caller's own.
     pub(super) fn wake(&self, me: CpuId, cpu: CpuId) {
         if me != cpu {
             self.board.wake(&CpuMask::from_iter([cpu]));

@@ -8,7 +8,7 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 const IDLE: u32 = 0;
 /// Sent, and not handled yet.
 const OUT: u32 = 1;
-/// A CPU is sending, or looks whether it was handled.
+/// A CPU is sending, or checks for a handled interrupt.
 const BUSY: u32 = 2;
 
 /// Sums over sources.
@@ -60,9 +60,10 @@ impl Source {
         }
     }
 
-    /// Sends it, unless it is out.
+    /// Sends the interrupt, unless one is outstanding.
     pub(super) fn send(&self, m: &dyn Machine) {
-        // The handler that set it to IDLE comes before what follows.
+        // Acquire: pairs with the release in `taken`; the handler that set IDLE comes before the
+        // next send.
         if self.state.compare_exchange(IDLE, OUT, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             self.sent.fetch_add(1, Ordering::Relaxed);
             m.pend(self.intid);
@@ -71,7 +72,7 @@ impl Source {
 
     /// The handler.
     pub(super) fn taken(&self) -> Handled {
-        // Counted first: who finds it IDLE finds it counted.
+        // Counted first: a CPU that reads IDLE also finds the count.
         if self.state.load(Ordering::Acquire) != OUT {
             self.twice.fetch_add(1, Ordering::Relaxed);
             return Handled::No;
@@ -91,12 +92,13 @@ impl Source {
     }
 }
 
-/// The line of a device, which has its own handler: that one's count tells when it was taken.
+/// The line of a device, which has its own handler: the handler's count tells when the interrupt
+/// was taken.
 pub(super) struct Line {
     pub(super) intid: u32,
     counter: Counter,
     state: AtomicU32,
-    /// What the counter said when it was sent.
+    /// The counter's value at the send.
     base: AtomicU64,
     sent: AtomicU64,
     handled: AtomicU64,
@@ -114,7 +116,7 @@ impl Line {
         }
     }
 
-    /// Sends it, unless it is out. Ordinary context.
+    /// Sends the interrupt, unless one is outstanding. Ordinary context.
     pub(super) fn send(&self, m: &dyn Machine) {
         if self.settled() && self.enter(IDLE) {
             self.base.store(self.counter.handled(), Ordering::Relaxed);

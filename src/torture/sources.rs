@@ -24,8 +24,8 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Asks for up to `count` interrupts that nobody has, from the last one down: devices have low
-    /// numbers. Boot CPU.
+    /// Requests up to `count` interrupts that have no owner, from the last one down: devices have
+    /// low numbers. Boot CPU.
     pub(super) fn request(site: Site, count: usize, hook: &Hook) -> Self {
         let taken: Vec<u32> = site.services.irqs.rows().iter().map(|r| r.intid).collect();
         let mut free = vec![];
@@ -42,7 +42,7 @@ impl Sources {
         Self { free, lines }
     }
 
-    /// Gives them back; nothing is out any more, or it is lost. Boot CPU.
+    /// Frees the interrupts; none is outstanding any more, or else is lost. Boot CPU.
     pub(super) fn release(&self, site: Site) -> Result<(), String> {
         let irqs = &site.services.irqs;
         let result = |source: &Arc<Source>| irqs.free(&here(site, &everybody(site)), source.intid);
@@ -61,7 +61,7 @@ impl Sources {
         self.lines.get(cluster).into_iter().for_each(|line| line.send(m));
     }
 
-    /// Makes a cluster's line pending without counting it.
+    /// Makes a cluster's line pending without counting the interrupt.
     pub(super) fn nudge_line(&self, m: &dyn Machine, cluster: usize) {
         self.lines.get(cluster).into_iter().for_each(|line| m.pend(line.intid));
     }
@@ -79,7 +79,7 @@ impl Sources {
         self.free.iter().map(|source| source.tally()).chain(lines).sum()
     }
 
-    /// Names what is out, and where it should have gone.
+    /// Names every outstanding interrupt, and the CPU that it is routed to.
     pub(super) fn outstanding(&self, site: Site) -> Vec<String> {
         let free = self.free.iter().filter(|s| !s.settled()).map(|s| s.intid);
         let lines = self.lines.iter().filter(|l| !l.settled()).map(|l| l.intid);
@@ -113,11 +113,11 @@ fn here<'a>(site: Site, online: &'a crate::cpu::Survivors) -> Here<'a> {
     Here { machine: site.board, cpu: site.boot(), rcu, online }
 }
 
-/// One free interrupt, if the distributor has it as an edge: what is not there reads as 0, and some
-/// are a level for good. Software pends it, so it has to be an edge: a level that software made pending
-/// and whose handler has begun may forget that it was made pending again (KVM,
-/// doc/gic-under-kvm.md). Whether it can be made pending does not tell: before its first route QEMU's
-/// GICv2 lets no interrupt be that.
+/// One free interrupt, if the distributor can make that interrupt an edge: the trigger of an
+/// interrupt that does not exist reads as 0, and some are a level for good. It must be an edge
+/// because software pends it: a level that software pends again after its handler has begun may be
+/// lost (KVM, doc/gic-under-kvm.md). To try to pend the interrupt proves nothing: before the first
+/// route QEMU's GICv2 lets no interrupt become pending.
 fn one(site: Site, intid: u32, hook: &Hook) -> Option<Arc<Source>> {
     if site.board.pending(intid) {
         return None;

@@ -1,7 +1,8 @@
-//! How much a load may send, and who is just sending.
+//! How much a load may send, and which CPUs are sending now.
 //!
-//! One word, so that a CPU that was let in is either seen inside, or sees that it is too late: a
-//! level that is read first and acted on afterwards lets one more out behind the back of who waits.
+//! The flow and the number of senders are one word, so that the waiting CPU either counts a sender
+//! as inside, or the sender reads the new flow. With two words, a sender that has read the old flow
+//! could send once more after the waiting CPU has found no sender inside.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -23,11 +24,11 @@ pub(super) enum Flow {
 const FLOW: u32 = 3;
 const ONE: u32 = FLOW + 1;
 
-/// The tap. Every CPU that sends is counted while it does.
+/// The tap. A CPU is counted while sending.
 pub(super) struct Tap {
     word: AtomicU32,
-    /// Who they are: for who names those that do not come out. The count decides, and nothing hangs
-    /// on these, so they are no part of the model.
+    /// The CPUs inside, only to name those that do not come out. The count decides, so these words
+    /// are no part of the loom model.
     inside: [core::sync::atomic::AtomicU64; MAX_CPUS / 64],
 }
 
@@ -41,7 +42,8 @@ impl Tap {
     /// Runs `send` with what may be sent. On this CPU, in ordinary context.
     pub(super) fn with(&self, cpu: CpuId, send: impl FnOnce(Flow)) {
         let (inside, bit) = (&self.inside[cpu.index() / 64], 1 << (cpu.index() % 64));
-        // Release on the way out: who finds nobody inside sees what was sent.
+        // Release on the way out: pairs with `is_still`; a CPU that finds no sender inside sees all
+        // that was sent.
         let word = self.word.fetch_add(ONE, Ordering::Acquire);
         inside.fetch_or(bit, Relaxed);
         send(flow(word));
@@ -54,13 +56,14 @@ impl Tap {
         CpuMask::from_words(core::array::from_fn(|i| self.inside[i].load(Relaxed)))
     }
 
-    /// From now on this may be sent; who is inside may go by what was said before.
+    /// Sets what may be sent from now on; a sender that is already inside may still use the
+    /// previous flow.
     pub(super) fn set(&self, flow: Flow) {
         let with = |word: u32| Some(word & !FLOW | flow as u32);
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, with);
     }
 
-    /// True if nobody is inside: all that is sent goes by the last [`Self::set`].
+    /// True if no sender is inside: everything sent from now on obeys the last [`Self::set`].
     pub(super) fn is_still(&self) -> bool {
         self.word.load(Ordering::Acquire) & !FLOW == 0
     }
@@ -103,8 +106,8 @@ mod loom_tests {
 
     use super::*;
 
-    /// Two send while the tap is turned off: once it is still, nothing more comes, and all that was
-    /// sent is seen.
+    /// Two send while the tap is turned off: once `is_still` is true, no more is sent, and all that
+    /// was sent is seen.
     #[test]
     fn loom_nothing_is_sent_behind_the_back_of_who_waits() {
         loom::model(|| {

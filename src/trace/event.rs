@@ -48,15 +48,15 @@ pub enum What {
 pub struct Event {
     /// The generic counter, ticks.
     pub at: u64,
-    /// The CPU that the event is about (for prepare steps, not the one that ran it).
+    /// The CPU that the event is about (for prepare steps, not the CPU that ran the step).
     pub cpu: CpuId,
-    /// How many kexecs lay behind the kernel that recorded it (24 bits).
+    /// How many kexecs lay behind the recording kernel (24 bits).
     pub generation: u32,
     /// Up or down.
     pub dir: Dir,
     /// Begin, end or a point.
     pub edge: Edge,
-    /// What it is about.
+    /// The step, mark or phase.
     pub what: What,
 }
 
@@ -81,32 +81,32 @@ impl Untimed {
         Self(NonZeroU64::new(kind).unwrap_or(NonZeroU64::MIN) | word)
     }
 
-    /// The CPU that it is about.
+    /// The CPU that the event is about.
     #[inline]
     pub fn cpu(self) -> CpuId {
         CpuId((self.0.get() >> 24) as u16)
     }
 
-    /// The two words as they lie in a ring, if it happens at `at`.
+    /// The two words of a ring's slot, for an event at time `at`.
     #[inline]
     pub fn encode(self, at: u64) -> [u64; 2] {
         [at, self.0.get()]
     }
 
-    /// The event, if it happens at `at`.
+    /// The event, at time `at`.
     pub fn at(self, at: u64) -> Option<Event> {
         Event::decode(self.encode(at))
     }
 }
 
 impl Event {
-    /// The two words as they lie in a ring.
+    /// The two words of a ring's slot.
     pub fn encode(&self) -> [u64; 2] {
         let Self { at, cpu, generation, dir, edge, what } = *self;
         Untimed::new(cpu, generation, dir, edge, what).encode(at)
     }
 
-    /// Reads two words back; `None` if they are not an event (an empty or foreign slot).
+    /// Reads two words back; `None` if the words are no event (an empty or foreign slot).
     pub fn decode(words: [u64; 2]) -> Option<Self> {
         let [at, word] = words;
         let code = (word >> 8) as u8;

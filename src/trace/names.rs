@@ -24,7 +24,7 @@ macro_rules! named {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
-            /// All of them, in order.
+            /// All values, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The name that people and records use.
@@ -67,8 +67,8 @@ named! {
 }
 
 named! {
-    /// The hotplug steps, in the order in which a CPU comes up: what each does is told by the row of
-    /// the same place in [`crate::hotplug::steps::STEPS`].
+    /// The hotplug steps, in the order in which a CPU comes up: what each does is told by the row
+    /// of the same place in [`crate::hotplug::steps::STEPS`].
     StepName {
         /// Stacks and per-CPU area.
         PercpuPrepare = "percpu:prepare",
@@ -100,13 +100,13 @@ named! {
 named! {
     /// The states of a CPU that peers wait for; names as in Linux cpuhp.
     Mark {
-        /// Off, and nothing of it prepared.
+        /// Off, and nothing prepared.
         Offline = "OFFLINE",
         /// CPU_ON was issued and the CPU has not been seen yet.
         Kicked = "KICKED",
-        /// Given up before it came: if it comes later, it must turn itself off.
+        /// Given up before it was seen alive: a CPU that comes later must turn itself off.
         ShouldDie = "SHOULD_DIE",
-        /// Runs our code and knows who it is.
+        /// Runs this kernel's code and knows its CPU number.
         Alive = "ALIVE",
         /// About to run its starting steps, interrupts off.
         ApOffline = "AP_OFFLINE",
@@ -120,7 +120,7 @@ named! {
         ApIdleDead = "AP_IDLE_DEAD",
         /// Firmware says OFF.
         Dead = "DEAD",
-        /// Firmware denied CPU_OFF: parked for good where nobody overwrites it.
+        /// Firmware denied CPU_OFF: parked for good in memory that is never overwritten.
         Quarantined = "QUARANTINED",
     }
 }

@@ -1,8 +1,8 @@
 //! One CPU's ring: a header word (events ever written) and a power of two of slots.
 //!
-//! Only the owning CPU writes. Readers come when the owner is known to be quiet (it is OFF, or it
-//! is the reader itself), so the stores are relaxed; what makes them visible is the hand-shake by
-//! which the reader learned that the owner is quiet. On overflow the oldest events go, and
+//! Only the owning CPU writes. A CPU reads another's ring only when the owner is known to be quiet
+//! (OFF, or the reader itself), so the stores are relaxed; the hand-shake by which the reader
+//! learned that the owner is quiet makes the stores visible. On overflow the oldest events go, and
 //! [`Ring::lost`] says how many.
 
 use crate::sync::words::{Relaxed, Word};
@@ -28,7 +28,7 @@ pub struct Ring<'a> {
 }
 
 impl<'a> Ring<'a> {
-    /// A ring over `words`; `None` unless they are [`ring_words`] of a power of two.
+    /// A ring over `words`; `None` unless the length is [`ring_words`] of a power of two.
     pub fn new(words: &'a [Word]) -> Option<Self> {
         let (slots, rest) = words.get(HEADER_WORDS..)?.as_chunks();
         let ring = Self { written: words.first()?, slots };

@@ -6,7 +6,8 @@ use core::hint::black_box;
 use crate::aarch64::layout;
 use crate::machine::CrashKind;
 
-/// Faults. Comes back only if the machine lets it. `loaded` is where a loaded kernel lies.
+/// Makes this CPU fault. Returns only if the machine did not fault. `loaded` is where a loaded
+/// kernel lies.
 pub fn crash(kind: CrashKind, loaded: u64) {
     match kind {
         // SAFETY: raises an undefined instruction exception, which is what was asked for.

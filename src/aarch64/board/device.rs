@@ -1,8 +1,8 @@
 //! The devices that interrupt, behind the seam.
 //!
-//! Each has one lock, that of the disk is never taken with the other held. A handler takes them
-//! too, so whoever takes one has interrupts masked, on every CPU; what is done under them are a few
-//! accesses to registers and one sector.
+//! Each has one lock, that of the disk is never taken with the other held. Interrupt handlers take
+//! these locks too, so every holder, on any CPU, has its interrupts masked; a lock is held for a
+//! few accesses to registers and one sector.
 
 mod alarm;
 mod reads;
@@ -27,7 +27,7 @@ struct Places {
     virtio: Vec<Device>,
 }
 
-/// The devices of a machine: where they are, and a driver each.
+/// The devices of a machine: their places, and a driver each.
 pub struct Held {
     places: Places,
     alarm: AlarmDriver,

@@ -16,8 +16,8 @@ pub struct Record {
     /// Where the record is with the MMU on.
     own: AtomicU64,
     cpu: AtomicU64,
-    /// Number of the start. The generation needs no word: no kernel jumps while a CPU of it may
-    /// still come.
+    /// Number of the start. The generation needs no word: no kernel jumps while a CPU that it
+    /// started may still come.
     token: AtomicU64,
 }
 

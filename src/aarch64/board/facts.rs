@@ -1,4 +1,4 @@
-//! What the machine is made of, as the seam shows it.
+//! What the machine is made of, behind the seam.
 
 use core::sync::atomic::Ordering;
 
@@ -35,7 +35,7 @@ impl Facts for Board {
     }
 
     fn park_range(&self) -> Range {
-        // The code, and the page tables that it needs until its MMU is off.
+        // The code, and the page tables that the parking CPU needs until its MMU is off.
         Range::new(self.base, layout::physical(layout::image_end(), self.base))
     }
 
@@ -47,6 +47,7 @@ impl Facts for Board {
         self.crash_at.store(loaded, Ordering::Relaxed);
         let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
         self.crash.1.store(index as u8, Ordering::Relaxed);
+        // Release: kind and address come before the number; pairs with `crash_if_told`.
         self.crash.0.store(u64::from(cpu.0), Ordering::Release);
         self.send_ipi(&CpuMask::from_iter([cpu]));
     }

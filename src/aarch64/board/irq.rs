@@ -1,4 +1,4 @@
-//! Interrupts of the machine as the seam shows them.
+//! Interrupts of the machine, behind the seam.
 
 use super::Board;
 use crate::aarch64::percpu::PerCpu;

@@ -1,4 +1,4 @@
-//! The performance monitors of a cluster as the seam shows them.
+//! The performance monitors of a cluster behind the seam.
 
 use super::{Board, SHARED};
 use crate::aarch64::percpu::PerCpu;
@@ -42,7 +42,8 @@ impl Board {
     }
 }
 
-/// Emulates an access that raised an exception; what it reads, or `None` if it is this CPU's fault.
+/// Emulates an access that raised an exception; returns the value read, or `None` if the access is
+/// not emulated and the exception is to be reported.
 pub fn emulate(access: Access, value: u64) -> Option<u64> {
     let board = &SHARED.get()?.board;
     let set_line = |intid, up| board.gic.set_pending(intid, up);

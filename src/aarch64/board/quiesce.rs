@@ -10,7 +10,7 @@ struct Console;
 struct Timer;
 /// The interrupt controller.
 struct Controller<'a>(&'a Board);
-/// The boot CPU's registers; last, since the timer's are among them.
+/// The boot CPU's registers; last, since the timer's registers are reset here too.
 struct Registers(u32);
 
 impl LastAct for Console {
@@ -38,7 +38,7 @@ impl LastAct for Registers {
 }
 
 impl Board {
-    /// All of them, in order.
+    /// Every last act, in order.
     pub(super) fn leave_all(&self) {
         let all: [&dyn LastAct; 4] =
             [&Console, &Timer, &Controller(self), &Registers(self.entry_level)];

@@ -1,4 +1,4 @@
-//! The machine as the seam shows it.
+//! Clock, power and the other traits of the machine, behind the seam.
 
 use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +32,7 @@ impl Clock for Board {
     }
 
     fn wait_unless(&self, word: &AtomicU64, quiet: u64, deadline: Option<u64>) -> bool {
+        // Acquire: pairs with the swap in `Remote::ask`, which changes the request word.
         self.sleep(deadline, || word.load(Ordering::Acquire) != quiet)
     }
 
@@ -51,9 +52,10 @@ impl Board {
         &rings[cpu.index()]
     }
 
-    /// Interrupts are masked from the last look at the IPI until WFI, which a pending interrupt
-    /// ends even so: nothing can slip in between. What ended it is served right here, without the
-    /// detour through the vectors; or not at all, if `leaves` says so.
+    /// IRQs are masked from the last check of the IPI flag until WFI, and a pending interrupt ends
+    /// WFI even while masked: no IPI can be missed in between. The interrupt that ended the sleep
+    /// is served right here, without the detour through the vectors; or not at all, if `leaves`
+    /// returns true.
     fn sleep(&self, deadline: Option<u64>, leaves: impl Fn() -> bool) -> bool {
         let me = self.me();
         self.unmask(me);
@@ -84,7 +86,7 @@ impl Board {
         }
     }
 
-    /// Arms this CPU's timer, or turns it off if it is not off.
+    /// Arms this CPU's timer, or turns an armed timer off.
     fn arm(&self, me: &PerCpu, deadline: Option<u64>) {
         if let Some(deadline) = deadline {
             me.set_armed(true);
@@ -99,7 +101,7 @@ impl Board {
 impl Power for Board {
     fn cpu_on(&self, cpu: CpuId) -> Result<(), PsciError> {
         let mpidr = self.topology.mpidr(cpu).ok_or(PsciError::InvalidParameters)?;
-        regs::dsb_ishst(); // what was stored for the CPU is there before it is
+        regs::dsb_ishst(); // all stores for the new CPU come before its start by CPU_ON
         let record = layout::physical(address_of(&self.records[cpu.index()]), self.base);
         psci::cpu_on(mpidr, layout::physical(layout::secondary_entry(), self.base), record)
     }
@@ -195,7 +197,7 @@ impl Local for Board {
     fn interrupts(&self, all: bool) {
         let me = self.me();
         if me.is_masked() && !all {
-            me.filter_later(); // none gets through as it is
+            me.filter_later(); // with IRQs masked none gets through anyway
             return;
         }
         self.gic.filter(all);

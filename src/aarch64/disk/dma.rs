@@ -16,7 +16,7 @@ static BASE: AtomicU64 = AtomicU64::new(0);
 /// What the queue address register of the legacy transport can name: 32 bits of page number.
 const LEGACY_END: u64 = 1 << 44;
 
-/// The kernel's heap, as devices see it.
+/// The kernel's heap, seen from devices.
 pub struct Heap;
 
 /// Tells where the image is. Before any device is started.
@@ -33,9 +33,9 @@ fn pages_layout(pages: usize) -> Option<Layout> {
 }
 
 // SAFETY: memory is the heap's, aligned to a page, zeroed, contiguous (both parts of the heap are,
-// virtually and physically) and nobody else's until it is given back.
+// virtually and physically) and exclusively the caller's until freed.
 unsafe impl Hal for Heap {
-    /// Address 0 is how the crate is told that there is none.
+    /// Address 0 tells the crate that there is no memory.
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         let none = (0, NonNull::dangling());
         let Some(layout) = pages_layout(pages).filter(|l| l.size() > 0) else { return none };

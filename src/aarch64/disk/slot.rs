@@ -1,4 +1,5 @@
-//! One read: what the device is told, and what it writes (virtio 1.2, 5.2.6).
+//! One read: the request to the device, and the data and status that the device writes (virtio 1.2,
+//! 5.2.6).
 
 use alloc::boxed::Box;
 use core::ptr::NonNull;
@@ -11,7 +12,7 @@ const IN: u32 = 0;
 /// Done, without fault.
 const OK: u8 = 0;
 
-/// What was in a buffer before the device wrote to it: neither zero nor a status.
+/// What was in a buffer before the device writes: neither zero nor a status.
 const POISON: u8 = 0xa5;
 
 /// What the device reads and writes. Lies in one page, so in one piece of physical memory.
@@ -36,7 +37,7 @@ pub enum Verdict {
     Zeroes,
     /// Good.
     Data,
-    /// Bad status, bytes missing, or the buffer is as it was.
+    /// Bad status, bytes missing, or the buffer is unchanged.
     Bad,
 }
 
@@ -57,13 +58,13 @@ impl Slot {
         Self { buffers: NonNull::from(buffers), token: None }
     }
 
-    /// Writes the request; what the device will write is poisoned, so that it is seen if it
-    /// doesn't.
+    /// Writes the request; the bytes that the device will write are poisoned, so that a missing
+    /// write is noticed.
     ///
     /// # Safety
     /// No read is in flight in this slot.
     pub unsafe fn fill(&mut self, sector: u64) {
-        // SAFETY: the caller's promise: nobody else has the buffers.
+        // SAFETY: the caller's promise: no read is in flight, so the buffers are ours alone.
         let buffers = unsafe { self.buffers.as_mut() };
         buffers.data.fill(POISON);
         buffers.status = POISON;
@@ -71,12 +72,12 @@ impl Slot {
         buffers.header[8..].copy_from_slice(&sector.to_le_bytes());
     }
 
-    /// The pieces, to be given to the queue or taken back from it.
+    /// The pieces, to give to the queue or to take back.
     ///
     /// # Safety
-    /// The device does not have them yet, or has given them back.
+    /// The device does not have the buffers yet, or has given them back.
     pub unsafe fn pieces(&mut self) -> Pieces<'_> {
-        // SAFETY: the caller's promise: nobody else has the buffers.
+        // SAFETY: the caller's promise: the device does not have the buffers.
         let buffers = unsafe { self.buffers.as_mut() };
         Pieces {
             header: &buffers.header,
@@ -85,12 +86,12 @@ impl Slot {
         }
     }
 
-    /// How the read ended; `written` is what the device says that it wrote.
+    /// How the read ended; `written` is the device's count of bytes written.
     ///
     /// # Safety
     /// The device has given the buffers back.
     pub unsafe fn verdict(&self, written: u32) -> Verdict {
-        // SAFETY: the caller's promise: nobody else has the buffers.
+        // SAFETY: the caller's promise: the device has given the buffers back.
         let Buffers { data, status, .. } = unsafe { self.buffers.as_ref() };
         let whole = written as usize == SECTOR + 1;
         if *status != OK || !whole || data.iter().all(|&b| b == POISON) {

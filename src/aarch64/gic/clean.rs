@@ -1,14 +1,14 @@
-//! What both versions of the distributor have in common (IHI 0069 12.9, IHI 0048 4.3): what it was
-//! left with, and its way back to what it is after power-on.
+//! What both versions of the distributor have in common (IHI 0069 12.9, IHI 0048 4.3): the state in
+//! which an earlier kernel left the distributor, and the way back to the state after power-on.
 //!
-//! A kernel that is handed a distributor must not have to ask who used it before. So this one keeps
-//! account of the shared interrupts for which it sets a group, a priority, a trigger and a route, and
-//! takes all of it back at the end; registers of interrupts that it has never used are not touched.
-//! What another kernel has left is wiped as a whole, and only if there is something: a wipe is
-//! hundreds of accesses. After a baton there is nothing, and it is not even looked at.
+//! The next kernel must not depend on which kernel used the distributor before. So this kernel
+//! keeps account of the shared interrupts to which it gives a group, a priority, a trigger and a
+//! route, and takes all of these back at the end; registers of interrupts that were never used are
+//! not touched. The settings of another kernel are wiped as a whole, and only if there are any: a
+//! wipe is hundreds of accesses. After a baton there is nothing to wipe, and nothing is read.
 //!
-//! Each access to a distributor is a trap for a guest of a hypervisor, and under KVM one to the active
-//! bits stops all its CPUs (vgic_access_active_prepare of arch/arm64/kvm/vgic/vgic-mmio.c).
+//! Each access to a distributor is a trap for a guest of a hypervisor, and under KVM one to the
+//! active bits stops all its CPUs (vgic_access_active_prepare of arch/arm64/kvm/vgic/vgic-mmio.c).
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -47,7 +47,7 @@ const GROUP_ENABLES: u32 = 0b111;
 /// What a distributor was left with.
 pub(super) struct Left {
     pub interrupts: Interrupts,
-    /// Somebody has used it and not put it back.
+    /// An earlier kernel has used the distributor and not put it back.
     pub used: bool,
 }
 
@@ -86,9 +86,9 @@ impl Common {
         Left { interrupts, used }
     }
 
-    /// Every shared interrupt of some words off, not pending, not active. `settle` waits until what was
-    /// written before has taken. Off first: a level that is still high pends again, and harms nobody
-    /// then.
+    /// Every shared interrupt of some words off, not pending, not active. `settle` waits until the
+    /// earlier writes have taken effect. Off first: a level that is still high becomes pending
+    /// again, which does no harm to a disabled interrupt.
     pub fn silence(&self, words: impl Iterator<Item = usize> + Clone, settle: impl Fn()) {
         words.clone().for_each(|i| self.icenabler[i].set(!0));
         settle();
@@ -98,8 +98,8 @@ impl Common {
         }
     }
 
-    /// Groups, priorities and triggers of all shared interrupts as after power-on; `unroute` does the
-    /// same to the route of one. They are off.
+    /// Groups, priorities and triggers of all shared interrupts as after power-on; `unroute` resets
+    /// the route of one interrupt. All are disabled.
     pub fn wipe(&self, unroute: impl Fn(usize)) {
         self.words().for_each(|i| self.igroupr[i].set(0));
         let intids = self.words().start * 32..(self.words().end * 32).min(1020);
@@ -113,19 +113,20 @@ impl Common {
     }
 }
 
-/// Shared interrupts that this kernel has given a priority and a trigger, and that may have a route.
-/// Only the boot CPU adds to them, in ordinary context, and it takes them back as its last act: so
-/// the lock, without which a word of triggers could be written from two sides, is never waited for.
+/// Shared interrupts that this kernel has given a priority and a trigger, and that may have a
+/// route. Only the boot CPU adds to these, in ordinary context, and takes them back as its last
+/// act. So the lock, which keeps two CPUs from writing the same word of triggers, is never
+/// contended.
 #[derive(Default)]
 pub(super) struct Configured {
-    /// Its interrupts are of group 1, as a kernel's are where there is a version 3.
+    /// True on a GICv3, where a kernel's interrupts are in group 1.
     group1: bool,
     bits: [AtomicU32; 32],
     triggers: Mutex<TriggerWords>,
 }
 
 impl Configured {
-    /// Of a distributor whose interrupts have to be in group 1.
+    /// For a distributor whose interrupts have to be in group 1.
     pub fn in_group1() -> Self {
         Self { group1: true, ..Self::default() }
     }
@@ -135,8 +136,8 @@ impl Configured {
         (0..self.bits.len()).filter(|&i| self.bits[i].load(Ordering::Relaxed) != 0)
     }
 
-    /// Gives an interrupt its group and its priority, if it has none yet, and its trigger, if its word does not say
-    /// so already. It is off, as it has to be while its trigger changes.
+    /// Gives an interrupt its group and priority, if not given yet, and its trigger, if the word
+    /// differs. The interrupt is disabled, as required while the trigger changes.
     pub fn add(&self, registers: &Common, interrupt: Interrupt) {
         let (word, bit) = place(interrupt.intid);
         let before = self.bits[word].load(Ordering::Relaxed);
@@ -152,7 +153,8 @@ impl Configured {
         }
     }
 
-    /// Takes all of it back; `unroute` does it for the route. All are off.
+    /// Takes all of these settings back; `unroute` does so for a route. All interrupts are
+    /// disabled.
     pub fn take_back(&self, registers: &Common, unroute: impl Fn(usize)) {
         self.triggers.lock().edges().for_each(|at| registers.icfgr[at].set(0));
         self.used().filter(|_| self.group1).for_each(|i| registers.igroupr[i].set(0));

@@ -1,10 +1,10 @@
 //! The trigger of private interrupts: GICR_ICFGR1 of each redistributor (IHI 0069 12.11), or the
 //! second word of GICD_ICFGR, which a GICv2 has once for each CPU (IHI 0048 4.3.13).
 //!
-//! Whether it can be changed is up to the implementation, and mostly it can't (KVM: write_config of
-//! arch/arm64/kvm/vgic/vgic-mmio.c leaves private interrupts alone). The parts of a controller are
-//! alike: so the boot CPU finds out once, before any other CPU is up, and where there is nothing to
-//! change no CPU accesses the register again.
+//! Whether a trigger can be changed is up to the implementation, and most don't allow it (KVM:
+//! write_config of arch/arm64/kvm/vgic/vgic-mmio.c leaves private interrupts alone). The parts of a
+//! controller are alike: so the boot CPU finds out once, before any other CPU is up, and where
+//! there is nothing to change no CPU accesses the register again.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,13 +13,14 @@ use tock_registers::interfaces::{Readable, Writeable};
 
 use crate::interrupt::Interrupt;
 
-/// Nobody has looked yet.
+/// The boot CPU has not tried yet.
 const UNKNOWN: u64 = u64::MAX;
-/// It is as it should be, or can't be changed.
+/// The word is right already, or can't be changed.
 const KEPT: u64 = u64::MAX - 1;
 
-/// What the word was found as (upper half), and what it has to be; or one of the values above, of
-/// which neither is a pair that has to be written: its halves are the same, or have reserved bits.
+/// The word as found (upper half) and as required (lower half); or one of the two values above.
+/// Neither of these can be mistaken for a pair to write: the halves of such a pair differ and have
+/// no reserved bits.
 pub(super) struct PrivateTriggers(AtomicU64);
 
 impl Default for PrivateTriggers {
@@ -29,8 +30,8 @@ impl Default for PrivateTriggers {
 }
 
 impl PrivateTriggers {
-    /// Sees to the trigger of one private interrupt, which is disabled, of the CPU whose word this is.
-    /// There is one that needs it, the timer's.
+    /// Sets the trigger of one private interrupt, which is disabled, of the CPU that `register`
+    /// belongs to. Only the timer's needs this.
     pub fn set(&self, register: &ReadWrite<u32>, interrupt: Interrupt) {
         match self.0.load(Ordering::Relaxed) {
             KEPT => {}
@@ -49,7 +50,8 @@ impl PrivateTriggers {
         if register.get() == wanted { u64::from(found) << 32 | u64::from(wanted) } else { KEPT }
     }
 
-    /// Takes it back, for the CPU whose word this is; all its private interrupts are disabled.
+    /// Restores the word as found, for the CPU that `register` belongs to; all its private
+    /// interrupts are disabled.
     pub fn take_back(&self, register: &ReadWrite<u32>) {
         let pair = self.0.load(Ordering::Relaxed);
         if pair < KEPT {

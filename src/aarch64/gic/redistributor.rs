@@ -1,5 +1,5 @@
 //! GICv3 redistributors (IHI 0069 12.10, 12.11): finding a CPU's frame in any of several regions,
-//! waking it, setting up its private interrupts, putting it to sleep.
+//! waking the frame, setting up the CPU's private interrupts, putting the frame to sleep.
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -82,14 +82,15 @@ const PATIENCE_US: u64 = 10_000;
 /// Where each affinity's frame is.
 pub struct Redistributors {
     frames: Vec<(u64, u64)>,
-    /// Frames whose LPIs an earlier kernel left enabled, and which stay so; we never enable them.
+    /// Frames whose LPIs an earlier kernel left enabled, and whose LPIs stay enabled; this kernel
+    /// never enables LPIs.
     pub lpis_left_on: Vec<LpiTables>,
-    /// How many had them enabled and let them be turned off.
+    /// Number of frames on which LPIs were enabled and could be turned off.
     pub lpis_turned_off: u32,
 }
 
 impl Redistributors {
-    /// All of a machine; `None` if it has none.
+    /// All frames of a machine; `None` for a GICv2.
     pub fn of_machine(gic: &Gic) -> Option<Self> {
         match gic {
             Gic::V3 { redistributors, stride, .. } => Some(Self::find(redistributors, *stride)),
@@ -154,9 +155,10 @@ fn frame(at: u64) -> &'static Frame {
     unsafe { &*(at as *const Frame) }
 }
 
-/// Turns LPIs off where the frame says that this can be done (IHI 0069 12.11.2, CES), and forgets
-/// their tables; false if they stay on. RWP says that the frame still writes what is pending to its
-/// table: only when that is over, the memory is nobody's.
+/// Turns LPIs off where the frame says that this can be done (IHI 0069 12.11.2, CES), and clears
+/// the addresses of the LPI tables; false if LPIs stay on. RWP says that the frame still writes
+/// what is pending to its table: only when RWP clears, the memory of the table is free for other
+/// use.
 fn turn_lpis_off(f: &Frame) -> bool {
     if !f.ctlr.is_set(CTLR::CES) {
         return false;
@@ -187,11 +189,11 @@ pub fn left(at: u64) -> Interrupts {
     }
 }
 
-/// Wakes the frame at `at` and puts its private interrupts into group 1, none of them enabled, pending
-/// or active. A frame that is `clean` is as after power-on already.
+/// Wakes the frame at `at` and puts its private interrupts into group 1, none of them enabled,
+/// pending or active. A frame that is `clean` is as after power-on already.
 ///
 /// # Errors
-/// It does not wake in time.
+/// The frame does not wake in time.
 pub fn wake(at: u64, clean: bool) -> Result<(), StepError> {
     let f = frame(at);
     rouse(f)?;
@@ -207,9 +209,9 @@ pub fn wake(at: u64, clean: bool) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Whether frames can sleep: not known, they can, or they ignore being told so (KVM's GICR_WAKER reads
-/// as zero; power is the hypervisor's business then). What is known spares a CPU that comes one access
-/// and one that leaves two.
+/// Whether frames can sleep: unknown, yes, or writes to GICR_WAKER are ignored (KVM's reads as
+/// zero; power is the hypervisor's business then). Knowing that saves an arriving CPU one access
+/// and a leaving CPU two.
 static SLEEP: AtomicU8 = AtomicU8::new(UNKNOWN);
 const UNKNOWN: u8 = 0;
 const SLEEPS: u8 = 1;
@@ -235,10 +237,10 @@ fn rouse(f: &Frame) -> Result<(), StepError> {
     awake.then_some(()).ok_or(StepError::RedistributorAsleep)
 }
 
-/// Takes back what this kernel has set in the frame, and puts it to sleep.
+/// Takes back what this kernel has set in the frame, and puts the frame to sleep.
 ///
 /// # Errors
-/// It does not go to sleep in time.
+/// The frame does not go to sleep in time.
 pub fn sleep(at: u64, triggers: &PrivateTriggers) -> Result<(), StepError> {
     take_back(at, triggers);
     if SLEEP.load(Ordering::Relaxed) == IGNORED {
@@ -273,7 +275,8 @@ pub fn take_back(at: u64, triggers: &PrivateTriggers) {
     given.for_each(|(_, priority)| priority.set(0));
 }
 
-/// Nothing is pending any more of what came to a CPU after it took all else back itself.
+/// Withdraws the private interrupts that became pending for a CPU after that CPU had itself taken
+/// back everything else in its frame.
 pub fn withdraw(at: u64) {
     if at != 0 {
         frame(at).icpendr0.set(!0);
@@ -292,8 +295,8 @@ pub fn configure(at: u64, triggers: &PrivateTriggers, interrupt: Interrupt) {
     triggers.set(&frame(at).icfgr1, interrupt);
 }
 
-/// Enables one private interrupt at its priority, or disables it. An IPI keeps the priority of
-/// power-on, which is the highest.
+/// Enables one private interrupt at its priority, or disables the interrupt. An IPI keeps the
+/// priority of power-on, which is the highest.
 pub fn enable(at: u64, intid: u32, on: bool) {
     let f = frame(at);
     if on {

@@ -16,8 +16,8 @@ use crate::machine::inherited::Interrupts;
 use crate::machine::{Route, StepError};
 
 register_structs! {
-    /// What routing, and leaving the distributor and a CPU quiet, needs (IHI 0048 4.3). The first
-    /// word of each array is banked: it belongs to the CPU that accesses it.
+    /// The registers for routing and for leaving the distributor and a CPU quiet (IHI 0048 4.3).
+    /// The first word of each array is banked: every CPU accesses a word of its own.
     pub(super) Distributor {
         (0x0000 => ctlr: ReadWrite<u32>),
         (0x0004 => pub(super) typer: ReadOnly<u32>),
@@ -42,8 +42,8 @@ register_structs! {
 }
 
 register_structs! {
-    /// The same of the CPU interface (IHI 0048 4.4). The driver crate's own goes through volatile
-    /// accesses, whose instruction the compiler chooses (see [`crate::aarch64::mmio`]).
+    /// The same registers of the CPU interface (IHI 0048 4.4). The driver crate uses volatile
+    /// accesses, for which the compiler chooses the instruction (see [`crate::aarch64::mmio`]).
     Interface {
         (0x0000 => ctlr: ReadWrite<u32>),
         (0x0004 => pmr: WriteOnly<u32>),
@@ -128,9 +128,9 @@ impl Gic2 {
         Ok(())
     }
 
-    /// How the distributor names this CPU: what the targets of its private interrupts read (IHI 0048
-    /// 4.3.12). Those of an interrupt that the CPU does not have read as 0, so the next is asked; on a
-    /// machine with one CPU all do.
+    /// How the distributor names this CPU: what the targets of its private interrupts read (IHI
+    /// 0048 4.3.12). Those of an interrupt that the CPU does not have read as 0, so the next is
+    /// asked; on a machine with one CPU all do.
     fn own_target(&self) -> u8 {
         let private = &self.registers().itargetsr[..32];
         private.iter().map(Readable::get).find(|&target| target != 0).unwrap_or(0)
@@ -140,14 +140,14 @@ impl Gic2 {
         self.interface().pmr.set(0);
         self.interface().ctlr.set(0);
         cpu.set_gicv2_target(0);
-        self.clear_private(); // last: hardly an IPI comes after it, which would stay pending
+        self.clear_private(); // last, so that hardly any IPI comes later and stays pending
         self.private.take_back(&self.registers().icfgr[1]);
         Ok(())
     }
 
     /// No private interrupt of this CPU enabled, pending or active. Pending SGIs have registers of
-    /// their own (IHI 0048 4.3.16); they are written only where one is pending, because Xen reads
-    /// them as zero and answers a write with a data abort (xen/arch/arm/vgic-v2.c).
+    /// their own (IHI 0048 4.3.16); these are written only where an SGI is pending, because Xen
+    /// reads the registers as zero and answers a write with a data abort (xen/arch/arm/vgic-v2.c).
     fn clear_private(&self) {
         let d = self.registers();
         d.icenabler[0].set(!0);
@@ -172,11 +172,13 @@ impl Gic2 {
 
     pub fn set_priority_mask(&self, mask: u8) {
         self.interface().pmr.set(mask.into());
+        // The mask is in force before the caller unmasks interrupts.
         regs::dsb_sy();
     }
 
     pub fn wake(&self, cpus: &CpuMask, areas: &[PerCpu]) {
-        regs::dsb_ishst(); // what was stored before the IPI is seen by who it wakes
+        // Stores before the IPI are visible to the woken CPU; pairs with the DSB in its `serve`.
+        regs::dsb_ishst();
         let bits = cpus.iter().filter_map(|cpu| areas.get(cpu.index()));
         let list = bits.fold(0, |list, area| list | area.gicv2_target());
         if list != 0 {
@@ -185,10 +187,10 @@ impl Gic2 {
     }
 
     /// A store to a device is complete after the barrier, and the disabling takes with it: version
-    /// 2 has nothing to wait for. Not quite so under KVM: a CPU that runs with the interrupt in a list
-    /// register takes it all the same, or hands it back when it next leaves the guest
-    /// (vgic_v2_fold_lr_state of arch/arm64/kvm/vgic/vgic-v2.c, vgic_prune_ap_list of vgic.c). On a
-    /// machine with one CPU routes read as 0, and so does its destination.
+    /// 2 has nothing to wait for. Not quite so under KVM: a running CPU with the interrupt in a
+    /// list register takes the interrupt all the same, or hands it back when that CPU next leaves
+    /// the guest (vgic_v2_fold_lr_state of arch/arm64/kvm/vgic/vgic-v2.c, vgic_prune_ap_list of
+    /// vgic.c). On a machine with one CPU routes read as 0, and so does the CPU's own destination.
     pub fn apply(
         &self,
         routes: &[Route],
@@ -207,17 +209,19 @@ impl Gic2 {
         let wrong = routes.iter().find_map(differs);
         all.iter().for_each(|(i, bits)| self.pend_again(i, bits));
         let on = Words::of(routes.iter().filter(|r| r.enable).map(|r| r.intid));
-        regs::dsb_ishst(); // what was stored for a handler is there before its interrupt is
+        // Stores for a handler come before the enabling; pairs with the DSB in `serve`.
+        regs::dsb_ishst();
         on.iter().for_each(|(i, bits)| d.isenabler[i].set(bits));
         wrong.map_or(Ok(()), Err)
     }
 
-    /// What is pending while its route changes goes with it (IHI 0048 4.3.12); in QEMU before 9.1
-    /// it stays with the old CPU, where nobody takes it until it is routed there again. So it is
-    /// withdrawn there and made pending anew. They are disabled: none is taken in between, and one
-    /// that arrives in between is made pending by itself. Under KVM one may be taken in between, from
-    /// a list register: it does not read as pending then, if it is an edge, and if it is a level, its
-    /// handler finds one reason and may be called once more without any.
+    /// An interrupt that is pending while its route changes moves to the new CPU (IHI 0048 4.3.12);
+    /// in QEMU before 9.1 the interrupt stays with the old CPU, which does not take it until it is
+    /// routed there again. So the pending state is withdrawn and set anew. These interrupts are
+    /// disabled: none is taken in between, and an arrival in between sets the pending state by
+    /// itself. Under KVM an interrupt may be taken in between, from a list register: an edge then
+    /// does not read as pending; for a level the handler finds one reason and may be called once
+    /// more without any.
     fn pend_again(&self, word: usize, bits: u32) {
         let d = self.registers();
         let pending = d.ispendr[word].get() & bits;
@@ -234,9 +238,11 @@ impl Gic2 {
     pub fn enable_shared(&self, intid: u32, on: bool) {
         let (word, bit) = place(intid);
         let d = self.registers();
+        // Stores for the handler come before the enabling; pairs with the DSB in `serve`.
         regs::dsb_ishst();
         let register = if on { &d.isenabler[word] } else { &d.icenabler[word] };
         register.set(bit);
+        // The distributor has the store before this returns.
         regs::dsb_sy();
     }
 
@@ -254,14 +260,16 @@ impl Gic2 {
             if intid >= SPECIAL {
                 return;
             }
-            regs::dsb_sy(); // the handler sees what was stored before the interrupt was sent
+            // The handler sees what was stored before the interrupt was sent or enabled; pairs with
+            // the DSB ISHST in `wake`, `apply` and `enable_shared`.
+            regs::dsb_sy();
             handle(intid);
-            interface.eoir.set(taken); // with the CPU that sent it, if it is an SGI
+            interface.eoir.set(taken); // for an SGI the value includes the sending CPU
         }
     }
 
-    /// The priorities of the other CPUs' own interrupts stay: only those CPUs could have taken them
-    /// back.
+    /// The priorities of the other CPUs' private interrupts stay: only those CPUs could have reset
+    /// them.
     pub fn quiesce(&self, cpu: &PerCpu, _areas: &[PerCpu]) {
         let d = self.common();
         d.ctlr.set(0);
@@ -269,6 +277,7 @@ impl Gic2 {
         self.configured.take_back(d, |intid| self.unroute(intid));
         self.registers().ipriorityr.iter().for_each(|word| word.set(0));
         let _ = self.cpu_down(cpu); // can't fail
+        // Every store to the GIC is complete before the jump.
         regs::dsb_sy();
     }
 

@@ -67,7 +67,8 @@ impl Gic3 {
         left
     }
 
-    /// Affinity routing alone on, and nothing left of what another kernel has set; says what that was.
+    /// Affinity routing alone on, and nothing left of what another kernel has set; says what that
+    /// was.
     fn clear(&self, cpu: &PerCpu) -> Interrupts {
         let (d, left) = (self.common(), self.common().look());
         d.ctlr.set(ROUTING);
@@ -88,8 +89,9 @@ impl Gic3 {
             return Err(StepError::NoRedistributor);
         }
         ICC_SRE_EL1.write(ICC_SRE_EL1::SRE::SET + ICC_SRE_EL1::DFB::SET + ICC_SRE_EL1::DIB::SET);
-        // The redistributor may be sent to sleep for a moment, to see if it can.
+        // `wake` may put the redistributor to sleep for a moment, to find out whether it can sleep.
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::CLEAR);
+        // ISB: group 1 is off at the interface before the redistributor is touched.
         regs::isb();
         redistributor::wake(cpu.redistributor, cpu.set_clean(false))?;
         self.set_priority_mask(MASK_ALL_BUT_KICKS);
@@ -97,6 +99,7 @@ impl Gic3 {
         // A priority that an earlier kernel left active would hold everything back for good.
         regs::clear_active_priorities(ICC_CTLR_EL1.read(ICC_CTLR_EL1::PRIBITS) as u32 + 1);
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::SET);
+        // ISB: the interface is on before the caller unmasks interrupts.
         regs::isb();
         Ok(())
     }
@@ -127,13 +130,15 @@ impl Gic3 {
 
     pub fn set_priority_mask(&self, mask: u8) {
         ICC_PMR_EL1.write(ICC_PMR_EL1::PRIORITY.val(u64::from(mask)));
+        // ISB: the mask is in force before the caller unmasks interrupts.
         regs::isb();
     }
 
     /// One write per 16 CPUs that share the upper affinities. The driver can't say the range of
     /// Aff0 and has no barrier before the write.
     pub fn wake(&self, cpus: &CpuMask, mpidrs: &dyn Fn(usize) -> Mpidr) {
-        regs::dsb_ishst(); // what was stored before the IPI is seen by who it wakes
+        // Stores before the IPI are visible to the woken CPU; pairs with the DSB in its `serve`.
+        regs::dsb_ishst();
         let mut group = None;
         let mut list = 0;
         for cpu in cpus.iter() {
@@ -146,17 +151,19 @@ impl Gic3 {
             list |= bit;
         }
         send(group, list);
+        // ISB: the writes of ICC_SGI1R_EL1 are executed before this returns.
         regs::isb();
     }
 
-    /// What a CPU may still have been sent is withdrawn when the disabling has taken (IHI 0069
-    /// 12.9.4, RWP); if it has acknowledged it already, it also ends it. Not so under KVM: there RWP
-    /// is never set, and the disabling does not reach the list registers of a CPU that runs
-    /// (vgic_mmio_write_cenable of arch/arm64/kvm/vgic/vgic-mmio.c). That CPU takes the interrupt
-    /// even after its route has changed, or hands it back when it next leaves the guest, and then it
-    /// goes where its route says (vgic_prune_ap_list of vgic.c). So this kernel relies on this alone:
-    /// a CPU that leaves still serves what it takes until it masks its interrupts, and what it has
-    /// not taken then comes to the CPU that the route names. See doc/gic-under-kvm.md.
+    /// An interrupt that was already forwarded to a CPU is withdrawn when the disabling has taken
+    /// effect (IHI 0069 12.9.4, RWP); a CPU that has already acknowledged the interrupt also ends
+    /// it. Not so under KVM: RWP is never set there, and the disabling does not reach the list
+    /// registers of a running CPU (vgic_mmio_write_cenable of arch/arm64/kvm/vgic/vgic-mmio.c).
+    /// That CPU takes the interrupt even after its route has changed, or hands it back when that
+    /// CPU next leaves the guest, and then the interrupt follows its route (vgic_prune_ap_list of
+    /// vgic.c). So this kernel relies on this alone: a leaving CPU serves every interrupt that it
+    /// takes until it masks interrupts, and an interrupt not taken by then comes to the CPU that
+    /// the route names. See doc/gic-under-kvm.md.
     pub fn apply(
         &self,
         routes: &[Route],
@@ -174,7 +181,8 @@ impl Gic3 {
         };
         let wrong = routes.iter().find_map(differs);
         let on = Words::of(routes.iter().filter(|r| r.enable).map(|r| r.intid));
-        regs::dsb_ishst(); // what was stored for a handler is there before its interrupt is
+        // Stores for a handler come before the enabling; pairs with the DSB in `serve`.
+        regs::dsb_ishst();
         on.iter().for_each(|(i, bits)| d.isenabler[i].set(bits));
         wrong.map_or(Ok(()), Err)
     }
@@ -187,6 +195,7 @@ impl Gic3 {
         let (word, bit) = place(intid);
         let d = self.registers();
         if on {
+            // Stores for the handler come before the enabling; pairs with the DSB in `serve`.
             regs::dsb_ishst();
             d.isenabler[word].set(bit);
         } else {
@@ -207,16 +216,19 @@ impl Gic3 {
             if intid.to_u32() >= SPECIAL {
                 return;
             }
-            regs::dsb_sy(); // the handler sees what was stored before the interrupt was sent
+            // The handler sees what was stored before the interrupt was sent or enabled; pairs with
+            // the DSB ISHST in `wake`, `apply` and `enable_shared`.
+            regs::dsb_sy();
             handle(intid.to_u32());
             v3::eoi1(intid);
         }
     }
 
-    /// Groups off, so that nothing is forwarded any more; then every interrupt off, and one wait for
-    /// both (RWP is set until either has taken, IHI 0069 12.9.4); then all that this kernel has set is
-    /// taken back. A CPU that left has done so for its own part; an IPI that came to it afterwards is
-    /// withdrawn. The rest of the others is done for them.
+    /// Groups off, so that nothing is forwarded any more; then every interrupt off, and one wait
+    /// for both (RWP is set until both have taken effect, IHI 0069 12.9.4); then all that this
+    /// kernel has set is taken back. A CPU that left has taken back its own redistributor's
+    /// settings; here only an IPI that came later is withdrawn. For a CPU that did not, the boot
+    /// CPU takes them back.
     pub fn quiesce(&self, cpu: &PerCpu, areas: &[PerCpu]) {
         let d = self.common();
         d.ctlr.set(ROUTING);
@@ -229,7 +241,8 @@ impl Gic3 {
                 false => self.take_back(area),
             }
         }
-        // What does not go to sleep in time is left as it is: the next kernel wakes it anyway.
+        // A redistributor that does not go to sleep in time is left awake: the next kernel wakes it
+        // anyway.
         let _ = self.cpu_down(cpu);
         self.set_priority_mask(0);
     }
@@ -247,9 +260,10 @@ impl Gic3 {
         common(self.distributor)
     }
 
-    /// Waits until the distributor has taken the last write; gives up silently, since all that
-    /// could follow is the same wait. KVM's has taken it when the store is over and never sets RWP
-    /// (vgic_mmio_read_v3_misc of arch/arm64/kvm/vgic/vgic-mmio-v3.c).
+    /// Waits until the distributor has taken the last write; gives up silently at the deadline,
+    /// since all that could follow is the same wait. KVM's distributor has taken a write when the
+    /// store is over, and never sets RWP (vgic_mmio_read_v3_misc of
+    /// arch/arm64/kvm/vgic/vgic-mmio-v3.c).
     fn settle(&self) {
         let d = self.registers();
         patiently(|| d.ctlr.get() & RWP == 0);

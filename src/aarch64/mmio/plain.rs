@@ -1,5 +1,5 @@
-//! Loads and stores whose form the compiler can't choose: one general register, base address only.
-//! Shared with the bare payloads in `tests/`.
+//! Loads and stores of a fixed form that the compiler can't change: one general register, base
+//! address only. Shared with the bare payloads in `tests/`.
 
 use core::arch::asm;
 
@@ -13,7 +13,8 @@ macro_rules! access {
         #[must_use]
         pub unsafe fn $load(at: *const $type) -> $type {
             let value;
-            // SAFETY: the caller's promise. No `nomem`: accesses keep their order, as volatile ones.
+            // SAFETY: the caller's promise. No `nomem`: accesses keep their order, as volatile
+            // ones.
             unsafe {
                 asm!($ldr, value = out(reg) value, at = in(reg) at, options(nostack, preserves_flags));
             }

@@ -11,9 +11,9 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use super::set;
 use crate::fdt::{Node, Tree};
 
-/// A copy of `tree`. Names have to be unique in it, in `tree` they need not be: of properties of
-/// one name the first is kept, which is the one that readers find, and nodes of one name are
-/// numbered, as Linux does it for its own view of the tree.
+/// A copy of `tree`. Names have to be unique in the copy, but not in `tree`: of properties with the
+/// same name the first is kept, which readers find too, and nodes with the same name are numbered,
+/// as Linux does for its own view of the tree.
 pub(super) fn model(tree: &Tree<'_>) -> DeviceTree {
     let mut model = DeviceTree::new();
     model.root = node(tree.root(), "");
@@ -38,7 +38,7 @@ fn node(from: Node<'_>, name: &str) -> DeviceTreeNode {
     made
 }
 
-/// `name`, with a number if a child has it already. `twins` are the numbers that were given.
+/// `name`, with a number if a child of that name exists. `twins` are the numbers that were given.
 fn unused(parent: &mut DeviceTreeNode, name: String, twins: &mut BTreeMap<String, u32>) -> String {
     let mut free = name.clone();
     while parent.child_mut(&free).is_some() {

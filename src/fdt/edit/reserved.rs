@@ -18,7 +18,8 @@ const OURS: &str = "baton-";
 /// What the names of reservations start with in which CPUs are parked.
 pub const QUARANTINE: &str = "baton-quarantine";
 
-/// True if a memory reservation is there for `gone` and nothing else: it lies in the pages of it.
+/// True if a memory reservation is there for `gone` and nothing else: the reservation lies in the
+/// pages of `gone`.
 pub(super) fn is_for(reservation: &MemoryReservation, gone: &Range) -> bool {
     let range = Range::sized(reservation.address(), reservation.size());
     match (range, gone.grow_to(PAGE)) {

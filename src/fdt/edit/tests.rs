@@ -198,7 +198,7 @@ fn the_header_keeps_the_boot_cpu() {
     assert_eq!(out[28..32], 5u32.to_be_bytes());
 }
 
-/// Nodes with random names, properties and children; `chosen` and `reserved-memory` among them.
+/// Nodes with random names, properties and children; `chosen` and `reserved-memory` included.
 fn random_node(depth: u32) -> BoxedStrategy<DeviceTreeNode> {
     let name = prop_oneof!["[a-d]", "[a-d]@[0-9]{1,2}", Just("reserved-memory".into())];
     let property_name = prop_oneof!["[a-e]{1,3}", "linux,initrd-(start|end)", "linux,kho-[a-c]"];
@@ -218,7 +218,7 @@ fn random_node(depth: u32) -> BoxedStrategy<DeviceTreeNode> {
     .boxed()
 }
 
-/// Every node outside `/chosen` and every property in it that an edit must not touch.
+/// Every node outside `/chosen`, and every property of `/chosen` that an edit must not touch.
 fn untouched(dtb: &[u8]) -> Vec<(std::string::String, Vec<u8>)> {
     let tree = Tree::read(dtb).unwrap();
     let mut all = Vec::new();

@@ -59,12 +59,12 @@ fn a_bomb_ends_at_the_limit_and_contents_of_just_that_size_do_not() {
     let limit = contents.len() - 1;
     assert_eq!(unpack(&bomb, limit), Err(GzipError::TooLarge { limit }));
     assert_eq!(unpack(&bomb, 0), Err(GzipError::TooLarge { limit: 0 }));
-    // It says it is small.
+    // The size field states a small size.
     let at = bomb.len() - 4;
     bomb[at..].copy_from_slice(&5u32.to_le_bytes());
     assert_eq!(unpack(&bomb, limit), Err(GzipError::TooLarge { limit }));
     assert_eq!(unpack(&bomb, usize::MAX), Err(GzipError::Length));
-    // It says it is huge.
+    // The size field states a huge size.
     bomb[at..].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(unpack(&bomb, limit), Err(GzipError::TooLarge { limit }));
 }

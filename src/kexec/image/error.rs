@@ -26,7 +26,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// What a file is by its first bytes; `None` if it is none of these.
+    /// The kind of a file by its first bytes; `None` if no magic matches.
     pub fn recognise(file: &[u8]) -> Option<Self> {
         const MAGICS: [(&[u8], Foreign); 10] = [
             (b"\x7fELF", Foreign::Elf),
@@ -73,15 +73,15 @@ pub enum ImageError {
         /// Bytes in the file.
         bytes: usize,
     },
-    /// It is some other kind of file.
+    /// The file is of another, known kind.
     Foreign(Foreign),
-    /// It is no kind of file that we know.
+    /// The file is of no known kind.
     NoMagic,
     /// The kernel is big-endian.
     BigEndian,
     /// The CPUs cannot translate pages of this size.
     PageSize(PageSize),
-    /// `image_size` is zero: a kernel before Linux 3.17, which does not say how much it needs.
+    /// `image_size` is zero: a kernel before Linux 3.17, which does not state its size in memory.
     NoSize,
     /// `image_size` is less than the file has.
     SizeBelowFile {
@@ -92,9 +92,9 @@ pub enum ImageError {
     },
     /// `text_offset` is 2 MiB or more, or not page aligned.
     TextOffset(u64),
-    /// It needs more than there is.
+    /// The kernel needs more memory than there is RAM.
     TooLarge {
-        /// Bytes it needs.
+        /// Bytes that the kernel needs.
         image_size: u64,
         /// Bytes of RAM.
         memory: u64,

@@ -12,7 +12,7 @@ fn zstd(contents: &[u8]) -> Vec<u8> {
     compress_to_vec(contents, CompressionLevel::Fastest)
 }
 
-/// The container as Linux builds it.
+/// The container in the layout that Linux builds.
 fn zboot(name: &str, payload: &[u8], behind: &[u8]) -> Vec<u8> {
     let mut file = vec![0; 0x200];
     file[..8].copy_from_slice(b"MZ\0\0zimg");
@@ -52,7 +52,8 @@ fn every_packing_gives_the_kernel_back() {
     }
 }
 
-/// `head -c 300000 /dev/zero | zstd -19`, which states the size in the frame if it reads a file.
+/// `head -c 300000 /dev/zero | zstd -19`, which states the size in the frame when its input is a
+/// file.
 #[test]
 fn a_frame_of_the_real_zstd_that_states_its_size_needs_nobody_else_to() {
     let frame = b"\x28\xb5\x2f\xfd\xa4\xe0\x93\x04\x00\x4c\x00\x00\x08\x00\x01\x00\xfc\xff\x39\x10\
@@ -111,8 +112,8 @@ proptest! {
         let _ = whole(&file[..cut.index(file.len())]);
         let at = at.index(file.len());
         file[at] ^= xor;
-        // Bytes of the container that nobody reads may be anything; gzip has a checksum, and
-        // ruzstd's encoder writes one.
+        // Unused bytes of the container may have any value; gzip has a checksum, and ruzstd's
+        // encoder writes one.
         if let Ok(unpacked) = whole(&file) {
             prop_assert!(unpacked == kernel || packing(&file) == Ok(Packing::Flat));
         }

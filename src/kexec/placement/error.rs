@@ -15,7 +15,7 @@ pub enum PlaceError {
     NoRoom {
         /// Which part.
         what: What,
-        /// Bytes it needs.
+        /// Bytes that the part needs.
         size: u64,
         /// Bytes of the largest free range.
         largest: u64,
@@ -29,7 +29,7 @@ pub enum PlaceError {
     Taken {
         /// Which part.
         what: What,
-        /// Who has it.
+        /// The owner of the place.
         error: MapError,
     },
     /// A kernel at the base asked for would end above 48-bit addresses.

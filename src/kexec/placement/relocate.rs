@@ -1,4 +1,5 @@
-//! Placing a kernel where it was asked to be, although that is in use until the jump.
+//! Placing a kernel at the base that the caller asked for, although that place is in use until the
+//! jump.
 
 use super::{Ask, Initrd, Layout, What, place_rest, without};
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     memory::{Map, MapError, Owner, Range, Region},
 };
 
-/// Places everything else around a kernel whose place was asked for.
+/// Places all other parts around a kernel whose place the caller chose.
 pub(super) fn place_at(
     map: &Map,
     free: &[Range],
@@ -37,7 +38,8 @@ fn top(free: Range, size: u64) -> Option<Range> {
     Range::sized(start, size).filter(|found| free.covers(found))
 }
 
-/// Who has a place that is in use has to be gone with the running kernel.
+/// An owner of memory in the kernel's place is acceptable only if that owner ends with the running
+/// kernel.
 pub(super) fn yields(
     map: &Map,
     kernel: Range,

@@ -10,29 +10,29 @@ use crate::kexec::plan::Kind;
 /// Why a signature is not good.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SignatureError {
-    /// It has more bytes than any signature.
+    /// The file has more bytes than any signature.
     TooLong {
         /// Its bytes.
         bytes: usize,
     },
-    /// It is no text in UTF-8.
+    /// The file is no text in UTF-8.
     NotText {
-        /// Where it stops to be.
+        /// Offset of the first byte that is no UTF-8.
         at: usize,
     },
     /// The first line is not the one of a signature.
     NotASignature,
-    /// It is of a version that this kernel does not know.
+    /// The file is of a version that this kernel does not know.
     Version {
         /// Which.
         found: u32,
     },
-    /// It ends inside of this line or before it.
+    /// The file ends inside of or before this line.
     Truncated {
         /// First word of the line.
         line: &'static str,
     },
-    /// This line is not what it should be.
+    /// This line is malformed.
     Line {
         /// First word of the line.
         line: &'static str,
@@ -41,7 +41,7 @@ pub enum SignatureError {
     Trailing,
     /// By a key that this kernel does not know.
     UnknownKey {
-        /// Whose it says it is.
+        /// The key that the file names.
         key: KeyId,
         /// The key that is known.
         known: KeyId,
@@ -51,7 +51,7 @@ pub enum SignatureError {
         /// The key.
         key: KeyId,
     },
-    /// It is for something else: this part differs.
+    /// The signature is for another load: this part differs.
     Differs(Part),
     /// What follows the signed bytes of the initrd is more than signatures.
     Rest(Rest),
@@ -75,14 +75,14 @@ pub enum Part {
 /// What is wrong with the bytes that follow the signed ones of an initrd.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Rest {
-    /// They are no plain archive.
+    /// Not a plain archive.
     Archive {
         /// Offset in the initrd.
         at: usize,
         /// Why.
         error: CpioError,
     },
-    /// An entry is no regular file whose name ends in `.sig`.
+    /// An entry is no regular file with a name that ends in `.sig`.
     Entry {
         /// Its name.
         name: String,

@@ -9,7 +9,7 @@ use crate::kexec::Digest;
 /// The public key that `BATON_KEY` named when this was built; otherwise the test key.
 const BUILT_IN: &[u8; 32] = include_bytes!(concat!(env!("OUT_DIR"), "/key"));
 
-/// The public half of the test key, whose secret half anybody can read.
+/// The public half of the test key, with a secret half that is published.
 const TEST: &[u8; 32] = include_bytes!(concat!(env!("OUT_DIR"), "/test-key"));
 
 /// Names a public key: the first 8 bytes of its SHA-256.
@@ -43,7 +43,8 @@ impl Key {
         KeyId(core::array::from_fn(|i| digest.bytes()[i]))
     }
 
-    /// True for the test key, which is in the repository with its secret: it proves nothing.
+    /// True for the test key, whose secret is in the repository: a signature by this key proves
+    /// nothing.
     pub fn is_test(&self) -> bool {
         *self.0 == *TEST
     }

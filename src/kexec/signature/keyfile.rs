@@ -17,9 +17,9 @@ pub enum KeyFileError {
         /// That kind.
         kind: &'static str,
     },
-    /// It has a secret where a public key belongs, or the other way round.
+    /// The file holds a secret where a public key belongs, or the other way round.
     Other {
-        /// What it should be.
+        /// The kind that was expected.
         kind: &'static str,
     },
     /// The line is not the kind, one space and 64 lower-case hexadecimal digits.
@@ -46,7 +46,7 @@ impl core::error::Error for KeyFileError {}
 /// The key in a text. `kind` is [`PUBLIC`] or [`SECRET`].
 ///
 /// # Errors
-/// Why it is none.
+/// Why the text is no key file.
 pub fn read(text: &str, kind: &'static str) -> Result<[u8; 32], KeyFileError> {
     let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let line = lines.next().ok_or(KeyFileError::Missing { kind })?;

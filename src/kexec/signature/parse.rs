@@ -10,8 +10,8 @@ use crate::kexec::plan::Kind;
 /// Reads a signature.
 ///
 /// # Errors
-/// What is wrong with it, and in which line. Whether it is good is another question: see
-/// [`Signature::verify`].
+/// What is malformed, and in which line. Whether the signature is good, [`Signature::verify`]
+/// decides.
 pub fn parse(bytes: &[u8]) -> Result<Signature, SignatureError> {
     if bytes.len() > MAX_BYTES {
         return Err(SignatureError::TooLong { bytes: bytes.len() });
@@ -73,7 +73,7 @@ fn sum(value: &str) -> Option<Sum> {
     Some(Sum { bytes: number(bytes)?, digest: Digest::from(hex(digest)?) })
 }
 
-/// A decimal number as it is displayed: no sign, no zeros in front.
+/// A decimal number in its displayed form: no sign, no zeros in front.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let shortest = text == "0" || !text.starts_with('0');

@@ -4,19 +4,19 @@ use core::fmt;
 
 use super::KeyId;
 
-/// What is known of who signed a kernel that is loaded. One whose signature is not good is not
-/// loaded.
+/// What is known of the signer of a loaded kernel. A signature that is checked and found bad
+/// refuses the load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// `kexec.sig=off`.
     NotLookedAt,
     /// There is no signature.
     Missing,
-    /// There is one by a key that this kernel does not know: it says nothing.
+    /// There is a signature by a key that this kernel does not know, so that nothing is proven.
     UnknownKey(KeyId),
-    /// There is one, and it is good.
+    /// There is a good signature.
     Good {
-        /// Whose.
+        /// The signer's key.
         key: KeyId,
         /// By the test key, which proves nothing.
         test: bool,
@@ -37,7 +37,7 @@ impl fmt::Display for Standing {
     }
 }
 
-/// A standing, and how long it took to find out.
+/// A standing, and how long the check took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Checked {
     /// The standing.

@@ -22,7 +22,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// What an instruction does to these registers; `None` if it is any other.
+    /// What an instruction does to these registers; `None` for any other instruction.
     pub fn decode(instruction: u32) -> Option<Self> {
         let write = match instruction & FIXED {
             MRS => false,

@@ -5,7 +5,7 @@ use core::fmt;
 use super::Owner;
 use crate::memory::Range;
 
-/// Why the map refused. It is then unchanged.
+/// Why the map refused. The map is then unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {
     /// The range holds no page, or its end does not fit in 64 bits.
@@ -24,20 +24,20 @@ pub enum MapError {
         /// The first address that is no RAM.
         at: u64,
     },
-    /// Part of the range is somebody else's.
+    /// Part of the range has another owner than required.
     InUse {
         /// What was asked for.
         asked: Range,
-        /// The first part of it that is taken.
+        /// The first such part.
         range: Range,
-        /// Who has it.
+        /// The owner of that part.
         owner: Owner,
     },
     /// Part of a range that should be given back is free already.
     AlreadyFree {
         /// What was to be freed.
         asked: Range,
-        /// The first part of it that is free.
+        /// The first part that is free.
         range: Range,
     },
     /// No free range is large enough.

@@ -132,7 +132,7 @@ fn fill(cells: &mut Cells, first: u64, n: u64, owner: Owner) {
     cells[first as usize..(first + n) as usize].fill(Some(owner));
 }
 
-/// Does the act on the oracle; true if it can be done.
+/// Does the act on the oracle; true if the act is possible.
 fn expect(cells: &mut Cells, act: &Act) -> bool {
     match *act {
         Act::Claim(p, n, owner) => {

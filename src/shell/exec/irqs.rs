@@ -76,13 +76,14 @@ impl Kernel {
         irqs.set_affinity(self.board, &online, intid, &wanted).map_err(|e| e.to_string())
     }
 
-    /// The console's interrupt, if it has one.
+    /// The console's interrupt, if the tree names one.
     pub(super) fn console_intid(&self) -> Option<u32> {
         Some(self.boot.description.console.as_ref()?.interrupt?.intid)
     }
 }
 
-/// `trigger` is what the distributor says; `astray`: it routes it elsewhere.
+/// `trigger` is what the distributor says; `astray`: the distributor routes the interrupt
+/// elsewhere.
 fn line(row: &Row, trigger: Trigger, astray: bool) -> String {
     let Row { intid, name, handled, .. } = row;
     let wanted = row.requested.ranges().to_string();

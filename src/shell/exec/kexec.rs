@@ -11,7 +11,7 @@ use crate::kexec::{Files, KexecLoad, Kind};
 use crate::options::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
 
-/// What `cycle` loads if it is not told.
+/// What `cycle` loads by default.
 const DEFAULT_IMAGE: &str = "baton.Image";
 
 impl Kernel {
@@ -49,8 +49,8 @@ impl Kernel {
         self.exec(mode, CycleCount::default(), verify).map(Some)
     }
 
-    /// One more kexec of a series. What is left of it goes along as the first command of the
-    /// script, so that the next kernel goes on by itself.
+    /// One more kexec of a series. The rest of the series goes along as the first command of the
+    /// script, so that the next kernel goes on without being asked.
     pub(super) fn cycle(&mut self, cycle: &Cycle) -> Outcome {
         if cycle.done >= cycle.asked {
             return Ok(None);

@@ -54,7 +54,7 @@ impl Kernel {
         Ok(None)
     }
 
-    /// Totals are gone after this, so it says them.
+    /// Closing loses the totals, so this prints them.
     pub(super) fn pmu_close(&self, cluster: Option<usize>, event: u16) -> Outcome {
         let counting = self.with_owner().filter(|c| counts(c, event)).map(|c| c.number);
         let chosen = cluster.map_or_else(|| counting.collect(), |one| Vec::from([one]));
@@ -65,7 +65,7 @@ impl Kernel {
         Ok(None)
     }
 
-    /// A cluster without a CPU online stands still: its totals are shown as they are.
+    /// A cluster without a CPU online stands still: its last totals are shown.
     pub(super) fn pmu_read(&self, cluster: Option<usize>) -> Outcome {
         let running = self.with_owner().filter(|c| c.counting).map(|c| c.number);
         let chosen = cluster.map_or_else(|| running.collect(), |one| Vec::from([one]));

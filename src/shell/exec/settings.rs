@@ -73,7 +73,7 @@ impl Kernel {
     }
 }
 
-/// True if the CPUs run it themselves.
+/// True if each CPU runs the step itself.
 fn on_each_cpu(id: StepId) -> bool {
     steps::get(id).is_some_and(|s| matches!(s.section, Section::Starting | Section::Online))
 }

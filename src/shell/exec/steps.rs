@@ -28,7 +28,7 @@ impl Kernel {
     }
 }
 
-/// `alone`: it runs on one CPU at a time.
+/// `alone`: the step runs on one CPU at a time.
 fn line(step: &Step, alone: bool) -> String {
     let (section, name, what) = (step.section.name(), step.name.name(), step.what);
     let (up, down) = (times(step.up), times(step.down));
@@ -41,7 +41,7 @@ fn line(step: &Step, alone: bool) -> String {
     format!("{section:<8}  {name:<16}  {up:<4}  {down:<4}  {cpus:<8}  {asked:<5}  {what}")
 }
 
-/// How often it acts in an operation on several CPUs.
+/// How often a step acts in an operation on several CPUs.
 fn times(act: Act) -> &'static str {
     match act {
         Act::Nothing => "-",

@@ -1,4 +1,4 @@
-//! `timeline`: the traces of this kernel and of the one before it.
+//! `timeline`: the traces of this kernel and of its predecessor.
 
 mod tables;
 
@@ -26,7 +26,7 @@ impl Kernel {
         Ok(None)
     }
 
-    /// Of both kernels, CPU by CPU, in the order in which they were recorded.
+    /// The events of both kernels, CPU by CPU, in the order of recording.
     fn events(&self) -> Vec<Event> {
         let now = self.hotplug.generation();
         let cpus = self.hotplug.topology().cpus();

@@ -8,7 +8,7 @@ use crate::report::Record;
 use crate::torture::load::Load;
 use crate::torture::{self, Kind, Site};
 
-/// How long a trial takes if nobody says.
+/// How long a trial takes by default.
 const SECONDS: u32 = 10;
 
 impl Kernel {

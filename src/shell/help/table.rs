@@ -27,7 +27,7 @@ const fn option(name: &'static str, value: &'static str, meaning: &'static str) 
     Item { name, value, meaning }
 }
 
-/// All commands, in the order in which `help` lists them.
+/// All commands, in the order of the list that `help` prints.
 pub static TABLE: [Entry; 31] = [
     Entry {
         name: "help",

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 pub(super) enum Completion<'a> {
     /// No name begins like that.
     Nothing,
-    /// One name does: the rest of it.
+    /// One name does: the rest of that name.
     Unique(&'a str),
-    /// Several do, and this is how all of them go on.
+    /// Several do, and all go on like this.
     Further(&'a str),
     /// Several do, and each goes on differently.
     Choices(Vec<&'a str>),

@@ -40,7 +40,7 @@ enum State {
     Skip,
 }
 
-/// The decoder. Sequences that it does not know are swallowed whole.
+/// The decoder. Unknown sequences are swallowed whole.
 #[derive(Default)]
 pub(super) struct Keys {
     state: State,
@@ -48,8 +48,8 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Takes one byte. A control character ends a sequence that was never finished: a lone ESC
-    /// must not eat the Enter after it.
+    /// Takes one byte. A control character ends a sequence that was never finished: a lone ESC must
+    /// not eat a following Enter.
     pub(super) fn feed(&mut self, byte: u8) -> Option<Key> {
         let after_cr = core::mem::replace(&mut self.after_cr, byte == b'\r');
         match byte {

@@ -1,8 +1,8 @@
 //! What the terminal shows of the line.
 //!
-//! The width of the terminal is not known, only that it has [`COLUMNS`] columns or more. So what is
-//! typed at the end is echoed as it is and may run over the edge; as soon as anything else is done
-//! to a line that did, it goes on in a fresh row as a window that moves along with the cursor.
+//! The width of the terminal is not known, only that it has [`COLUMNS`] columns or more. So letters
+//! typed at the end are just echoed and may run over the edge; at the first other edit of such a
+//! line, the line is drawn in a fresh row as a window that moves along with the cursor.
 
 use core::fmt::Write;
 
@@ -38,7 +38,7 @@ impl View {
         *self = Self::default();
     }
 
-    /// A letter was added at the end of the line, and the cursor stands behind it.
+    /// A letter was added at the end of the line, and the cursor stands behind that letter.
     pub(super) fn append(&mut self, line: &str, out: &mut dyn Write) {
         if self.left > 0 {
             return self.draw(line, line.len(), out);

@@ -57,7 +57,7 @@ impl Args {
         Some(self.options.swap_remove(at).1)
     }
 
-    /// Refuses what nobody took.
+    /// Refuses arguments that were not taken.
     pub(super) fn end(mut self) -> Result<(), ParseError> {
         match self.word() {
             Some(word) => Err(ParseError::Extra { command: self.command(), word }),

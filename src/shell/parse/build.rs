@@ -1,5 +1,5 @@
 //! One function per command: from arguments and options to the value. Each is named in the
-//! command's row of the table, and the parser refuses what it leaves over.
+//! command's row of the table, and the parser refuses arguments that the function does not take.
 
 use alloc::string::String;
 
@@ -204,7 +204,7 @@ fn need_cluster(args: &mut Args) -> Result<Option<usize>, ParseError> {
     cluster(&word).ok_or_else(|| bad(args, "CLUSTER", word, CLUSTER))
 }
 
-/// `Some(None)` for all of them.
+/// `Some(None)` for all clusters.
 fn cluster(word: &str) -> Option<Option<usize>> {
     if word == "all" {
         return Some(None);

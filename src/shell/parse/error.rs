@@ -80,7 +80,7 @@ pub enum ParseError {
         /// The first word that nothing was done with.
         word: String,
     },
-    /// An argument or a value that is not what it has to be.
+    /// An argument or a value of the wrong form.
     Bad {
         /// The command.
         command: &'static str,
@@ -88,7 +88,7 @@ pub enum ParseError {
         what: &'static str,
         /// What was typed.
         word: String,
-        /// What it has to be.
+        /// The form required.
         want: &'static str,
     },
     /// Two things that exclude each other.

@@ -4,7 +4,7 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::options::cpu;
 use crate::shell::command::Cpus;
 
-/// Reads a list; `None` if it is none or names a CPU that no machine of ours can have.
+/// Reads a list; `None` if the text is no list or names a CPU beyond the supported number.
 pub(in crate::shell) fn cpus(text: &str) -> Option<Cpus> {
     if text == "all" {
         return Some(Cpus::All);

@@ -8,9 +8,9 @@ use super::ParseError;
 
 /// What a character turned out to be.
 enum Seen {
-    /// A quote or a backslash: belongs to a word but is no letter of it.
+    /// A quote or a backslash: belongs to a word but is none of its letters.
     Syntax,
-    /// A letter of a word, whatever it looks like.
+    /// A letter of a word, even if it is white space or a quote.
     Letter(char),
     /// Neither quoted nor escaped: may separate.
     Bare(char),

@@ -42,8 +42,8 @@ impl Driver for AlarmDriver {
         "alarm"
     }
 
-    /// The second at which it is to ring stays known, also if it rings just now and nobody has taken
-    /// that.
+    /// The second of the alarm stays known, also if the alarm rings right now and its interrupt has
+    /// not been taken.
     fn quiesce(&self, _: &dyn Clock) -> Result<(), Reason> {
         masked(&self.0, |alarm| {
             alarm.stopped = true;

@@ -9,8 +9,7 @@ use crate::machine::Clock;
 use crate::machine::device::{DeviceError, DiskCounts};
 use crate::machine::quiesce::{Driver, Reason};
 
-/// How often reads in flight are looked for while they drain, if no interrupt says that they are
-/// back.
+/// How often a drain checks for reads in flight that completed without an interrupt.
 const LOOK_US: u64 = 100;
 
 /// The device, and its lock.
@@ -47,8 +46,8 @@ impl Driver for DiskDriver {
         "disk"
     }
 
-    /// Once it is reset it touches no memory (virtio 1.2, 2.1.2); what has not come back by then does
-    /// not come any more.
+    /// Once reset, the device touches no memory (virtio 1.2, 2.1.2); a read that has not come back
+    /// by then never will.
     fn quiesce(&self, clock: &dyn Clock) -> Result<(), Reason> {
         wait_until(clock, || masked(&self.0, Reads::drained));
         masked(&self.0, |reads| reads.disk.iter_mut().for_each(Disk::reset));

@@ -34,7 +34,7 @@ impl Kernel {
         self.print("once: for all CPUs of an operation, on the boot CPU; each: for each CPU\n");
     }
 
-    /// What the boot CPU was at, and what it waited for.
+    /// The phases of the boot CPU, and what each waited for.
     pub(super) fn phase_table(&self, spans: &[(Event, Event)]) {
         self.print("boot CPU     dir   spans    median us       max us       sum us  waits for");
         for dir in DIRS {
