@@ -42,8 +42,8 @@
 //!                                request: Come -> Stay
 //!                                AP_ONLINE -> ONLINE
 //!                                latch: one less               the last one: IPI to the boot CPU
-//! give up each CPU that is       not ONLINE -> SHOULD_DIE      its next exchange fails: it undoes
-//! not ONLINE                                                   its steps and calls CPU_OFF
+//! give up each CPU that is       KICKED to AP_ONLINE           its next exchange fails: it undoes
+//! still on the way up              -> SHOULD_DIE               its steps and calls CPU_OFF
 //! shared steps up
 //! ```
 //!
@@ -80,8 +80,8 @@
 //! prepare steps down             mark := OFFLINE
 //! ```
 //!
-//! - No step can refuse or is exclusive, and no fault waits: the stop_machine opens in RUN. Every
-//!   CPU leaves at once, and no CPU waits for another one.
+//! - If no online step can refuse, none is exclusive and no fault waits, the stop_machine opens in
+//!   RUN. Every CPU leaves at once, and no CPU waits for another one.
 //! - A step refuses, or a CPU does not answer: stop goes to CALLED_OFF. Every CPU that answered
 //!   gets Return(ticket), redoes its online steps, and arrives at a latch that the boot CPU waits
 //!   for.

@@ -51,9 +51,10 @@
 //! Each CPU acknowledges each state in one word of operation, state and count; the last CPU
 //! advances the state word and wakes the sleepers. No leaving CPU runs its dying steps before every
 //! CPU of the operation has assembled; until then a refusal, or the boot CPU at its deadline, calls
-//! the operation off. In a parallel teardown the CPUs of the operation are the leaving CPUs; in a
-//! serial one, the leaving CPU and all others that are online, which stand still with interrupts
-//! off until the dying steps are done.
+//! the operation off. (If no CPU can refuse, the operation opens in RUN, and no CPU assembles.) In
+//! a parallel teardown the CPUs of the operation are the leaving CPUs; in a serial one, the leaving
+//! CPU and all others that are online, which stand still with interrupts off until the dying steps
+//! are done.
 //!
 //! **Survivors** are frozen by the boot CPU before the first CPU is asked to leave; that request
 //! publishes the two masks. A [`cpu::Target`] comes only from survivors, so a migration to a CPU

@@ -36,6 +36,7 @@ pub struct LastWord<'a> {
 impl LastWord<'_> {
     /// Makes the store, for a machine whose CPU may go on using memory after that (tests).
     pub fn say(self) {
+        // Release: pairs with `CpuCell::mark` on the boot CPU.
         self.word.store(self.value, Ordering::Release);
     }
 }
@@ -133,10 +134,10 @@ impl Ap<'_> {
         }
     }
 
-    /// Sleeps until the request word changes, an interrupt arrives, or the next timer is due. If
-    /// the word has changed when the sleep ends, no interrupt is served here: [`Self::work`]
-    /// unmasks interrupts first unless the request is to stop, and what is still pending then goes
-    /// when the GIC CPU interface closes.
+    /// Sleeps until the request word changes, an interrupt arrives, or the next timer or callback
+    /// is due. If the word has changed when the sleep ends, no interrupt is served here:
+    /// [`Self::work`] unmasks interrupts first unless the request is to stop, and what is still
+    /// pending then goes when the GIC CPU interface closes.
     fn breathe(&self, quiet: u64) {
         let word = self.local.watch();
         self.hp.services.breathe_with(self.m, self.cpu, |deadline| {

@@ -1,5 +1,5 @@
-//! Who issues which CPU_ON under the fanout policy: one word, from which the helping CPUs take
-//! indices.
+//! Which CPU issues which CPU_ON under the fanout policy: one word, from which the helping CPUs
+//! take indices.
 
 use crate::sync::Ticket;
 use crate::sync::atomic::{AtomicU64, Ordering};

@@ -206,8 +206,8 @@ impl Hotplug {
                 first = first.and(result);
                 continue;
             }
-            // A CPU that has failed keeps the steps that are left: the next attempt begins there,
-            // and no step is undone twice.
+            // A CPU that has failed is left out from here on, and stays DEAD: the next attempt goes
+            // through the section again.
             for cpu in dead.and_not(&failed).iter() {
                 let result = Runner::one(self, m, cpu, survivors).run(id, Dir::Down);
                 if result.is_err() {

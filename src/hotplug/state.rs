@@ -260,7 +260,8 @@ pub struct Remote<'a> {
 }
 
 impl Remote<'_> {
-    /// Keeps why a prepare step failed, until the next start.
+    /// Keeps why a prepare step failed, until the next start. Release: pairs with
+    /// `CpuCell::failure`.
     pub fn note_failure(&self, failure: StepFailure) {
         self.cell.failure.store(failure.to_word(), Ordering::Release);
     }
@@ -277,7 +278,8 @@ impl Remote<'_> {
             time.store(0, Ordering::Relaxed);
         }
         // Release: pairs with `Local::advance` (KICKED to ALIVE) and `Remote::to_be_kicked`: the
-        // arriving CPU uses the cleared fields only after that exchange.
+        // arriving CPU uses the cleared fields only after that exchange. That CPU reads the request
+        // word before the exchange, and relies on the order of this store and CPU_ON.
         cell.word.store(pack(start, Mark::Kicked), Ordering::Release);
         start
     }

@@ -75,7 +75,8 @@ impl Eqs {
     /// Idle for an instant.
     pub(super) fn quiescent(&self) {
         if self.running() && !self.reading() {
-            // Acquire and release as in `leave_idle` and `enter_idle`, in one access.
+            // Acquire and release as in `leave_idle` and `enter_idle`, in one access: pairs with
+            // `look` and `now`.
             self.count.fetch_add(2, Ordering::AcqRel);
         }
     }

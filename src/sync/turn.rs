@@ -58,8 +58,8 @@ impl Turn {
         word.fetch_or(bit, Ordering::AcqRel);
         let free = self.seize(cpu);
         if free {
-            // Only the holder hands over, and that is this CPU: the bit is still set. Release:
-            // pairs with `mine`; a CPU that sees the bit clear sees the holder.
+            // Only the holder hands over, and that is this CPU: the bit is still set. Release: a
+            // CPU that sees the bit clear sees the holder.
             word.fetch_and(!bit, Ordering::Release);
         }
         free
@@ -108,6 +108,8 @@ impl Turn {
     #[must_use = "false means that the turn has to be released"]
     pub fn withdraw(&self, cpu: CpuId) -> bool {
         let (word, bit) = self.bit(cpu);
+        // AcqRel: pairs with `hand_to`. If the bit is clear already, this CPU sees what earlier
+        // holders did.
         word.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
 
