@@ -1,16 +1,117 @@
 //! CPU hotplug: bringing CPUs up together, taking them down together.
 //!
-//! - [`state`]: one cell per CPU. Its word holds the CPU's [`Mark`]; on the way up every change is
-//!   a compare-and-swap, so that "it came" and "it was given up" can't both be true.
+//! - [`state`]: one cell per CPU. The mark word holds the CPU's [`Mark`]; on the way up every
+//!   change is a compare-and-swap, so that a CPU is ONLINE or given up, never both.
 //! - [`steps`]: the table of steps. Up runs it forwards, down exactly backwards.
 //! - [`ap`]: what a secondary CPU does from its first Rust instruction to its last.
 //! - [`bringup`], [`teardown`]: what the boot CPU does; `parallel` and `serial` are the two ways
 //!   down.
 //! - [`fault`]: failures on purpose.
 //!
-//! The boot CPU runs one operation at a time. It tells CPUs what to do through their request word,
-//! wakes them, and sleeps on one [`Latch`]; the last CPU to arrive wakes it back. So an operation
-//! costs one wake-up per CPU and one of the boot CPU, whatever the number of CPUs.
+//! The boot CPU runs one operation at a time. For each CPU the boot CPU writes a request word and
+//! sends an IPI, then sleeps on one [`Latch`]; the last CPU to arrive sends the IPI that ends that
+//! sleep. So an operation costs one wake-up per CPU and one of the boot CPU, whatever the number of
+//! CPUs.
+//!
+//! # Who waits for whom
+//!
+//! Five things carry every hand-over. Below, `mark`, `request` and `acked` are words of the CPU's
+//! cell ([`state::CpuCell`]); `latch` is [`Latch`], `stop` is [`StopMachine`]. An arrow between two
+//! marks is a compare-and-swap, `:=` a store or a swap. The boot CPU always waits with a deadline;
+//! an AP waits in its work loop for a request, inside a stop_machine for the other CPUs (until the
+//! boot CPU calls that off), and for its turn in an exclusive step (`exclusive`).
+//!
+//! Bring-up. Parallel and fanout do this once for all arriving CPUs, serial once for each:
+//!
+//! ```text
+//! boot CPU                       words                         arriving CPU
+//!
+//! prepare steps up
+//! open the latch                 latch := n to come
+//! for each CPU:
+//!   write request and mark       request := Come(ticket)
+//!                                mark := KICKED
+//!   write the boot record
+//!   CPU_ON  - - - firmware - - - - - - - - - - - - - - - - ->  entry, MMU on, boot record read
+//! sleep until the latch is       KICKED -> ALIVE
+//! complete, or the deadline                                    fanout: issues CPU_ON for others
+//!                                ALIVE -> AP_OFFLINE
+//!                                                              starting steps up
+//!                                AP_OFFLINE -> AP_ONLINE
+//!                                                              online steps up
+//!                                request: Come -> Stay
+//!                                AP_ONLINE -> ONLINE
+//!                                latch: one less               the last one: IPI to the boot CPU
+//! give up each CPU that is       KICKED to AP_ONLINE           its next exchange fails: it undoes
+//! still on the way up              -> SHOULD_DIE               its steps and calls CPU_OFF
+//! shared steps up
+//! ```
+//!
+//! - CPU_ON refused: the CPU that issued it moves the mark to OFFLINE (SHOULD_DIE if firmware says
+//!   that the CPU is on), and arrives at the latch on behalf of the CPU that will not come.
+//! - A step fails: the arriving CPU undoes its steps, moves its mark to AP_IDLE_DEAD, arrives at
+//!   the latch and calls CPU_OFF. The boot CPU asks AFFINITY_INFO until firmware says OFF, then
+//!   undoes the prepare steps.
+//! - A CPU that was given up may still be on its way through entry. The next bring-up begins by
+//!   asking AFFINITY_INFO, and starts that CPU again only if firmware says OFF.
+//!
+//! Parallel teardown, all leaving CPUs at once:
+//!
+//! ```text
+//! boot CPU                       words                         leaving CPUs
+//!
+//! wait until no CPU owes an      request == Stay
+//! answer to a teardown
+//! freeze the survivors, ask the
+//! checks, shared steps down
+//! open the stop_machine          stop := PREPARE, n to come
+//! ask all of them, IPI           request := Stop(ticket)  - >  wake
+//!                                                              online steps down
+//! sleep until RUN; at the        mark := TEARDOWN_CPU
+//! deadline call it off           acked, then stop: one less    sleep until the state changes
+//!                                stop: PREPARE -> RUN          the last one: IPI to the sleepers
+//!                                                              starting steps down
+//! ask AFFINITY_INFO of each      mark := AP_IDLE_DEAD
+//!                                stop: one less, no IPI        (the GIC of this CPU is down)
+//!   until OFF  < - firmware - - - - - - - - - - - - - - - - -  CPU_OFF
+//!                                mark := DEAD
+//! end the stop_machine           stop: RUN -> EXIT
+//! one expedited grace period
+//! prepare steps down             mark := OFFLINE
+//! ```
+//!
+//! - If no online step can refuse, none is exclusive and no fault waits, the stop_machine opens in
+//!   RUN. Every CPU leaves at once, and no CPU waits for another one.
+//! - A step refuses, or a CPU does not answer: stop goes to CALLED_OFF. Every CPU that answered
+//!   gets Return(ticket), redoes its online steps, and arrives at a latch that the boot CPU waits
+//!   for.
+//! - CPU_OFF returns: that CPU stores QUARANTINED as its last access to memory, and parks. The boot
+//!   CPU counts that CPU as gone; only the code in which it sleeps has to be kept.
+//!
+//! Serial teardown, one CPU after another, as in Linux. For each CPU:
+//!
+//! ```text
+//! boot CPU                       leaving CPU                   all other online CPUs
+//!
+//! freeze, shared steps down
+//! request := Leave(ticket)  - >  online steps down
+//! sleep until the latch is       mark := TEARDOWN_CPU
+//! complete  < - - - - - - - - -  latch: one less, IPI
+//! one normal grace period
+//! open the stop_machine          stop := PREPARE, n to come
+//! request := Stop to one,        acknowledges PREPARE          acknowledge PREPARE
+//!   StandStill to the others     the last one: stop -> DISABLE_IRQ, IPI to the sleepers
+//!                                acknowledges DISABLE_IRQ      interrupts off, acknowledge
+//!                                the last one: stop -> RUN, IPI to the sleepers
+//! look now and then until the    starting steps down           acknowledge RUN, wait for EXIT
+//! state is EXIT                  mark := AP_IDLE_DEAD
+//!                                acknowledges RUN, no IPI
+//! EXIT, IPI to the sleepers  - - - - - - - - - - - - - - - ->  interrupts on
+//! until OFF  < - - firmware - -  CPU_OFF
+//! mark := DEAD
+//! prepare steps down
+//! mark := OFFLINE
+//! ```
 //!
 //! [`Latch`]: crate::sync::Latch
 //! [`Mark`]: crate::trace::Mark
@@ -57,10 +158,10 @@ use runner::Runner;
 use state::CpuCell;
 use steps::Section;
 
-/// How long a sleep of the boot CPU lasts at most before it looks for itself.
+/// Longest sleep of the boot CPU before it looks at the words again, IPI or not.
 const LOOK_AGAIN_MS: u64 = 10;
 
-/// First pause between two looks at what comes without an IPI; doubles up to
+/// First pause between two looks at a word that changes without an IPI; doubles up to
 /// [`LONGEST_PAUSE_US`].
 const FIRST_PAUSE_US: u64 = 20;
 const LONGEST_PAUSE_US: u64 = 1000;
@@ -71,17 +172,17 @@ pub struct Hotplug {
     generation: u32,
     cells: Box<[CpuCell]>,
     latch: Latch,
-    /// Leaving together.
+    /// The stop_machine in which CPUs leave.
     stop: StopMachine,
-    /// When the last CPU had assembled for it, ticks.
+    /// When the last CPU had assembled for the stop_machine, ticks.
     assembled_at: AtomicU64,
-    /// Who kicks whom, under the fanout policy.
+    /// Which CPU issues which CPU_ON, under the fanout policy.
     claims: Claims,
     survivors: Frozen,
     timeout_ms: AtomicU64,
     /// Steps that run on one CPU at a time.
     exclusive: Exclusive,
-    /// Who is told of marks, and the view of who is online.
+    /// The observers of marks, and the view of the CPUs that are online.
     observers: Observers,
     /// Failures on purpose.
     pub faults: Faults,
@@ -128,7 +229,7 @@ impl Hotplug {
         self.cell(cpu).mark()
     }
 
-    /// Why the last step of a CPU that failed did.
+    /// Why the last step that failed on a CPU did.
     pub fn failure(&self, cpu: CpuId) -> Option<StepFailure> {
         self.cell(cpu).failure()
     }
@@ -157,7 +258,7 @@ impl Hotplug {
     /// Runs the boot CPU's own starting and online steps, on that CPU, before any other is up.
     ///
     /// # Errors
-    /// The step that failed; those before it are undone.
+    /// The step that failed; the steps before that one are undone.
     pub fn boot_cpu_up(&self, m: &dyn Machine) -> Result<(), StepFailure> {
         let (boot, survivors) = (self.topology.boot(), self.everybody_stays());
         let runner = Runner::one(self, m, boot, &survivors);
@@ -167,9 +268,9 @@ impl Hotplug {
         Ok(())
     }
 
-    /// What the boot CPU still holds beyond its own: the counters of its cluster, which could
-    /// interrupt the next kernel. On the boot CPU, when no other is on and none will be. Can't
-    /// fail, and allocates nothing.
+    /// Stops the counters of the boot CPU's cluster, whose overflow could interrupt the next
+    /// kernel. On the boot CPU, when no other CPU is on and none will be. Can't fail, and allocates
+    /// nothing.
     pub fn boot_cpu_silent(&self, m: &dyn Machine) {
         let boot = self.topology.boot();
         let nobody = Survivors::freeze(&CpuMask::new(), &CpuMask::first(self.cells.len()));
@@ -200,8 +301,9 @@ impl Hotplug {
         &self.cells[cpu.index()]
     }
 
-    /// All that are online now stay: what holds while CPUs come up, and while no operation is under
-    /// way. Only one that has not answered an earlier teardown may still be on its way. Boot CPU.
+    /// Survivors for a time when no teardown runs: all CPUs that are online now stay, while others
+    /// come up or no operation is under way. Only a CPU that has not answered an earlier teardown
+    /// may still leave. Boot CPU.
     pub fn everybody_stays(&self) -> Survivors {
         Survivors::freeze(&self.online(), &self.may_leave_yet())
     }
@@ -243,27 +345,28 @@ impl Hotplug {
         (result, end - begin)
     }
 
-    /// Says DEAD of a CPU that firmware says is OFF.
+    /// Sets DEAD for a CPU that firmware says is OFF.
     fn dead(&self, m: &dyn Machine, cpu: CpuId) {
         self.cell(cpu).remote().set_off(Mark::Dead);
         self.trace_mark(m, cpu, Mark::Dead, Dir::Down);
         self.tell(self.topology.boot(), cpu, Mark::Dead);
     }
 
-    /// Looks for `done` in pauses that double, for what nobody can wake us about; true if done.
+    /// Looks for `done` in pauses that double, for a change after which no CPU sends an IPI; true
+    /// if done.
     fn poll(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
         self.look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
     }
 
-    /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't wake us, so
-    /// it looks again now and then.
+    /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't send the
+    /// IPI, so the boot CPU looks again every [`LOOK_AGAIN_MS`].
     fn wait_until(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
         let pause = LOOK_AGAIN_MS * 1000;
         self.look_until(m, deadline, pause, pause, done)
     }
 
-    /// Sleeps between looks for `done`, `pause` microseconds at most, doubling up to `longest`; true
-    /// if done before the deadline. Boot CPU.
+    /// Sleeps between looks for `done`, `pause` microseconds at most, doubling up to `longest`;
+    /// true if done before the deadline. Boot CPU.
     fn look_until(
         &self,
         m: &dyn Machine,

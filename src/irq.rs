@@ -1,17 +1,18 @@
-//! Shared interrupts: who asked for them, which CPUs may take them, which CPU does.
+//! Shared interrupts: the driver's action, the CPUs that may take the interrupt, the CPU that does.
 //!
-//! A descriptor has the affinity that its user asked for, which nothing but another request of the
-//! user ever changes, and the CPU that takes the interrupt, which hotplug changes. A [`Plan`] says
-//! for a whole set of leaving CPUs at once where everything goes: it is computed in temporaries, so
-//! that a refusal has changed nothing, and applied by the boot CPU before the first of them leaves.
-//! Its targets come from [`Survivors`] alone. Coming back is the same plan with everybody online.
+//! An entry has the affinity that the user asked for, which only another request of the user
+//! changes, and the CPU that takes the interrupt, which hotplug changes. A [`Plan`] says where
+//! every interrupt goes, for a whole set of leaving CPUs at once: computed in temporaries, so that
+//! a refusal has changed nothing, and applied by the boot CPU before the first CPU leaves. The
+//! targets come from [`Survivors`] alone. After CPUs came up, the same plan is made with all of
+//! them online.
 //!
-//! Handlers read one thing: the table of actions, an [`RcuCell`]. They take no lock, allocate
-//! nothing and free nothing.
+//! Handlers read one thing: the table of actions, an [`RcuCell`]. A handler takes no lock,
+//! allocates nothing and frees nothing.
 //!
-//! One lock, `entries`, is over the routes. Ordinary context only, held with interrupts on, since
-//! no handler takes it. It is taken before the callback list of RCU ([`Rcu::call`]), and never
-//! while a grace period is waited for.
+//! One lock, `entries`, is over the routes. Ordinary context only, and held with interrupts on,
+//! since no handler takes this lock. Lock order: `entries`, then the callback list of RCU
+//! ([`Rcu::call`]). The lock is never held while a grace period is waited for.
 
 mod choice;
 mod descriptor;
@@ -44,8 +45,8 @@ use choice::Loads;
 use descriptor::{Descriptor, Entry};
 use table::Table;
 
-/// Numbers of shared interrupts that this kernel routes: the SPIs (IHI 0069 2.2). Extended ones
-/// have registers of their own, and no machine in sight uses them.
+/// Numbers of shared interrupts that this kernel routes: the SPIs (IHI 0069 2.2). Extended SPIs
+/// have registers of their own, and no machine in sight uses any.
 const SHARED: core::ops::Range<u32> = 32..1020;
 
 /// How long [`Irqs::free`] waits for handlers that may still run, milliseconds.
@@ -58,16 +59,16 @@ pub struct Irqs {
     entries: Mutex<Vec<Entry>>,
 }
 
-/// Who changes the table, and with whom it has to get along.
+/// The caller of a change to the table, and what the change needs.
 #[derive(Clone, Copy)]
 pub struct Here<'a> {
     /// The machine.
     pub machine: &'a dyn Machine,
-    /// The CPU that asks.
+    /// The calling CPU.
     pub cpu: CpuId,
-    /// Who waits for readers of the table.
+    /// The RCU under which handlers read the table.
     pub rcu: &'a Rcu,
-    /// Who may be given interrupts.
+    /// The CPUs to which interrupts may be routed.
     pub online: &'a Survivors,
 }
 
@@ -79,9 +80,9 @@ impl Default for Irqs {
 }
 
 impl Irqs {
-    /// Configures, routes and enables an interrupt, and runs its action whenever it comes from now on. Boot
-    /// CPU, in ordinary context. One whose affinity has no online CPU is masked ([`Kind::Managed`])
-    /// or goes elsewhere ([`Kind::Balanced`]) until such a CPU is there.
+    /// Configures, routes and enables an interrupt, whose action runs from now on. Boot CPU, in
+    /// ordinary context. An interrupt whose affinity has no online CPU is masked
+    /// ([`Kind::Managed`]) or goes elsewhere ([`Kind::Balanced`]) until such a CPU is there.
     ///
     /// # Errors
     /// The number is no SPI or is taken already, or its route did not take; nothing has changed.
@@ -97,8 +98,8 @@ impl Irqs {
         };
         let (entry, route) = Entry::new(wanted, here.online, &Loads::of(&entries))?;
         entries.insert(at, entry);
-        self.publish(here, &entries); // before it is enabled: the first one finds its action
-        here.machine.configure(interrupt); // it is masked: nobody has it
+        self.publish(here, &entries); // before the enable: the first interrupt finds its action
+        here.machine.configure(interrupt); // masked until now: no user had it
         let routed = here.machine.apply(&[route]);
         if let Err(error) = routed {
             let entry = entries.remove(at);
@@ -112,8 +113,8 @@ impl Irqs {
     /// does not run any more. Boot CPU, in ordinary context.
     ///
     /// # Errors
-    /// Nobody asked for that interrupt; or a CPU that may still run the action is silent, and then
-    /// the action's memory is kept until that CPU answers.
+    /// The interrupt is not in use; or a CPU that may still run the action is silent, and then the
+    /// action's memory is kept until that CPU has been quiescent.
     pub fn free(&self, here: &Here<'_>, intid: u32) -> Result<(), IrqError> {
         let mut entries = self.entries.lock();
         let at = find(&entries, intid).map_err(|_| IrqError::Unknown(intid))?;
@@ -129,15 +130,14 @@ impl Irqs {
         })
     }
 
-    /// Replaces the table of actions; readers of the old one keep it until their grace period is
-    /// over.
+    /// Replaces the table of actions. The old table is freed after a grace period.
     fn publish(&self, here: &Here<'_>, entries: &[Entry]) {
         here.rcu.free_later(here.cpu, self.table.replace(Box::new(Table::of(entries))));
     }
 
-    /// Runs the action of an interrupt that this CPU has taken; false if there is none, or if it is
-    /// one that came again and again for nothing: the caller has to silence it. From the interrupt
-    /// handler.
+    /// Runs the action of an interrupt that this CPU has taken. False if there is no action, or if
+    /// the action has found no reason too often in a row: the caller then disables the interrupt.
+    /// From the interrupt handler.
     pub fn handle(&self, rcu: &Rcu, machine: &dyn Machine, cpu: CpuId, intid: u32) -> bool {
         let entered = rcu.irq_enter(cpu);
         let taken = {
@@ -148,10 +148,10 @@ impl Irqs {
         taken
     }
 
-    /// Where every interrupt goes if these stay. Changes nothing.
+    /// Where every interrupt goes if these CPUs stay. Changes nothing.
     ///
     /// # Errors
-    /// Nobody stays.
+    /// No CPU stays.
     pub fn plan(&self, survivors: &Survivors) -> Result<Plan, IrqError> {
         Plan::new(&self.entries.lock(), survivors)
     }
@@ -160,7 +160,8 @@ impl Irqs {
     /// hardware. Boot CPU, before the first CPU leaves.
     ///
     /// # Errors
-    /// The first interrupt whose route did not take, and where it goes. All are where they were.
+    /// The first interrupt whose route did not read back as written, and where it goes. All
+    /// interrupts are where they were.
     pub fn apply(&self, m: &dyn Interrupts, plan: &Plan) -> Result<(), IrqError> {
         let mut entries = self.entries.lock();
         if let Err(error) = plan.route(m) {
@@ -174,8 +175,8 @@ impl Irqs {
         Ok(())
     }
 
-    /// Everything goes where its affinity wants it, as far as those CPUs are online. Boot CPU, after
-    /// CPUs came up, or when a teardown was called off.
+    /// Routes every interrupt to where its affinity wants it, as far as those CPUs are online. Boot
+    /// CPU, after CPUs came up, or when a teardown was called off.
     ///
     /// # Errors
     /// As [`Self::apply`].
@@ -184,12 +185,12 @@ impl Irqs {
         self.apply(m, &plan)
     }
 
-    /// What the user wants: from now on these CPUs may take it. It stays where it is if it may.
-    /// Boot CPU; `online` is who is.
+    /// Sets the affinity that the user wants. The interrupt is not moved if the CPU that takes it
+    /// is among these CPUs. Boot CPU; `online` has the CPUs that are online.
     ///
     /// # Errors
-    /// Nobody asked for that interrupt, none of the CPUs is online, its device binds it to certain
-    /// CPUs, or its route did not take; nothing has changed.
+    /// The interrupt is not in use, none of the CPUs is online, the device binds the interrupt to
+    /// certain CPUs, or the route did not read back as written; nothing has changed.
     pub fn set_affinity(
         &self,
         m: &dyn Interrupts,
@@ -213,26 +214,27 @@ impl Irqs {
         Ok(())
     }
 
-    /// The CPU that takes an interrupt; `None` if nobody asked for it, or if it is masked.
+    /// The CPU that takes an interrupt; `None` if the interrupt is not in use, or masked.
     pub fn effective(&self, intid: u32) -> Option<CpuId> {
         let entries = self.entries.lock();
         find(&entries, intid).ok().and_then(|at| entries[at].effective())
     }
 
-    /// All of them, in rising order of their number.
+    /// All interrupts in use, in rising order of the number.
     pub fn rows(&self) -> Vec<Row> {
         self.entries.lock().iter().map(Row::of).collect()
     }
 
-    /// The count of one interrupt, for who looks at it often; `None` if nobody asked for it.
+    /// The count of one interrupt, for a caller that looks often; `None` if the interrupt is not in
+    /// use.
     pub fn counter(&self, intid: u32) -> Option<Counter> {
         let entries = self.entries.lock();
         let at = find(&entries, intid).ok()?;
         Some(Counter(entries[at].shared.clone()))
     }
 
-    /// The first interrupt that the hardware routes to one of `cpus`, and to which: none once a plan
-    /// is applied under which they leave. Reads one register for each interrupt.
+    /// The first interrupt that the hardware routes to one of `cpus`, and which of them: none once
+    /// a plan is applied under which these CPUs leave. Reads one register for each interrupt.
     pub fn stray(&self, m: &dyn Interrupts, cpus: &CpuMask) -> Option<(u32, CpuId)> {
         let entries = self.entries.lock();
         let routed = entries.iter().filter_map(|e| Some((e.intid(), m.route_of(e.intid())?)));
@@ -245,5 +247,5 @@ fn find(entries: &[Entry], intid: u32) -> Result<usize, usize> {
     entries.binary_search_by_key(&intid, Entry::intid)
 }
 
-/// What all who want to see the actions share.
+/// A descriptor, shared by the table that handlers read, the entries, and counters.
 type Shared = Arc<Descriptor>;

@@ -1,22 +1,24 @@
 //! The driver of the DSU's performance monitors: one instance per cluster of CPUs (device tree
 //! binding `arm,dsu-pmu`; Arm DSU TRM, chapter "PMU").
 //!
-//! - `owner`: which CPU of the cluster answers for it. One word; leaving, arriving and taking over
-//!   are each one read-modify-write of it, and a next owner is a [`Target`](crate::cpu::Target).
+//! - `owner`: which CPU of the cluster answers for the cluster. One word; leaving, arriving and
+//!   taking over are each one read-modify-write of that word, and a next owner is a
+//!   [`Target`](crate::cpu::Target).
 //! - `counters`: open events, totals of 64 bits, and the registers.
-//! - `gate`: one at a time at the registers, and nobody waits: who finds the gate held leaves a
-//!   reason, and the holder acts on it before it goes. So a leaving CPU never waits for another,
-//!   an interrupt handler never for the code that it interrupts, and nothing is masked.
+//! - `gate`: one CPU at a time at the registers, and no CPU waits: a CPU that finds the gate held
+//!   leaves a reason, and the holder acts on that reason before the gate is free. So a leaving CPU
+//!   never waits for another CPU, an interrupt handler never waits for the code that it interrupts,
+//!   and nothing is masked.
 //! - `mail`: requests from CPUs outside the cluster, where the registers can't be reached.
 //! - [`model`]: the registers as a value, for cores without a DSU and for tests.
 //!
 //! The registers belong to the cluster, not to its owner: when a CPU takes over from another, the
-//! counters just go on. They stop when the last owner finds nobody to pass the cluster to, which on
-//! a machine with two CPUs a cluster is what happens to all clusters but one at a kexec. Totals
-//! stay, and the next CPU that comes goes on from them.
+//! counters just go on. The counters stop when an owner leaves and no CPU of the cluster stays; on
+//! a machine with two CPUs a cluster, that happens to all clusters but one at a kexec. Totals stay,
+//! and the next CPU that comes online goes on from there.
 //!
-//! The overflow interrupt may be taken by any CPU of the cluster, owner or not: it is routed like
-//! every shared interrupt, with the cluster's CPUs as those that may take it.
+//! The overflow interrupt may be taken by any CPU of the cluster, owner or not: this interrupt is
+//! routed like every shared interrupt, with the cluster's CPUs as its affinity.
 //!
 //! Lock order: the gate is innermost; nothing is locked, allocated or waited for inside.
 
@@ -45,7 +47,7 @@ pub use owner::Left;
 /// The PMUs of all clusters.
 pub struct Pmu {
     clusters: Box<[Cluster]>,
-    /// By CPU: its cluster and its index there.
+    /// By CPU: the CPU's cluster and index there.
     places: Box<[Option<Place>]>,
 }
 
@@ -58,25 +60,26 @@ struct Place {
 /// A cluster, for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClusterInfo {
-    /// Its number on the console.
+    /// The cluster's number on the console.
     pub number: usize,
-    /// Name of its node.
+    /// Name of the node in the device tree.
     pub name: String,
-    /// Its CPUs.
+    /// The cluster's CPUs.
     pub cpus: CpuMask,
-    /// Those that are online.
+    /// The CPUs of the cluster that are online.
     pub present: CpuMask,
-    /// The one that answers for it; `None` if no CPU of the cluster is online.
+    /// The CPU that answers for the cluster; `None` if no CPU of the cluster is online.
     pub owner: Option<CpuId>,
-    /// Its overflow interrupt.
+    /// The overflow interrupt.
     pub intid: u32,
-    /// True if its registers are emulated.
+    /// True if the registers are emulated.
     pub emulated: bool,
-    /// Event counters beside that for cycles; `None` as long as no CPU of it has been online.
+    /// Event counters beside the cycle counter; `None` as long as no CPU of the cluster has been
+    /// online.
     pub counters: Option<u32>,
-    /// Events below 0x40 that it can count, one bit each.
+    /// Events below 0x40 that the cluster can count, one bit each.
     pub has: u64,
-    /// False while it is stopped: totals stand still.
+    /// False while the counters are stopped: totals stand still.
     pub counting: bool,
     /// Overflows that were added to a total.
     pub overflows: u64,
@@ -89,15 +92,15 @@ pub struct ClusterInfo {
 pub struct EventInfo {
     /// Its number.
     pub event: u16,
-    /// Its name, if it has one here.
+    /// The event's name, if there is one here.
     pub name: Option<&'static str>,
-    /// Its total when it was last looked at; [`Request::Read`] makes that now.
+    /// The total as of the last look at the registers; [`Request::Read`] is such a look.
     pub total: u64,
 }
 
 impl Pmu {
-    /// For the clusters of the description, none of which owns a CPU yet. A CPU that is named twice
-    /// belongs to the first that names it; of a cluster the first 16 CPUs count.
+    /// For the clusters of the description, none of which has an owner yet. A CPU that is named
+    /// twice belongs to the first cluster that names the CPU; of a cluster the first 16 CPUs count.
     pub fn new(clusters: &[platform::Cluster]) -> Self {
         let clusters: Box<[Cluster]> = clusters.iter().map(Cluster::new).collect();
         let last = clusters.iter().flat_map(|c| c.cpus()).map(|cpu| cpu.index() + 1).max();
@@ -126,30 +129,31 @@ impl Pmu {
         self.clusters.get(cluster)?.owner()
     }
 
-    /// The calling CPU comes online. True if it owns its cluster now, and the events that are open
-    /// there count. Changes nothing for a CPU that is there already, but fills a vacancy: so it may
-    /// be called again after an operation that was called off.
+    /// The calling CPU comes online. True if this call made the CPU the owner of its cluster; the
+    /// open events count then. For a CPU that is present already nothing changes, except that a
+    /// vacancy is filled: so this may be called again after an operation that was called off.
     pub fn cpu_online(&self, m: &dyn ClusterPmu, cpu: CpuId) -> bool {
         self.place(cpu).is_some_and(|(cluster, index)| cluster.arrive(m, index))
     }
 
-    /// The calling CPU leaves. Never waits; for all but an owner one read-modify-write. The
-    /// counters of a cluster that nobody takes over are stopped by this CPU, or by another one of
-    /// the cluster that is at them and does it before it can leave itself.
+    /// The calling CPU leaves. Never waits; for all but an owner one read-modify-write. If no CPU
+    /// takes the cluster over, this CPU stops the counters; or, if another CPU of the cluster holds
+    /// the gate, that holder does, before it can leave itself.
     pub fn cpu_leaving(&self, m: &dyn ClusterPmu, cpu: CpuId, survivors: &Survivors) -> Left {
         let place = self.place(cpu);
         place.map_or(Left::Bystander, |(cluster, index)| cluster.leave(m, index, survivors))
     }
 
-    /// A CPU is gone for good without having left: it is off or parked, and its cluster's counts
-    /// since the last look are lost if it was the last. The boot CPU, when that is established.
+    /// Takes a CPU out that is off or parked without having left. If that CPU was the last of its
+    /// cluster, the counts since the last look are lost. Boot CPU, once the CPU is known to be off
+    /// or parked.
     pub fn forget(&self, cpu: CpuId, survivors: &Survivors) -> Left {
         let place = self.place(cpu);
         place.map_or(Left::Bystander, |(cluster, index)| cluster.forget(index, survivors))
     }
 
     /// The overflow interrupt of a cluster, taken by `cpu`, in its handler. False if that CPU does
-    /// not belong to the cluster: it can't reach the registers, and the line stays up.
+    /// not belong to the cluster: the registers are out of its reach, and the line stays up.
     pub fn overflow(&self, m: &dyn ClusterPmu, cluster: usize, cpu: CpuId) -> bool {
         if self.cluster_of(cpu) != Some(cluster) {
             return false;
@@ -159,7 +163,8 @@ impl Pmu {
     }
 
     /// Carries out a request that waits for the calling CPU's cluster; one load if there is none.
-    /// Online CPUs, in ordinary context, when they were woken.
+    /// Online CPUs, in ordinary context: from the work loop, or while this CPU waits for an answer
+    /// itself.
     pub fn serve(&self, m: &dyn ClusterPmu, cpu: CpuId) {
         if let Some((cluster, _)) = self.place(cpu) {
             cluster.serve(m);
@@ -167,12 +172,13 @@ impl Pmu {
     }
 
     /// Asks a cluster, from any CPU in ordinary context; returns the total of the event, 0 for
-    /// [`Request::Read`]. While the answer is not there, `pause` is called with the owner: it makes
-    /// that CPU call [`Pmu::serve`], sleeps a little, and says false when the deadline has passed.
+    /// [`Request::Read`]. While the answer is not there, `pause` is called with the owner: `pause`
+    /// makes that CPU call [`Pmu::serve`], sleeps a little, and returns false when the deadline has
+    /// passed.
     ///
     /// # Errors
-    /// The request makes no sense there, or nobody answers; nothing is changed, but in the case
-    /// that [`PmuError::Silent`] names.
+    /// The request makes no sense there, or no CPU of the cluster answers; nothing is changed,
+    /// except in the case that [`PmuError::Silent`] names.
     pub fn ask(
         &self,
         m: &dyn ClusterPmu,
@@ -235,7 +241,8 @@ impl Pmu {
         }
     }
 
-    /// Nobody answers: takes the request back, unless the answer has come at the last moment.
+    /// The deadline has passed, or no CPU of the cluster is online: takes the request back, unless
+    /// the answer has come at the last moment.
     fn give_up(
         &self,
         cluster: usize,

@@ -1,27 +1,40 @@
-//! Read-copy-update: readers that never wait and write nothing that others read, and writers that
-//! learn when nobody can be reading the old value any more.
+//! Read-copy-update: readers never wait, and write no word that another reader reads; a writer
+//! learns when no reader can hold the old value any more.
 //!
 //! The kernel is not preemptive, so a reader is anything that a CPU does between two quiescent
-//! states, and a CPU has one whenever its work loop comes round, and all the time it is idle or off
-//! (`eqs`). A *grace period* is over once every CPU has been quiescent after its beginning; CPUs
-//! that are idle or off take no part and are not woken.
+//! states, and a CPU has a quiescent state whenever its work loop comes round, and all the time
+//! while the CPU is idle or off (`eqs`). A *grace period* is over once every CPU has been quiescent
+//! after its beginning; CPUs that are idle or off take no part and are not woken.
 //!
 //! - [`ReadGuard`]: a read side. Two plain loads and stores on the CPU's own line.
 //! - [`RcuCell`]: a value that is read under a guard and replaced as a whole.
 //! - [`Rcu::synchronize`]: waits for a grace period.
-//! - [`Rcu::call`]: runs something after one, without waiting. [`Rcu::barrier`] waits for those.
-//! - [`Rcu::splice`]: takes over what CPUs that are off have left behind.
+//! - [`Rcu::call`]: runs a callback after a grace period, without waiting. [`Rcu::barrier`] waits
+//!   for callbacks.
+//! - [`Rcu::splice`]: takes over the callbacks of CPUs that are off.
 //!
-//! A CPU that leaves says so once ([`Rcu::cpu_dying`]), and nobody waits for it from then on. Its
-//! callbacks are taken over when firmware has said OFF, those of all leaving CPUs in one go, and
-//! share one grace period.
+//! A leaving CPU says so once ([`Rcu::cpu_dying`]), and no grace period waits for that CPU from
+//! then on. Its callbacks are taken over when firmware has said OFF: the callbacks of all leaving
+//! CPUs in one go, under one grace period.
 //!
-//! What callers promise, because no type can: the CPU they name as the calling one is the one that
-//! they run on; and a cell is read under guards of the same [`Rcu`] that its old values are given
-//! to. There is one per kernel.
+//! ```text
+//! writer                                      reader's CPU
+//!
+//! replace the value (RcuCell::replace)        counter odd: the CPU is in its work loop
+//! look at every counter (Eqs::look):          reads the cell under a guard
+//!   even: idle or off, not waited for
+//!   odd: note the counter
+//! look again until the noted counters   <-    work loop comes round: counter + 2 (release)
+//! have moved (Eqs::now, acquire)              or idle, or dying: counter + 1 (release)
+//! free the old value
+//! ```
+//!
+//! What callers promise, because no type can: the CPU named as the calling one is the CPU on which
+//! the caller runs; and a cell is read under guards of the same [`Rcu`] to which its old values are
+//! given. There is one [`Rcu`] per kernel.
 //!
 //! Locks: `moving`, then the list of one CPU, then the heap's. All in ordinary context only, none
-//! held over a sleep. Handlers may read, and nothing else.
+//! held over a sleep. Interrupt handlers may read, and nothing else.
 
 #[forbid(unsafe_code)]
 mod barrier;
@@ -50,12 +63,14 @@ use eqs::{Eqs, Snapshot};
 pub use stall::Stall;
 pub use synchronize::How;
 
-/// What the kernel knows about readers and about what waits for them.
+/// All state of RCU: what each CPU says about its read sides, and the callbacks that wait for grace
+/// periods.
 pub struct Rcu {
     cpus: Box<[PerCpu]>,
-    /// Held while callbacks move between CPUs, so that a barrier finds each in one place.
+    /// Held while callbacks move between CPUs, so that a barrier finds each callback in one place.
     moving: Lock<()>,
-    /// Memory for one waiter, so that waiting needs none at a time when nothing may be allocated.
+    /// Memory for one waiter, so that a grace period can be waited for when nothing may be
+    /// allocated.
     spare: Lock<Option<Snapshot>>,
     totals: Totals,
 }
@@ -85,7 +100,7 @@ struct Totals {
 pub struct Counts {
     /// Grace periods that a [`Rcu::synchronize`] waited for, of either kind.
     pub synchronized: u64,
-    /// Those of them that sent IPIs.
+    /// Those that sent IPIs ([`How::Expedited`]).
     pub expedited: u64,
     /// Waits that ended at their deadline.
     pub stalls: u64,
@@ -99,11 +114,12 @@ pub struct Counts {
     pub pending: u64,
 }
 
-/// An open read side of one CPU. As long as it lives, no grace period that began after it ends.
+/// An open read side of one CPU. As long as the guard lives, no grace period that began after the
+/// guard was made comes to an end.
 #[must_use = "the read side ends when it is dropped"]
 pub struct ReadGuard<'a> {
     eqs: &'a Eqs,
-    /// It belongs to the CPU that opened it.
+    /// The guard belongs to the CPU that opened the read side: not `Send`.
     here: PhantomData<*const ()>,
 }
 
@@ -129,15 +145,15 @@ impl Rcu {
         self.own(cpu).eqs.start();
     }
 
-    /// This CPU reads nothing any more, and nobody waits for it. The CPU itself, interrupts off,
-    /// among the last things it does.
+    /// This CPU reads nothing any more, and no grace period waits for it. The CPU itself,
+    /// interrupts off, among its last acts.
     pub fn cpu_dying(&self, cpu: CpuId) {
         self.own(cpu).eqs.enter_idle();
     }
 
-    /// This CPU is about to sleep. Only from ordinary context with no read side open: if one is, it
-    /// goes on counting as reading. True if the CPU is to say [`Self::idle_exit`] when it has
-    /// slept; false if it does not take part.
+    /// This CPU is about to sleep. Only from ordinary context with no read side open: with an open
+    /// read side this CPU goes on counting as a reader. True if the CPU has to call
+    /// [`Self::idle_exit`] after the sleep; false if nothing changed here.
     pub fn idle_enter(&self, cpu: CpuId) -> bool {
         self.own(cpu).eqs.enter_idle()
     }
@@ -147,13 +163,13 @@ impl Rcu {
         self.own(cpu).eqs.leave_idle();
     }
 
-    /// This CPU is at a point where it reads nothing. Only from ordinary context.
+    /// This CPU is at a point where no read side is open. Only from ordinary context.
     pub fn quiescent(&self, cpu: CpuId) {
         self.own(cpu).eqs.quiescent();
     }
 
-    /// An interrupt is taken: its handler may read even if it ends the CPU's sleep. Give the result
-    /// to [`Self::irq_exit`].
+    /// An interrupt is taken: from here on the handler may read, even if the CPU was idle. Give the
+    /// result to [`Self::irq_exit`].
     pub fn irq_enter(&self, cpu: CpuId) -> bool {
         self.own(cpu).eqs.leave_idle()
     }
@@ -168,7 +184,8 @@ impl Rcu {
     /// Opens a read side on the calling CPU. May be nested; never waits.
     ///
     /// # Panics
-    /// If the CPU counts as idle or off: what it is about to read could be freed under it.
+    /// If the CPU counts as idle or off: no grace period would wait for the read side, and the
+    /// value could be freed meanwhile.
     pub fn read(&self, cpu: CpuId) -> ReadGuard<'_> {
         let eqs = &self.own(cpu).eqs;
         assert!(eqs.running(), "CPU {cpu} reads while it is idle or off for RCU");

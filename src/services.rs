@@ -1,4 +1,5 @@
-//! What lives on CPUs and has to leave them, and what a CPU does when there is nothing else to do.
+//! The services that keep state per CPU, which has to move when a CPU leaves, and what a CPU does
+//! when there is nothing else to do.
 //!
 //! Hotplug's steps act on these; interrupts and the CPUs' own loops reach them without hotplug.
 

@@ -1,11 +1,11 @@
-//! Timers of each CPU: something to be done on it at a time of the generic counter.
+//! Timers of each CPU: an action to be run on that CPU at a time of the generic counter.
 //!
-//! A CPU's work loop runs those that are due and sleeps until the next one. When the CPU has left,
-//! its timers move to a survivor, in bulk and after it is confirmed OFF: leaving costs the CPU
-//! nothing, and a departure that is called off has nothing to restore. They keep their deadlines.
+//! A CPU's work loop runs the timers that are due and sleeps until the next deadline. When a CPU
+//! has left, its timers move to a survivor, in bulk and after firmware has said OFF: leaving costs
+//! the CPU nothing, and a departure that is called off has nothing to restore. Deadlines stay.
 //!
-//! Each timer runs once, or is cancelled: whoever takes it out of the queue does the one or the
-//! other, and it is taken out under the queue's lock. It runs outside of it, so it may add timers.
+//! Each timer runs once, or is cancelled: the CPU that takes the timer out of the queue, under the
+//! queue's lock, does the one or the other. An action runs outside the lock, so it may add timers.
 //!
 //! Locks: those of the queues (see [`queues`]), in ordinary context only.
 //!
@@ -30,18 +30,18 @@ const NONE: u64 = u64::MAX;
 /// Deadline, then order of adding over all CPUs: no two are the same.
 type Key = (u64, u64);
 
-/// What a timer does, on the CPU that it is on by then.
+/// What a timer does, on the CPU whose queue the timer is in by then.
 pub type Action = Box<dyn FnOnce(&Fired<'_>) + Send>;
 
 /// What a timer learns when it fires.
 pub struct Fired<'a> {
-    /// The CPU that it runs on.
+    /// The CPU on which the action runs.
     pub cpu: CpuId,
     /// The machine.
     pub machine: &'a dyn Machine,
-    /// When the CPU looked, ticks: not before the deadline.
+    /// When that CPU looked, ticks: not before the deadline.
     pub now: u64,
-    /// When it was to fire, ticks.
+    /// When the timer was to fire, ticks.
     pub deadline: u64,
 }
 
@@ -50,7 +50,7 @@ pub struct Fired<'a> {
 pub struct TimerId {
     cpu: CpuId,
     key: Key,
-    /// [`Timers::moves`] when it was added.
+    /// [`Timers::moves`] when the timer was added.
     moves: u64,
 }
 
@@ -58,11 +58,12 @@ pub struct TimerId {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "the CPU has to be woken if it sleeps longer than until the new deadline"]
 pub struct Added {
-    /// Its name.
+    /// The timer's name.
     pub id: TimerId,
-    /// Whose it is: the CPU asked for, or the one that has taken over from it.
+    /// The CPU whose queue the timer is in: the CPU asked for, or the CPU that has taken that queue
+    /// over.
     pub cpu: CpuId,
-    /// It is that CPU's next one: wake the CPU, so that it re-arms.
+    /// True if the timer is that CPU's next one: the caller wakes the CPU, which then re-arms.
     pub earliest: bool,
 }
 
@@ -73,8 +74,8 @@ struct Earliest(AtomicU64);
 /// The timers of all CPUs.
 pub struct Timers {
     queues: Queues<BTreeMap<Key, Action>>,
-    /// Of each CPU, so that a look costs one load. Stored under the queue's lock. Relaxed: what is
-    /// in the queue is read under the lock, and who adds an earlier one wakes.
+    /// Of each CPU, so that a look costs one load. Stored under the queue's lock. Relaxed: the
+    /// queue itself is read under the lock, and a CPU that adds an earlier timer sends an IPI.
     earliest: Box<[Earliest]>,
     sequence: AtomicU64,
     /// How often timers of a dead CPU have moved.
@@ -82,7 +83,7 @@ pub struct Timers {
 }
 
 impl Timers {
-    /// For CPUs `0..cpus`; what is meant for a CPU that has never come up goes to `boot`.
+    /// For CPUs `0..cpus`; a timer for a CPU that has never come up goes to `boot`.
     pub fn new(cpus: usize, boot: CpuId) -> Self {
         Self {
             queues: Queues::new(cpus, boot),
@@ -92,14 +93,14 @@ impl Timers {
         }
     }
 
-    /// A CPU comes up: it has timers of its own from now on.
+    /// A CPU comes up: its timers go to its own queue from now on.
     pub fn open(&self, cpu: CpuId) {
         self.queues.open(cpu);
     }
 
-    /// Adds a timer to a CPU, `deadline` in ticks of the counter; one in the past fires at the next
-    /// look. Any CPU, ordinary context. The caller wakes [`Added::cpu`] if it is another CPU and
-    /// [`Added::earliest`] says so.
+    /// Adds a timer to a CPU, `deadline` in ticks of the counter; a deadline in the past fires at
+    /// the next look. Any CPU, ordinary context. The caller wakes [`Added::cpu`] if that is another
+    /// CPU and [`Added::earliest`] is set.
     pub fn add(&self, cpu: CpuId, deadline: u64, action: Action) -> Added {
         // Relaxed: only tells timers apart, in order on each CPU that adds.
         let key = (deadline, self.sequence.fetch_add(1, Ordering::Relaxed));
@@ -107,20 +108,21 @@ impl Timers {
             queue.insert(key, action);
             self.note(cpu, queue);
             let earliest = queue.first_key_value().is_some_and(|(&first, _)| first == key);
-            // Under the lock: whoever moves this timer counts after this look.
+            // Under the lock: a CPU that moves this timer counts the move after this load.
             let moves = self.moves.load(Ordering::Relaxed);
             Added { id: TimerId { cpu, key, moves }, cpu, earliest }
         })
     }
 
-    /// Takes a timer back. True: it will never run. False: it has run, is about to, or was
-    /// cancelled before. Any CPU, ordinary context.
+    /// Cancels a timer. True: the action will never run. False: the action has run or is about to,
+    /// or the timer was cancelled before. Any CPU, ordinary context.
     pub fn cancel(&self, id: TimerId) -> bool {
         let (mut moves, mut found) = (id.moves, self.remove(id.cpu, id.key));
         while found.is_none() {
-            // A timer that moves while we look from queue to queue can be behind us all the time.
-            // It is counted before its old queue is unlocked: the same count before and after
-            // means that it was in none. Acquire: a count seen here makes the move visible.
+            // A timer that moves during the search can always be in a queue that the search has
+            // passed. Every move is counted before the old queue is unlocked, so the same count
+            // before and after a search means that the timer was in no queue. Acquire: pairs with
+            // the count in `pull`, and makes the move visible.
             let before = core::mem::replace(&mut moves, self.moves.load(Ordering::Acquire));
             if before == moves {
                 return false;
@@ -153,9 +155,9 @@ impl Timers {
         ran
     }
 
-    /// Moves the timers of CPUs that are confirmed OFF to one that stays, and all that is meant for
-    /// them from now on. Deadlines stay. Boot CPU, which wakes the target if any have moved.
-    /// Returns how many.
+    /// Moves the timers of CPUs that firmware has said are OFF to a CPU that stays, where timers
+    /// for the dead CPUs go from now on. Deadlines stay. Boot CPU, which wakes the target if a
+    /// timer has moved. Returns how many have.
     pub fn pull(&self, dead: &CpuMask, to: Target) -> usize {
         self.queues.close(dead, to, |cpu, from, target| {
             let count = from.len();
@@ -163,7 +165,7 @@ impl Timers {
                 target.append(from);
                 self.note(cpu, from);
                 self.note(to.cpu(), target);
-                // Release, and under both locks: see `cancel`.
+                // Release, and under both locks: pairs with the load in `cancel`.
                 self.moves.fetch_add(1, Ordering::Release);
             }
             count
@@ -175,12 +177,12 @@ impl Timers {
         self.queues.with(cpu, |queue| queue.len())
     }
 
-    /// True if a CPU has none.
+    /// True if a CPU has no timers.
     pub fn is_empty(&self, cpu: CpuId) -> bool {
         self.len(cpu) == 0
     }
 
-    /// The first that is due at `now` and was added before the timer number `until`.
+    /// Takes the first timer that is due at `now` and was added before the timer number `until`.
     fn take_due(&self, cpu: CpuId, now: u64, until: u64) -> Option<(u64, Action)> {
         self.queues.with(cpu, |queue| {
             let due = queue.range(..=(now, u64::MAX)).map(|(&key, _)| key);

@@ -1,11 +1,11 @@
-//! Work items of each CPU: something to be done there soon, in ordinary context.
+//! Work items of each CPU: a function to be run there soon, in ordinary context.
 //!
-//! A CPU's work loop runs what is queued, in order. When the CPU has left, its items move to a
-//! survivor, in bulk and after it is confirmed OFF. Pinned items never move: they wait until their
-//! CPU is back, and a CPU that has some is not asked to leave.
+//! A CPU's work loop runs what is queued, in order. When a CPU has left, its items move to a
+//! survivor, in bulk and after firmware has said OFF. Pinned items never move: a pinned item waits
+//! until its CPU is back, and a CPU that has pinned items is not asked to leave.
 //!
-//! Each item runs once: whoever takes it out of the queue, under the queue's lock, runs it, outside
-//! of it. So an item may queue others.
+//! Each item runs once: the CPU that takes the item out of the queue, under the queue's lock, runs
+//! it outside the lock. So an item may queue others.
 //!
 //! Locks: those of the queues (see [`queues`]), in ordinary context only.
 //!
@@ -26,7 +26,7 @@ use crate::sync::queues::Queues;
 
 /// What an item learns when it runs.
 pub struct Running<'a> {
-    /// The CPU that it runs on.
+    /// The CPU on which the item runs.
     pub cpu: CpuId,
     /// The machine.
     pub machine: &'a dyn Machine,
@@ -36,7 +36,7 @@ pub struct Running<'a> {
 
 /// One item.
 pub struct Item {
-    /// It may run on no other CPU than the one that it is queued for.
+    /// True if the item may run on no other CPU than the one that it is queued for.
     pub pinned: bool,
     /// What to do.
     pub run: Box<dyn FnOnce(&Running<'_>) + Send>,
@@ -49,13 +49,13 @@ struct Waiting(AtomicUsize);
 /// The work of all CPUs.
 pub struct Work {
     queues: Queues<VecDeque<Item>>,
-    /// Lengths, so that a look costs one load. Stored under the queue's lock. Relaxed: what is in
-    /// the queue is read under the lock, and who queues an item wakes.
+    /// Lengths, so that a look costs one load. Stored under the queue's lock. Relaxed: the queue
+    /// itself is read under the lock, and a CPU that queues an item sends an IPI.
     waiting: Box<[Waiting]>,
 }
 
 impl Work {
-    /// For CPUs `0..cpus`; what is meant for a CPU that has never come up goes to `boot`, unless it
+    /// For CPUs `0..cpus`; an item for a CPU that has never come up goes to `boot`, unless the item
     /// is pinned.
     pub fn new(cpus: usize, boot: CpuId) -> Self {
         Self {
@@ -64,14 +64,14 @@ impl Work {
         }
     }
 
-    /// A CPU comes up: it does its own work from now on.
+    /// A CPU comes up: its items go to its own queue from now on.
     pub fn open(&self, cpu: CpuId) {
         self.queues.open(cpu);
     }
 
-    /// Queues an item. Any CPU, ordinary context. Returns whose it is, which the caller wakes if it
-    /// is another CPU: the CPU asked for, or the one that has taken over from it. A pinned item
-    /// stays with its CPU even while that is away.
+    /// Queues an item. Any CPU, ordinary context. Returns the CPU whose queue has the item: the CPU
+    /// asked for, or the CPU that has taken that queue over. The caller wakes that CPU if it is
+    /// another one. A pinned item stays in its CPU's queue even while that CPU is off.
     #[must_use = "the CPU has to be woken"]
     pub fn queue(&self, cpu: CpuId, item: Item) -> CpuId {
         if item.pinned {
@@ -94,9 +94,9 @@ impl Work {
         items.map(|item| (item.run)(&Running { cpu, machine: m, now })).count()
     }
 
-    /// Moves the items of CPUs that are confirmed OFF to one that stays, in order and behind its
-    /// own, and all that is meant for them from now on; pinned ones excepted. Boot CPU, which wakes
-    /// the target if any have moved. Returns how many.
+    /// Moves the items of CPUs that firmware has said are OFF to a CPU that stays, in order and
+    /// behind that CPU's own items. Items for the dead CPUs go there from now on. Pinned items
+    /// stay. Boot CPU, which wakes the target if an item has moved. Returns how many have.
     pub fn pull(&self, dead: &CpuMask, to: Target) -> usize {
         self.queues.close(dead, to, |cpu, from, target| {
             let before = from.len();
@@ -112,7 +112,7 @@ impl Work {
         })
     }
 
-    /// True if a pinned item waits for the CPU: it can't leave before that has run.
+    /// True if a pinned item waits for the CPU, which can't leave before the item has run.
     pub fn pinned(&self, cpu: CpuId) -> bool {
         self.queues.with(cpu, |queue| queue.iter().any(|item| item.pinned))
     }
@@ -122,7 +122,7 @@ impl Work {
         self.waiting.get(cpu.index()).map_or(0, |word| word.0.load(Ordering::Relaxed))
     }
 
-    /// True if none does.
+    /// True if no item waits for the CPU.
     pub fn is_empty(&self, cpu: CpuId) -> bool {
         self.len(cpu) == 0
     }

@@ -24,7 +24,8 @@ pub enum Next {
     Park,
 }
 
-/// A store that a CPU makes last of all, with release ordering.
+/// The last store that a CPU makes to memory, with release ordering: pairs with the acquire load of
+/// `CpuCell::mark` on the boot CPU.
 pub struct LastWord<'a> {
     /// Where.
     pub word: &'a AtomicU64,
@@ -33,8 +34,9 @@ pub struct LastWord<'a> {
 }
 
 impl LastWord<'_> {
-    /// Makes the store, for a machine on which nothing special has to follow.
+    /// Makes the store, for a machine whose CPU may go on using memory after that (tests).
     pub fn say(self) {
+        // Release: pairs with `CpuCell::mark` on the boot CPU.
         self.word.store(self.value, Ordering::Release);
     }
 }
@@ -57,10 +59,10 @@ impl Hotplug {
         ap.last_act()
     }
 
-    /// CPU_OFF returned, on this CPU: it parks for good.
+    /// CPU_OFF returned, on this CPU: firmware denied, and this CPU parks for good.
     ///
-    /// The mark is for the machine to set, as this CPU's last access to memory: who sees it may
-    /// give away everything that the CPU has run on.
+    /// The caller sets the mark, as this CPU's last access to memory: once the boot CPU sees
+    /// QUARANTINED, the stack and everything else that this CPU has run on may be given away.
     pub fn off_denied(&self, m: &dyn Machine, cpu: CpuId, start: u32) -> LastWord<'_> {
         self.trace_mark(m, cpu, Mark::Quarantined, Dir::Down);
         self.cell(cpu).local(start).last_word(Mark::Quarantined)
@@ -68,11 +70,12 @@ impl Hotplug {
 }
 
 impl Ap<'_> {
-    /// Up through the marks; false if the CPU has to go again, with everything undone.
+    /// Up through the marks. False if this CPU has to turn itself off again, with every step
+    /// undone.
     fn come_up(&self) -> bool {
         let Request::Come(ticket) = self.local.request() else { return false };
         if !self.advance(Mark::Kicked, Mark::Alive) {
-            return false; // late: nobody waits for this start any more
+            return false; // late: the boot CPU has given this start up
         }
         self.hp.help_kick(self.m, ticket);
         self.advance(Mark::Alive, Mark::ApOffline) && self.starting(ticket)
@@ -101,7 +104,8 @@ impl Ap<'_> {
         if up {
             self.arrive(ticket);
         } else {
-            // Given up: it goes whatever its steps say.
+            // The boot CPU gave this CPU up when the deadline passed. This CPU must turn itself
+            // off; a teardown step that fails can't keep it.
             let survivors = self.hp.survivors.get();
             let _ = self.runner(&survivors).down_all(Section::Online, None);
             self.dying();
@@ -109,7 +113,7 @@ impl Ap<'_> {
         up
     }
 
-    /// Serves requests until it is told to stop.
+    /// Serves requests until the request word says to stop.
     fn work(&self) {
         loop {
             let (word, request) = self.local.request_word();
@@ -130,7 +134,10 @@ impl Ap<'_> {
         }
     }
 
-    /// Sleeps until it is wanted. What it is wanted for decides whether interrupts are served.
+    /// Sleeps until the request word changes, an interrupt arrives, or the next timer or callback
+    /// is due. If the word has changed when the sleep ends, no interrupt is served here:
+    /// [`Self::work`] unmasks interrupts first unless the request is to stop, and what is still
+    /// pending then goes when the GIC CPU interface closes.
     fn breathe(&self, quiet: u64) {
         let word = self.local.watch();
         self.hp.services.breathe_with(self.m, self.cpu, |deadline| {
@@ -139,7 +146,7 @@ impl Ap<'_> {
     }
 
     fn leave(&self, ticket: Ticket) {
-        // It may be at TEARDOWN_CPU already, from an operation that got no further.
+        // This CPU may be at TEARDOWN_CPU already, from an operation that got no further.
         if self.hp.mark(self.cpu) == Mark::Online {
             self.undo_online();
         }
@@ -157,14 +164,16 @@ impl Ap<'_> {
                 Err(failure) => self.local.fail(failure),
             }
         } else {
-            // It stayed while its cluster's owner left and found only CPUs that were to leave.
+            // This CPU stayed at ONLINE. Its cluster may have become vacant: the owner left when
+            // all other CPUs of the cluster were about to leave. This CPU becomes the owner then.
             self.hp.services.pmu.cpu_online(self.m, self.cpu);
         }
         self.local.served(Request::Return(ticket));
         self.arrive(ticket);
     }
 
-    /// Takes part while another CPU is stopped, interrupts off until that is done.
+    /// Takes part in the stop_machine that stops another CPU: interrupts are off from DISABLE_IRQ
+    /// to EXIT.
     fn stand_still(&self, ticket: Ticket) {
         if self.pass(ticket, StopState::Prepare) == StopState::DisableIrq {
             self.m.interrupts(false);
@@ -176,8 +185,8 @@ impl Ap<'_> {
         self.local.served(Request::StandStill(ticket));
     }
 
-    /// Out of all steps, together with the others. False if it stays: one of its own steps refused,
-    /// or the whole was called off.
+    /// Out of all steps, together with the other leaving CPUs. False if this CPU stays: one of its
+    /// own steps refused, or the stop_machine was called off.
     fn stop(&self, ticket: Ticket) -> bool {
         let survivors = self.hp.survivors.get();
         let runner = self.runner(&survivors);
@@ -188,12 +197,13 @@ impl Ap<'_> {
             return false;
         }
         self.die(&runner, Some(Mark::ApIdleDead));
-        // No IPI to sleepers: the GIC is down. Who waits for the end of it looks for itself.
+        // No IPI to the sleepers: this CPU's GIC is down. The boot CPU polls for the end of RUN,
+        // and wakes the CPUs that stand still (`wake_sleepers`).
         self.hp.stop.ack(ticket, StopState::Run);
         true
     }
 
-    /// Undoes the online steps and waits for the others. False if it stays.
+    /// Undoes the online steps and waits until all CPUs have assembled. False if this CPU stays.
     fn assemble(&self, ticket: Ticket) -> bool {
         let ready = self.is_ready_to_stop();
         self.local.acks(ticket, StopState::Prepare);
@@ -202,14 +212,16 @@ impl Ap<'_> {
             self.hp.after_ack(self.m, acked);
             return false;
         }
-        // Its interrupts are off since its online steps are undone.
+        // Interrupts are off since the online steps were undone, so this CPU is deaf to
+        // DISABLE_IRQ.
         match self.hp.pass_deaf(self.m, self.cpu, ticket) {
             StopState::DisableIrq => self.pass(ticket, StopState::DisableIrq) == StopState::Run,
             state => state == StopState::Run,
         }
     }
 
-    /// Undoes the online steps, unless that is done. Nobody can call it back.
+    /// Undoes the online steps, unless that is done. The stop_machine runs, so this CPU can't be
+    /// called back: a step that fails is noted, and the CPU goes on leaving.
     fn leave_online_for_good(&self, runner: &Runner<'_>) {
         if self.hp.mark(self.cpu) == Mark::Online {
             let done = runner.down_all(Section::Online, Some(Mark::TeardownCpu));
@@ -218,7 +230,7 @@ impl Ap<'_> {
         }
     }
 
-    /// Undoes the online steps, unless that is done.
+    /// Undoes the online steps, unless that is done. False if a step failed.
     fn is_ready_to_stop(&self) -> bool {
         if self.hp.mark(self.cpu) == Mark::TeardownCpu {
             return true;
@@ -235,7 +247,7 @@ impl Ap<'_> {
         self.local.failure().is_none()
     }
 
-    /// Acknowledges a state; returns the one that follows.
+    /// Acknowledges a state of the stop_machine; returns the state that follows.
     fn pass(&self, ticket: Ticket, state: StopState) -> StopState {
         self.local.acks(ticket, state);
         self.hp.pass(self.m, self.cpu, ticket, state)
@@ -246,7 +258,7 @@ impl Ap<'_> {
         self.die(&self.runner(&survivors), None);
     }
 
-    /// Undoes the starting steps, and reaches the mark if there is one to reach.
+    /// Undoes the starting steps, then sets the mark if the caller names one.
     #[inline]
     fn die(&self, runner: &Runner<'_>, mark: Option<Mark>) {
         if let Err(failure) = runner.down_all(Section::Starting, mark)
@@ -269,8 +281,9 @@ impl Ap<'_> {
         Next::Off
     }
 
-    /// A step failed on the way up, and all are undone: say so, and that it will be off. No IPI:
-    /// the GIC is down, the boot CPU looks for itself.
+    /// A step failed on the way up, and every step is undone: notes the failure, moves to
+    /// AP_IDLE_DEAD and arrives at the latch. No IPI: this CPU's GIC is down, and the boot CPU
+    /// looks again within [`LOOK_AGAIN_MS`](super::LOOK_AGAIN_MS).
     fn failed(&self, at: Mark, failure: StepFailure, ticket: Ticket) {
         self.local.fail(failure);
         if self.advance(at, Mark::ApIdleDead) {
@@ -293,7 +306,7 @@ impl Ap<'_> {
         moved
     }
 
-    /// At a mark that has been recorded.
+    /// Sets a mark that the trace holds already.
     fn set(&self, mark: Mark) {
         self.local.set(mark);
         self.hp.tell(self.cpu, self.cpu, mark);

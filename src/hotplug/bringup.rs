@@ -1,4 +1,5 @@
-//! Bringing CPUs up: prepare all, kick all by policy, wait once for all, name the missing.
+//! Bringing CPUs up, on the boot CPU: prepare all, kick all by policy, wait once for all, name the
+//! missing. The module [`hotplug`](super) has a diagram of the hand-overs.
 
 use alloc::vec::Vec;
 
@@ -24,7 +25,7 @@ struct Run<'a> {
 impl Hotplug {
     /// Brings up every CPU of `cpus` that is not online. Boot CPU only, one operation at a time.
     /// Returns when all are ONLINE or named as failed, at the latest after [`Self::timeout_ms`]
-    /// (serial: each CPU has its own); the failed ones are off or will turn themselves off.
+    /// (serial: each CPU has its own deadline). A CPU that failed is off, or will turn itself off.
     pub fn bring_up(
         &self,
         m: &dyn Machine,
@@ -47,19 +48,21 @@ impl Hotplug {
         run.outcome(&asked)
     }
 
-    /// Under the fanout policy: kicks CPUs as long as there are any that nobody has claimed.
+    /// Under the fanout policy: kicks CPUs as long as an index is left unclaimed. On the boot CPU,
+    /// and on every arriving CPU once that CPU is ALIVE.
     pub(super) fn help_kick(&self, m: &dyn Machine, ticket: Ticket) {
         while let Some(index) = self.claims.claim(ticket, self.cells.len()) {
             self.kick(m, CpuId(index as u16), ticket);
         }
     }
 
-    /// CPU_ON for one CPU, if it is KICKED. A refusal counts as its arrival, without a kick: this is
-    /// the boot CPU, or a CPU whose GIC is not up yet.
+    /// CPU_ON for one CPU, if it is KICKED. A refusal counts as that CPU's arrival at the latch. No
+    /// IPI follows: the caller is the boot CPU itself, or a helper whose GIC is not up yet.
     fn kick(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket) {
         let remote = self.cell(cpu).remote();
         let Some(start) = remote.to_be_kicked() else {
-            // Given up meanwhile: whoever claimed the kick says that none is to come any more.
+            // The start was given up meanwhile. The CPU that claimed this CPU_ON says that no
+            // CPU_ON will follow (`CpuCell::kick_returned`).
             if self.cell(cpu).request() == Request::Come(ticket) {
                 remote.kicked(m.now());
             }
@@ -78,12 +81,12 @@ impl Hotplug {
         }
     }
 
-    /// Undoes the prepare section of CPUs that are off: OFFLINE, or DEAD if a step failed, and then
-    /// the next start tries again first. What is
-    /// done for all at once is done for all that are `gone`: the dead and the parked.
+    /// Undoes the prepare section of `dead`, CPUs that are off. Each is OFFLINE after that, or DEAD
+    /// if a step failed; the next start of such a CPU tries again first. Steps that act once for
+    /// all CPUs act for all that are `gone`: the dead and the parked.
     ///
     /// # Errors
-    /// A step that failed, and one of the CPUs that it is about.
+    /// A step that failed, and one of the CPUs for which it failed.
     pub(super) fn clean_up_dead(
         &self,
         m: &dyn Machine,
@@ -91,8 +94,8 @@ impl Hotplug {
         gone: &CpuMask,
         survivors: &Survivors,
     ) -> Result<(), (CpuId, StepFailure)> {
-        // Its own step has done it, unless that was made to fail, or the CPU was turned off in the
-        // middle: nobody may go on asking a CPU that is gone.
+        // A leaving CPU's own step has done this, unless the step was made to fail or the CPU was
+        // turned off halfway. After this no request is sent to the CPU as owner of its cluster.
         gone.iter().for_each(|cpu| _ = self.services.pmu.forget(cpu, survivors));
         let (result, failed) = self.unprepare(m, dead, gone, survivors);
         for cpu in dead.and_not(&failed).iter() {
@@ -140,8 +143,8 @@ impl Run<'_> {
         result.is_ok()
     }
 
-    /// True if the CPU is OFFLINE. One that was given up, or that left too late to be counted, may
-    /// still come or go: it becomes OFFLINE once firmware says OFF.
+    /// True if the CPU is OFFLINE. A CPU that was given up, or that left after the deadline, may
+    /// still be on its way: this makes it OFFLINE once firmware says OFF.
     fn reclaim(&self, cpu: CpuId) -> bool {
         let cell = self.hp.cell(cpu);
         if cell.mark() == Mark::Offline {
@@ -158,7 +161,8 @@ impl Run<'_> {
         cell.mark() == Mark::Offline
     }
 
-    /// Says KICKED and writes the records of all, then issues CPU_ON by policy.
+    /// Says KICKED and writes the boot record of every CPU, and issues CPU_ON: right after each
+    /// record, or (fanout) once all records are written.
     fn kick_all(&self, cpus: &CpuMask, ticket: Ticket, fanout: bool) {
         let (hp, m) = (self.hp, self.m);
         for cpu in cpus.iter() {
@@ -175,16 +179,16 @@ impl Run<'_> {
         }
     }
 
-    /// What became of one CPU that was to be kicked.
+    /// Takes note of one CPU that was to be kicked: ONLINE, refused, failed, or given up here.
     fn settle(&mut self, cpu: CpuId, deadline: u64) {
         let Some((mark, why)) = self.verdict(cpu) else { return };
         self.failed.push(Failure { cpu, mark, why });
         match mark {
-            // Its last act was a mark or is to be one: off comes next.
+            // The CPU has set its last mark, and turns itself off next.
             Mark::ApIdleDead => self.wait_off(cpu, deadline),
             Mark::Offline => self.clean_up(cpu),
-            // Never seen, or seen and too slow: it turns itself off if it still comes, and needs
-            // its stack for that.
+            // Never seen, or too slow. A CPU that still comes finds SHOULD_DIE and turns itself
+            // off, and needs its stack for that: the prepare section is not undone here.
             _ => {}
         }
     }
@@ -210,14 +214,14 @@ impl Run<'_> {
         }
     }
 
-    /// A failing prepare teardown leaves nothing to go back to; the failure of the bring-up itself
+    /// A failure in here changes nothing, and is not reported: the failure of the bring-up itself
     /// is what the user has to know.
     fn clean_up(&self, cpu: CpuId) {
         let only = CpuMask::from_iter([cpu]);
         let _ = self.hp.clean_up_dead(self.m, &only, &only, &self.survivors);
     }
 
-    /// What CPUs share comes to those that are online now.
+    /// Runs the shared steps for the CPUs that have come online.
     fn share(&mut self, asked: &CpuMask) {
         let came = asked.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();

@@ -1,4 +1,5 @@
-//! Who issues which CPU_ON under the fanout policy: one word, from which CPUs take indices.
+//! Which CPU issues which CPU_ON under the fanout policy: one word, from which the helping CPUs
+//! take indices.
 
 use crate::sync::Ticket;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +7,8 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 const INDEX_BITS: u32 = 16;
 const INDEX: u64 = (1 << INDEX_BITS) - 1;
 
-/// The next index that nobody has claimed, of one operation. A helper of an earlier operation that
-/// comes late finds nothing to claim.
+/// The next unclaimed index of one operation. A late helper of an earlier operation finds nothing
+/// to claim.
 #[derive(Default)]
 pub(super) struct Claims {
     /// operation << 16 | next index; 0 when closed (operations count from 1)
@@ -15,10 +16,11 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Lets the CPUs of this operation claim. Boot CPU only, once all that a kick needs is written.
+    /// Lets the CPUs of this operation claim. Boot CPU only, once every boot record and every
+    /// KICKED is written.
     pub(super) fn open(&self, ticket: Ticket) {
-        // Release: who claims sees every record and every KICKED. A swap, here and below: late
-        // helpers may still be at the word.
+        // Release: pairs with `Claims::claim`, whose CPU then sees every boot record and every
+        // KICKED. A swap, here and in `close`: late helpers may still be updating the word.
         self.word.swap(ticket.number() << INDEX_BITS, Ordering::AcqRel);
     }
 
@@ -27,13 +29,14 @@ impl Claims {
         self.word.swap(0, Ordering::Relaxed);
     }
 
-    /// An index below `count` that nobody else gets.
+    /// An index below `count` that no other CPU gets.
     pub(super) fn claim(&self, ticket: Ticket, count: usize) -> Option<usize> {
         let index = |word: u64| {
             let ours = word >> INDEX_BITS == ticket.number() && ticket != Ticket::NONE;
             (ours && word & INDEX < count as u64).then_some(word & INDEX)
         };
         self.word
+            // Acquire: pairs with `Claims::open`. Release: hands that order on to the next claim.
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |w| index(w).map(|_| w + 1))
             .ok()
             .and_then(index)

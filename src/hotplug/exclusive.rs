@@ -1,5 +1,6 @@
-//! Steps that may run on one CPU at a time: each has a turn, and the others sleep until it is
-//! theirs. All other steps go on at the same time.
+//! Steps that may run on one CPU at a time. Each such step has a [`Turn`]: one CPU runs the step,
+//! and the CPUs that want the same step sleep until the turn is handed to one of them. All other
+//! steps go on at the same time.
 
 use super::Hotplug;
 use super::steps::{STEPS, Section, Step};
@@ -14,8 +15,8 @@ const _: () = assert!(STEPS.len() <= 64);
 /// One turn for each step, and which steps were made exclusive on the console.
 pub(super) struct Exclusive {
     turns: [Turn; STEPS.len()],
-    /// Bit i: step i. Relaxed: the boot CPU changes it between operations, and the next request
-    /// publishes it.
+    /// Bit i: step i. Relaxed: the boot CPU changes the word between operations, and the next
+    /// request publishes the change.
     on_purpose: AtomicU64,
 }
 
@@ -27,8 +28,8 @@ impl Default for Exclusive {
 }
 
 impl Hotplug {
-    /// Makes a step run on one CPU at a time although it need not, or takes that back; to see what
-    /// it costs. Boot CPU, between operations.
+    /// Makes a parallel step run on one CPU at a time, or takes that back; to measure what
+    /// serialising costs. Boot CPU, between operations.
     pub fn set_exclusive(&self, step: StepId, on: bool) {
         let bit = 1 << step.0;
         if on {
@@ -49,8 +50,8 @@ impl Hotplug {
         all.filter(|(id, step)| self.is_exclusive(*id, step)).map(|(_, step)| step.name)
     }
 
-    /// Runs `body` when it is this CPU's turn for the step. Waits as long as the holder needs: the
-    /// operation's deadline is the boot CPU's, which names who has not come.
+    /// Runs `body` when this CPU has the turn of the step. Waits as long as the holder needs: the
+    /// boot CPU keeps the operation's deadline, and names the CPUs that have not come.
     pub(super) fn in_turn<R>(
         &self,
         m: &dyn Machine,
@@ -59,7 +60,7 @@ impl Hotplug {
         body: impl FnOnce() -> R,
     ) -> R {
         let turn = &self.exclusive.turns[usize::from(id.0)];
-        // In the starting section the GIC may be down, and nobody can wake or be woken.
+        // In the starting section this CPU's GIC may be down: no IPI can be sent or taken.
         let ipis = step.section == Section::Online;
         if !turn.take(cpu) {
             self.await_turn(m, cpu, turn, ipis);
@@ -73,8 +74,8 @@ impl Hotplug {
         result
     }
 
-    /// Who can't be woken watches the word that says whose turn it is: before the timer's step
-    /// nothing else would end its sleep.
+    /// A CPU that can't take IPIs watches the word that holds its waiting bit: before the timer's
+    /// step nothing else would end its sleep.
     fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, ipis: bool) {
         loop {
             let (word, seen) = turn.watch(cpu);

@@ -1,8 +1,8 @@
 //! Failures on purpose: `cpuhp.fail=` and `set fail`.
 //!
-//! Beside the steps there are two points of firmware: `kick` (the CPU_ON is kept back, so that the
-//! CPU never comes) and `off` (CPU_OFF counts as DENIED); and one of devices: `quiesce` (before a
-//! jump all of them stop, and the last one counts as one that has not).
+//! Beside the steps there are two points of firmware: `kick` (CPU_ON is not issued, so that the CPU
+//! never comes) and `off` (CPU_OFF counts as DENIED); and one of devices: `quiesce` (before a jump
+//! all devices stop, and the last one counts as one that has not).
 
 use alloc::format;
 use alloc::string::String;
@@ -19,7 +19,7 @@ const SLOTS: usize = 8;
 /// A device does not stop for the jump; of the boot CPU, down.
 pub const QUIESCE: StepId = StepId(253);
 
-/// The CPU_ON of a CPU is kept back.
+/// CPU_ON of a CPU is not issued.
 pub const KICK: StepId = StepId(254);
 
 /// CPU_OFF of a CPU counts as DENIED.
@@ -32,7 +32,8 @@ const ANY_DIR: u64 = 2;
 #[derive(Default)]
 pub struct Faults {
     slots: [AtomicU64; SLOTS],
-    /// 0 while none waits: what every step looks at. Relaxed: the next request publishes it.
+    /// 0 while none waits: every step reads this word. Relaxed: the next request publishes the
+    /// word.
     any: AtomicU64,
 }
 
@@ -86,6 +87,7 @@ impl Faults {
         let word = u64::from(times) << 32 | cpu << 16 | dir << 8 | u64::from(step.0);
         let empty = |slot: &&AtomicU64| slot.load(Ordering::Relaxed) >> 32 == 0;
         let slot = self.slots.iter().find(empty).ok_or(Full)?;
+        // Release: pairs with the load in `take`.
         slot.store(word, Ordering::Release);
         self.any.store(1, Ordering::Relaxed);
         Ok(())
@@ -93,11 +95,12 @@ impl Faults {
 
     /// Takes every fault back.
     pub fn clear(&self) {
+        // Release: pairs with the load in `take`.
         self.slots.iter().for_each(|slot| slot.store(0, Ordering::Release));
         self.any.store(0, Ordering::Relaxed);
     }
 
-    /// True if one waits.
+    /// True if a fault waits.
     pub(super) fn any(&self) -> bool {
         self.slots.iter().any(|slot| slot.load(Ordering::Relaxed) >> 32 != 0)
     }
@@ -110,6 +113,8 @@ impl Faults {
 }
 
 fn take(slot: &AtomicU64, step: StepId, cpu: CpuId, dir: Dir) -> bool {
+    // Acquire: pairs with `Faults::inject` and `Faults::clear`. The update below makes sure that
+    // two CPUs never use up the same one of a fault's times.
     let word = slot.load(Ordering::Acquire);
     matches(word, step, cpu, dir)
         && slot

@@ -1,10 +1,11 @@
-//! The survivors, where the boot CPU lays them down for the leaving CPUs to read.
+//! The survivors of an operation: the boot CPU writes the two masks, the leaving and arriving CPUs
+//! read.
 
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuMask, Survivors};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// Where the boot CPU lays the survivors down for the leaving CPUs to read.
+/// The mask of CPUs that stay and the mask of CPUs that leave.
 #[derive(Default)]
 pub(super) struct Frozen {
     stay: Words,
@@ -32,16 +33,16 @@ impl Words {
 }
 
 impl Frozen {
-    /// Lays them down. Boot CPU, before it asks the first CPU to leave; relaxed, because that
-    /// request is what publishes them.
+    /// Writes both masks. Boot CPU, before the first CPU is asked to leave or kicked. Relaxed: the
+    /// request word (`Remote::ask`) or the mark word (`Remote::begin_start`) publishes the masks.
     pub(super) fn set(&self, survivors: &Survivors) {
         self.stay.set(survivors.mask());
         self.leaving.set(survivors.leaving());
     }
 
-    /// What was laid down, for a CPU that was asked to leave.
+    /// The survivors, for a CPU that was asked to leave or to come up.
     pub(super) fn get(&self) -> Survivors {
-        // Those that stay are no leaving CPUs already, so freezing them again takes none away.
+        // The mask of survivors contains no leaving CPU, so freezing again removes none.
         Survivors::freeze(&self.stay.get(), &self.leaving.get())
     }
 }

@@ -1,4 +1,4 @@
-//! Who did not leave, and why.
+//! Naming the CPUs that did not leave, and why.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::sync::{StopState, Ticket};
 use crate::trace::Mark;
 
 impl Run<'_> {
-    /// Names those that have not acknowledged a state that hung.
+    /// Names the CPUs that have not acknowledged a state that hung.
     pub(super) fn name_those_before(&mut self, ticket: Ticket, state: StopState) {
         let hp = self.hp;
         let late = |cpu: &CpuId| !hp.cell(*cpu).remote().acked(ticket, state);
@@ -29,7 +29,7 @@ impl Run<'_> {
         }
     }
 
-    /// True if all are at `mark`; names those that are not and have no name yet.
+    /// True if all are at `mark`. Names the CPUs that are not and have not been named before.
     pub(super) fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
         let others: CpuMask = cpus.iter().filter(|&cpu| self.hp.mark(cpu) != mark).collect();
         let named = self.stuck.iter().map(|f| f.cpu).collect();
@@ -39,7 +39,7 @@ impl Run<'_> {
         others.is_empty()
     }
 
-    /// Those that did not answer.
+    /// The CPUs that did not answer.
     pub(super) fn silent(&self) -> CpuMask {
         let missing = self.stuck.iter().filter(|f| matches!(f.why, Why::Missing(_)));
         missing.map(|f| f.cpu).collect()
@@ -52,7 +52,7 @@ impl Run<'_> {
         }
     }
 
-    /// Names those who held up a grace period.
+    /// Names the CPUs that held up a grace period.
     pub(super) fn readers(&self, stall: &Stall) -> Vec<Failure> {
         let name = |cpu| Failure { cpu, mark: self.hp.mark(cpu), why: Why::Reading };
         stall.cpus.iter().map(name).collect()

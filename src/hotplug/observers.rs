@@ -1,4 +1,5 @@
-//! Who else wants to know: the online view and the observers of marks, both read under RCU.
+//! What the rest of the kernel learns of hotplug: the online view and the observers of marks, both
+//! read under RCU.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,8 +12,9 @@ use crate::sync::Lock;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::trace::Mark;
 
-/// Told of a CPU's mark, by the CPU that sets it: the CPU itself at ONLINE and TEARDOWN_CPU, the
-/// boot CPU at DEAD and OFFLINE. Ordinary context, under a read side: it must not wait.
+/// Called with a CPU's mark, on the CPU that sets the mark: the CPU itself at ONLINE and
+/// TEARDOWN_CPU, the boot CPU at DEAD and OFFLINE. Ordinary context, under a read side: an observer
+/// must not wait.
 pub type Observer = Arc<dyn Fn(CpuId, Mark) + Send + Sync>;
 
 /// Names an observer.
@@ -21,14 +23,14 @@ pub struct ObserverId(usize);
 
 type List = Vec<(ObserverId, Observer)>;
 
-/// What is replaced as a whole and read by everybody.
+/// Values that are replaced as a whole and that every CPU may read.
 pub(super) struct Observers {
     online: RcuCell<CpuMask>,
     list: RcuCell<List>,
-    /// How many there are, so that nobody opens a read side for none. Relaxed: the list itself is
-    /// published by the cell.
+    /// How many observers there are, so that no read side is opened for an empty list. Relaxed: the
+    /// cell publishes the list itself.
     count: AtomicUsize,
-    /// Held by who makes a new list out of the old one. Taken before any queue's lock.
+    /// Held while a new list is made out of the old one. Taken before any queue's lock.
     writing: Lock<usize>,
 }
 
@@ -45,8 +47,8 @@ impl Observers {
 
 impl Hotplug {
     /// The CPUs that are online and stay, as the boot CPU last published them: before the first CPU
-    /// of a set leaves, and after the last one has come. One value for all that read it at the same
-    /// time, however many CPUs are on their way.
+    /// of a set leaves, and after the last one has come. All readers at one time see the same
+    /// value, however many CPUs are leaving or arriving.
     pub fn online_view<'a>(&'a self, guard: &'a ReadGuard<'_>) -> &'a CpuMask {
         self.observers.online.read(guard)
     }
@@ -66,7 +68,7 @@ impl Hotplug {
         id
     }
 
-    /// Takes an observer out. It may still be told of marks that are set at this moment.
+    /// Takes an observer out. Marks that are set at this moment may still reach the observer.
     pub fn forget(&self, me: CpuId, id: ObserverId) {
         let _writing = self.observers.writing.lock();
         self.change_list(me, |list| list.retain(|(other, _)| *other != id));

@@ -14,17 +14,17 @@ use crate::trace::{Mark, Spans};
 pub enum Why {
     /// CPU_ON was refused.
     CpuOn(PsciError),
-    /// It was not seen before the deadline; what AFFINITY_INFO says of it now.
+    /// The CPU was not seen before the deadline; what AFFINITY_INFO says now.
     Missing(Result<Affinity, PsciError>),
     /// A step failed.
     Step(StepFailure),
-    /// It is not at a mark from which this can begin.
+    /// The CPU is not at a mark from which the operation can begin.
     NotReady,
-    /// It said that it is about to turn off, and firmware still says it is on.
+    /// The CPU has set its last mark before CPU_OFF, and firmware still says ON.
     StillOn(Result<Affinity, PsciError>),
-    /// Firmware denied CPU_OFF; it is parked.
+    /// Firmware denied CPU_OFF; the CPU is parked.
     OffDenied,
-    /// It kept a grace period from ending.
+    /// The CPU kept a grace period from ending.
     Reading,
 }
 
@@ -56,9 +56,9 @@ fn show(info: &Result<Affinity, PsciError>) -> String {
 /// One CPU that did not come or did not leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failure {
-    /// Which.
+    /// The CPU.
     pub cpu: CpuId,
-    /// The mark it had reached.
+    /// The mark that the CPU had reached.
     pub mark: Mark,
     /// Why.
     pub why: Why,
@@ -70,7 +70,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A bring-up: who came, who didn't, and when (ticks from its first act).
+/// A bring-up: which CPUs came, which did not, and when (ticks from the first act of the bring-up).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BringupOutcome {
     /// CPUs that are ONLINE now and were asked to be.
@@ -85,7 +85,7 @@ pub struct BringupOutcome {
     pub last_online: u64,
 }
 
-/// A teardown: who left, who didn't, and where the time went.
+/// A teardown: which CPUs left, which did not, and where the time went.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TeardownOutcome {
     /// CPUs confirmed OFF.
@@ -101,7 +101,7 @@ pub struct TeardownOutcome {
 }
 
 impl TeardownOutcome {
-    /// CPUs that can't be turned off but are parked where they harm nobody.
+    /// CPUs that can't be turned off, and are parked in memory that no other owner overwrites.
     pub fn quarantined(&self) -> CpuMask {
         let parked = self.stuck.iter().filter(|f| f.why == Why::OffDenied);
         parked.map(|f| f.cpu).collect()

@@ -1,5 +1,6 @@
 //! Taking CPUs down all at once: shared steps, one stop_machine, one sweep, one grace period, one
-//! clean-up. If none of the CPUs can refuse, there is nothing to assemble for, and each goes alone.
+//! clean-up. If none of the leaving CPUs can refuse or has to wait for another one, the
+//! stop_machine starts in RUN: the CPUs do not assemble, and each leaves as soon as it can.
 
 use super::Hotplug;
 use super::state::Request;
@@ -11,8 +12,8 @@ use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Phase, StepId};
 
 impl Hotplug {
-    /// True if a CPU that is asked to leave could refuse, or could have to wait for another one:
-    /// then all assemble before the first one turns itself off.
+    /// True if a CPU that is asked to leave could refuse, or could have to wait for another one in
+    /// an exclusive step. All leaving CPUs assemble then before the first one turns itself off.
     fn can_refuse(&self) -> bool {
         let fails = |i: usize| matches!(STEPS[i].down, Act::Each(_));
         let waits = |i: usize| self.is_exclusive(StepId(i as u8), &STEPS[i]);
@@ -28,14 +29,14 @@ impl Run<'_> {
         let Some(ticket) = self.set_off(leaving) else { return };
         self.off(leaving, ticket);
         self.withdraw(&self.silent(), ticket);
-        // One grace period for all of them, whatever their number.
+        // One grace period for all leaving CPUs, whatever their number.
         if let Err(stall) = self.grace(How::Expedited) {
             self.noted.extend(self.readers(&stall));
         }
         self.clean_up(leaving);
     }
 
-    /// Lets all of them go. `None` if one refused, and all are back.
+    /// Stops all leaving CPUs. `None` if one refused or did not answer, and the others are back.
     fn set_off(&mut self, leaving: &CpuMask) -> Option<Ticket> {
         if !self.hp.can_refuse() {
             return Some(self.let_go(leaving));
@@ -51,8 +52,8 @@ impl Run<'_> {
         runs.then_some(ticket)
     }
 
-    /// They go at once. A few looks give most of them the time for all of their steps; the sweep
-    /// waits for the others.
+    /// The stop_machine runs from the start, so each CPU leaves at once. A few looks here give most
+    /// CPUs the time for all their steps; the sweep waits for the rest.
     fn let_go(&mut self, leaving: &CpuMask) -> Ticket {
         let (hp, m) = (self.hp, self.m);
         let ticket = hp.stop.open_running(leaving.len());
@@ -64,7 +65,8 @@ impl Run<'_> {
         ticket
     }
 
-    /// Those that did not answer are not to leave any more, if they wake up after all.
+    /// Ends the stop_machine, and tells each CPU that did not answer to stay, should that CPU wake
+    /// up after all.
     fn withdraw(&self, silent: &CpuMask, ticket: Ticket) {
         self.hp.stop.finish(ticket);
         self.ask(silent, Request::Return(Ticket::NONE));
@@ -74,7 +76,8 @@ impl Run<'_> {
     /// had assembled.
     fn span_until_run(&mut self, begin: u64) {
         let end = self.m.now();
-        // The last to assemble lets the others run before it notes the time: it may not be there yet.
+        // The last CPU to assemble advances the state before that CPU notes the time: the time may
+        // not be there yet.
         let noted = self.hp.assembled_at();
         let assembled = if (begin..=end).contains(&noted) { noted } else { end };
         self.hp.record_phase(self.m, Phase::OnlineDown, Dir::Down, begin, assembled);
@@ -83,7 +86,7 @@ impl Run<'_> {
         self.spans.stop += end - assembled;
     }
 
-    /// A stop_machine was called off: names who refused, and brings everybody back.
+    /// The stop_machine was called off: names the CPUs that refused, and brings all of them back.
     fn take_back(&mut self, leaving: &CpuMask) {
         let silent = self.silent();
         self.name_refusals(leaving);

@@ -1,7 +1,7 @@
-//! Waiting for each other in a stop_machine: a few looks first, then sleep.
+//! How CPUs wait for each other in a stop_machine: a few looks first, then sleep.
 //!
-//! The looks matter where CPUs share a hardware thread, as in a guest: giving way lets the others
-//! arrive, and what would have cost each of them a second wake-up costs it nothing.
+//! The looks matter where CPUs share a hardware thread, as in a guest: giving way lets the other
+//! CPUs arrive, and a CPU that finds the state changed needs no IPI.
 
 use super::state::Request;
 use super::{Hotplug, LOOK_AGAIN_MS};
@@ -14,7 +14,7 @@ use crate::trace::Mark;
 const LOOKS: usize = 4;
 
 impl Hotplug {
-    /// Acknowledges a state on behalf of `cpu`, which runs this; returns the one that follows.
+    /// Acknowledges a state. `cpu` is the calling CPU. Returns the state that follows.
     pub(super) fn pass(
         &self,
         m: &dyn Machine,
@@ -49,8 +49,8 @@ impl Hotplug {
         }
     }
 
-    /// Wakes those that sleep for the change that an acknowledgement has made. The last CPU to
-    /// assemble notes when that was.
+    /// If an acknowledgement has changed the state, wakes the CPUs that sleep for the change. The
+    /// last CPU to assemble notes the time.
     pub(super) fn after_ack(&self, m: &dyn Machine, acked: Acked) {
         let Acked::Advanced(to) = acked else { return };
         if matches!(to, StopState::DisableIrq | StopState::Run) {
@@ -66,27 +66,28 @@ impl Hotplug {
         }
     }
 
-    /// Wakes all that take part and have not died, whoever was to do it: a CPU that was lost between
-    /// taking the sleepers down and waking them has taken their names along. Boot CPU, when what
-    /// it waits for does not come.
+    /// Wakes every CPU that takes part, has not answered and has not died. A CPU that was lost
+    /// between [`sleepers`](crate::sync::StopMachine::sleepers), which clears the set, and the IPI
+    /// has left sleepers that no set names any more. Boot CPU, when the state does not change.
     pub(super) fn wake_all(&self, m: &dyn Machine, ticket: Ticket) {
         let alive = |&cpu: &CpuId| self.mark(cpu) != Mark::ApIdleDead;
         let asleep: CpuMask = self.asked(ticket).iter().filter(alive).collect();
         m.wake(&asleep);
     }
 
-    /// When the boot CPU takes the waking into its own hands.
+    /// When the boot CPU sends the IPIs of [`Self::wake_all`] if nothing has changed.
     pub(super) fn soon(&self, m: &dyn Machine, deadline: u64) -> u64 {
         deadline.min(m.now() + m.ticks_from_ms(LOOK_AGAIN_MS))
     }
 
-    /// Those that were asked to take part and have not answered.
+    /// The CPUs that were asked to take part and have not answered.
     pub(super) fn asked(&self, ticket: Ticket) -> CpuMask {
         let ours = [Request::Stop(ticket), Request::StandStill(ticket)];
         self.topology.cpus().filter(|&cpu| ours.contains(&self.cell(cpu).request())).collect()
     }
 
-    /// Sleeps until the state is not `state` any more. Whoever changes it wakes the sleepers.
+    /// Sleeps until the state is not `state` any more. The CPU that changes the state wakes the
+    /// sleepers.
     fn await_change(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket, state: StopState) {
         if self.give_way(m, ticket, state) {
             return;
@@ -100,8 +101,9 @@ impl Hotplug {
         }
     }
 
-    /// Sleeps until the state is not `state` any more, or the deadline passes. Boot CPU. Now and
-    /// then it wakes the sleepers itself: the CPU whose duty that was may be lost.
+    /// Sleeps until the state is not `state` any more, or the deadline passes. Boot CPU. Every
+    /// [`LOOK_AGAIN_MS`] the boot CPU wakes the sleepers too: the CPU whose duty that was may be
+    /// lost.
     pub(super) fn oversee(&self, m: &dyn Machine, ticket: Ticket, state: StopState, deadline: u64) {
         if self.give_way(m, ticket, state) {
             return;
@@ -120,7 +122,8 @@ impl Hotplug {
         }
     }
 
-    /// Lets the others go on for a few looks; true if the state is not `state` any more.
+    /// Looks a few times, giving way to other CPUs between the looks. True if the state is not
+    /// `state` any more.
     pub(super) fn give_way(&self, m: &dyn Machine, ticket: Ticket, state: StopState) -> bool {
         for _ in 0..LOOKS {
             if self.stop.state(ticket) != state {

@@ -1,11 +1,11 @@
-//! Room in the trace: the rings hold a bring-up and the teardown that follows it, serially too.
+//! Room in the trace: the rings hold a bring-up and the teardown after that, serial ones too.
 
 use super::steps::{Act, STEPS};
 use crate::config::{BOOT_TRACE_EVENTS, MAX_CPUS, TRACE_EVENTS};
 use crate::trace::Mark;
 
-/// Phases of the boot CPU for one CPU: prepare, kick and sync up; migrate, online-down, grace, stop,
-/// off and dead down.
+/// Phases of the boot CPU for one CPU: prepare, kick and sync up; migrate, online-down, grace,
+/// stop, off and dead down.
 const PHASES: usize = 9;
 
 /// Phases of the boot CPU that come once in a kernel's life: its boot, the checks, the end.

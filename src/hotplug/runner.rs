@@ -2,8 +2,8 @@
 //! or of all CPUs of an operation.
 //!
 //! Nothing lies between two steps: one counter read is the end of the first and the begin of the
-//! second, and the mark that a section ends with has the time of its last step's end. All of it
-//! goes through one loop, so that a CPU that leaves comes by few places: each is cold when it does.
+//! second, and the mark that a section ends with has the time of its last step's end. All walks
+//! share one loop: on a leaving CPU every piece of code is cold, so the fewer pieces the better.
 
 use core::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Machine, StepError};
 use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
 
-/// For whom the steps run.
+/// The steps of one CPU, or of all CPUs of an operation.
 pub(super) struct Runner<'a> {
     hp: &'a Hotplug,
     context: Context<'a>,
@@ -26,7 +26,7 @@ struct Walk {
     dir: Dir,
     /// Recorded after the last step, unless the walk ends before it.
     mark: Option<Mark>,
-    /// A failure does not end it.
+    /// A failure does not end the walk.
     to_the_end: bool,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Runner<'a> {
         Self { hp, context, all: Together { machine, cpus, survivors, services: &hp.services } }
     }
 
-    /// Runs a section upwards. On failure what was done is undone before this returns.
+    /// Runs a section upwards. If a step fails, the steps before it are undone before this returns.
     pub(super) fn up(&self, section: Section) -> Result<(), StepFailure> {
         let steps = steps::of(section);
         let walk = Walk { steps: steps.clone(), dir: Dir::Up, mark: None, to_the_end: false };
@@ -71,8 +71,8 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// Runs a section downwards, to a mark. On failure what was undone is done again: the CPU is
-    /// whole.
+    /// Runs a section downwards, to a mark. If a step fails, the steps undone so far are done
+    /// again: the CPU is whole.
     pub(super) fn down(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
         let steps = steps::of(section);
         let walk = Walk { steps: steps.clone(), dir: Dir::Down, mark, to_the_end: false };
@@ -81,14 +81,14 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// Runs a section downwards to its end whatever fails, to a mark; returns the first failure.
+    /// Runs a section downwards to the end whatever fails, to a mark; returns the first failure.
     pub(super) fn down_all(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
         let steps = steps::of(section);
         self.walk(Walk { steps, dir: Dir::Down, mark, to_the_end: true })
     }
 
-    /// A failure while undoing is traced by the step's own span and changes nothing: there is
-    /// nowhere further back to go.
+    /// A failure while undoing shows in the trace only, and changes nothing: there is nowhere
+    /// further back to go.
     #[cold]
     fn undo(&self, steps: Range<usize>, dir: Dir) {
         let _ = self.walk(Walk { steps, dir, mark: None, to_the_end: true });
@@ -152,7 +152,7 @@ impl<'a> Runner<'a> {
         self.hp.is_exclusive(id, step) && step.is_each(dir)
     }
 
-    /// A step that one CPU after the other takes: its time begins when it is this CPU's turn.
+    /// A step that one CPU at a time may run: the recorded time begins when this CPU has the turn.
     #[cold]
     fn in_its_turn(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
         let Context { machine, cpu, .. } = self.context;
@@ -184,9 +184,9 @@ fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static Step)> {
 }
 
 impl Hotplug {
-    /// Undoes the prepare section of CPUs that are off, in order: what is done for all at once once
-    /// for all, what is done for each for each. Returns the failures; a CPU without one has all of
-    /// it undone.
+    /// Undoes the prepare section of CPUs that are off, in order: `Act::All` once for all of
+    /// `gone`, the others once for each of `dead`. Returns the first failure and the CPUs that
+    /// failed; every other CPU has the whole section undone.
     pub(super) fn unprepare(
         &self,
         m: &dyn Machine,
@@ -206,7 +206,8 @@ impl Hotplug {
                 first = first.and(result);
                 continue;
             }
-            // Who has failed keeps the rest: it is tried again, and nothing is undone twice.
+            // A CPU that has failed is left out from here on, and stays DEAD: the next attempt goes
+            // through the section again.
             for cpu in dead.and_not(&failed).iter() {
                 let result = Runner::one(self, m, cpu, survivors).run(id, Dir::Down);
                 if result.is_err() {

@@ -1,7 +1,7 @@
-//! Taking CPUs down one after another, as Linux does: each through all its steps, with its own
+//! Taking CPUs down one after another, as Linux does: each CPU through all its steps, with its own
 //! migration, its own grace period, its own stop_machine over all CPUs that are online, and its own
-//! wait for OFF, before the next begins. It is there to be compared with, so it wastes nothing
-//! beyond that.
+//! wait for OFF, before the next CPU begins. This is the way that the parallel one is compared
+//! with, so it wastes nothing beyond that.
 
 use super::Why;
 use super::state::Request;
@@ -20,7 +20,7 @@ impl Run<'_> {
         }
     }
 
-    /// False if the CPU did not leave: those after it stay, as in Linux.
+    /// False if the CPU did not leave: the CPUs after this one stay, as in Linux.
     fn one(&mut self, cpu: CpuId) -> bool {
         let only = CpuMask::from_iter([cpu]);
         self.freeze(&self.hp.online(), &only);
@@ -38,11 +38,11 @@ impl Run<'_> {
         let Some(ticket) = self.stop_among_others(cpu) else { return self.stays(&only) };
         self.off(&only, ticket);
         self.clean_up(&only);
-        // A parked CPU is out of the way: it can't keep the others from leaving.
+        // A parked CPU takes no part any more, and can't keep the others from leaving.
         self.stuck.iter().all(|failure| failure.why == Why::OffDenied)
     }
 
-    /// Back to where it was.
+    /// Brings the CPU back to ONLINE, with what it shares. Always false, for the caller to return.
     fn stays(&mut self, only: &CpuMask) -> bool {
         let silent = self.silent();
         self.call_off(only, &silent);
@@ -50,7 +50,7 @@ impl Run<'_> {
         false
     }
 
-    /// Online steps of one CPU down. False if one refused or it did not answer.
+    /// Online steps of one CPU down. False if a step refused or the CPU did not answer.
     fn leave_online(&mut self, only: &CpuMask) -> bool {
         let ticket = self.hp.latch.open(1);
         let (_, ticks) = self.hp.phase(self.m, Phase::OnlineDown, Dir::Down, || {
@@ -61,8 +61,8 @@ impl Run<'_> {
         self.name_those_not_at(Mark::TeardownCpu, only)
     }
 
-    /// stop_machine for one CPU: all others stand still until its dying steps are done. `None` if
-    /// not all came.
+    /// stop_machine for one CPU: all others stand still until its dying steps are done. `None` if a
+    /// CPU did not come.
     fn stop_among_others(&mut self, cpu: CpuId) -> Option<Ticket> {
         let (hp, m) = (self.hp, self.m);
         let others = hp.online().and_not(&hp.boot_mask());
@@ -80,7 +80,8 @@ impl Run<'_> {
         runs.then_some(ticket)
     }
 
-    /// The others go on once the dying steps are done, or have taken too long.
+    /// Lets the CPUs that stand still go on, once the dying steps are done or the deadline has
+    /// passed.
     fn release(&self, ticket: Ticket) {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());

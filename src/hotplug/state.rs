@@ -1,9 +1,10 @@
 //! One CPU's state, with two views: [`Local`] for the CPU itself, [`Remote`] for the boot CPU.
 //!
-//! The word holds the mark and the number of the start it belongs to. On the way up the CPU moves
-//! it by compare-and-swap, and so does the boot CPU when it gives the CPU up; the one that comes
-//! second learns it. On the way down only the CPU itself moves it, until the boot CPU has seen it
-//! OFF in firmware.
+//! The mark word holds the mark and the number of the start that the mark belongs to. On the way up
+//! the arriving CPU moves the word by compare-and-swap, and so does the boot CPU when it gives that
+//! CPU up: the exchange that comes second fails, and its CPU learns what the other one decided. On
+//! the way down only the leaving CPU moves the word, until the boot CPU has read OFF from
+//! AFFINITY_INFO.
 
 use super::StepFailure;
 use super::ap::LastWord;
@@ -23,8 +24,8 @@ pub enum Request {
     Leave(Ticket),
     /// Redo your online steps: the teardown was called off.
     Return(Ticket),
-    /// Undo your online steps if that is not done yet; in that stop_machine undo your starting
-    /// steps, and turn yourself off.
+    /// Undo your online steps if that is not done yet; in RUN of that stop_machine undo your
+    /// starting steps, then turn yourself off.
     Stop(Ticket),
     /// Take part in that stop_machine, in which another CPU is stopped.
     StandStill(Ticket),
@@ -64,7 +65,7 @@ pub struct CpuCell {
     /// start number << 8 | mark
     word: AtomicU64,
     request: AtomicU64,
-    /// The last state of a stop_machine that it acknowledged: operation << 3 | state.
+    /// The last state of a stop_machine that this CPU acknowledged: operation << 3 | state.
     acked: AtomicU64,
     failure: AtomicU32,
     /// What CPU_ON answered, 0 for SUCCESS.
@@ -102,48 +103,59 @@ fn mark_of(word: u64) -> Mark {
 }
 
 impl CpuCell {
-    /// The mark it has reached.
+    /// The mark that this CPU has reached.
     pub fn mark(&self) -> Mark {
-        // Acquire: what the CPU did before it reached the mark is visible to who sees it.
+        // Acquire: pairs with `Local::advance`, `Local::set`, `Remote::set_off` and `LastWord::say`
+        // (ap). A CPU that sees the mark sees every store made before the mark was set.
         mark_of(self.word.load(Ordering::Acquire))
     }
 
-    /// True at the marks from which it can be started: it is known to be OFF, or will turn itself
-    /// off.
+    /// True at the marks from which this CPU can be started: firmware has said OFF, or the CPU will
+    /// turn itself off.
     pub fn startable(&self) -> bool {
         matches!(self.mark(), Mark::Offline | Mark::Dead | Mark::ShouldDie | Mark::ApIdleDead)
     }
 
-    /// True once nobody is about to issue a CPU_ON of the last start any more.
+    /// True once CPU_ON of the last start has returned, or will not be issued any more.
     pub fn kick_returned(&self) -> bool {
+        // Acquire: pairs with `Remote::kicked`.
         self.kicked_at.load(Ordering::Acquire) != 0 || self.refusal().is_some()
     }
 
-    /// What the boot CPU wants of it.
+    /// What the boot CPU wants of this CPU.
     pub fn request(&self) -> Request {
+        // Acquire: pairs with the swap of `Remote::ask`, and on the boot CPU with the exchange of
+        // `Local::served`: what the CPU did for a request is visible once the request is gone.
         Request::from_word(self.request.load(Ordering::Acquire))
     }
 
     /// Why its last step failed, if one did.
     pub fn failure(&self) -> Option<StepFailure> {
+        // Acquire: pairs with `Local::fail` and `Remote::note_failure`.
         StepFailure::from_word(self.failure.load(Ordering::Acquire))
     }
 
     /// What CPU_ON answered, if it was refused.
     pub fn refusal(&self) -> Option<PsciError> {
+        // Acquire: pairs with the store of `Remote::refused`.
         PsciError::from_code(self.refusal.load(Ordering::Acquire) as i32)
     }
 
-    /// When CPU_ON returned and when it became ALIVE and ONLINE, ticks; 0 if not in this start.
+    /// When CPU_ON returned, and when this CPU became ALIVE and ONLINE, ticks; 0 if not in this
+    /// start.
     pub fn times(&self) -> [u64; 3] {
+        // Acquire: pairs with `Remote::kicked` and `online_since`. The other two times are stored
+        // relaxed, and published by the exchange of the mark in `Local::advance`.
         [&self.kicked_at, &self.alive_at, &self.online_at].map(|t| t.load(Ordering::Acquire))
     }
 
     pub(super) fn set_online(&self) {
+        // Release: pairs with `CpuCell::mark`.
         self.word.store(pack(0, Mark::Online), Ordering::Release);
     }
 
     pub(super) fn online_since(&self, now: u64) {
+        // Release: pairs with `CpuCell::times`.
         self.online_at.store(now, Ordering::Release);
     }
 
@@ -177,7 +189,8 @@ impl<'a> Local<'a> {
             _ => {}
         }
         let (old, new) = (pack(self.start, from), pack(self.start, to));
-        // Release publishes the steps done so far; Acquire pairs with the boot CPU's give-up.
+        // Release publishes the steps done so far to `CpuCell::mark` and `Remote::give_up`. Acquire
+        // pairs with `Remote::begin_start`, and on failure with `Remote::give_up`.
         self.cell
             .word
             .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire)
@@ -187,10 +200,11 @@ impl<'a> Local<'a> {
 
     /// A mark on the way down, or back at ONLINE when the teardown was called off.
     pub fn set(&self, mark: Mark) {
+        // Release: pairs with `CpuCell::mark` on the boot CPU.
         self.cell.word.store(pack(self.start, mark), Ordering::Release);
     }
 
-    /// The store that [`Local::set`] would make, for somebody else to make.
+    /// The store that [`Local::set`] would make, for the caller to make later.
     pub fn last_word(&self, mark: Mark) -> LastWord<'a> {
         LastWord { word: &self.cell.word, value: pack(self.start, mark) }
     }
@@ -202,6 +216,7 @@ impl<'a> Local<'a> {
 
     /// The same, and the word that says it.
     pub fn request_word(&self) -> (u64, Request) {
+        // Acquire: pairs with the swap of `Remote::ask`.
         let word = self.cell.request.load(Ordering::Acquire);
         (word, Request::from_word(word))
     }
@@ -211,14 +226,18 @@ impl<'a> Local<'a> {
         &self.cell.request
     }
 
-    /// Marks a request as served, unless a newer one has come: then it stands, and this is false.
+    /// Marks a request as served. False if a newer request has come: the newer one stands.
     pub fn served(&self, request: Request) -> bool {
+        // Release pairs with `CpuCell::request` on the boot CPU, acquire with the swap of
+        // `Remote::ask`.
         let (old, new) = (request.to_word(), Request::Stay.to_word());
         self.cell.request.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Notes what it acknowledges, before it does: for who has to name the missing.
+    /// Notes which state this CPU is about to acknowledge, so that the boot CPU can name the CPUs
+    /// that are missing.
     pub fn acks(&self, ticket: Ticket, state: StopState) {
+        // Release: pairs with `Remote::acked`.
         self.cell.acked.store(ticket.number() << 3 | state as u64, Ordering::Release);
     }
 
@@ -227,26 +246,28 @@ impl<'a> Local<'a> {
         self.cell.failure()
     }
 
-    /// Says which step failed. Published by the next mark or arrival.
+    /// Says which step failed. The next mark or arrival publishes the failure; the release here
+    /// pairs with `CpuCell::failure` in a CPU that looks earlier.
     pub fn fail(&self, failure: StepFailure) {
         self.cell.failure.store(failure.to_word(), Ordering::Release);
     }
 }
 
-/// What only the boot CPU may do, or under the fanout policy the CPU that has claimed the kick.
+/// What only the boot CPU may do, or, under the fanout policy, the CPU that has claimed the CPU_ON.
 #[derive(Clone, Copy)]
 pub struct Remote<'a> {
     cell: &'a CpuCell,
 }
 
 impl Remote<'_> {
-    /// Keeps why a prepare step failed, until the next start.
+    /// Keeps why a prepare step failed, until the next start. Release: pairs with
+    /// `CpuCell::failure`.
     pub fn note_failure(&self, failure: StepFailure) {
         self.cell.failure.store(failure.to_word(), Ordering::Release);
     }
 
-    /// Begins a new start: forgets what the last one left and says KICKED. Returns its number.
-    /// The CPU is off.
+    /// Begins a new start: clears what the last start left and says KICKED. Returns the number of
+    /// the new start. The CPU is off.
     pub fn begin_start(&self, ticket: Ticket) -> u32 {
         let cell = self.cell;
         let start = ((cell.word.load(Ordering::Relaxed) >> 8) as u32).wrapping_add(1);
@@ -256,36 +277,43 @@ impl Remote<'_> {
         for time in [&cell.kicked_at, &cell.alive_at, &cell.online_at] {
             time.store(0, Ordering::Relaxed);
         }
-        // Release: the CPU reads the cleared fields only after it has seen KICKED.
+        // Release: pairs with `Local::advance` (KICKED to ALIVE) and `Remote::to_be_kicked`: the
+        // arriving CPU uses the cleared fields only after that exchange. That CPU reads the request
+        // word before the exchange, and relies on the order of this store and CPU_ON.
         cell.word.store(pack(start, Mark::Kicked), Ordering::Release);
         start
     }
 
     /// The start that waits for its CPU_ON, if one does.
     pub fn to_be_kicked(&self) -> Option<u32> {
+        // Acquire: pairs with `Remote::begin_start` of the boot CPU, for a CPU that helps to kick.
         let word = self.cell.word.load(Ordering::Acquire);
         (mark_of(word) == Mark::Kicked).then_some((word >> 8) as u32)
     }
 
     /// CPU_ON returned SUCCESS at this time, or was kept back.
     pub fn kicked(&self, now: u64) {
+        // Release: pairs with `CpuCell::kick_returned` and `CpuCell::times`.
         self.cell.kicked_at.store(now, Ordering::Release);
     }
 
-    /// CPU_ON of this start was refused. The CPU is OFF as far as we know, unless firmware says
-    /// that it is not: then it may be on its way through our entry, and needs its stack to turn
-    /// itself off.
+    /// CPU_ON of this start was refused. The CPU is taken to be OFF, unless firmware says
+    /// ALREADY_ON or ON_PENDING: then that CPU may be on its way through the kernel's entry, and
+    /// needs its stack to turn itself off.
     pub fn refused(&self, start: u32, error: PsciError) {
         let on = matches!(error, PsciError::AlreadyOn | PsciError::OnPending);
         let mark = if on { Mark::ShouldDie } else { Mark::Offline };
         let (old, new) = (pack(start, Mark::Kicked), pack(start, mark));
+        // Release: pairs with `CpuCell::refusal`.
         self.cell.refusal.store(error.code() as u32, Ordering::Release);
-        // A failure means that the start was given up meanwhile: that stands.
+        // Pairs with `Remote::give_up`. An exchange that fails means that the start was given up
+        // meanwhile, and SHOULD_DIE stands.
         let _ = self.cell.word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Gives up a start that is not ONLINE yet. Returns the mark it had reached, or `Err` with
-    /// ONLINE or AP_IDLE_DEAD if it got there first.
+    /// Gives up a start that is not ONLINE yet. Returns the mark that the CPU had reached, or `Err`
+    /// with the mark if there is nothing to give up: ONLINE, AP_IDLE_DEAD, or OFFLINE after a
+    /// refusal.
     ///
     /// # Errors
     /// The mark at which there is nothing to give up.
@@ -300,24 +328,30 @@ impl Remote<'_> {
         };
         self.cell
             .word
+            // Acquire pairs with `Local::advance` and `Remote::refused`; release with the failing
+            // exchange of `Local::advance`.
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, giving_up)
             .map(mark_of)
             .map_err(mark_of)
     }
 
-    /// True if it has acknowledged this state of a stop_machine, or a later one.
+    /// True if the CPU has acknowledged this state of a stop_machine, or a later one.
     pub fn acked(&self, ticket: Ticket, state: StopState) -> bool {
+        // Acquire: pairs with `Local::acks`.
         let word = self.cell.acked.load(Ordering::Acquire);
         word >> 3 == ticket.number() && word & 7 >= state as u64
     }
 
-    /// Asks the CPU for something; wake it afterwards.
+    /// Writes the CPU's request word. The caller wakes that CPU afterwards.
     pub fn ask(&self, request: Request) {
-        // A swap: the CPU may be serving the older request, and the newer one has to be the last.
+        // A swap: the CPU may be serving the older request at this moment (`Local::served`), and
+        // the newer request has to be the last value of the word. Release pairs with
+        // `CpuCell::request`, `Local::request_word` and the look before the sleep in
+        // `Clock::wait_unless`.
         self.cell.request.swap(request.to_word(), Ordering::AcqRel);
     }
 
-    /// DEAD or OFFLINE, once firmware says OFF.
+    /// DEAD or OFFLINE, once firmware says OFF. Release: pairs with `CpuCell::mark`.
     pub fn set_off(&self, mark: Mark) {
         let start = (self.cell.word.load(Ordering::Relaxed) >> 8) as u32;
         self.cell.word.store(pack(start, mark), Ordering::Release);
@@ -325,6 +359,7 @@ impl Remote<'_> {
 
     /// Forgets the failure of an earlier operation.
     pub fn clear_failure(&self) {
+        // Release: pairs with `CpuCell::failure`.
         self.cell.failure.store(0, Ordering::Release);
     }
 }

@@ -1,4 +1,5 @@
-//! The table of steps, in the order in which a CPU comes up. Going down it is walked backwards.
+//! The table of steps, in the order in which a CPU comes up. A leaving CPU goes through the table
+//! backwards.
 
 mod table;
 
@@ -14,14 +15,14 @@ use crate::trace::{Dir, Named, StepId, StepName};
 /// Where a step runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Section {
-    /// On the boot CPU: up before the CPU is kicked, down after it is confirmed OFF.
+    /// On the boot CPU: up before the CPU is kicked, down after firmware has said OFF.
     Prepare,
     /// On the CPU itself, interrupts off.
     Starting,
     /// On the CPU itself, interrupts on.
     Online,
-    /// On the boot CPU, once for all CPUs of an operation: up after they are online, down before
-    /// the first of them leaves.
+    /// On the boot CPU, once for all CPUs of an operation: up after the last one has come online,
+    /// down before the first one leaves.
     Shared,
 }
 
@@ -43,7 +44,7 @@ pub struct Context<'a> {
     pub machine: &'a dyn Machine,
     /// The CPU that comes or goes.
     pub cpu: CpuId,
-    /// Who stays. On the way up: all that are online.
+    /// The CPUs that stay. On the way up: all that are online.
     pub survivors: &'a Survivors,
     /// The services.
     pub services: &'a Services,
@@ -55,7 +56,7 @@ pub struct Together<'a> {
     pub machine: &'a dyn Machine,
     /// The CPUs that come, or that leave, or that are dead.
     pub cpus: &'a CpuMask,
-    /// Who stays. On the way up: all that are online.
+    /// The CPUs that stay. On the way up: all that are online.
     pub survivors: &'a Survivors,
     /// The services.
     pub services: &'a Services,
@@ -64,10 +65,10 @@ pub struct Together<'a> {
 /// What a step does in one direction.
 #[derive(Clone, Copy)]
 pub enum Act {
-    /// Nothing: it is neither run nor timed, and can't be made to fail.
+    /// Nothing: the step is neither run nor timed in this direction, and can't be made to fail.
     Nothing,
-    /// For one CPU, on the CPU that the section says; it can't fail. In the online section that
-    /// spares the CPUs that leave together waiting for each other's answer.
+    /// For one CPU, on the CPU that the section says. Can't fail: if all online steps down are of
+    /// this kind, CPUs that leave together need not assemble, since none of them can refuse.
     Sure(fn(&Context<'_>)),
     /// For one CPU, on the CPU that the section says.
     Each(fn(&Context<'_>) -> Result<(), StepError>),
@@ -78,27 +79,28 @@ pub enum Act {
 
 /// One step.
 pub struct Step {
-    /// Its name, as on the console and in records.
+    /// The name, as on the console and in records.
     pub name: StepName,
-    /// Where it runs.
+    /// On which CPU and when the step runs.
     pub section: Section,
     /// One line for people.
     pub what: &'static str,
-    /// True if it may run on several CPUs at the same time. If not, the engine lets one CPU after
-    /// the other into this step, and into this step only.
+    /// True if the step may run on several CPUs at the same time. If not, the engine lets one CPU
+    /// at a time into this step; all other steps go on in parallel.
     pub parallel: bool,
-    /// Can the CPU leave with these survivors? Asked by the boot CPU before anything changes. What
-    /// it says must hold until the CPU has left: only the boot CPU changes it.
+    /// Can the CPU leave with these survivors? Asked by the boot CPU before anything changes. The
+    /// answer must hold until the CPU has left: only the boot CPU may change what the answer
+    /// depends on.
     pub check: Option<Check>,
     /// Towards ONLINE.
     pub up: Act,
-    /// Away from it. In the prepare and starting sections a failure is reported, and the CPU goes
-    /// down all the same: nothing there may be in the way of CPU_OFF.
+    /// Away from ONLINE. In the prepare and starting sections a failure is reported, and the CPU
+    /// goes down all the same: nothing there may be in the way of CPU_OFF.
     pub down: Act,
 }
 
 impl Step {
-    /// What it does in a direction.
+    /// What the step does in a direction.
     pub fn act(&self, dir: Dir) -> Act {
         match dir {
             Dir::Up => self.up,
@@ -106,12 +108,12 @@ impl Step {
         }
     }
 
-    /// True if it acts for one CPU in a direction.
+    /// True if the step acts for one CPU in a direction.
     pub fn is_each(&self, dir: Dir) -> bool {
         matches!(self.act(dir), Act::Sure(_) | Act::Each(_))
     }
 
-    /// True if it does anything in a direction.
+    /// True if the step does anything in a direction.
     pub fn acts(&self, dir: Dir) -> bool {
         !matches!(self.act(dir), Act::Nothing)
     }

@@ -1,4 +1,6 @@
-//! Taking CPUs down, all at once: checks, shared steps, one stop_machine, one sweep, one clean-up.
+//! Taking CPUs down, on the boot CPU: what the two ways down share. `parallel` and `serial` put
+//! these parts in order: checks, shared steps, stop_machine, the sweep over AFFINITY_INFO, the
+//! grace period, the clean-up. The module [`hotplug`](super) has diagrams of the hand-overs.
 
 use alloc::vec::Vec;
 
@@ -28,11 +30,12 @@ impl Hotplug {
     /// Takes down the CPUs of `cpus` that are online; the boot CPU never leaves. Boot CPU only,
     /// one operation at a time.
     ///
-    /// Parallel: if a step refuses or a CPU does not answer while it can still be called off, all
-    /// are brought back, the cause is named in `stuck`, and `off` is empty. After that the others
-    /// go on leaving, and those that don't are named. Serial: the first CPU that does not leave
-    /// ends it; those before it are in `off`. Either way nothing begins while a CPU, leaving or
-    /// not, still owes an answer to an earlier teardown; if it owes it at the deadline, it is named.
+    /// Parallel: if a step refuses, or a CPU does not answer before the stop_machine runs, all CPUs
+    /// are brought back, the cause is named in `stuck`, and `off` is empty. Once the stop_machine
+    /// runs, every CPU that can leave goes on leaving, and a CPU that does not is named. Serial:
+    /// the first CPU that does not leave ends the teardown; the CPUs before that one are in `off`.
+    /// Either way nothing begins while a CPU, leaving or not, still owes an answer to an earlier
+    /// teardown; a CPU that owes an answer at the deadline is named.
     pub fn tear_down(
         &self,
         m: &dyn Machine,
@@ -60,7 +63,7 @@ impl Hotplug {
             TeardownMode::Parallel => run.all_at_once(&leaving),
         }
         if run.off != leaving {
-            // Those that did not leave are online as before.
+            // The CPUs that did not leave are online as before.
             self.publish_view(*self.everybody_stays().mask());
         }
         let Run { spans, stuck, noted, off, .. } = run;
@@ -73,37 +76,37 @@ impl Hotplug {
         self.can_leave(&CpuMask::first(self.cells.len()))
     }
 
-    /// Those of `cpus` that are ONLINE, or stayed behind at TEARDOWN_CPU in an earlier teardown.
+    /// The CPUs of `cpus` that are ONLINE, or stayed behind at TEARDOWN_CPU in an earlier teardown.
     fn can_leave(&self, cpus: &CpuMask) -> CpuMask {
         let up = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Online | Mark::TeardownCpu);
         let up: CpuMask = self.topology.cpus().filter(up).collect();
         cpus.and(&up).and_not(&self.boot_mask())
     }
 
-    /// CPUs that have not answered an earlier teardown. They may still be migrating to the
-    /// survivors of that one, so nobody may leave now.
+    /// CPUs that have not answered an earlier teardown. Such a CPU may still be migrating to the
+    /// survivors of that teardown, so no CPU may leave now.
     pub(super) fn unanswered(&self) -> CpuMask {
         let silent = |&cpu: &CpuId| self.cell(cpu).request() != Request::Stay;
         self.up().iter().filter(silent).collect()
     }
 
-    /// Those of them that may still go. A CPU that has just been released from a standstill stays:
-    /// it was another one that left.
+    /// The unanswered CPUs that may still leave. A CPU that was only asked to stand still stays:
+    /// the stop_machine was for another CPU.
     pub(super) fn may_leave_yet(&self) -> CpuMask {
         let stands = |&cpu: &CpuId| matches!(self.cell(cpu).request(), Request::StandStill(_));
         self.unanswered().iter().filter(|cpu| !stands(cpu)).collect()
     }
 
-    /// Waits until there are none of those; returns those that there are at the deadline.
+    /// Waits until no CPU owes an answer; returns the CPUs that do at the deadline.
     fn await_answers(&self, m: &dyn Machine) -> CpuMask {
         let deadline = m.now() + m.ticks_from_ms(self.timeout_ms());
         self.poll(m, deadline, || self.unanswered().is_empty());
         self.unanswered()
     }
 
-    /// Asks AFFINITY_INFO about every CPU of `remaining` that has said its last, until each is DEAD
-    /// or in quarantine, or the deadline passes. Gives way between sweeps: the CPUs need the host's
-    /// cores to get there.
+    /// Asks AFFINITY_INFO about every CPU of `remaining` that has set its last mark before CPU_OFF,
+    /// until each is DEAD or QUARANTINED, or the deadline passes. Gives way between sweeps: in a
+    /// guest the leaving CPUs need the host's cores to get to CPU_OFF.
     pub(super) fn sweep(&self, m: &dyn Machine, mut remaining: CpuMask, deadline: u64) {
         self.poll(m, deadline, || {
             remaining = remaining.iter().filter(|&cpu| !self.is_gone(m, cpu)).collect();
@@ -111,7 +114,8 @@ impl Hotplug {
         });
     }
 
-    /// True if a CPU runs nothing of ours any more: what it had left can be taken over.
+    /// True once the CPU is DEAD or QUARANTINED. Its timers, work and RCU callbacks may then be
+    /// moved to a survivor.
     fn is_out(&self, cpu: CpuId) -> bool {
         matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined)
     }
@@ -119,7 +123,8 @@ impl Hotplug {
     fn is_gone(&self, m: &dyn Machine, cpu: CpuId) -> bool {
         match self.mark(cpu) {
             Mark::Dead | Mark::Quarantined => true,
-            // Firmware may say OFF of a CPU that is still to come, but not of one on its way down.
+            // The CPU has not set its last mark, so it is not off. Firmware may say OFF of a CPU
+            // that is still to come, but not of one on the way down.
             Mark::Online | Mark::TeardownCpu => false,
             _ if m.affinity_info(cpu) == Ok(Affinity::Off) => {
                 self.dead(m, cpu);
@@ -131,13 +136,15 @@ impl Hotplug {
 }
 
 impl Run<'_> {
-    /// Lays down who stays. No operation is under way.
+    /// Freezes the survivors, and writes the masks that the leaving CPUs read. No operation is
+    /// under way.
     pub(super) fn freeze(&mut self, online: &CpuMask, leaving: &CpuMask) {
         self.survivors = Survivors::freeze(online, leaving);
         self.hp.survivors.set(&self.survivors);
     }
 
-    /// Asks every step about every CPU; names what refuses. Nothing has changed yet.
+    /// Asks every step with a check about every leaving CPU; names the refusals. Nothing has
+    /// changed yet.
     fn refused(&mut self, leaving: &CpuMask) -> bool {
         for (step, check) in steps::checks() {
             for cpu in leaving.iter() {
@@ -156,15 +163,15 @@ impl Run<'_> {
         steps::Context { machine: self.m, cpu, survivors, services }
     }
 
-    /// Moves what CPUs share away from those that leave. False if that was refused; all is as
-    /// before then.
+    /// Runs the shared steps down: what CPUs share moves to the survivors. False if a step refused;
+    /// all is as before then.
     pub(super) fn share_out(&mut self, leaving: &CpuMask) -> bool {
         let (result, ticks) = self.hp.phase(self.m, Phase::Migrate, Dir::Down, || {
             Runner::all(self.hp, self.m, leaving, &self.survivors).down(Section::Shared, None)
         });
         self.spans.migrate += ticks;
         match result {
-            // Not before: who is refused has changed nothing.
+            // Not before: a teardown that is refused has changed nothing.
             Ok(()) => self.hp.publish_view(*self.survivors.mask()),
             Err(failure) => {
                 let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
@@ -174,15 +181,16 @@ impl Run<'_> {
         result.is_ok()
     }
 
-    /// Gives back what [`Self::share_out`] moved. The survivors are all that are online again.
+    /// Gives back what [`Self::share_out`] moved. The survivors are all CPUs that are online again.
     pub(super) fn share_again(&self, leaving: &CpuMask) {
         let back = leaving.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();
-        // What fails here stays with the survivors, where it works as well.
+        // A failure is ignored: what was moved stays with the survivors, where it works as well.
         let _ = Runner::all(self.hp, self.m, &back, &survivors).up(Section::Shared);
     }
 
-    /// Waits until the stop_machine runs; false if it was called off, by a refusal or now.
+    /// Waits until the stop_machine runs. False if it was called off: by a refusal, or by this CPU
+    /// at the deadline.
     pub(super) fn await_run(&mut self, ticket: Ticket) -> bool {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
@@ -197,8 +205,9 @@ impl Run<'_> {
         matches!(hp.stop.state(ticket), StopState::Run | StopState::Exit)
     }
 
-    /// Brings everybody back to ONLINE, and names those that do not get there. Those that are
-    /// `silent` have had their deadline: they are asked too, and nobody waits for them.
+    /// Brings all leaving CPUs back to ONLINE, and names the CPUs that do not get there. The
+    /// `silent` CPUs have had their deadline: each is asked too, with no ticket, and is not waited
+    /// for.
     pub(super) fn call_off(&mut self, leaving: &CpuMask, silent: &CpuMask) {
         let present = leaving.and_not(silent);
         let ticket = self.hp.latch.open(present.len());
@@ -208,7 +217,7 @@ impl Run<'_> {
         self.name_those_not_at(Mark::Online, &present);
     }
 
-    /// One sweep over AFFINITY_INFO for all that were stopped.
+    /// One sweep over AFFINITY_INFO for all CPUs that were stopped.
     pub(super) fn off(&mut self, stopped: &CpuMask, ticket: Ticket) {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
@@ -224,10 +233,10 @@ impl Run<'_> {
         stopped.iter().for_each(|cpu| self.verdict(cpu));
     }
 
-    /// Waits for everybody who may still act on who was online before.
+    /// Waits for a grace period: after this no reader acts on the online view of before.
     pub(super) fn grace(&mut self, how: How) -> Result<(), Stall> {
         let (hp, m) = (self.hp, self.m);
-        // Who has not left may be reading, and has had its deadline.
+        // A CPU that has not left may be reading, and has had its deadline: no more patience then.
         let left = self.stuck.iter().all(|failure| failure.why == Why::OffDenied);
         let patience = if left { hp.timeout_ms() } else { 0 };
         let deadline = m.now() + m.ticks_from_ms(patience);
@@ -238,10 +247,11 @@ impl Run<'_> {
         result
     }
 
-    /// Work for the dead of `stopped`, in bulk.
+    /// The prepare section down for the dead of `stopped`, in bulk.
     pub(super) fn clean_up(&mut self, stopped: &CpuMask) {
         let dead = stopped.and(&self.off);
-        // Also of those that have parked since: nobody else looks after what they had.
+        // Also for the CPUs that have parked since an earlier sweep: no other operation takes their
+        // timers, work and callbacks over.
         let parked = |&cpu: &CpuId| self.hp.mark(cpu) == Mark::Quarantined;
         let parked = self.hp.topology.cpus().filter(parked);
         let gone: CpuMask = parked.chain(dead.iter()).collect();

@@ -9,7 +9,7 @@ use super::descriptor::Entry;
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, CpuMask, Survivors, Target};
 
-/// Where to, and whether it may come there.
+/// The CPU to route to, and whether the interrupt is enabled there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Choice {
     pub(super) to: Target,
@@ -36,7 +36,7 @@ impl Loads {
         }
     }
 
-    /// The one with the fewest; the lowest number of several.
+    /// The survivor among these CPUs with the fewest interrupts; of several, the lowest number.
     fn least(&self, among: &CpuMask, survivors: &Survivors) -> Option<Target> {
         let stay = survivors.mask().and(among);
         let load = |cpu: &CpuId| self.0.get(cpu.index()).copied();
@@ -44,13 +44,14 @@ impl Loads {
     }
 }
 
-/// Without looking at loads: the home, or else the CPU where it is, if that may take it and stays.
+/// The choice that needs no loads: the home CPU if that stays, or else the CPU of the present
+/// route, if that is in the affinity and stays.
 pub(super) fn settled(entry: &Entry, survivors: &Survivors) -> Option<Target> {
     let stays_here = || entry.requested.contains(entry.at).then(|| survivors.stays(entry.at));
     entry.home.and_then(|home| survivors.stays(home)).or_else(|| stays_here().flatten())
 }
 
-/// `at` if it is one of them and stays, or else the one of them with the least load that does.
+/// `at` if that CPU is one of `cpus` and stays, or else the survivor of `cpus` with the least load.
 pub(super) fn among(
     at: CpuId,
     cpus: &CpuMask,
@@ -61,7 +62,7 @@ pub(super) fn among(
     here.or_else(|| loads.least(cpus, survivors))
 }
 
-/// For one that is nowhere yet.
+/// The choice for an interrupt without a route.
 pub(super) fn anew(
     requested: &CpuMask,
     kind: Kind,
@@ -74,14 +75,15 @@ pub(super) fn anew(
     }
 }
 
-/// For one that none of its CPUs can take now. Masked or not, it is routed to a CPU that stays.
+/// The choice for an interrupt whose affinity has no survivor. Masked or not, the route goes to a
+/// CPU that stays.
 fn abroad(at: Option<CpuId>, kind: Kind, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
     let here = at.and_then(|at| survivors.stays(at));
     let to = here.or_else(|| loads.least(survivors.mask(), survivors))?;
     Some(Choice { to, enable: kind == Kind::Balanced })
 }
 
-/// For one that is not [`settled`].
+/// The choice for an interrupt that is not [`settled`].
 pub(super) fn moved(entry: &Entry, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
     match loads.least(&entry.requested, survivors) {
         Some(to) => Some(Choice { to, enable: true }),

@@ -1,4 +1,4 @@
-//! One interrupt: what was asked for, its action and its counts, and where it goes.
+//! One interrupt: the request, the action and counts, and the route.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -12,8 +12,8 @@ use crate::machine::Machine;
 use crate::machine::irq::Route;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// So often in a row an interrupt may come without its action finding a reason, before it is
-/// silenced: a level that nobody takes back would keep its CPU busy for ever.
+/// How often in a row an interrupt may come without its action finding a reason, before the
+/// interrupt is silenced: a level that no action clears would keep its CPU busy for ever.
 pub(super) const FOR_NOTHING: u64 = 10_000;
 
 /// What an action is told.
@@ -31,7 +31,7 @@ pub struct Irq<'a> {
 pub enum Handled {
     /// The device had a reason, and that is dealt with.
     Yes,
-    /// The device had none.
+    /// The device had no reason.
     No,
 }
 
@@ -39,12 +39,13 @@ pub enum Handled {
 /// no lock that ordinary code holds with interrupts on.
 pub type Action = Box<dyn Fn(&Irq<'_>) -> Handled + Send + Sync>;
 
-/// Who may take an interrupt when none of the CPUs stays that its affinity names.
+/// Which CPUs may take an interrupt when no CPU of its affinity stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Any CPU, until one of them is back.
+    /// Any CPU, until a CPU of the affinity is back.
     Balanced,
-    /// Nobody: its device can be served there only. It is masked until one of them is back.
+    /// None: only the affinity's CPUs reach the device. The interrupt is masked until one of those
+    /// is back.
     Managed,
 }
 
@@ -52,13 +53,13 @@ pub enum Kind {
 pub struct Wanted {
     /// The interrupt, and what triggers it.
     pub interrupt: Interrupt,
-    /// Of the device, for people.
+    /// The device's name, for people.
     pub name: String,
-    /// CPUs that may take it.
+    /// CPUs that may take the interrupt.
     pub affinity: CpuMask,
-    /// What if none of them stays.
+    /// What to do if none of these CPUs stays.
     pub kind: Kind,
-    /// What serves it.
+    /// The action that serves the interrupt.
     pub action: Action,
 }
 
@@ -68,14 +69,14 @@ pub(super) struct Descriptor {
     name: String,
     kind: Kind,
     action: Action,
-    /// Written by the CPU that has taken the interrupt; relaxed, they are only counts.
+    /// Written by the CPU that has taken the interrupt. Relaxed: only counts.
     handled: AtomicU64,
     declined: AtomicU64,
     declined_in_a_row: AtomicU64,
 }
 
 impl Descriptor {
-    /// Runs the action; false if it came for nothing once too often.
+    /// Runs the action; false if the interrupt has come for nothing once too often.
     pub(super) fn take(&self, irq: &Irq<'_>) -> bool {
         if (self.action)(irq) == Handled::Yes {
             self.handled.fetch_add(1, Ordering::Relaxed);
@@ -97,22 +98,24 @@ impl Descriptor {
     }
 }
 
-/// Where one interrupt goes. Plans are made from it, and it changes only when one has taken.
+/// Where one interrupt goes. Plans are made from entries, and an entry changes only after the route
+/// was read back from the hardware.
 pub(super) struct Entry {
     pub(super) shared: Shared,
-    /// The user's, or the device's if it is managed. Hotplug reads it and never writes it.
+    /// The affinity: the user's, or the device's if [`Kind::Managed`]. Hotplug reads this and never
+    /// writes it.
     pub(super) requested: CpuMask,
-    /// The CPU of it that takes the interrupt whenever that CPU is there; none as long as none of
-    /// them has been.
+    /// The CPU of the affinity that takes the interrupt whenever that CPU is online; none until the
+    /// first route to a CPU of the affinity.
     pub(super) home: Option<CpuId>,
-    /// The CPU that it is routed to.
+    /// The CPU to which the interrupt is routed.
     pub(super) at: CpuId,
-    /// False while it is masked for want of a CPU, or silenced.
+    /// False while the interrupt is masked for want of a CPU, or silenced.
     pub(super) enabled: bool,
 }
 
 impl Entry {
-    /// As wanted, and its first route.
+    /// An entry for the request, and the first route.
     pub(super) fn new(
         wanted: Wanted,
         online: &Survivors,
@@ -138,7 +141,7 @@ impl Entry {
         Ok((entry, route))
     }
 
-    /// A route has taken.
+    /// Notes a route that the hardware has taken.
     pub(super) fn follow(&mut self, route: &Route) {
         (self.at, self.enabled) = (route.to.cpu(), route.enable);
         if self.home.is_none() && self.requested.contains(self.at) {
@@ -158,12 +161,12 @@ impl Entry {
         self.shared.kind
     }
 
-    /// The CPU that takes it; none while it is masked.
+    /// The CPU that takes the interrupt; none while it is masked.
     pub(super) fn effective(&self) -> Option<CpuId> {
         (self.enabled && !self.silenced()).then_some(self.at)
     }
 
-    /// It came for nothing once too often.
+    /// True if the interrupt has come for nothing once too often.
     pub(super) fn silenced(&self) -> bool {
         self.shared.declined_in_a_row.load(Ordering::Relaxed) >= FOR_NOTHING
     }

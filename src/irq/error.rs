@@ -10,15 +10,15 @@ use crate::machine::irq::{Route, RouteError};
 /// Why a request about an interrupt was refused; nothing has changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IrqError {
-    /// The number is none of a shared interrupt that this kernel routes.
+    /// The number is not that of a shared interrupt that this kernel routes.
     NotShared(u32),
-    /// Somebody, by name, has it already.
+    /// The interrupt is in use already, by the device of this name.
     Taken(u32, String),
-    /// Nobody asked for it.
+    /// The interrupt is not in use.
     Unknown(u32),
     /// None of the CPUs is online.
     NobodyOnline(u32, CpuMask),
-    /// Its device, by name, is served by these CPUs only.
+    /// The device of this name can be served by these CPUs only.
     Bound(u32, String, CpuMask),
     /// No CPU stays at all.
     NobodyStays,
@@ -26,11 +26,11 @@ pub enum IrqError {
     Route {
         /// The interrupt.
         intid: u32,
-        /// Its device.
+        /// The device's name.
         name: String,
-        /// The CPU that it was to go to.
+        /// The CPU of the route as written.
         to: CpuId,
-        /// The CPU that it goes to, if it is one of this machine.
+        /// The CPU of the route as read back, if it is a CPU of this machine.
         is: Option<CpuId>,
     },
     /// These CPUs may still run the action.

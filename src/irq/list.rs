@@ -6,24 +6,25 @@ use super::Shared;
 use super::descriptor::Entry;
 use crate::cpu::{CpuId, CpuMask};
 
-/// One interrupt, as it is now.
+/// One interrupt as of now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
-    /// Its number.
+    /// The interrupt's number.
     pub intid: u32,
-    /// Its device.
+    /// The device's name.
     pub name: String,
-    /// CPUs that its user wants to take it.
+    /// CPUs that may take the interrupt, as the user wants.
     pub requested: CpuMask,
-    /// The CPU that takes it; `None` while it is masked.
+    /// The CPU that takes the interrupt; `None` while it is masked.
     pub effective: Option<CpuId>,
-    /// True if a CPU takes it that was not asked for, because none of those is online.
+    /// True if a CPU outside `requested` takes the interrupt, because no CPU of `requested` is
+    /// online.
     pub broken: bool,
-    /// True if it came so often for nothing that it was turned off.
+    /// True if the interrupt came so often for nothing that it was turned off.
     pub silenced: bool,
-    /// Times that its action found a reason.
+    /// Times that the action found a reason.
     pub handled: u64,
-    /// Times that it found none.
+    /// Times that the action found none.
     pub declined: u64,
 }
 
@@ -31,7 +32,7 @@ pub struct Row {
 pub struct Counter(pub(super) Shared);
 
 impl Counter {
-    /// Times that its action found a reason. Any CPU, no lock.
+    /// Times that the action found a reason. Any CPU, no lock.
     pub fn handled(&self) -> u64 {
         self.0.handled()
     }

@@ -1,4 +1,4 @@
-//! Where everything goes, for a whole set of leaving CPUs at once.
+//! Where every interrupt goes, for a whole set of leaving CPUs at once.
 
 use alloc::vec::Vec;
 
@@ -8,7 +8,7 @@ use super::{IrqError, find};
 use crate::cpu::{CpuMask, Survivors};
 use crate::machine::irq::{Interrupts, Route, RouteError};
 
-/// What changes, and the way back.
+/// The routes that change, and the routes back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     there: Vec<Route>,
@@ -16,8 +16,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// First those that have a place of their own, whose loads count; then the others in rising
-    /// order of their number, each to the CPU with the least load so far.
+    /// First the interrupts that are [`settled`](choice::settled), which make up the loads; then
+    /// all others in rising order of the number, each to the CPU with the least load so far.
     pub(super) fn new(entries: &[Entry], survivors: &Survivors) -> Result<Self, IrqError> {
         let mut loads = Loads::none();
         let settled: Vec<_> = entries.iter().map(|e| choice::settled(e, survivors)).collect();
@@ -49,18 +49,19 @@ impl Plan {
         &self.there
     }
 
-    /// Routes all of them, or none.
+    /// Applies all routes, or none.
     pub(super) fn route(&self, m: &dyn Interrupts) -> Result<(), RouteError> {
         if self.there.is_empty() {
             return Ok(());
         }
         m.apply(&self.there).inspect_err(|_| {
-            // The one that did not take has not moved: it may say so again, and nothing follows.
+            // The route that was refused has not moved. Writing it back may be refused again, and
+            // that changes nothing.
             let _ = m.apply(&self.back);
         })
     }
 
-    /// The error, with the interrupt's name and where it was to go.
+    /// The error, with the interrupt's name and the CPU of the route as planned.
     pub(super) fn explain(&self, entries: &[Entry], error: RouteError) -> IrqError {
         let route = self.there.iter().find(|route| route.intid == error.intid);
         let name = find(entries, error.intid).map(|at| entries[at].name()).unwrap_or_default();
@@ -79,8 +80,8 @@ fn moved(entry: &Entry, survivors: &Survivors, loads: &mut Loads) -> Result<Choi
     Ok(choice)
 }
 
-/// Those that stay and those that leave: when a route is refused, the whole is called off, and
-/// nobody leaves.
+/// The CPUs that stay and the CPUs that leave, as targets of the way back: if a route is refused,
+/// the teardown is called off, and no CPU leaves.
 fn everybody(survivors: &Survivors) -> Survivors {
     let all = survivors.mask().iter().chain(survivors.leaving().iter()).collect();
     Survivors::freeze(&all, &CpuMask::new())

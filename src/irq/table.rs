@@ -16,7 +16,7 @@ impl Table {
         Self(entries.iter().map(|entry| (entry.intid(), Arc::clone(&entry.shared))).collect())
     }
 
-    /// Runs the action; false if there is none or if it is to be silenced.
+    /// Runs the action; false if there is none, or if the interrupt has to be silenced.
     pub(super) fn take(&self, irq: &Irq<'_>) -> bool {
         match self.0.binary_search_by_key(&irq.intid, |row| row.0) {
             Ok(at) => self.0[at].1.take(irq),

@@ -104,7 +104,7 @@ fn loads_are_spread_and_ties_go_to_the_lowest() {
     }
     let at: Vec<u16> = scene.routes().values().map(|r| r.0.0).collect();
     assert_eq!(at, [1, 2, 3, 1, 2, 3]);
-    // Those of CPU 3 go where they may, not to CPU 0, which is idle.
+    // The interrupts of CPU 3 go to CPUs of their affinity, not to CPU 0, which takes none.
     scene.leave(&scene.without(&[3])).unwrap();
     let at: Vec<u16> = scene.routes().values().map(|r| r.0.0).collect();
     assert_eq!(at, [1, 2, 1, 1, 2, 2]);

@@ -1,4 +1,4 @@
-//! One cluster: its owner, its counters, and the gate between those who want something of them.
+//! One cluster: the owner, the counters, and the gate to the counters.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use crate::cpu::{CpuId, CpuMask, Survivors, Target};
 use crate::machine::pmu::{ClusterPmu, PmuReg};
 use crate::platform;
 
-/// On cache lines of its own: the CPUs of other clusters leave at the same time.
+/// On cache lines of its own, because CPUs of other clusters leave at the same time.
 #[repr(align(128))]
 pub(super) struct Cluster {
     owner: Owner,
@@ -47,7 +47,7 @@ impl Cluster {
         self.owner.get().and_then(|index| self.cpus.get(index as usize).copied())
     }
 
-    /// The CPU with this index comes. True if it is the owner now.
+    /// The CPU with this index comes. True if this made that CPU the owner.
     pub(super) fn arrive(&self, m: &dyn ClusterPmu, index: u32) -> bool {
         let reason = match self.owner.arrive(index) {
             Arrival::Joined => return false,
@@ -70,7 +70,7 @@ impl Cluster {
     /// The CPU with this index is gone without having left.
     pub(super) fn forget(&self, index: u32, survivors: &Survivors) -> Left {
         if self.owner.present() >> index & 1 == 0 {
-            return Left::Bystander; // it has left
+            return Left::Bystander; // that CPU has left
         }
         self.owner.forget(index, &|i| self.stays(i, survivors))
     }
@@ -80,23 +80,24 @@ impl Cluster {
         if self.settle(m, Reason::OVERFLOW) {
             return;
         }
-        // The holder may be what this handler interrupts, and the line is a level: it must drop
-        // before the handler returns. This register needs no gate: it clears what is written as
-        // ones and nothing else. The second entry comes after it, so whoever acts on it, the holder
-        // or this CPU, turns the interrupts on again.
+        // The holder may be the very code that this handler interrupts, and the line is a level
+        // that must drop before the handler returns. The register written here needs no gate: a
+        // write clears the bits that are ones and nothing else. The second entry comes after the
+        // write, so the CPU that acts on HUSHED, the holder or this one, turns the interrupts on
+        // again.
         m.pmu_write(PmuReg::InterruptsOff, u64::from(u32::MAX));
         self.settle(m, Reason::HUSHED);
     }
 
-    /// Carries out a request that waits, if there is one. On a CPU of the cluster.
+    /// Carries out the waiting request, if there is one. On a CPU of the cluster.
     pub(super) fn serve(&self, m: &dyn ClusterPmu) {
         if self.mail.waiting() {
             self.settle(m, Reason::MAIL);
         }
     }
 
-    /// Sees to it that the registers agree with the owner, overflows are counted and mail is
-    /// answered: by this CPU, or (false) by the one that is inside.
+    /// Makes the registers agree with the owner, counts overflows and answers the mail: done by
+    /// this CPU, or (false) by the CPU that holds the gate.
     fn settle(&self, m: &dyn ClusterPmu, reason: Reason) -> bool {
         self.gate.enter(reason, |reason| self.act(m, reason))
     }

@@ -1,8 +1,8 @@
 //! The counters of one cluster: which events are open, their totals, and the registers behind them.
 //!
-//! Every method that takes the machine runs inside the cluster's gate, on a CPU of the cluster.
-//! All fields are relaxed: the gate orders its holders, and who reads totals from outside learned
-//! through the mail, or through the operation that stopped the counters, that they are there.
+//! Every method that takes the machine runs inside the cluster's gate, on a CPU of the cluster. All
+//! fields are relaxed. The gate orders its holders. A CPU that reads totals from outside is ordered
+//! by the mail (`Mail::collect`), or by the operation that stopped the counters.
 
 use super::events::{CHAIN, CYCLES, LISTED};
 use super::mail::{Answer, Refusal};
@@ -25,8 +25,8 @@ const CYCLES_PLACE: u32 = 1;
 /// Bit of the cycle counter in the registers that have one bit per counter.
 const CYCLES_BIT: u32 = 31;
 
-/// Where an event counter starts: half way, so that there is as much time to answer the first
-/// overflow as there is until it.
+/// Start value of an event counter: half way, so that there is as much time to answer the first
+/// overflow as there is before it.
 const START: u64 = 1 << 31;
 
 const OPEN: u32 = 1 << 16;
@@ -36,9 +36,9 @@ const WRAP: u64 = 1 << 32;
 struct Slot {
     /// [`OPEN`] and the event, or 0.
     event: AtomicU32,
-    /// Counted since it was opened, up to `seen`. Stays when it is closed.
+    /// Counted since the event was opened, up to `seen`. Stays when the event is closed.
     total: AtomicU64,
-    /// What the register held when it was last looked at.
+    /// The register's value at the last look.
     seen: AtomicU64,
 }
 
@@ -79,7 +79,7 @@ impl Counters {
         self.running.load(Relaxed) == 1
     }
 
-    /// Event counters beside that for cycles; `None` as long as nobody has looked.
+    /// Event counters beside the cycle counter; `None` as long as no CPU of the cluster has looked.
     pub(super) fn size(&self) -> Option<u32> {
         self.size.load(Relaxed).checked_sub(1)
     }
@@ -106,12 +106,12 @@ impl Counters {
         slots.map(|slot| (slot.event.load(Relaxed) as u16, slot.total.load(Relaxed)))
     }
 
-    /// The total of a place, also after it was closed.
+    /// The total of a place, also after the event was closed.
     pub(super) fn total(&self, place: u8) -> u64 {
         self.slots.get(usize::from(place)).map_or(0, |slot| slot.total.load(Relaxed))
     }
 
-    /// Takes the registers over in whatever state they are, and goes on counting what is open.
+    /// Takes the registers over in any state, and goes on counting the open events.
     pub(super) fn start(&self, m: &dyn ClusterPmu) {
         silence(m);
         if self.size().is_none() {
@@ -123,7 +123,8 @@ impl Counters {
         self.running.store(1, Relaxed);
     }
 
-    /// Brings the totals up to now and leaves the registers silent. Without open events they are.
+    /// Brings the totals up to now and leaves the registers silent. Without open events the
+    /// registers are silent already.
     pub(super) fn stop(&self, m: &dyn ClusterPmu) {
         let open = self.open.load(Relaxed);
         if open != 0 {
@@ -135,22 +136,22 @@ impl Counters {
         self.running.store(0, Relaxed);
     }
 
-    /// The last owner went without stopping the counters: what they counted since the last look is
-    /// not known.
+    /// The last owner went without stopping the counters: the counts since the last look are lost.
     pub(super) fn begin_anew(&self, m: &dyn ClusterPmu) {
         silence(m);
         self.running.store(0, Relaxed);
     }
 
-    /// Adds to each total what was counted since the last look. No counter is written, so none
-    /// misses anything.
+    /// Adds to each total what was counted since the last look. No counter is written, so no
+    /// counter misses an event.
     pub(super) fn fold(&self, m: &dyn ClusterPmu) {
         let open = self.open.load(Relaxed);
-        // The cycle counter's overflow is in its value.
+        // The cycle counter has 64 bits, and needs no overflow flag.
         let overflow = open & !CYCLES_PLACE != 0;
         let lapsed = if overflow { m.pmu_read(PmuReg::OverflowSet) & bits(open) } else { 0 };
         if lapsed != 0 {
-            // Before the counters are read: what overflows from here on sets its bit again.
+            // Before the counters are read: a counter that overflows from here on sets its bit
+            // again.
             m.pmu_write(PmuReg::OverflowClear, lapsed);
         }
         places(open).for_each(|place| self.fold_one(m, place, lapsed));
@@ -202,7 +203,7 @@ impl Counters {
         self.size.store(counters.min(PLACES - 1) as u32 + 1, Relaxed);
     }
 
-    /// Sets a counter up that is off.
+    /// Sets up a counter that is off.
     fn program(&self, m: &dyn ClusterPmu, place: usize) {
         let slot = &self.slots[place];
         let from = if place == 0 { 0 } else { START };
@@ -217,7 +218,7 @@ impl Counters {
         slot.seen.store(from, Relaxed);
     }
 
-    /// Lets programmed counters run, and their overflows interrupt.
+    /// Turns programmed counters on, and their overflow interrupts.
     fn enable(&self, m: &dyn ClusterPmu, places: u32) {
         if places != 0 {
             interrupts(m, PmuReg::InterruptsOn, places);
@@ -232,7 +233,8 @@ impl Counters {
         let now = read(m, place);
         let wrapped = lapsed & bit != 0 || now < seen;
         if wrapped && lapsed & bit == 0 {
-            // It overflowed after the flags were read: this one is counted, and its flag with it.
+            // The counter overflowed after the flags were read: this overflow is counted here, and
+            // its flag cleared.
             m.pmu_write(PmuReg::OverflowClear, bit);
         }
         // The 64-bit cycle counter needs no correction: its difference is right by itself.
@@ -260,8 +262,8 @@ impl Counters {
     }
 }
 
-/// Turns the overflow interrupts of places on or off. That of the cycle counter is never on: it has
-/// 64 bits, and there is always somebody who looks within the centuries that those last.
+/// Turns the overflow interrupts of places on or off. The cycle counter's interrupt is never on: 64
+/// bits last for centuries, and the counter is read long before.
 fn interrupts(m: &dyn ClusterPmu, register: PmuReg, places: u32) {
     if places & !CYCLES_PLACE != 0 {
         m.pmu_write(register, bits(places & !CYCLES_PLACE));

@@ -1,18 +1,19 @@
-//! What can be wrong with a request, and what to do about it.
+//! What can be wrong with a request, and what the user can do then.
 
 use core::fmt;
 
 use super::events::{LISTED, name};
 use crate::cpu::{CpuId, CpuMask};
 
-/// Why a request to a cluster's PMU was not carried out. Nothing has changed, unless it says so.
+/// Why a request to a cluster's PMU was not carried out. Nothing has changed, unless `begun` is
+/// set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PmuError {
     /// No such cluster.
     NoCluster {
         /// Asked for.
         asked: usize,
-        /// How many there are; they are numbered from 0.
+        /// How many clusters there are, numbered from 0.
         clusters: usize,
     },
     /// The cluster does not count this event.
@@ -21,7 +22,7 @@ pub enum PmuError {
         cluster: usize,
         /// Asked for.
         event: u16,
-        /// Those below 0x40 that it has, one bit each.
+        /// Events below 0x40 that the cluster has, one bit each.
         has: u64,
     },
     /// CHAIN was asked for.
@@ -30,7 +31,7 @@ pub enum PmuError {
     Full {
         /// The cluster.
         cluster: usize,
-        /// How many event counters it has, beside that for cycles.
+        /// How many event counters the cluster has, beside the cycle counter.
         counters: u32,
     },
     /// The event is being counted already.
@@ -47,7 +48,7 @@ pub enum PmuError {
         /// The event.
         event: u16,
     },
-    /// No CPU of the cluster is online, and only they reach its registers.
+    /// No CPU of the cluster is online, and no other CPU reaches the registers.
     Stopped {
         /// The cluster.
         cluster: usize,
@@ -65,7 +66,7 @@ pub enum PmuError {
         cluster: usize,
         /// Its owner.
         owner: CpuId,
-        /// True if the request was under way: it may have been carried out.
+        /// True if the request was under way: the owner may have carried it out.
         begun: bool,
     },
 }

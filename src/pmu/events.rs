@@ -1,13 +1,13 @@
 //! Events of a DSU (Arm DSU TRM, "PMU events"; Arm ARM D13.11 for the common numbers).
 
-/// Cycles of the cluster's clock: they have a counter of their own, 64 bits wide.
+/// Cycles of the cluster's clock, which have a counter of their own, 64 bits wide.
 pub const CYCLES: u16 = 0x11;
 
 /// Joins two counters to one of 64 bits. Of no use here, where every total has 64 bits.
 pub(super) const CHAIN: u16 = 0x1e;
 
-/// Events below this number are listed in CLUSTERPMCEID0 and 1; of others no register tells
-/// whether the cluster has them.
+/// Events below this number are listed in CLUSTERPMCEID0 and 1; for higher numbers no register
+/// tells whether the cluster has the event.
 pub(super) const LISTED: u16 = 0x40;
 
 /// The events that have a name here.

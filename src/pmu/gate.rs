@@ -1,23 +1,24 @@
-//! A lock that nobody waits for: who finds it held leaves word, and the holder acts on it.
+//! A lock without waiting: a CPU that finds the gate held leaves a reason, and the holder acts on
+//! that reason.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 const HELD: u32 = 1;
 
-/// Why somebody comes to the gate, one bit each.
+/// Why a CPU comes to the gate, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Reason(u32);
 
 impl Reason {
     /// The owner changed.
     pub(super) const OWNER: Self = Self(1 << 1);
-    /// The owner changed, and what the registers hold is not what was left there.
+    /// The owner changed, and the last one was lost: the registers may hold anything.
     pub(super) const ANEW: Self = Self(1 << 2);
     /// A counter overflowed.
     pub(super) const OVERFLOW: Self = Self(1 << 3);
-    /// The overflow interrupts were turned off, since the holder could not be waited for.
+    /// The overflow interrupts were turned off, because the handler can't wait for the holder.
     pub(super) const HUSHED: Self = Self(1 << 4);
-    /// There is mail.
+    /// A request waits in the mail.
     pub(super) const MAIL: Self = Self(1 << 5);
 
     /// True if any reason of `other` is among these.
@@ -27,9 +28,9 @@ impl Reason {
 }
 
 /// The gate to the registers of one cluster and to the counters kept for them. Holder and reasons
-/// are one word, so a reason is either left before the holder goes, and then it is acted upon, or
-/// finds the gate free. Holders finish in whatever context they are: an interrupt handler that
-/// finds its own CPU's ordinary code inside leaves its reason and returns.
+/// are one word, so a CPU either leaves its reason before the holder frees the gate, and the holder
+/// acts on that reason, or finds the gate free. The holder goes on in its own context: an interrupt
+/// handler that finds its own CPU's ordinary code inside leaves its reason and returns.
 pub(super) struct Gate(AtomicU32);
 
 impl Default for Gate {
@@ -39,11 +40,13 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Runs `act` with the reason, and again with those that others leave meanwhile. False if
-    /// somebody is inside, who then acts on it.
+    /// Runs `act` with the reason, and again with the reasons that other CPUs leave meanwhile.
+    /// False if the gate is held: the holder then acts on the reason.
     pub(super) fn enter(&self, reason: Reason, mut act: impl FnMut(Reason)) -> bool {
-        // AcqRel, here and below: the holder sees all that was done before a reason was left, and
-        // the next holder all that this one did.
+        // AcqRel in all three accesses, which pair with each other. The `fetch_or` that leaves a
+        // reason pairs with the holder's `swap`: the holder sees all that was done before the
+        // reason was left. The `compare_exchange` that frees the gate pairs with the next holder's
+        // `fetch_or`.
         if self.0.fetch_or(HELD | reason.0, Ordering::AcqRel) & HELD != 0 {
             return false;
         }
@@ -94,7 +97,8 @@ mod loom_tests {
     fn come(shared: &Shared, i: usize) {
         shared.posted[i].store(1, Ordering::Relaxed);
         shared.gate.enter(REASONS[i], |reasons| {
-            // Plain loads and stores: wrong if two are inside, or if one does not see the last.
+            // Plain loads and stores: wrong if two CPUs are inside, or if a holder does not see the
+            // last one's stores.
             assert_eq!(shared.inside.load(Ordering::Relaxed), 0, "two inside");
             shared.inside.store(1, Ordering::Relaxed);
             for j in (0..3).filter(|&j| reasons.has(REASONS[j])) {
@@ -106,7 +110,8 @@ mod loom_tests {
         });
     }
 
-    /// Three come: one inside at a time, each reason acted upon once, after what led to it.
+    /// Three CPUs come: one inside at a time; each reason is acted upon once, after its CPU has
+    /// posted.
     #[test]
     fn loom_no_reason_is_lost_and_nobody_waits() {
         loom::model(|| {

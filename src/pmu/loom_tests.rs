@@ -8,7 +8,7 @@ use super::*;
 use crate::machine::pmu::PmuReg;
 
 /// Registers of one cluster. An access is one instruction, so there is nothing for the checker to
-/// look into here; that the gate lets one at a time in is checked with the gate.
+/// look into here; the gate's own tests check that one CPU at a time is inside.
 #[derive(Default)]
 struct Registers(Mutex<Values>);
 
@@ -20,7 +20,7 @@ struct Values {
     overflowed: u32,
 }
 
-/// An event that no register lists, and the bit of the counter that it gets.
+/// An event that no register lists, and the bit of the counter for that event.
 const EVENT: u16 = events::LISTED;
 const COUNTER: u32 = 1;
 
@@ -127,8 +127,8 @@ fn spawn(shared: &Arc<Shared>, act: fn(&Shared)) -> thread::JoinHandle<()> {
     thread::spawn(move || act(&shared))
 }
 
-/// The owner leaves, a third one leaves too, and a CPU arrives: it owns the cluster in the end, and
-/// the counters run, whoever was at the registers last.
+/// The owner leaves, another CPU leaves too, and a third one arrives: the arriving CPU owns the
+/// cluster in the end, and the counters run, whichever CPU was at the registers last.
 #[test]
 fn loom_pmu_owner_leaves_while_one_arrives() {
     check(|| {

@@ -7,7 +7,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 pub enum Request {
     /// Count this event from now on.
     Open(u16),
-    /// Count it no longer.
+    /// Count this event no longer.
     Close(u16),
     /// Bring the totals up to now.
     Read,
@@ -33,10 +33,10 @@ pub(super) struct Posted(u64);
 const STATE: u64 = 7;
 const EMPTY: u64 = 0;
 const ASKED: u64 = 1;
-/// A CPU of the cluster is at it.
+/// A CPU of the cluster is carrying the request out.
 const TAKEN: u64 = 2;
 const DONE: u64 = 3;
-/// TAKEN, and nobody waits for the answer.
+/// TAKEN, and the poster has given up waiting.
 const ORPHAN: u64 = 4;
 
 const BODY_SHIFT: u32 = 8;
@@ -52,9 +52,10 @@ impl Default for Mail {
 }
 
 impl Mail {
-    /// Lays a request down; `None` if there is one already.
+    /// Posts a request; `None` if another one is under way.
     pub(super) fn post(&self, request: Request) -> Option<Posted> {
-        // A number of its own, so that the server of a request that was withdrawn can't answer this.
+        // Each request has a number of its own, so that the server of a withdrawn request can't
+        // answer this one. Release: pairs with the load and the exchange of `serve`.
         let next = |word: u64| {
             let number = (word >> NUMBER_SHIFT).wrapping_add(1) << NUMBER_SHIFT;
             (word & STATE == EMPTY).then_some(number | encode(request) << BODY_SHIFT | ASKED)
@@ -68,8 +69,9 @@ impl Mail {
         self.0.load(Ordering::Relaxed) & STATE == ASKED
     }
 
-    /// Carries the request out that waits, if one does. Only inside the cluster's gate.
+    /// Carries out the waiting request, if there is one. Only inside the cluster's gate.
     pub(super) fn serve(&self, carry_out: impl FnOnce(Request) -> Answer) {
+        // Acquire: pairs with `post`.
         let asked = self.0.load(Ordering::Acquire);
         if asked & STATE != ASKED || !self.advance(asked, in_state(asked, TAKEN)) {
             return;
@@ -81,15 +83,17 @@ impl Mail {
         }
     }
 
-    /// The answer, once; the mail is empty again.
+    /// The answer, once; the mail is empty after that.
     pub(super) fn collect(&self, posted: Posted) -> Option<Answer> {
+        // Acquire: pairs with the exchange to DONE in `serve`.
         let word = self.0.load(Ordering::Acquire);
         let ours = word >> NUMBER_SHIFT == posted.0 >> NUMBER_SHIFT && word & STATE == DONE;
         (ours && self.advance(word, in_state(word, EMPTY)))
             .then(|| decode_answer(word >> BODY_SHIFT))
     }
 
-    /// Gives up waiting. True if nobody had begun, and nobody will; call [`Mail::collect`] first.
+    /// Gives up waiting. True if no CPU had begun to carry the request out, and none will. Call
+    /// [`Mail::collect`] first.
     pub(super) fn withdraw(&self, posted: Posted) -> bool {
         let withdrawn = self.advance(posted.0, in_state(posted.0, EMPTY));
         if !withdrawn && !self.advance(in_state(posted.0, TAKEN), in_state(posted.0, ORPHAN)) {
@@ -99,8 +103,8 @@ impl Mail {
     }
 
     fn advance(&self, from: u64, to: u64) -> bool {
-        // Acquire and release both ways: the server sees what the poster did before, the poster
-        // what the server did.
+        // Each exchange pairs with the one before it in the life of the request: the server sees
+        // what the poster did before posting, the poster sees what the server did.
         self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
@@ -205,8 +209,9 @@ mod loom_tests {
 
     use super::*;
 
-    /// A request that was withdrawn as unbegun was never carried out; one that was answered was,
-    /// and who collects sees what was done; the mail is free afterwards in every case.
+    /// A request that was withdrawn before it was begun is never carried out. A request that was
+    /// answered was carried out, and the poster that collects sees what was done. The mail is free
+    /// afterwards in every case.
     #[test]
     fn loom_a_request_is_carried_out_or_withdrawn() {
         loom::model(|| {

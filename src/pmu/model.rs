@@ -1,9 +1,9 @@
 //! The PMU registers of one cluster as a value: what the undefined-instruction handler answers on
-//! cores that have no DSU, and what the tests run on. Everything it counts is modelled, not
-//! measured, and wherever it is shown it is called emulated.
+//! cores that have no DSU, and what the tests run on. All counts are modelled, not measured, and
+//! are called emulated wherever shown.
 //!
-//! Events come at fixed rates of the generic counter, whose ticks all methods are given: so the
-//! counts are exact, the same in every run, and cost nothing between two looks.
+//! Events come at fixed rates of the generic counter, whose ticks every method is given: so the
+//! counts are exact, the same in every run, and cost nothing between two accesses.
 
 use super::events::CYCLES;
 use crate::machine::pmu::PmuReg;
@@ -11,7 +11,7 @@ use crate::machine::pmu::PmuReg;
 /// Event counters, as a DSU has them (Arm DSU TRM: six and the cycle counter).
 pub const COUNTERS: usize = 6;
 
-/// Modelled events: number, and `multiplier` / 2^`shift` of them per tick.
+/// Modelled events: number, and `multiplier` / 2^`shift` events per tick.
 pub const RATES: [Rate; 7] = [
     Rate { event: CYCLES, multiplier: 16, shift: 0 },
     Rate { event: 0x19, multiplier: 3, shift: 2 }, // bus_access
@@ -29,7 +29,7 @@ const WRAP: u64 = 1 << 32;
 /// How often an event happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// Its number.
+    /// The event's number.
     pub event: u16,
     multiplier: u64,
     shift: u32,
@@ -58,7 +58,7 @@ struct Counter {
     value: u32,
 }
 
-/// The registers. Every access brings them up to its time first.
+/// The registers. Every access first counts up to its own time.
 #[derive(Clone, Default, Debug)]
 pub struct ClusterModel {
     counters: [Counter; COUNTERS],
@@ -112,15 +112,15 @@ impl ClusterModel {
         }
     }
 
-    /// The interrupt line at `now`: a level, up while an overflow is not cleared whose interrupt is
-    /// enabled.
+    /// The interrupt line at `now`: a level, up while there is an overflow that is not cleared and
+    /// whose interrupt is enabled.
     pub fn line(&mut self, now: u64) -> bool {
         self.advance(now);
         self.enabled && self.overflowed & self.interrupts != 0
     }
 
-    /// The tick at which the line goes up, if nothing is written before; `None` if it never does,
-    /// or is up already. As of the last access.
+    /// The tick at which the line goes up, if nothing is written before; `None` if the line never
+    /// does, or is up already. As of the last access.
     pub fn next_overflow(&self) -> Option<u64> {
         let armed = if self.enabled { self.on & self.interrupts & !self.overflowed } else { 0 };
         let events = self.counters.iter().enumerate().filter(|(i, _)| armed >> i & 1 == 1);
@@ -156,8 +156,8 @@ impl ClusterModel {
         }
     }
 
-    /// Counts what has happened until `now`. Time does not go back: of two CPUs that read it at
-    /// once the later one has been counted for both.
+    /// Counts what has happened until `now`. Time does not go back: if two CPUs read the clock at
+    /// once, the later time counts for both.
     fn advance(&mut self, now: u64) {
         let from = self.until;
         self.until = from.max(now);

@@ -1,4 +1,5 @@
-//! Who owns a cluster's PMU: one word, so that leaving, arriving and taking over can't disagree.
+//! The owner of a cluster's PMU: one word, so that leaving, arriving and taking over can't
+//! disagree.
 
 use crate::cpu::Target;
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -17,18 +18,19 @@ pub(super) enum Arrival {
     Joined,
     /// The cluster was vacant and is this CPU's now.
     Took,
-    /// The same, and the last owner went without stopping the counters.
+    /// As `Took`, and the last owner went without stopping the counters.
     TookLost,
 }
 
 /// What became of a CPU's share in its cluster when it left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Left {
-    /// It owned nothing.
+    /// Another CPU is the owner, or none.
     Bystander,
-    /// It was the owner, and this CPU is now. The counters go on: they are the cluster's.
+    /// The CPU was the owner, and the target is the owner now. The counters go on, since the
+    /// registers are the cluster's.
     Passed(Target),
-    /// It was the owner, and no CPU of the cluster stays: the counters are stopped.
+    /// The CPU was the owner, and no CPU of the cluster stays: the counters are stopped.
     Vacant,
 }
 
@@ -43,7 +45,8 @@ impl Default for Owner {
 }
 
 impl Owner {
-    /// A CPU comes: it takes the cluster if that is vacant. Of several that come together one does.
+    /// A CPU comes, and takes the cluster if that is vacant. Of several CPUs that come together
+    /// exactly one does.
     pub(super) fn arrive(&self, index: u32) -> Arrival {
         let before = self.update(|word| arrived(word, index));
         match (owner_in(before), before & LOST != 0) {
@@ -53,21 +56,23 @@ impl Owner {
         }
     }
 
-    /// A CPU goes. If it is the owner, the first present CPU that `stays` knows is the next one.
+    /// A CPU goes. If that CPU is the owner, the first present CPU for which `stays` has a target
+    /// is the next owner.
     pub(super) fn leave(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> Left {
         let before = self.update(|word| left(word, index, stays).0);
         left(before, index, stays).1
     }
 
-    /// The same for a CPU that is gone without having left. What a vacant cluster's counters count
-    /// from then on nobody knows: the next owner begins anew.
+    /// The same for a CPU that is gone without having left. If the cluster is vacant then, its
+    /// counters were not stopped and can't be trusted: the next owner begins anew.
     pub(super) fn forget(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> Left {
         let mark = |(word, left)| if left == Left::Vacant { word | LOST } else { word };
         let before = self.update(|word| mark(left(word, index, stays)));
         left(before, index, stays).1
     }
 
-    /// The owner's index. Acquire: who sees an owner sees what it did before it took over.
+    /// The owner's index. Acquire: pairs with `update`. A CPU that sees an owner sees what that
+    /// owner did before taking over.
     pub(super) fn get(&self) -> Option<u32> {
         owner_in(self.0.load(Ordering::Acquire))
     }
@@ -78,7 +83,8 @@ impl Owner {
     }
 
     fn update(&self, next: impl Fn(u32) -> u32) -> u32 {
-        // AcqRel: who takes over sees all that the one before did with the cluster.
+        // AcqRel: pairs with itself and with `get`. The next owner sees all that the last one did
+        // with the cluster before leaving.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word)))
             .unwrap_or_else(|word| word)
@@ -181,7 +187,7 @@ mod loom_tests {
     use crate::cpu::{CpuId, CpuMask, Survivors};
 
     /// 0 and 1 leave (0 is the owner), 2 arrives after the freeze; `stay` says whether 3 was there
-    /// before and stays. Whatever the order: one owner, one that stays, never one that left.
+    /// before and stays. In every order: one owner, which stays and has never left.
     fn hand_over(stay: bool) {
         loom::model(move || {
             let owner = Arc::new(Owner::default());
@@ -226,7 +232,7 @@ mod loom_tests {
         hand_over(true);
     }
 
-    /// Three come to a vacant cluster: one owner.
+    /// Three CPUs come to a vacant cluster: one owner.
     #[test]
     fn loom_one_of_those_that_come_together_is_the_owner() {
         loom::model(|| {

@@ -60,8 +60,8 @@ fn an_overflow_that_nobody_handled_counts_when_it_is_read() {
     assert_eq!(bench.ask(0, 0, Request::Close(BUS_CYCLES)), Ok((3 << 31) - 8));
 }
 
-/// Each access takes so long that a counter wraps every 16th of them, in the middle of the code that
-/// reads it, and the interrupt comes there as well.
+/// Each access takes so long that a counter wraps every 16th of them, in the middle of the code
+/// that reads the counter, and the interrupt comes there as well.
 #[test]
 fn overflows_in_the_middle_of_a_read_are_neither_lost_nor_counted_twice() {
     let bench = Bench::new(&[2]);

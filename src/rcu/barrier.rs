@@ -9,7 +9,8 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::machine::{Clock, Ipi};
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// A callback behind those of one CPU that says when it is its turn.
+/// A callback queued behind all others of one CPU. When the marker runs, the callbacks before it
+/// have run.
 struct Marker {
     cpu: CpuId,
     reached: Arc<AtomicU32>,
@@ -17,19 +18,20 @@ struct Marker {
 
 impl Marker {
     fn reached(&self) -> bool {
-        // Acquire: the callbacks before it are over, with all they did.
+        // Acquire: pairs with the release store of the callback in `Rcu::marker`. What the
+        // callbacks before the marker did is visible.
         self.reached.load(Ordering::Acquire) != 0
     }
 }
 
 impl Rcu {
-    /// Waits until all callbacks that were queued before, on any CPU, have run. The calling CPU runs
-    /// its own meanwhile; the others are woken once and run theirs from their work loops. Ordinary
-    /// context, not from a callback.
+    /// Waits until all callbacks that were queued before, on any CPU, have run. The calling CPU
+    /// runs its own callbacks meanwhile; the other CPUs are woken once and run theirs from their
+    /// work loops. Ordinary context, not from a callback.
     ///
     /// # Errors
-    /// Who keeps callbacks from running at `deadline` (ticks): readers, or CPUs that do not get to
-    /// their work loop. The calling CPU itself, at once, if it has a read side open.
+    /// The CPUs that keep callbacks from running at `deadline` (ticks): readers, or CPUs that do
+    /// not get to their work loop. The calling CPU itself, at once, if a read side is open there.
     pub fn barrier<M: Clock + Ipi + ?Sized>(
         &self,
         m: &M,
@@ -47,20 +49,23 @@ impl Rcu {
         if reached { Ok(()) } else { Err(self.stall(self.held_up(&markers))) }
     }
 
-    /// Puts a marker behind the callbacks of each CPU that has some.
+    /// Puts a marker behind the callbacks of each CPU that has callbacks.
     fn mark(&self) -> Vec<Marker> {
-        // Nothing moves from a CPU that is still to come to one that is done already.
+        // While this is held, no callback moves from a CPU that this loop has yet to reach to a CPU
+        // that the loop has passed.
         let _still = self.moving.lock();
         (0..self.cpus.len()).filter_map(|i| self.marker(CpuId(i as u16))).collect()
     }
 
     fn marker(&self, cpu: CpuId) -> Option<Marker> {
-        // Acquire: the callbacks that are not counted any more are over, with all they did.
+        // Acquire: pairs with the decrement in `run_ready` (callbacks). Callbacks that are not
+        // counted any more have run, and what they did is visible.
         if self.own(cpu).pending.load(Ordering::Acquire) == 0 {
             return None;
         }
         let reached = Arc::new(AtomicU32::new(0));
         let flag = reached.clone();
+        // Release: pairs with `Marker::reached`.
         self.call(cpu, Box::new(move || flag.store(1, Ordering::Release)));
         Some(Marker { cpu, reached })
     }

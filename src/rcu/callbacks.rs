@@ -1,9 +1,9 @@
-//! What is to run after a grace period: a list per CPU.
+//! Callbacks, to be run after a grace period: a list per CPU.
 //!
-//! Callbacks go through a CPU's list in batches, in the order in which they came: queued while a
-//! batch waits, they belong to the next one. A batch notes the counters of the CPUs that may be
-//! reading, and later passes of the work loop look whether all have moved. So nobody ever sleeps
-//! for callbacks, and nobody is woken for them.
+//! Callbacks go through a CPU's list in batches, in the order of their arrival: a callback that is
+//! queued while a batch waits belongs to the next batch. A batch notes the counters of the CPUs
+//! that may be reading, and later passes of the work loop check whether all counters have moved. So
+//! no CPU sleeps for a batch, and no IPI is sent for one.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -24,14 +24,14 @@ const LOOK_AGAIN_US: (u64, u64) = (50, 10_000);
 /// The callbacks of one CPU.
 #[derive(Default)]
 pub(super) struct List {
-    /// Queued since the batch that waits was closed.
+    /// Callbacks queued since the waiting batch was closed.
     next: Vec<Callback>,
-    /// They wait for the CPUs of the snapshot.
+    /// The waiting batch: waits for the CPUs of the snapshot.
     waiting: Vec<Callback>,
     snapshot: Snapshot,
     /// When the snapshot was taken, ticks.
     since: u64,
-    /// A batch is being run: none other may overtake it.
+    /// A batch is being run: no other batch may overtake that one.
     running: bool,
 }
 
@@ -44,7 +44,7 @@ impl List {
         self.next.append(callbacks);
     }
 
-    /// All of them, oldest first. Its CPU is off.
+    /// All callbacks, oldest first. The CPU of this list is off.
     pub(super) fn take_all(&mut self) -> Vec<Callback> {
         let mut all = take(&mut self.waiting);
         all.append(&mut self.next);
@@ -52,18 +52,18 @@ impl List {
         all
     }
 
-    /// When the batch that waits was closed.
+    /// When the waiting batch was closed, ticks.
     pub(super) fn since(&self) -> Option<u64> {
         (!self.waiting.is_empty()).then_some(self.since)
     }
 
-    /// Who keeps the batch waiting.
+    /// The CPUs for which the batch still waits.
     pub(super) fn laggards(&mut self, cpus: &[PerCpu]) -> CpuMask {
         self.snapshot.passed(cpus);
         self.snapshot.laggards()
     }
 
-    /// Takes what may run now, and lets the next batch wait if there is one.
+    /// Takes the callbacks that may run now, and closes the next batch if there is one.
     fn advance(&mut self, cpus: &[PerCpu], me: CpuId, now: u64) -> Vec<Callback> {
         if self.running || !self.snapshot.passed(cpus) {
             return Vec::new();
@@ -84,7 +84,7 @@ impl List {
 
 impl Rcu {
     /// Runs `callback` after every read side that is open now is closed: on the calling CPU, from
-    /// its work loop, or on the CPU that takes over what it left behind. Ordinary context only.
+    /// its work loop, or on the CPU that takes this CPU's callbacks over. Ordinary context only.
     pub fn call(&self, cpu: CpuId, callback: Box<dyn FnOnce() + Send>) {
         let own = self.own(cpu);
         let mut list = own.list.lock();
@@ -92,12 +92,14 @@ impl Rcu {
         list.push(callback);
     }
 
-    /// Runs the callbacks of this CPU whose grace period is over, and lets the next ones wait for
-    /// theirs; how many have run. From the CPU's work loop: it is a quiescent state. Costs one load
-    /// when nothing waits. With a read side open, or from a callback, it does nothing.
+    /// Runs the callbacks of this CPU whose grace period is over, and closes the next batch;
+    /// returns how many have run. Called from the CPU's work loop, where no read side is open:
+    /// counts as a quiescent state. Costs one load when nothing waits. Does nothing with a read
+    /// side open, or inside a callback.
     pub fn run_ready<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> usize {
         let own = self.own(cpu);
-        // Relaxed: what this CPU queued it sees, and for what others did it is woken.
+        // Relaxed: this CPU sees what it queued itself, and an IPI follows when another CPU queued
+        // here.
         if own.pending.load(Ordering::Relaxed) == 0 || own.eqs.reading() {
             return 0;
         }
@@ -110,7 +112,8 @@ impl Rcu {
         }
         for callback in ready {
             callback();
-            // Release: who sees it gone sees what it did.
+            // Release: pairs with `Rcu::marker` (barrier) and `Rcu::splice`. A CPU that does not
+            // count this callback any more sees what it did.
             own.pending.fetch_sub(1, Ordering::Release);
         }
         own.list.lock().running = false;
@@ -124,7 +127,7 @@ impl Rcu {
         self.pending(cpu) != 0
     }
 
-    /// When this CPU should look again, ticks; `None` if nothing waits. The longer they have
+    /// When this CPU should look again, ticks; `None` if nothing waits. The longer the batch has
     /// waited, the later.
     pub fn next_wake<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> Option<u64> {
         if !self.needs(cpu) {

@@ -1,15 +1,16 @@
 //! Extended quiescent states: one counter per CPU that says whether the CPU may be reading.
 //!
-//! Odd: it may be in a read side. Even: it is idle or off. The CPU moves its own counter; whoever
-//! waits for a grace period notes the odd ones, and is done with a CPU as soon as its counter has
-//! moved at all.
+//! Odd: the CPU may be in a read side. Even: the CPU is idle or off. Each CPU moves its own
+//! counter. The waiter of a grace period notes the odd counters, and has waited long enough for a
+//! CPU as soon as that CPU's counter has moved at all.
 //!
 //! Why no fence is needed. Every change is a read-modify-write with acquire-release, and so is the
-//! first look at a counter ([`Eqs::look`]). All changes of one counter have one order, so either
-//! the CPU left its idle state before our look, and then we see an odd counter and wait; or it does
-//! so after, and then it takes over (acquires) what we had published before we looked, and its read
-//! side can't find the old value. A plain load in place of our read-modify-write would take no
-//! place in that order, and both could miss each other.
+//! first look at a counter ([`Eqs::look`]). All changes of one counter have one order. If the
+//! reader's CPU left its idle state before the waiter's look, the waiter sees an odd counter and
+//! waits. If that CPU leaves its idle state after the look, its change acquires what the waiter had
+//! published before the look, and the read side can't find the old value. A plain load in place of
+//! the waiter's read-modify-write would take no place in that order, and reader and waiter could
+//! miss each other.
 
 use alloc::vec::Vec;
 
@@ -21,8 +22,9 @@ use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[derive(Default)]
 pub(super) struct Eqs {
     count: AtomicU64,
-    /// Read sides that are open on this CPU. Nobody else looks: relaxed everywhere, and plain
-    /// loads and stores, because an interrupt handler closes what it has opened.
+    /// Read sides that are open on this CPU. No other CPU looks, so all accesses are relaxed; and
+    /// plain loads and stores will do, because an interrupt handler closes every read side it has
+    /// opened before it returns.
     readers: AtomicUsize,
 }
 
@@ -47,22 +49,24 @@ impl Eqs {
         self.readers.store(self.readers.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
-    /// Becomes idle; false if it was, or if a read side is open: then it goes on counting as
-    /// reading, and who waits for it names it.
+    /// Becomes idle. False if the CPU was idle, or if a read side is open: the CPU goes on counting
+    /// as a reader then, and a grace period that waits too long names that CPU.
     pub(super) fn enter_idle(&self) -> bool {
         let may = self.running() && !self.reading();
         if may {
-            // Release: what was read before is read before anyone sees the CPU idle.
+            // Release: pairs with `look` and `now` of a waiter. The CPU's reads come before the
+            // moment at which a waiter sees the CPU idle.
             self.count.fetch_add(1, Ordering::AcqRel);
         }
         may
     }
 
-    /// Leaves idle; false if it was running.
+    /// Leaves the idle state; false if the CPU was not idle.
     pub(super) fn leave_idle(&self) -> bool {
         let idle = !self.running();
         if idle {
-            // Acquire: from here on it finds all that was published before the last look.
+            // Acquire: pairs with `look`. From here on this CPU sees all that a waiter published
+            // before looking.
             self.count.fetch_add(1, Ordering::AcqRel);
         }
         idle
@@ -71,7 +75,8 @@ impl Eqs {
     /// Idle for an instant.
     pub(super) fn quiescent(&self) {
         if self.running() && !self.reading() {
-            // Both of the above at once.
+            // Acquire and release as in `leave_idle` and `enter_idle`, in one access: pairs with
+            // `look` and `now`.
             self.count.fetch_add(2, Ordering::AcqRel);
         }
     }
@@ -82,25 +87,27 @@ impl Eqs {
         self.leave_idle();
     }
 
-    /// The CPU is off and reads nothing, whatever it last said.
+    /// The CPU is off and reads nothing, whatever its counter last said. By the boot CPU.
     pub(super) fn gone(&self) {
         self.readers.store(0, Ordering::Relaxed);
         self.enter_idle();
     }
 
-    /// The first look: see the module.
+    /// The first look of a waiter. Release: pairs with `leave_idle`. Acquire: pairs with
+    /// `enter_idle`. See the module for why this is a read-modify-write.
     fn look(&self) -> u64 {
         self.count.fetch_add(0, Ordering::AcqRel)
     }
 
-    /// A later look. Acquire: once it has moved, all that it read before has been read.
+    /// A later look. Acquire: pairs with `enter_idle` and `quiescent`. Once the counter has moved,
+    /// every read of the read sides before that is done.
     fn now(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 }
 
-/// The CPUs that a grace period waits for, and what their counters said when it began. Idle CPUs
-/// are not in it.
+/// The CPUs that a grace period waits for, with their counters as the grace period began. Idle CPUs
+/// are left out.
 #[derive(Default)]
 pub(super) struct Snapshot(Vec<Seen>);
 
@@ -126,13 +133,13 @@ impl Snapshot {
         }
     }
 
-    /// Forgets the CPUs that have moved; true if all have.
+    /// Drops the CPUs whose counters have moved; true if none is left.
     pub(super) fn passed(&mut self, cpus: &[PerCpu]) -> bool {
         self.0.retain(|seen| cpus[seen.cpu.index()].eqs.now() == seen.count);
         self.0.is_empty()
     }
 
-    /// Those that had not moved when it was last looked.
+    /// The CPUs whose counters had not moved at the last look.
     pub(super) fn laggards(&self) -> CpuMask {
         self.0.iter().map(|seen| seen.cpu).collect()
     }

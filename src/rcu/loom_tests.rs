@@ -1,5 +1,6 @@
-//! In every interleaving. The payload is poisoned by an access that loom does not allow beside, or
-//! unordered with, any other: a reader that could still be at it fails the test.
+//! RCU in every interleaving. Dropping a payload poisons it by an access that loom does not allow
+//! beside, or unordered with, any other access: the test fails if a reader could still hold the
+//! payload.
 
 extern crate std;
 
@@ -117,7 +118,7 @@ fn bounded(test: impl Fn() + Sync + Send + 'static) {
     model.check(test);
 }
 
-/// `other` on another CPU while the boot CPU replaces the value and frees the old one.
+/// `other` runs on another CPU while the boot CPU replaces the value and frees the old one.
 fn against_synchronize(before: fn(&Rcu), other: fn(&World)) {
     loom::model(move || synchronize_beside(before, other));
 }
@@ -130,7 +131,7 @@ fn synchronize_beside(before: fn(&Rcu), other: fn(&World)) {
         move || other(&world)
     });
     world.replace_and_free(How::Normal);
-    world.rcu.idle_enter(ME); // it sleeps until the other is done
+    world.rcu.idle_enter(ME); // the boot CPU sleeps until the other CPU is done
     reader.join().unwrap();
 }
 

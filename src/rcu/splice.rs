@@ -1,4 +1,4 @@
-//! What CPUs that are off have left behind.
+//! Taking over the callbacks of CPUs that are off.
 
 use alloc::vec::Vec;
 
@@ -7,18 +7,19 @@ use crate::cpu::{CpuMask, Target};
 use crate::sync::atomic::Ordering;
 
 impl Rcu {
-    /// Takes over the callbacks of `dead` and gives them to a CPU that stays, all in one go: they
-    /// wait for one grace period together. How many there were; it allocates only if there were
-    /// any. Firmware has said OFF of each, so that nobody runs them meanwhile, and nobody waits for
-    /// the CPU any more even if it did not say that it was dying. Wake the target afterwards,
-    /// unless it is the caller.
+    /// Moves the callbacks of the `dead` CPUs to a CPU that stays, all in one go: the callbacks
+    /// wait for one grace period together. Returns how many there were; allocates only if there
+    /// were any. Firmware has said OFF of each dead CPU, so no CPU runs these callbacks meanwhile.
+    /// From here on no grace period waits for the dead CPU, even if it did not get to
+    /// [`Rcu::cpu_dying`]. The caller wakes the target afterwards, unless the target is the caller.
     pub fn splice(&self, dead: &CpuMask, to: Target) -> usize {
         let _moving = self.moving.lock();
         let mut left = Vec::new();
         for cpu in dead.iter().filter(|cpu| *cpu != to.cpu() && cpu.index() < self.cpus.len()) {
             let own = self.own(cpu);
             own.eqs.gone();
-            // Acquire is for the callbacks that it has run: they are over.
+            // Acquire: pairs with the decrement in `run_ready` (callbacks): what the dead CPU's
+            // callbacks did is visible.
             if own.pending.load(Ordering::Acquire) != 0 {
                 left.append(&mut own.list.lock().take_all());
                 own.pending.store(0, Ordering::Relaxed);

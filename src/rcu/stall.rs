@@ -1,4 +1,4 @@
-//! Who keeps a grace period from ending.
+//! Which CPUs keep a grace period from ending.
 
 use core::fmt;
 
@@ -27,8 +27,8 @@ impl fmt::Display for Stall {
 impl core::error::Error for Stall {}
 
 impl Rcu {
-    /// The CPUs that have kept callbacks waiting for longer than `ms`. For a look now and then; it
-    /// takes the lists' locks only where callbacks wait.
+    /// The CPUs that have kept callbacks waiting for longer than `ms`. For an occasional check;
+    /// takes a list's lock only where callbacks wait.
     pub fn overdue<M: Clock + ?Sized>(&self, m: &M, ms: u64) -> CpuMask {
         let limit = m.now().saturating_sub(m.ticks_from_ms(ms));
         let mut late = CpuMask::new();
@@ -41,7 +41,7 @@ impl Rcu {
         late
     }
 
-    /// Who keeps the callbacks of this CPU from running: readers, or else the CPU itself.
+    /// The CPUs that keep the callbacks of this CPU from running: readers, or else the CPU itself.
     pub(super) fn holdouts(&self, cpu: CpuId) -> CpuMask {
         let readers = self.own(cpu).list.lock().laggards(&self.cpus);
         if readers.is_empty() { CpuMask::from_iter([cpu]) } else { readers }

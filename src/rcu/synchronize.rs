@@ -13,19 +13,19 @@ const LONGEST_PAUSE_US: u64 = 1000;
 pub enum How {
     /// Leaves the other CPUs alone.
     Normal,
-    /// Wakes, at each look, those that are not idle and have not moved, so that one that sleeps
-    /// without being idle comes round at once.
+    /// At each look wakes the CPUs whose counter is odd and has not moved, so that a CPU that
+    /// sleeps without counting as idle comes round at once.
     Expedited,
 }
 
 impl Rcu {
     /// Waits until every read side that is open now, on any CPU, is closed. The calling CPU sleeps
-    /// between its looks, idle itself, so that two that wait don't wait for each other. Allocates
-    /// nothing unless several wait at once.
+    /// between its looks and counts as idle meanwhile, so that two waiters don't wait for each
+    /// other. Allocates nothing unless several wait at once.
     ///
     /// # Errors
-    /// Who is still reading at `deadline` (ticks). The calling CPU itself, at once, if it has a
-    /// read side open.
+    /// The CPUs that may still be reading at `deadline` (ticks). The calling CPU itself, at once,
+    /// if a read side is open there.
     pub fn synchronize<M: Clock + Ipi + ?Sized>(
         &self,
         m: &M,
@@ -34,7 +34,9 @@ impl Rcu {
         deadline: u64,
     ) -> Result<(), Stall> {
         self.refuse_readers(me)?;
-        // Or two CPUs that do little else could each find the other asleep, and never move.
+        // Without this, a CPU that calls this function again and again could find the other CPU
+        // asleep each time, return without a sleep of its own, and never move the counter that the
+        // other CPU waits for.
         self.quiescent(me);
         let mut snapshot = self.spare.lock().take().unwrap_or_default();
         snapshot.take(&self.cpus, me);
@@ -55,7 +57,7 @@ impl Rcu {
         Ok(())
     }
 
-    /// A CPU that reads would wait for itself.
+    /// Refuses a caller with an open read side: such a CPU would wait for itself.
     pub(super) fn refuse_readers(&self, me: CpuId) -> Result<(), Stall> {
         if self.own(me).eqs.reading() {
             return Err(self.stall(CpuMask::from_iter([me])));
@@ -85,7 +87,8 @@ impl Rcu {
         }
     }
 
-    /// Sleeps as idle. A CPU that does not take part (yet) stays out.
+    /// Sleeps, counting as idle. A CPU that was idle or off for RCU before (not started yet)
+    /// remains so.
     fn sleep<M: Clock + ?Sized>(&self, m: &M, me: CpuId, until: u64) {
         let eqs = &self.own(me).eqs;
         let entered = eqs.enter_idle();

@@ -1,4 +1,4 @@
-//! On the host: one thread plays all CPUs, and time passes when it waits.
+//! On the host: one thread plays all CPUs, and time passes during a wait.
 
 extern crate std;
 
@@ -17,7 +17,7 @@ mod threads;
 
 pub(super) const MS: u64 = 1000;
 
-/// A clock of one tick per microsecond that runs `during` whenever somebody sleeps.
+/// A clock of one tick per microsecond that runs `during` at every sleep.
 pub(super) struct Bench<'a> {
     now: Cell<u64>,
     woken: RefCell<Vec<CpuMask>>,
@@ -118,7 +118,7 @@ fn a_stall_names_who_reads_at_the_deadline() {
     let rcu = up(8);
     cpus(&[2, 3, 5, 6, 7]).iter().for_each(|cpu| assert!(rcu.idle_enter(cpu)));
     let guard = rcu.read(CpuId(4));
-    rcu.idle_enter(CpuId(4)); // does not count while it reads
+    rcu.idle_enter(CpuId(4)); // has no effect while this CPU reads
     let m = Bench::new(|_| rcu.quiescent(CpuId(1)));
     let stall = rcu.synchronize(&m, ME, How::Normal, 3 * MS).unwrap_err();
     assert_eq!((stall.cpus, m.now()), (cpus(&[4]), 3 * MS));

@@ -11,22 +11,24 @@ impl Services {
         self.breathe_with(m, cpu, |deadline| m.wait(deadline));
     }
 
-    /// [`Self::breathe`] with a way to sleep of the caller's, which gets the tick of the next timer or
-    /// callback. What a CPU runs when there is nothing else, a tenant too, is such a way.
+    /// [`Self::breathe`] with the caller's own way to sleep, which is given the tick of the next
+    /// timer or callback. Running a tenant is such a way, too.
     pub fn breathe_with(&self, m: &dyn Machine, cpu: CpuId, sleep: impl FnOnce(Option<u64>)) {
         let ran = self.run_due(m, cpu);
-        // A handler that ran may have slept, and that sleep may have taken the IPI of a CPU that
-        // wants something else of this one: the caller looks for that before there is another sleep.
+        // A timer, item or callback that ran may have slept, and that sleep may have consumed the
+        // IPI for a new request to this CPU. So there is no sleep here after one ran: the caller
+        // looks at its request word first.
         if ran == 0 && self.work.is_empty(cpu) {
             let deadlines = [self.timers.next(cpu), self.rcu.next_wake(m, cpu)];
             self.idle_with(cpu, || sleep(deadlines.into_iter().flatten().min()));
         }
     }
 
-    /// Timers, work, callbacks and requests to the cluster of a CPU that are due; how many of the
-    /// first three have run. The CPU itself, in ordinary context; a quiescent state.
+    /// Runs the timers, work, callbacks and cluster requests of a CPU that are due; returns how
+    /// many of the first three have run. The CPU itself, in ordinary context; a quiescent state.
     pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) -> usize {
-        // Or a CPU that always has something to do would never be idle, and pass for a reader.
+        // Without this, a CPU that always has something to do would never be idle, and count as a
+        // reader for ever.
         self.rcu.quiescent(cpu);
         let timers = self.timers.run_due(m, cpu);
         let items = self.work.run(m, cpu);

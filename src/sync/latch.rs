@@ -1,5 +1,5 @@
-//! A count-down that belongs to one operation: the last to arrive is told so, and a straggler of
-//! an earlier operation counts for nothing.
+//! A count-down that belongs to one operation: the CPU that arrives last is told so, and a
+//! straggler of an earlier operation counts for nothing.
 
 use super::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +11,8 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 pub struct Ticket(u64);
 
 impl Ticket {
-    /// No operation: arriving with it counts for nothing, and it is always complete.
+    /// No operation: an arrival with this ticket counts for nothing, and the ticket is always
+    /// complete.
     pub const NONE: Self = Self(0);
 
     /// As a number, for a request word.
@@ -25,7 +26,7 @@ impl Ticket {
     }
 }
 
-/// The count-down. One CPU opens it; any may arrive.
+/// The count-down. The controlling CPU opens the latch; any CPU may arrive.
 pub struct Latch {
     /// operation << 16 | how many are still to arrive
     word: AtomicU64,
@@ -40,23 +41,26 @@ impl Default for Latch {
 impl Latch {
     /// Starts the next operation, for `count` arrivals. Only the controlling CPU calls this.
     pub fn open(&self, count: usize) -> Ticket {
-        // Relaxed: only the opener writes the operation number, and what the arrivers need is
-        // published by the request that carries the ticket.
+        // Relaxed: only the controlling CPU writes the operation number, and the request that
+        // carries the ticket publishes what the arriving CPUs need.
         let operation = (self.word.load(Ordering::Relaxed) >> COUNT_BITS) + 1;
-        // A swap: a straggler may still be at the word.
+        // A swap: a straggler may be updating the word at this moment.
         self.word.swap(operation << COUNT_BITS | (count as u64 & COUNT), Ordering::Relaxed);
         Ticket(operation)
     }
 
     /// The operation that is under way.
     pub fn current(&self) -> Ticket {
+        // Acquire: pairs with `arrive`, as in `complete`.
         Ticket(self.word.load(Ordering::Acquire) >> COUNT_BITS)
     }
 
-    /// One arrival. True for the one that makes it complete; false for all others and for
+    /// One arrival. True for the arrival that completes the operation; false for all others and for
     /// stragglers of an earlier operation.
     pub fn arrive(&self, ticket: Ticket) -> bool {
-        // AcqRel: whoever sees the count at zero sees all that each arriver did before.
+        // Release: pairs with the acquire here in later arrivals and with `complete`. The CPU that
+        // arrives last, and every CPU that finds the count at zero, sees what each CPU did before
+        // its arrival.
         self.word
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
                 (word >> COUNT_BITS == ticket.0 && word & COUNT != 0).then(|| word - 1)
@@ -66,6 +70,7 @@ impl Latch {
 
     /// True once all have arrived (or another operation has begun).
     pub fn complete(&self, ticket: Ticket) -> bool {
+        // Acquire: pairs with `arrive`.
         let word = self.word.load(Ordering::Acquire);
         word >> COUNT_BITS != ticket.0 || word & COUNT == 0
     }
@@ -102,7 +107,7 @@ mod loom_tests {
 
     use super::*;
 
-    /// Exactly one of three arrivers is the last, and it sees what all did before arriving.
+    /// Exactly one of two arrivals is the last, and that CPU sees what both did before arriving.
     #[test]
     fn loom_one_last_arrival_that_sees_everything() {
         loom::model(|| {
@@ -125,7 +130,7 @@ mod loom_tests {
         });
     }
 
-    /// A straggler of an operation that was given up races with the next one: it is not counted.
+    /// A straggler of an operation that was given up races with the next one, and is not counted.
     #[test]
     fn loom_a_straggler_never_completes_the_next_operation() {
         loom::model(|| {
@@ -143,7 +148,7 @@ mod loom_tests {
         });
     }
 
-    /// Who sees the count at zero without having arrived sees what all did before they arrived.
+    /// A CPU that waits, and sees the count at zero, sees what all CPUs did before their arrivals.
     #[test]
     fn loom_who_waits_sees_everything() {
         loom::model(|| {

@@ -1,5 +1,5 @@
-//! The lock for what is more than a word. Spins: whoever holds it does a few loads and stores, and
-//! no interrupt handler ever takes it.
+//! The lock for data of more than a word. A CPU that waits spins: the holder does a few loads and
+//! stores, and no interrupt handler ever takes a lock.
 
 #[cfg(loom)]
 use loom::sync as imp;
@@ -9,7 +9,7 @@ use spin as imp;
 /// Mutual exclusion around a `T`; loom's under `--cfg loom`.
 pub struct Lock<T>(imp::Mutex<T>);
 
-/// Holds the lock until it is dropped.
+/// The lock is held until the guard is dropped.
 pub type Guard<'a, T> = imp::MutexGuard<'a, T>;
 
 impl<T> Lock<T> {
@@ -18,25 +18,25 @@ impl<T> Lock<T> {
         Self(imp::Mutex::new(value))
     }
 
-    /// Waits until nobody else holds it. Ordinary context only.
+    /// Takes the lock; spins until the holder has released it. Ordinary context only.
     #[cfg(not(loom))]
     pub fn lock(&self) -> Guard<'_, T> {
         self.0.lock()
     }
 
-    /// Waits until nobody else holds it.
+    /// Takes the lock; waits until the holder has released it.
     #[cfg(loom)]
     pub fn lock(&self) -> Guard<'_, T> {
         self.0.lock().unwrap()
     }
 
-    /// Takes it if it is free.
+    /// Takes the lock if no CPU holds it.
     #[cfg(not(loom))]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         self.0.try_lock()
     }
 
-    /// Takes it if it is free.
+    /// Takes the lock if no CPU holds it.
     #[cfg(loom)]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         self.0.try_lock().ok()

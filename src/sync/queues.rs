@@ -1,11 +1,12 @@
-//! A queue per CPU, each under its own lock, and where the share of a CPU that is not there goes.
+//! A queue per CPU, each under its own lock, and the way on to a survivor for items that are meant
+//! for a CPU that is off.
 //!
-//! A closed queue is empty for good: what is meant for its CPU goes to the CPU that took its
-//! contents over, and on from there if that one has left since. A queue is only ever closed onto
-//! an open one, so that this way always ends.
+//! A closed queue stays empty: an item for its CPU goes to the CPU that took the contents over, and
+//! on from there if that CPU has left since. A queue is only ever closed onto an open one, so that
+//! this chain always ends.
 //!
 //! Lock order: one queue at a time, except while a queue is closed: the dead CPU's first, then the
-//! target's. No handler takes any of them.
+//! target's. No interrupt handler takes a queue's lock.
 
 use alloc::boxed::Box;
 
@@ -15,7 +16,7 @@ use crate::cpu::{CpuId, CpuMask, Target};
 /// One queue per CPU.
 pub struct Queues<T>(Box<[Row<T>]>);
 
-/// On cache lines of its own: a CPU that works on its queue disturbs nobody.
+/// On a cache line of its own: a CPU that works on its queue takes no line away from another CPU.
 #[repr(align(64))]
 struct Row<T>(Lock<Queue<T>>);
 
@@ -34,12 +35,13 @@ impl<T: Default> Queues<T> {
         Self((0..cpus).map(row).collect())
     }
 
-    /// Does something with the queue of this very CPU.
+    /// Runs `act` on the queue of exactly this CPU, open or closed.
     pub fn with<R>(&self, cpu: CpuId, act: impl FnOnce(&mut T) -> R) -> R {
         act(&mut self.row(cpu).lock().content)
     }
 
-    /// Does something with the queue that takes what is meant for `cpu`; it is told whose it is.
+    /// Runs `act` on the open queue that takes the items meant for `cpu`. `act` is given the CPU of
+    /// that queue.
     pub fn open_one<R>(&self, cpu: CpuId, act: impl FnOnce(CpuId, &mut T) -> R) -> R {
         let mut at = cpu;
         loop {
@@ -51,13 +53,14 @@ impl<T: Default> Queues<T> {
         }
     }
 
-    /// The CPU takes what is meant for it from now on.
+    /// Opens the queue: items meant for this CPU go here from now on.
     pub fn open(&self, cpu: CpuId) {
         self.row(cpu).lock().moved_to = None;
     }
 
-    /// Closes the queues of dead CPUs: `take` is told whose it is, moves the contents of that queue
-    /// (second argument) to the target's, under both locks, and counts. Returns the sum.
+    /// Closes the queues of dead CPUs. `take` is given the dead CPU, that queue's contents and the
+    /// target's contents, both locked; it moves the former to the latter and returns how many items
+    /// that were. Returns the sum.
     pub fn close(
         &self,
         dead: &CpuMask,
@@ -66,7 +69,7 @@ impl<T: Default> Queues<T> {
     ) -> usize {
         let to = to.cpu();
         let mut moved = 0;
-        // The target is never among the dead; if it were, its lock would be taken twice.
+        // The target is never among the dead; otherwise this would take the target's lock twice.
         for cpu in dead.iter().filter(|&cpu| cpu != to && cpu.index() < self.0.len()) {
             let mut from = self.row(cpu).lock();
             from.moved_to = Some(to);

@@ -1,29 +1,42 @@
-//! stop_machine: CPUs go through PREPARE, DISABLE_IRQ, RUN and EXIT together. Nobody is in a state
-//! before all have left the one before it.
+//! stop_machine: CPUs go through PREPARE, DISABLE_IRQ, RUN and EXIT together. No CPU enters a state
+//! before every CPU has acknowledged the one before.
 //!
-//! Each CPU that takes part acknowledges each state; the last one to do so advances it, as in
-//! Linux's multi_cpu_stop. A CPU that has to wait looks a few times, then sleeps: it enters itself
-//! among the sleepers, and whoever advances the state is told whom to wake. The controlling CPU
-//! can call the whole off, but not once it runs.
+//! Each CPU that takes part acknowledges each state; the last CPU to do so advances the state, as
+//! in Linux's multi_cpu_stop. A CPU that has to wait looks a few times, then enters itself among
+//! the sleepers, looks once more and sleeps; the CPU that advances the state takes the set of
+//! sleepers and sends the IPIs. The controlling CPU can call the operation off until RUN.
+//!
+//! Two words carry this. The count word holds the acknowledgements to come and the number of the
+//! operation, so that a straggler never counts in a later one. The state word changes only with the
+//! state:
+//!
+//! ```text
+//! PREPARE      -> DISABLE_IRQ   all CPUs have acknowledged, some of them with interrupts on
+//!              -> RUN           all have acknowledged with interrupts off (`ack_deaf`)
+//!              -> CALLED_OFF    all have acknowledged, one by `refuse`; or by `call_off`
+//! DISABLE_IRQ  -> RUN           all have acknowledged
+//!              -> CALLED_OFF    by `call_off`
+//! RUN          -> EXIT          all have acknowledged; or by `finish`
+//! ```
 
 use super::Ticket;
 use super::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, CpuMask};
 
-/// What all that take part are at.
+/// The state that all CPUs of a stop_machine are in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum StopState {
-    /// They assemble, interrupts on.
+    /// The CPUs assemble, interrupts on.
     Prepare = 1,
-    /// All are here: each turns its interrupts off.
+    /// All CPUs have assembled: each turns its interrupts off.
     DisableIrq,
-    /// All have: those that are to be stopped run their dying steps.
+    /// All interrupts are off: the leaving CPUs run their dying steps.
     Run,
-    /// All of it is done.
+    /// The dying steps are done.
     Exit,
-    /// It did not come to [`StopState::Run`]: back to work.
+    /// The operation ended before [`StopState::Run`]: back to work.
     CalledOff,
 }
 
@@ -46,9 +59,10 @@ impl StopState {
 /// What an acknowledgement led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Acked {
-    /// Others are still to come.
+    /// Other CPUs have not acknowledged yet.
     Waiting,
-    /// It was the last: the state is another one. Wake the sleepers.
+    /// This was the last acknowledgement, and the state has advanced. The caller wakes the
+    /// sleepers.
     Advanced(StopState),
     /// This operation is over, or was called off meanwhile.
     Over,
@@ -64,14 +78,14 @@ const COUNT_SHIFT: u32 = COUNT_BITS + 2;
 /// One stop_machine at a time.
 #[repr(align(128))]
 pub struct StopMachine {
-    /// operation << 3 | state. Written when the state changes, and only then: who sleeps on this
-    /// word is not disturbed by the others' arrivals.
+    /// operation << 3 | state. Written when the state changes, and only then: the arrivals of other
+    /// CPUs don't disturb a CPU that sleeps on this word.
     state: AtomicU64,
     asleep: [AtomicU64; MAX_CPUS / 64],
     count: Count,
 }
 
-/// On a line of its own.
+/// On a cache line of its own: the CPUs that acknowledge write here.
 #[repr(align(128))]
 struct Count {
     /// (operation << 3 | state) << 18 | listens << 17 | refused << 16 | acknowledgements to come
@@ -93,25 +107,26 @@ fn pack(ticket: Ticket, state: StopState) -> u64 {
     ticket.number() << STATE_BITS | state as u64
 }
 
-/// The state after this one, given what the count says of those who have come.
+/// The state after this one, given the flags of the CPUs that have acknowledged.
 fn successor(state: StopState, word: u64) -> StopState {
     match state {
         _ if word & REFUSED != 0 => StopState::CalledOff,
-        // Nobody has interrupts to turn off.
+        // No CPU of the operation has interrupts on: DISABLE_IRQ has nothing to do.
         StopState::Prepare if word & LISTENS == 0 => StopState::Run,
         _ => state.next(),
     }
 }
 
 impl StopMachine {
-    /// Starts the next operation, with so many CPUs. Controlling CPU only; what they need is
-    /// published by the request that carries the ticket.
+    /// Starts the next operation, with `parties` CPUs. Controlling CPU only. The request that
+    /// carries the ticket publishes what those CPUs need.
     pub fn open(&self, parties: usize) -> Ticket {
         self.open_at(parties, StopState::Prepare)
     }
 
-    /// The same for CPUs none of which can refuse, and none of which listens: what they would
-    /// assemble for is known before, so it runs from the start, and nobody waits for the others.
+    /// The same for CPUs none of which can refuse, and none of which has interrupts on when it
+    /// acknowledges. The outcome of assembling is known before, so the operation starts in RUN, and
+    /// no CPU waits for another one.
     pub fn open_running(&self, parties: usize) -> Ticket {
         self.open_at(parties, StopState::Run)
     }
@@ -120,15 +135,19 @@ impl StopMachine {
         let before = self.state.load(Ordering::Relaxed) >> STATE_BITS;
         let ticket = Ticket::from_number(before + 1);
         self.count.parties.store(parties as u32, Ordering::Relaxed);
-        // Swaps: a straggler of an earlier operation may be at the words.
+        // Swaps: a straggler of an earlier operation may be updating the words at this moment.
+        // Release: pairs with `state` and with `arrive`.
         let count = pack(ticket, state) << COUNT_SHIFT | parties as u64;
         self.count.word.swap(count, Ordering::AcqRel);
         self.state.swap(pack(ticket, state), Ordering::AcqRel);
         ticket
     }
 
-    /// The state of an operation; one that is not the current one any more is called off.
+    /// The state of an operation. An operation that is not the current one any more counts as
+    /// called off.
     pub fn state(&self, ticket: Ticket) -> StopState {
+        // Acquire: pairs with `change` and `open_at`. A CPU that sees a state sees what every CPU
+        // did before acknowledging the state before.
         let word = self.state.load(Ordering::Acquire);
         if word >> STATE_BITS != ticket.number() {
             return StopState::CalledOff;
@@ -136,7 +155,7 @@ impl StopMachine {
         StopState::from_bits(word & ((1 << STATE_BITS) - 1))
     }
 
-    /// The word that changes when the state does, and what it holds in this state.
+    /// The state word, and its value in this state of this operation.
     pub fn watch(&self, ticket: Ticket, state: StopState) -> (&AtomicU64, u64) {
         (&self.state, pack(ticket, state))
     }
@@ -146,21 +165,23 @@ impl StopMachine {
         self.arrive(ticket, state, LISTENS)
     }
 
-    /// Acknowledges PREPARE for a CPU whose interrupts are off already. If those of all are, the
-    /// state in which they turn them off is passed over.
+    /// Acknowledges PREPARE for a CPU whose interrupts are off already. If no CPU acknowledges with
+    /// interrupts on, DISABLE_IRQ is skipped.
     pub fn ack_deaf(&self, ticket: Ticket) -> Acked {
         self.arrive(ticket, StopState::Prepare, 0)
     }
 
-    /// Acknowledges PREPARE for a CPU that can't take part: when all have come, it is called off.
+    /// Acknowledges PREPARE for a CPU that can't take part: once all CPUs have acknowledged, the
+    /// operation is called off.
     pub fn refuse(&self, ticket: Ticket) -> Acked {
         self.arrive(ticket, StopState::Prepare, REFUSED)
     }
 
     fn arrive(&self, ticket: Ticket, state: StopState, flag: u64) -> Acked {
         let ours = pack(ticket, state);
-        // AcqRel: the last one to arrive sees what all did before they arrived. It lays down the
-        // count of the next state in the same exchange: a later one could hit the next operation.
+        // Release: pairs with the acquire here in later arrivals. The CPU that arrives last sees
+        // what all CPUs did before their arrivals. That CPU writes the count of the next state in
+        // the same exchange: a separate store could hit the count of the next operation.
         let before = self.count.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
             let counts = word >> COUNT_SHIFT == ours && word & COUNT != 0;
             counts.then(|| self.after(ticket, state, word | flag))
@@ -186,31 +207,35 @@ impl StopMachine {
 
     fn change(&self, ticket: Ticket, from: StopState, to: StopState) -> bool {
         let (old, new) = (pack(ticket, from), pack(ticket, to));
+        // Release: pairs with `state`. Acquire: pairs with `open_at`, and with the other `change`
+        // if two race (`call_off` against the last arrival).
         self.state.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Calls an operation off, unless it runs already or was called off before; returns the state
-    /// that it did not get out of. Controlling CPU only.
+    /// Calls an operation off before RUN. Returns the state in which the operation hung; `None` if
+    /// the state was RUN or later, or called off already. Controlling CPU only.
     pub fn call_off(&self, ticket: Ticket) -> Option<StopState> {
         let early = [StopState::Prepare, StopState::DisableIrq];
         early.into_iter().find(|&from| self.change(ticket, from, StopState::CalledOff))
     }
 
-    /// Ends RUN although not all have acknowledged it: who waits for the end goes on. Controlling
-    /// CPU only.
+    /// Ends RUN although a CPU has not acknowledged: the CPUs that stand still may go on.
+    /// Controlling CPU only.
     pub fn finish(&self, ticket: Ticket) {
         self.change(ticket, StopState::Run, StopState::Exit);
     }
 
-    /// Enters a CPU among the sleepers. It has to look at the state once more afterwards: a change
-    /// before that does not wake it.
+    /// Enters a CPU among the sleepers. That CPU has to look at the state once more afterwards: no
+    /// IPI comes for a change before this call.
     pub fn falls_asleep(&self, cpu: CpuId) {
-        // AcqRel, with the swap in `sleepers`: either that sees this bit, or this sees the change.
+        // Pairs with the swap of `sleepers`, which comes after the change of the state: either the
+        // swap sees this bit, or this update comes second and sees (acquires) the change.
         self.asleep[cpu.index() / 64].fetch_or(1 << (cpu.index() % 64), Ordering::AcqRel);
     }
 
-    /// Those to be woken after a change, each once.
+    /// Takes the set of sleepers, to be woken after a change. Each is in one set only.
     pub fn sleepers(&self) -> CpuMask {
+        // Pairs with `falls_asleep`.
         CpuMask::from_words(core::array::from_fn(|i| self.asleep[i].swap(0, Ordering::AcqRel)))
     }
 }

@@ -1,16 +1,18 @@
-//! Whose turn it is: mutual exclusion between CPUs that sleep while they wait.
+//! A turn: mutual exclusion between CPUs that sleep while they wait.
 //!
-//! Hotplug steps that may not run on several CPUs at once are run under a turn. Whoever gives it up
-//! hands it straight to one CPU that waits, the next in number, and wakes that one alone: no crowd
-//! runs for it, and each that waits has it within one round.
+//! Hotplug steps that may not run on several CPUs at once are run under a turn. The holder that
+//! gives the turn up hands it to one waiting CPU, the next in number, and wakes that CPU alone: the
+//! waiting CPUs never race for the turn, and each has it within one round.
 //!
-//! One word names the holder, and a CPU that waits has a bit. Handing over writes the holder first
-//! and clears the bit then; the CPU has the turn once its bit is clear. So whoever clears the bit
-//! decides: the one that hands over, or the CPU itself that no longer wants to wait.
+//! One word names the holder, and each waiting CPU sets a bit. The holder hands the turn over by
+//! writing the holder word first, then clearing the waiting CPU's bit; that CPU has the turn once
+//! its bit is clear. So the CPU that clears the bit decides: the holder, which hands over, or the
+//! waiting CPU itself, which withdraws.
 //!
-//! A CPU that comes sets its bit and then looks at the holder; one that goes clears the holder and
-//! then looks at the bits. Both change the word of bits even if only to look at it: whichever is
-//! second there sees what the first did before, so no CPU waits for a turn that nobody has.
+//! A CPU that asks sets its bit, then tries to take the holder word; a CPU that gives up clears the
+//! holder word, then looks at the bits. Both access the word of bits by read-modify-write with
+//! acquire-release, even to look. The CPU whose access comes second sees every store that the other
+//! one made before its access, so no CPU waits for a turn without a holder.
 
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -21,10 +23,10 @@ use super::atomic::{AtomicU64, Ordering};
 use crate::config::MAX_CPUS;
 use crate::cpu::CpuId;
 
-/// Two are enough for the model checker, which tries every order of looking at them.
+/// Two words are enough for the model checker, which tries every order of accesses.
 const WORDS: usize = if cfg!(loom) { 2 } else { MAX_CPUS / 64 };
 
-/// The holder when nobody has the turn.
+/// The holder word of a turn that is free.
 const NOBODY: u64 = u64::MAX;
 
 /// The turn of one set of CPUs.
@@ -43,44 +45,44 @@ impl Default for Turn {
 }
 
 impl Turn {
-    /// Asks for the turn. True: it is this CPU's. False: the CPU waits; it sleeps until
-    /// [`Self::mine`], and is woken when that comes true. On the CPU itself, which neither has the
-    /// turn nor waits for it.
+    /// Asks for the turn. True: this CPU is the holder. False: this CPU waits, sleeps until
+    /// [`Self::mine`], and gets an IPI when that comes true. On the CPU itself, which neither has
+    /// the turn nor waits.
     #[must_use = "false means that it has to wait"]
     pub fn take(&self, cpu: CpuId) -> bool {
         if self.seize(cpu) {
             return true;
         }
         let (word, bit) = self.bit(cpu);
-        // AcqRel, as all that writes the bits: orders this against the look of who goes.
+        // AcqRel: pairs with `anybody_waits` of a CPU that gives the turn up, and with `hand_to`.
         word.fetch_or(bit, Ordering::AcqRel);
         let free = self.seize(cpu);
         if free {
-            // Nobody hands a turn over that is ours, so the bit is still there. Release: who sees
-            // it clear sees the holder.
+            // Only the holder hands over, and that is this CPU: the bit is still set. Release: a
+            // CPU that sees the bit clear sees the holder.
             word.fetch_and(!bit, Ordering::Release);
         }
         free
     }
 
-    /// True once a CPU that waits has been handed the turn, and as long as it has it.
+    /// True from the moment the turn is handed to this waiting CPU until this CPU gives it up.
     pub fn mine(&self, cpu: CpuId) -> bool {
         let (word, bit) = self.bit(cpu);
-        // Acquire: what was done under the turn before is visible.
+        // Acquire: pairs with `hand_to`. What earlier holders did under the turn is visible.
         word.load(Ordering::Acquire) & bit == 0
             && self.holder.load(Ordering::Acquire) == u64::from(cpu.0)
     }
 
-    /// The word that changes when the turn is handed to a CPU that waits, and what it holds now:
-    /// to be watched if the turn is not [`Self::mine`] after this.
+    /// The word that changes when the turn is handed to this waiting CPU, and its value now: to be
+    /// watched if the turn is not [`Self::mine`] after this.
     pub fn watch(&self, cpu: CpuId) -> (&AtomicU64, u64) {
         let (word, _) = self.bit(cpu);
-        // Acquire: `mine` looks no earlier.
+        // Acquire: pairs with `hand_to`; the loads of `mine` come no earlier.
         (word, word.load(Ordering::Acquire))
     }
 
-    /// Gives the turn up. Returns the CPU that has it now, which the caller wakes. By the holder,
-    /// or for one that will never act again.
+    /// Gives the turn up. Returns the next holder, which the caller wakes. By the holder, or on
+    /// behalf of a holder that will never act again.
     #[must_use = "the CPU that has the turn now sleeps until it is woken"]
     pub fn release(&self, cpu: CpuId) -> Option<CpuId> {
         loop {
@@ -89,53 +91,61 @@ impl Turn {
                     return Some(next);
                 }
             }
-            // AcqRel: a swap, so that nothing below it is done before.
+            // Release: pairs with `seize`. A swap with acquire, so that `anybody_waits` looks no
+            // earlier.
             self.holder.swap(NOBODY, Ordering::AcqRel);
-            // Someone may have come since we looked and found the turn taken. If another CPU has
-            // seized it by now, that one sees who waits.
+            // A CPU may have set its bit after `next_after` looked, and found the turn taken. If
+            // another CPU has seized the turn by now, that CPU is the holder and will see the bit.
             if !self.anybody_waits() || !self.seize(cpu) {
                 return None;
             }
         }
     }
 
-    /// A CPU that waits wants no longer, or will never act again. True: it will not be handed the
-    /// turn. False: it has been, and has to [`Self::release`] it, now or after it was used.
+    /// A waiting CPU gives up waiting, or will never act again. True: the turn will not be handed
+    /// to that CPU. False: that CPU is the holder already, and has to [`Self::release`] the turn,
+    /// at once or after use.
     #[must_use = "false means that the turn has to be released"]
     pub fn withdraw(&self, cpu: CpuId) -> bool {
         let (word, bit) = self.bit(cpu);
+        // AcqRel: pairs with `hand_to`. If the bit is clear already, this CPU sees what earlier
+        // holders did.
         word.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
 
-    /// Who has the turn, for the report of one that waited too long.
+    /// The holder, for the report of a CPU that waited too long.
     pub fn holder(&self) -> Option<CpuId> {
         let holder = self.holder.load(Ordering::Relaxed);
         (holder != NOBODY).then_some(CpuId(holder as u16))
     }
 
-    /// Takes the turn if nobody has it.
+    /// Takes the turn if it is free.
     fn seize(&self, cpu: CpuId) -> bool {
         let to = u64::from(cpu.0);
+        // Acquire: pairs with the swap in `release`.
         self.holder.compare_exchange(NOBODY, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Hands over what is ours. False if that CPU has withdrawn; then it is still ours, whatever
-    /// name stands there: no other CPU writes the holder as long as it is not nobody.
+    /// Hands the turn to a waiting CPU. False if that CPU has withdrawn: the caller is still the
+    /// holder then, whatever CPU the word names, because no other CPU writes a holder word that is
+    /// not free.
     fn hand_to(&self, next: CpuId) -> bool {
-        // Relaxed: published by the bit, and not the CPU's before that is clear.
+        // Relaxed: the cleared bit below publishes the holder (pairs with `mine`), and the next CPU
+        // does not act on the holder word before its bit is clear.
         self.holder.store(u64::from(next.0), Ordering::Relaxed);
         let (word, bit) = self.bit(next);
         word.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
 
-    /// The waiting CPU with the next higher number, else the lowest. May overlook one that comes
-    /// just now.
+    /// The waiting CPU with the next higher number, else the lowest. May overlook a CPU that sets
+    /// its bit at this moment.
     fn next_after(&self, cpu: CpuId) -> Option<CpuId> {
         let bits = self.waiting.each_ref().map(|word| word.load(Ordering::Relaxed));
         lowest_from(&bits, cpu.index() + 1).or_else(|| lowest_from(&bits, 0))
     }
 
-    /// Overlooks nobody who has found the turn taken: see the head of this file.
+    /// True if a CPU waits. Overlooks no CPU that found the turn taken: pairs with the update of
+    /// the bits in `take`, see the head of this file.
     fn anybody_waits(&self) -> bool {
         self.waiting.iter().any(|word| word.fetch_or(0, Ordering::AcqRel) != 0)
     }

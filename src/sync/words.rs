@@ -1,5 +1,6 @@
-//! Words in memory that outlives a kernel. Always the core's atomics: no model checker looks at
-//! them, because at any time only one CPU writes a word and who reads it was told by a hand-shake.
+//! Words in memory that outlives a kernel. Always the core's atomics, not loom's: at any time only
+//! one CPU writes such a word, and a reader has been told to read by a hand-shake that is
+//! model-checked itself.
 
 pub use core::sync::atomic::AtomicU64 as Word;
 pub use core::sync::atomic::Ordering::Relaxed;

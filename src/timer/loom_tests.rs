@@ -32,8 +32,8 @@ fn pull(timers: &Timers) -> usize {
     timers.pull(&dead, survivors.stays(BOOT).unwrap())
 }
 
-/// The AP's timers move while another CPU adds one to it: it runs on the boot CPU, whichever was
-/// first, and the boot CPU knows when to wake.
+/// The AP's timers move while another CPU adds a timer to the AP: that timer runs on the boot CPU
+/// in either order, and the boot CPU knows when to wake.
 #[test]
 fn loom_pull_against_add() {
     loom::model(|| {
@@ -69,7 +69,7 @@ fn loom_run_against_pull() {
     });
 }
 
-/// A timer is cancelled while it moves and while the target runs what is due: it is cancelled or it
+/// A timer is cancelled during a move, while the target runs what is due: the timer is cancelled or
 /// runs, never both, and never neither.
 #[test]
 fn loom_cancel_against_pull_and_run() {
@@ -87,7 +87,7 @@ fn loom_cancel_against_pull_and_run() {
     });
 }
 
-/// A timer that only moves, twice, is always found: it is never behind the search all the time.
+/// A timer that only moves, twice, is always found by the search.
 #[test]
 fn loom_cancel_finds_what_moves() {
     loom::model(|| {
@@ -107,7 +107,7 @@ fn loom_cancel_finds_what_moves() {
     });
 }
 
-/// Who is woken after a timer was added knows of it without taking the lock.
+/// A CPU that is woken after a timer was added knows the deadline without taking the lock.
 #[test]
 fn loom_who_is_woken_sees_the_new_deadline() {
     loom::model(|| {

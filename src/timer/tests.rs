@@ -10,7 +10,7 @@ use crate::machine::fake::Fake;
 
 const BOOT: CpuId = CpuId(0);
 
-/// Who fired, where and for when.
+/// The timers that fired: which, on which CPU and for which deadline.
 type Log = Arc<Mutex<Vec<(u32, u16, u64)>>>;
 
 fn writes(log: &Log, number: u32) -> Action {
@@ -81,7 +81,8 @@ fn what_a_timer_adds_waits_for_the_next_look_even_if_it_is_due() {
         Box::new(move |fired| {
             log.lock().unwrap().push((left, fired.cpu.0, fired.now));
             if left > 0 {
-                // Earlier than the one that fires: it must not be in the way of those after it.
+                // Earlier than the timer that fires, and must not hold up the timers after that
+                // one.
                 let _ = timers.add(BOOT, 5, again(timers.clone(), log.clone(), left - 1));
             }
         })
@@ -137,8 +138,9 @@ fn what_is_meant_for_a_cpu_that_is_away_goes_to_who_took_over() {
     assert_eq!((timers.len(CpuId(3)), timers.len(BOOT)), (6, 1));
 }
 
-/// 4 threads add to a CPU and cancel some, it runs what is due, and its queue is pulled and opened
-/// all the while: each timer runs once or is cancelled, never both and never neither.
+/// 4 threads add timers to a CPU and cancel some, that CPU runs what is due, and its queue is
+/// pulled and opened all the while: each timer runs once or is cancelled, never both and never
+/// neither.
 #[test]
 fn none_is_lost_or_run_twice_under_load() {
     const EACH: u32 = 2_000;

@@ -32,8 +32,8 @@ fn pull(work: &Work) -> usize {
     work.pull(&dead, survivors.stays(BOOT).unwrap())
 }
 
-/// The AP's items move while another CPU queues one to it: it runs on the boot CPU, whichever was
-/// first.
+/// The AP's items move while another CPU queues an item to the AP: that item runs on the boot CPU
+/// in either order.
 #[test]
 fn loom_pull_against_queue() {
     loom::model(|| {
@@ -50,7 +50,7 @@ fn loom_pull_against_queue() {
     });
 }
 
-/// The AP runs its items while they are pulled and run: each runs once.
+/// The AP runs its items while the boot CPU pulls and runs items: each runs once.
 #[test]
 fn loom_run_against_pull() {
     loom::model(|| {

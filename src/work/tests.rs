@@ -10,7 +10,7 @@ use crate::machine::fake::Fake;
 
 const BOOT: CpuId = CpuId(0);
 
-/// Who ran, and where.
+/// The items that ran, and on which CPU.
 type Log = Arc<Mutex<Vec<(u32, u16)>>>;
 
 fn item(log: &Log, number: u32, pinned: bool) -> Item {
@@ -89,8 +89,8 @@ fn what_is_meant_for_a_cpu_that_is_away_goes_to_who_took_over_unless_pinned() {
     assert_eq!([0, 1, 2, 3].map(|cpu| work.len(CpuId(cpu))), [1, 1, 0, 1]);
 }
 
-/// 4 threads queue to a CPU that runs its work while it is pulled and opened: each item runs once,
-/// a pinned one only there.
+/// 4 threads queue to a CPU that runs its work, while its queue is pulled and opened: each item
+/// runs once, a pinned item on that CPU only.
 #[test]
 fn none_is_lost_or_run_twice_under_load() {
     const EACH: u32 = 2_000;

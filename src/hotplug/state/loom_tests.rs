@@ -8,12 +8,12 @@ use crate::sync::Latch;
 
 const UP: [Mark; 5] = [Mark::Kicked, Mark::Alive, Mark::ApOffline, Mark::ApOnline, Mark::Online];
 
-/// Walks up as a CPU does; true if it is ONLINE, false if it was given up on the way.
+/// Walks up as an arriving CPU does. True at ONLINE, false if the boot CPU gave this start up.
 fn walk_up(cell: &CpuCell, start: u32) -> bool {
     UP.windows(2).all(|pair| cell.local(start).advance(pair[0], pair[1], 9).is_ok())
 }
 
-/// Alive/online: the boot CPU gives up while the CPU comes. Both agree on who won.
+/// Alive/online: the boot CPU gives up while the CPU comes. Both agree on the outcome.
 #[test]
 fn loom_online_and_given_up_exclude_each_other() {
     loom::model(|| {
@@ -30,7 +30,8 @@ fn loom_online_and_given_up_exclude_each_other() {
     });
 }
 
-/// A late CPU of an old start races with the new start of the same CPU: only the new one comes.
+/// A late CPU of an old start races with the new start of the same CPU: only the new start comes
+/// up.
 #[test]
 fn loom_a_late_ap_of_an_old_start_never_comes_up() {
     loom::model(|| {
@@ -50,7 +51,7 @@ fn loom_a_late_ap_of_an_old_start_never_comes_up() {
     });
 }
 
-/// Who sees a mark sees when it was reached.
+/// A CPU that sees a mark sees the time at which the mark was reached.
 #[test]
 fn loom_a_mark_brings_its_time_along() {
     loom::model(|| {
@@ -68,7 +69,7 @@ fn loom_a_mark_brings_its_time_along() {
     });
 }
 
-/// Leaving: the CPU that arrives last sees the others at their mark, and so does who waits.
+/// Leaving: once the latch is complete, the boot CPU sees the leaving CPU's mark.
 #[test]
 fn loom_leaving_is_seen_by_who_waits() {
     loom::model(|| {
@@ -97,7 +98,7 @@ fn loom_leaving_is_seen_by_who_waits() {
     });
 }
 
-/// Rendezvous: a request that comes while the older one is being served is never lost.
+/// Rendezvous: a request that is written while the CPU serves the older one is never lost.
 #[test]
 fn loom_a_newer_request_is_never_lost() {
     loom::model(|| {
@@ -115,7 +116,8 @@ fn loom_a_newer_request_is_never_lost() {
     });
 }
 
-/// Stopping: the boot CPU calls the stop off while the CPU takes it. Both agree on which it was.
+/// Stopping: the boot CPU calls the stop off while the leaving CPU serves the request. Either the
+/// CPU has served the stop, or the CPU finds the newer request.
 #[test]
 fn loom_a_stop_is_served_or_called_off() {
     loom::model(|| {
@@ -127,7 +129,7 @@ fn loom_a_stop_is_served_or_called_off() {
             let cell = cell.clone();
             move || {
                 let goes = cell.local(0).served(stop);
-                // What it does if it was called off.
+                // The leaving CPU looks at the newer request if the stop was called off.
                 goes || cell.local(0).request() != back
             }
         });
@@ -139,8 +141,8 @@ fn loom_a_stop_is_served_or_called_off() {
     });
 }
 
-/// A CPU_ON is refused while the boot CPU gives the start up: whoever is second changes nothing,
-/// and a refusal that is counted can be read.
+/// A CPU_ON is refused while the boot CPU gives the start up: the second exchange changes nothing,
+/// and a refusal that the mark shows can be read.
 #[test]
 fn loom_refused_and_given_up_exclude_each_other() {
     loom::model(|| {

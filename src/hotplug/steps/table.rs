@@ -5,7 +5,7 @@ use crate::cpu::{CpuMask, Target};
 use crate::machine::StepError;
 use crate::trace::StepName;
 
-/// A step that every CPU does for itself, and that can always be undone.
+/// The defaults of a row: an online step without acts or check, which may run in parallel.
 const EACH: Step = Step {
     name: StepName::PercpuPrepare, // each row has its own
     section: Section::Online,
@@ -139,7 +139,8 @@ const _: () = {
     }
 };
 
-/// Gives what the dead have left to the lowest CPU that stays, which looks at it if there is any.
+/// Moves what the dead CPUs have left to the survivor with the lowest number, and wakes that CPU if
+/// anything was moved.
 fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
     let heir = t.survivors.mask().iter().next().and_then(|cpu| t.survivors.stays(cpu));
     if let Some(to) = heir

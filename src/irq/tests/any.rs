@@ -1,4 +1,4 @@
-//! Whatever is asked for, and whoever leaves.
+//! Random requests, and random CPUs that leave.
 
 extern crate std;
 
@@ -17,7 +17,7 @@ fn cpus() -> impl Strategy<Value = CpuMask> {
     vec(0..CPUS, 1..12).prop_map(|list| list.into_iter().map(CpuId).collect())
 }
 
-/// Who leaves, in one operation after the other; never CPU 0, which boots.
+/// The CPUs that leave, in one operation after the other; never CPU 0, the boot CPU.
 fn leavings() -> impl Strategy<Value = Vec<CpuMask>> {
     let some = vec(1..CPUS, 0..40).prop_map(|list| list.into_iter().map(CpuId).collect());
     let all = Just(CpuMask::first(CPUS.into()).iter().skip(1).collect());
@@ -51,7 +51,7 @@ fn holds(scene: &Scene, wanted: &[(CpuMask, Kind)]) -> Result<(), TestCaseError>
     Ok(())
 }
 
-/// The longest list of CPUs' loads, over those that all interrupts may go to.
+/// The longest list of CPUs' loads, over the CPUs that every interrupt may go to.
 fn spread(scene: &Scene) -> usize {
     let load = |cpu: CpuId| scene.routes().values().filter(|r| r.0 == cpu).count();
     let loads: Vec<usize> = scene.online.iter().map(load).collect();

@@ -1,4 +1,4 @@
-//! A distributor with a few registers, and the rest of a machine as far as anybody asks for it.
+//! A distributor with a few registers, and as much of the rest of a machine as the tests need.
 
 extern crate std;
 
@@ -20,15 +20,16 @@ use crate::machine::{
 use crate::rcu::Rcu;
 use crate::trace::Event;
 
-/// Interrupt number: the CPU that it goes to, and whether it is enabled.
+/// Interrupt number: the CPU of the route, and whether the interrupt is enabled.
 pub type Routes = BTreeMap<u32, (CpuId, bool)>;
 
 #[derive(Default)]
 pub struct Bench {
     pub routes: Mutex<Routes>,
-    /// What was configured, in this order, and whether it had a route that let it through then.
+    /// The interrupts that were configured, in this order, and whether a route let each through at
+    /// that time.
     pub configured: Mutex<Vec<(Interrupt, bool)>>,
-    /// Its route ignores writes.
+    /// The interrupt whose route ignores writes.
     pub stuck: Mutex<Option<u32>>,
     /// Every look at the clock takes a tick.
     now: AtomicU64,

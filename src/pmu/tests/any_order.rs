@@ -35,7 +35,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn carry_out(bench: &Bench, act: Act) {
-    let me = bench.online.borrow().iter().last().unwrap_or(CpuId(0)).0; // asks nobody if all are off
+    let me = bench.online.borrow().iter().last().unwrap_or(CpuId(0)).0; // not asked if all are off
     match act {
         Act::Pass(ticks) => bench.pass(ticks),
         Act::Step(ticks) => bench.step.set(ticks),
@@ -67,8 +67,8 @@ fn carry_out(bench: &Bench, act: Act) {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: an owner where a CPU is, silence where none is, and
-    /// every total exact to the event.
+    /// In every order: a cluster has an owner if a CPU of it is online, silent registers if none
+    /// is, and every total is exact to the event.
     #[test]
     fn totals_are_exact_and_every_cluster_has_its_owner(
         acts in prop::collection::vec(act(), 1..40),

@@ -66,7 +66,7 @@ impl Bench {
         }
     }
 
-    /// All of them leave together; their steps run in this order.
+    /// These CPUs leave together; the steps run in this order.
     pub(super) fn leave(&self, cpus: &[u16]) -> Vec<Left> {
         let leaving = cpus.iter().map(|&c| CpuId(c)).collect();
         let survivors = Survivors::freeze(&self.online.borrow(), &leaving);

@@ -1,4 +1,4 @@
-//! Callbacks: after their readers, once each, wherever they move; and the barrier behind them.
+//! Callbacks: after their readers, once each, on whichever CPU; and the barrier.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn loom_callbacks_run_after_the_readers_that_they_follow() {
     });
 }
 
-/// A CPU retires a value and leaves while another reads; the boot CPU takes over what it left.
+/// A CPU retires a value and leaves while another CPU reads; the boot CPU takes the callback over.
 #[test]
 fn loom_what_a_dying_cpu_left_runs_once_and_after_its_readers() {
     bounded(|| {

@@ -1,5 +1,5 @@
-//! Random lives of many CPUs: no callback while a read side is open that was open when it was
-//! queued, each exactly once.
+//! Random lives of many CPUs: no callback runs before the read sides that were open when it was
+//! queued are closed, and each runs exactly once.
 
 use std::sync::Mutex;
 use std::vec;

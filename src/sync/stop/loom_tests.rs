@@ -13,7 +13,7 @@ fn bounded() -> loom::model::Builder {
     builder
 }
 
-/// Waits as a CPU does: looks, falls asleep, looks again; an IPI has to come if it sleeps.
+/// Waits as a CPU does: looks, falls asleep, looks again; a CPU that sleeps needs an IPI.
 fn wait_past(stop: &StopMachine, ipis: &AtomicU64, cpu: CpuId, ticket: Ticket, s: StopState) {
     while stop.state(ticket) == s {
         stop.falls_asleep(cpu);
@@ -40,7 +40,7 @@ fn pass(stop: &StopMachine, ipis: &AtomicU64, cpu: CpuId, ticket: Ticket, s: Sto
     }
 }
 
-/// When one runs its dying steps, the other has its interrupts off; no sleeper is forgotten.
+/// When one CPU runs its dying steps, the other one's interrupts are off; no sleeper is forgotten.
 #[test]
 fn loom_all_interrupts_are_off_before_anybody_runs() {
     bounded().check(|| {
@@ -66,8 +66,8 @@ fn loom_all_interrupts_are_off_before_anybody_runs() {
     });
 }
 
-/// The controlling CPU calls it off while the last one arrives: exactly one of both holds, for
-/// everybody.
+/// The controlling CPU calls the operation off while the last CPU arrives: it is called off or it
+/// runs, and both CPUs agree.
 #[test]
 fn loom_called_off_or_run_but_not_both() {
     loom::model(|| {
@@ -86,7 +86,7 @@ fn loom_called_off_or_run_but_not_both() {
     });
 }
 
-/// The last one to arrive is overtaken by the end of its operation and the begin of the next.
+/// The last CPU to arrive is overtaken by the end of its operation and the begin of the next.
 #[test]
 fn loom_an_overtaken_last_arrival_does_not_count() {
     loom::model(|| {

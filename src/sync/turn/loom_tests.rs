@@ -4,12 +4,12 @@ use loom::thread;
 
 use super::*;
 
-/// In two words.
+/// CPUs whose bits lie in two words.
 const CPUS: [CpuId; 3] = [CpuId(0), CpuId(1), CpuId(64)];
 
 struct Shared {
     turn: Turn,
-    /// An IPI ends the sleep of its CPU, and stays pending.
+    /// An IPI ends the sleep of its CPU, and stays pending until then.
     ipis: [Notify; 3],
     inside: AtomicU64,
     times: AtomicU64,
@@ -25,7 +25,7 @@ fn shared() -> Arc<Shared> {
 }
 
 impl Shared {
-    /// A turn from asking for it to giving it up; an IPI that is not sent is a deadlock.
+    /// One whole turn of a CPU: asks, waits, uses, gives up. A missing IPI is a deadlock.
     fn once(&self, i: usize) {
         if !self.turn.take(CPUS[i]) {
             while !self.turn.mine(CPUS[i]) {
@@ -38,7 +38,7 @@ impl Shared {
     fn use_it(&self, i: usize) {
         assert_eq!(self.inside.load(Ordering::Relaxed), 0, "two have the turn");
         self.inside.store(1, Ordering::Relaxed);
-        // Not one addition: who does not see what was done before loses it.
+        // Not one atomic addition: a CPU that does not see the last value loses that one.
         self.times.store(self.times.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.inside.store(0, Ordering::Relaxed);
         self.pass_on(i);
@@ -51,7 +51,7 @@ impl Shared {
         }
     }
 
-    /// Asks, and does not wait. True if it had the turn.
+    /// Asks, and does not wait. True if the CPU had the turn.
     fn try_once(&self, i: usize) -> bool {
         let mine = self.turn.take(CPUS[i]) || !self.turn.withdraw(CPUS[i]);
         if mine {
@@ -73,7 +73,7 @@ fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// Two CPUs, every interleaving: each has its turn, alone, and sees what the other did.
+/// Two CPUs, every interleaving: each has the turn alone, and sees what the other one did.
 #[test]
 fn loom_two_cpus_one_at_a_time() {
     loom::model(|| {
@@ -88,7 +88,7 @@ fn loom_two_cpus_one_at_a_time() {
     });
 }
 
-/// Three CPUs: no turn is lost, none is had by two.
+/// Three CPUs: no turn is lost, and never are there two holders.
 #[test]
 fn loom_three_cpus_one_at_a_time() {
     check(3, || {
@@ -103,7 +103,7 @@ fn loom_three_cpus_one_at_a_time() {
     });
 }
 
-/// A CPU withdraws while the turn is given up: either it was handed the turn, or the other kept it.
+/// A waiting CPU withdraws while the holder gives the turn up: the turn was handed over, or not.
 #[test]
 fn loom_withdraw_against_release() {
     loom::model(|| {
@@ -118,8 +118,8 @@ fn loom_withdraw_against_release() {
     });
 }
 
-/// One withdraws and asks again, which sets its bit anew, while another one gives the turn up and a
-/// third waits for it.
+/// One CPU withdraws and asks again, which sets its bit anew, while another CPU gives the turn up
+/// and a third one waits.
 #[test]
 fn loom_withdraw_and_ask_again() {
     check(2, || {

@@ -44,7 +44,7 @@ fn the_next_in_number_is_found_in_any_word() {
     assert_eq!(lowest_from(&bits, 512), None);
 }
 
-/// Threads stand for CPUs of several words; every third time one withdraws if it has to wait.
+/// Threads stand for CPUs of several words; every third time a CPU that has to wait withdraws.
 #[test]
 fn under_load_one_at_a_time_and_none_waits_for_ever() {
     const ROUNDS: u64 = 2_000;
