@@ -9,7 +9,7 @@ pub mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use baton::report::{Record, TeardownMode};
@@ -23,10 +23,10 @@ use crate::chrome;
 use crate::machine::{Accel, Options};
 use crate::progress::Progress;
 use crate::report::Trace;
-use crate::run::{Limits, cycles, save, show_tail, trace as read_trace};
+use crate::run::{Limits, cycles, save, trace as read_trace, with_guest};
 use crate::timeline::Timeline;
 use crate::units::Unit;
-use crate::{Guest, Outcome, kvm, launch};
+use crate::{kvm, launch};
 
 /// Kexecs before the one that is counted: afterwards the host has given all memory that is used.
 const WARM: u32 = 2;
@@ -198,22 +198,18 @@ fn kexec(
     progress: &Progress,
 ) -> Result<(Trace, Vec<Exit>)> {
     progress.step(format!("booting {} CPUs under a Linux with KVM", machine.cpus));
-    let log = out.join("console.log");
-    let mut guest = Guest::start_logged(machine, Some(log.clone()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(limits.total));
     let silence = limits.silence();
-    let result = (|| {
+    let (trace, host) = with_guest(machine, limits, &out.join("console.log"), |guest| {
         guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
-        cycles(WARM + 1, silence, &mut guest, progress, mode)?;
+        cycles(WARM + 1, silence, guest, progress, mode)?;
         progress.step("reading the time line");
-        let trace = read_trace(&mut guest, silence)?;
+        let trace = read_trace(guest, silence)?;
         guest.send("poweroff")?;
         progress.step("reading the host's trace");
         guest.wait_end(silence)?;
-        Ok(trace)
-    })();
-    let trace = result.inspect_err(|_: &Outcome| show_tail(&guest, &log))?;
-    Ok((trace, of_host(&guest, &out.join("host.log"))?))
+        Ok((trace, guest.host_log()))
+    })?;
+    Ok((trace, of_host(host, &out.join("host.log"))?))
 }
 
 /// Exits of another kernel that turns its CPUs off and on, and then the machine off.
@@ -233,17 +229,17 @@ fn alone(
         machine.extra.extend(["-M", "its=off"].map(String::from));
     }
     let log = args.out.join(format!("{}.log", name.to_lowercase()));
-    let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
-    let host = args.out.join(format!("{}-host.log", name.to_lowercase()));
-    let ended = guest.wait_end(Duration::from_secs(args.limits.total));
-    ended.inspect_err(|_| show_tail(&guest, &log))?;
-    Ok(account::count(account::between_calls(&of_host(&guest, &host)?).iter()))
+    let host = with_guest(&machine, args.limits, &log, |guest| {
+        guest.wait_end(Duration::from_secs(args.limits.total))?;
+        Ok(guest.host_log())
+    })?;
+    let path = args.out.join(format!("{}-host.log", name.to_lowercase()));
+    Ok(account::count(account::between_calls(&of_host(host, &path)?).iter()))
 }
 
 /// What the host's tracepoints have said in the life of a guest that has ended; kept at `path`.
-fn of_host(guest: &Guest, path: &Path) -> Result<Vec<Exit>> {
-    let log = guest.host_log().unwrap_or_default();
+fn of_host(log: Option<String>, path: &Path) -> Result<Vec<Exit>> {
+    let log = log.unwrap_or_default();
     fs::write(path, &log).with_context(|| format!("cannot write {}", path.display()))?;
     ensure!(log.contains("@host traced"), "the host's trace did not come to its end");
     let trace = trace::read(&log);

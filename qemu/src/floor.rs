@@ -1,7 +1,7 @@
 //! `baton floor`: what CPU_ON, CPU_OFF and AFFINITY_INFO cost with no kernel around them.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use baton::report::{Floor, FloorMode, Name, Record, Spread};
@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::machine::Gic;
 use crate::progress::Progress;
-use crate::run::{Limits, show_tail};
+use crate::run::{Limits, with_guest};
 use crate::units::Unit;
 use crate::{Guest, Options, Outcome, collect, launch, table};
 
@@ -54,10 +54,7 @@ pub fn collect(
 ) -> Result<Vec<Floor>> {
     ensure!(machine.gic == Gic::V3, "the floor payload is for GICv3 only");
     progress.step("floor: PSCI without a kernel");
-    let mut guest = Guest::start_logged(machine, Some(log.to_path_buf()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(limits.total));
-    let result = listen(&mut guest, limits.silence());
-    Ok(result.inspect_err(|_| show_tail(&guest, log))?)
+    with_guest(machine, limits, log, |guest| listen(guest, limits.silence()))
 }
 
 fn listen(guest: &mut Guest, silence: Duration) -> Result<Vec<Floor>, Outcome> {

@@ -67,9 +67,9 @@ fn figures(rows: &[Row], unit: Unit) -> String {
     );
     let mut group = "";
     for row in rows {
-        let first = row.group != group;
-        let (class, name) = if first { (" class=\"first\"", row.group.as_str()) } else { ("", "") };
-        group = &row.group;
+        let first = table::unless_same(&mut group, &row.group);
+        let class = first.map_or("", |_| " class=\"first\"");
+        let name = first.unwrap_or_default();
         let _ = write!(out, "<tr{class}><td class=\"n\">{name}</td><td class=\"n\">");
         let _ = write!(out, "{}</td>", escape(&row.phase));
         for cell in table::spread(row.serial, unit).iter().chain(&table::spread(row.parallel, unit))
@@ -130,10 +130,10 @@ fn conditions(c: &Conditions) -> String {
              credit, caches and firmware cost nothing."
         }
     };
-    let _ = write!(out, "</table>\n<p class=\"sub\">{figures} ");
-    out.push_str(
-        "blackout: from kexec exec \
-         accepted in the old kernel to all CPUs online in the new one.</p>\n",
+    let _ = writeln!(
+        out,
+        "</table>\n<p class=\"sub\">{figures} blackout: from kexec exec accepted in the old kernel \
+         to all CPUs online in the new one.</p>"
     );
     out
 }

@@ -178,6 +178,22 @@ fn is_trace(record: &Record) -> bool {
     matches!(record, Record::Step(_) | Record::Mark(_) | Record::Phase(_))
 }
 
+/// Boots a guest whose transcript goes to `log`, and has `body` drive it.
+///
+/// # Errors
+/// An [`Outcome`] if that failed, after the last lines were shown; else what went wrong here.
+pub fn with_guest<T>(
+    machine: &Options,
+    limits: Limits,
+    log: &Path,
+    body: impl FnOnce(&mut Guest) -> Result<T, Outcome>,
+) -> Result<T> {
+    let mut guest = Guest::start_logged(machine, Some(log.to_path_buf()))?;
+    guest.end_by(Instant::now() + Duration::from_secs(limits.total));
+    let result = body(&mut guest);
+    Ok(result.inspect_err(|_| show_tail(&guest, log))?)
+}
+
 /// Shows the end of the transcript, unless the user asked to stop.
 pub fn show_tail(guest: &Guest, log: &Path) {
     if interrupted() {

@@ -39,11 +39,15 @@ pub fn kexec(rows: &[Row], unit: Unit) -> String {
     ];
     let mut group = "";
     let cells = rows.iter().map(|row| {
-        let name = if row.group == group { "" } else { &row.group };
-        group = &row.group;
+        let name = unless_same(&mut group, &row.group).unwrap_or_default();
         line(name, row, unit)
     });
     render(&head, &cells.collect::<Vec<_>>(), 2)
+}
+
+/// The name of a group of rows where the group begins: in its first row.
+pub fn unless_same<'a>(last: &mut &'a str, name: &'a str) -> Option<&'a str> {
+    (std::mem::replace(last, name) != name).then_some(name)
 }
 
 fn line(group: &str, row: &Row, unit: Unit) -> Vec<String> {

@@ -1,14 +1,12 @@
 //! Every phase of a parallel kexec at several numbers of CPUs, in instructions.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use baton::report::{Record, TeardownMode};
 use serde::Serialize;
 
 use super::BenchArgs;
 use crate::progress::Progress;
-use crate::run::{cycles, show_tail, trace};
+use crate::run::{cycles, trace, with_guest};
 use crate::steps::{self, PhaseRow};
 use crate::units::Unit;
 use crate::{Guest, Options, Outcome, collect, stats, table};
@@ -53,10 +51,7 @@ pub(super) fn measure(args: &BenchArgs, progress: &Progress) -> Result<Vec<Row>>
 fn one(args: &BenchArgs, cpus: u32, progress: &Progress) -> Result<Vec<Figure>> {
     let machine = Options { cpus, ..args.machine.clone() };
     let log = args.out.join(format!("bench-{cpus}.log"));
-    let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
-    let result = kexecs(args, &mut guest, progress);
-    Ok(result.inspect_err(|_| show_tail(&guest, &log))?)
+    with_guest(&machine, args.limits, &log, |guest| kexecs(args, guest, progress))
 }
 
 fn kexecs(
@@ -71,10 +66,8 @@ fn kexecs(
     let jumps = collect::jumps(guest.records())?;
     guest.send("poweroff")?;
     guest.wait_end(silence)?;
-    let named = |row: &PhaseRow| (row.dir.to_string(), row.phase.to_string());
-    let phase = |row: PhaseRow| {
-        let (dir, phase) = named(&row);
-        row.cost.parallel.map(|cost| (dir, phase, cost.sum))
+    let phase = |PhaseRow { dir, phase, cost, .. }: PhaseRow| {
+        cost.parallel.map(|cost| (dir.to_string(), phase.to_string(), cost.sum))
     };
     let mut figures: Vec<Figure> = steps::phases(&[trace]).into_iter().filter_map(phase).collect();
     let last = jumps.last().map_or(&[][..], std::slice::from_ref);
@@ -107,8 +100,7 @@ pub(super) fn show(counts: &[u32], rows: &[Row]) -> String {
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let mut group = "";
     let cells = rows.iter().map(|row| {
-        let name = if row.group == group { "" } else { &row.group };
-        group = &row.group;
+        let name = table::unless_same(&mut group, &row.group).unwrap_or_default();
         let figure = |n: &Option<u64>| n.map_or("-".to_string(), |n| Unit::Instructions.figure(n));
         let figures = row.instructions.iter().map(figure);
         [name.to_string(), row.phase.clone()].into_iter().chain(figures).collect()

@@ -1,13 +1,13 @@
 //! The commands of a bench: all CPUs down and up again, in both modes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use baton::report::{BringupPolicy, Record, TeardownMode};
 
 use super::{BenchArgs, Load};
 use crate::progress::Progress;
-use crate::run::show_tail;
+use crate::run::with_guest;
 use crate::{Guest, Options, Outcome, collect};
 
 /// Boots baton, has all CPUs go and come in both modes, and gives all records.
@@ -19,11 +19,10 @@ pub(super) fn measure(args: &BenchArgs, load: Load, progress: &Progress) -> Resu
     let append = format!("cpuhp.bringup=parallel cpuhp.teardown=parallel {}", args.machine.append);
     let machine = Options { append: append.trim_end().to_string(), ..args.machine.clone() };
     let log = args.out.join(format!("bench-{}.log", load.name()));
-    let mut guest = Guest::start_logged(&machine, Some(log.clone()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
-    let result = all(args, load, &mut guest, progress);
-    result.inspect_err(|_| show_tail(&guest, &log))?;
-    Ok(guest.records().to_vec())
+    with_guest(&machine, args.limits, &log, |guest| {
+        all(args, load, guest, progress)?;
+        Ok(guest.records().to_vec())
+    })
 }
 
 fn all(

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Jump, LinuxArgs, Said, System, drive, initramfs, judge};
 use crate::progress::Progress;
-use crate::run::Limits;
+use crate::run::{Limits, with_guest};
 use crate::{Guest, Options, Outcome, collect};
 
 /// Which machine, which Linux, how often.
@@ -92,7 +92,7 @@ pub fn alternate(
     let cold = drive::cold(&args, &files.kernel, &files.archive, progress)?;
     let asked = this.kexecs / 2;
     ensure!(asked > 0, "{} kexecs are too few to go to Linux and back", this.kexecs);
-    drive::with_guest(&args, &files.on(this.machine), &this.out.join("soak-linux.log"), |guest| {
+    with_guest(&files.on(this.machine), args.limits, &this.out.join("soak-linux.log"), |guest| {
         arrived(guest, args.limits.silence())?;
         for round in 1..=asked {
             let free = rounds.last().map(|round| round.baton.free_bytes);

@@ -10,7 +10,7 @@ use super::judge;
 use super::{Jump, LinuxArgs, Said, System};
 use crate::gdb::{Place, Watch};
 use crate::progress::Progress;
-use crate::run::show_tail;
+use crate::run::with_guest;
 use crate::{Gic, Guest, Options, Outcome, collect, kvm};
 
 /// The first thing that Linux says, on its early console.
@@ -38,7 +38,7 @@ pub(super) fn cold(
     let (machine, log) =
         (alone(args, kernel, archive, "off", &[]), args.out.join("linux-cold.log"));
     let silence = args.limits.silence();
-    with_guest(args, &machine, &log, |guest| {
+    with_guest(&machine, args.limits, &log, |guest| {
         linux_line(guest, "up", silence)?;
         let words = judge::words(guest.transcript().iter());
         linux_line(guest, "off", silence)?;
@@ -60,7 +60,7 @@ pub(super) fn compare(
     let machine = alone(args, kernel, archive, "linux baton.entry", no_its);
     let (machine, stub) = watched(machine)?;
     let silence = args.limits.silence();
-    with_guest(args, &machine, &args.out.join("linux-linux.log"), |guest| {
+    with_guest(&machine, args.limits, &args.out.join("linux-linux.log"), |guest| {
         linux_line(guest, "up", silence)?;
         let watch = watch_at(stub, entry_line(guest, silence)?);
         linux_line(guest, "leaving", silence)?;
@@ -109,18 +109,6 @@ fn alone(args: &LinuxArgs, kernel: &Path, archive: &Path, acts: &str, more: &[&s
     Options { image, append, extra, files: Vec::new(), ..args.machine.clone() }
 }
 
-pub(super) fn with_guest<T>(
-    args: &LinuxArgs,
-    machine: &Options,
-    log: &Path,
-    body: impl FnOnce(&mut Guest) -> Result<T, Outcome>,
-) -> Result<T> {
-    let mut guest = Guest::start_logged(machine, Some(log.to_path_buf()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(args.limits.total));
-    let result = body(&mut guest);
-    Ok(result.inspect_err(|_| show_tail(&guest, log))?)
-}
-
 /// Boots baton, and goes to Linux and back as often as asked.
 pub(super) fn warm(
     args: &LinuxArgs,
@@ -138,7 +126,9 @@ pub(super) fn warm(
     };
     let (machine, stub) = watched(machine)?;
     let log = args.out.join("linux.log");
-    with_guest(args, &machine, &log, |guest| there_and_back(args, guest, stub, progress, cold))
+    with_guest(&machine, args.limits, &log, |guest| {
+        there_and_back(args, guest, stub, progress, cold)
+    })
 }
 
 fn there_and_back(

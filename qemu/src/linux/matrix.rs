@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::alternate::{Files, arrived, into_linux};
 use super::{Jump, LinuxArgs, Said, drive, judge, name};
 use crate::progress::Progress;
-use crate::run::{Limits, save};
+use crate::run::{Limits, save, with_guest};
 use crate::{Accel, Gic, Guest, Options, Outcome, launch};
 
 /// CPUs that a machine with a GICv2 can have.
@@ -189,7 +189,7 @@ fn run(
     if kind.end == End::Reset {
         machine.extra.extend(RESTART.map(String::from));
     }
-    drive::with_guest(&args, &machine, &args.out.join("linux.log"), |guest| {
+    with_guest(&machine, args.limits, &args.out.join("linux.log"), |guest| {
         there(&args, kind, guest, &cold, cell)
     })?;
     let said = cell.linux.iter().cloned().collect::<Vec<_>>();

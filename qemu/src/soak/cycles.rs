@@ -1,14 +1,14 @@
 //! baton into itself, by `cycle N`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use baton::report::{Bringup, Cycle, Hello, Kexec, Name, Record, Teardown, TeardownMode};
 use serde::Serialize;
 
 use crate::progress::Progress;
-use crate::run::{Limits, show_tail};
+use crate::run::{Limits, with_guest};
 use crate::{Guest, Options, Outcome, collect};
 
 /// Progress is told so often, in cycles.
@@ -36,11 +36,9 @@ pub(super) fn run(
     cycled: &mut Vec<Cycled>,
 ) -> Result<()> {
     progress.step(format!("booting baton on {} CPUs", machine.cpus));
-    let mut guest = Guest::start_logged(machine, Some(log.to_path_buf()))?;
-    guest.end_by(Instant::now() + Duration::from_secs(limits.total));
-    let silence = limits.silence();
-    let result = both(&mut guest, machine.cpus, asked, silence, progress, cycled);
-    Ok(result.inspect_err(|_| show_tail(&guest, log))?)
+    with_guest(machine, limits, log, |guest| {
+        both(guest, machine.cpus, asked, limits.silence(), progress, cycled)
+    })
 }
 
 fn both(
