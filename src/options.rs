@@ -26,10 +26,12 @@ use core::str::FromStr;
 pub use fail::{FailError, FailSpec};
 pub use nearest::nearest;
 pub use numbers::{cpu, number};
-pub use policy::{BringupPolicy, NameError, TeardownMode};
+pub use policy::NameError;
 pub use signatures::Signatures;
 pub use warning::Warning;
 use words::{Word, words};
+
+use crate::report::{BringupPolicy, TeardownMode};
 
 /// Every option that has a meaning, for suggestions.
 const KEYS: [&str; 9] = [

@@ -3,7 +3,7 @@
 
 mod sim;
 
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use sim::{Sim, seeds};
 
 const POLICIES: [BringupPolicy; 3] =

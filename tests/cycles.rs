@@ -6,7 +6,7 @@ mod sim;
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{Failure, Why, fault};
 use baton::machine::{PsciError, StepError};
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
 use sim::{Act, Answer, Cpu, Random, Sim, TIMEOUT_MS, seeds};
 

@@ -6,7 +6,7 @@ mod sim;
 use baton::cpu::CpuMask;
 use baton::hotplug::Why;
 use baton::hotplug::steps::{self, Section};
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
 use sim::ops::MODES;
 use sim::{Sim, seeds};

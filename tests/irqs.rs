@@ -7,7 +7,7 @@ use baton::cpu::CpuMask;
 use baton::hotplug::{Why, steps};
 use baton::irq::Kind;
 use baton::machine::Interrupts;
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Dir;
 use sim::ops::{MODES, POLICIES, Tally};
 use sim::{Act, Cpu, Random, Sim, seeds};

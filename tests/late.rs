@@ -6,7 +6,7 @@ mod sim;
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{BringupOutcome, Failure, Why, fault};
 use baton::machine::{Affinity, PsciError};
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark};
 use sim::{Answer, Cpu, Sim, TIMEOUT_MS, seeds, some};
 

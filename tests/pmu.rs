@@ -5,8 +5,8 @@ mod sim;
 
 use baton::cpu::CpuMask;
 use baton::hotplug::steps;
-use baton::options::{BringupPolicy, TeardownMode};
 use baton::pmu::Request;
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Dir;
 use sim::ops::{MODES, POLICIES};
 use sim::{Cpu, Random, Sim, seeds};

@@ -7,7 +7,7 @@ use baton::cpu::CpuMask;
 use baton::hotplug::steps::{self, Act, Section};
 use baton::hotplug::{Failure, StepFailure, Why};
 use baton::machine::StepError;
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
 use baton::work::Item;
 use sim::ops::{MODES, POLICIES, Tally};

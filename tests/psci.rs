@@ -6,7 +6,7 @@ mod sim;
 use baton::cpu::CpuMask;
 use baton::hotplug::Why;
 use baton::machine::{Affinity, PsciError};
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Mark;
 use sim::ops::{MODES, POLICIES};
 use sim::{Answer, Random, Sim, TIMEOUT_MS, seeds};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::Why;
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::work::Item;
 use sim::ops::{MODES, Tally};
 use sim::{Cpu, Random, Sim, TIMEOUT_MS, seeds};

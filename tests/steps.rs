@@ -7,7 +7,7 @@ use baton::cpu::CpuId;
 use baton::hotplug::steps::{self, Section};
 use baton::hotplug::{Failure, StepFailure, Why, fault};
 use baton::machine::StepError;
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
 use sim::{Sim, TIMEOUT_MS, seeds};
 

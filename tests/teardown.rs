@@ -6,7 +6,7 @@ mod sim;
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{Failure, StepFailure, TeardownOutcome, Why, fault, steps};
 use baton::machine::{Affinity, StepError};
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark};
 use sim::{Act, Cpu, Sim, TIMEOUT_MS, seeds};
 

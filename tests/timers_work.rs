@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::Why;
 use baton::machine::{Clock, Ipi};
-use baton::options::{BringupPolicy, TeardownMode};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Mark;
 use baton::work::Item;
 use sim::ops::{MODES, Tally};

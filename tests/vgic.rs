@@ -10,7 +10,7 @@ use baton::cpu::CpuMask;
 use baton::interrupt::{Interrupt, Trigger};
 use baton::irq::{Handled, Kind};
 use baton::machine::{Clock, Interrupts};
-use baton::options::BringupPolicy;
+use baton::report::BringupPolicy;
 use sim::ops::{MODES, Tally};
 use sim::{Controller, Sim, seeds};
 

@@ -209,8 +209,7 @@ impl Board {
     fn crash_if_told(&self, cpu: CpuId) {
         // Acquire: pairs with the store in `crash_on`; kind and address are read after the number.
         if self.crash.0.load(Ordering::Acquire) == u64::from(cpu.0) {
-            let kind = usize::from(self.crash.1.load(Ordering::Relaxed));
-            if let Some(&kind) = CrashKind::ALL.get(kind) {
+            if let Some(kind) = CrashKind::from_u8(self.crash.1.load(Ordering::Relaxed)) {
                 crash::crash(kind, self.crash_at.load(Ordering::Relaxed));
             }
         }

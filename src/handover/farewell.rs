@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::HandoverError;
 use crate::config::{MAX_CPUS, MAX_SCRIPT};
 use crate::cpu::CpuMask;
-use crate::options::TeardownMode;
+use crate::report::TeardownMode;
 use crate::sync::words::{Relaxed, Word};
 use crate::trace::Spans;
 

@@ -3,7 +3,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::options::TeardownMode;
+use crate::report::TeardownMode;
 use crate::trace::{Dir, Edge, Event, Mark, Spans, What};
 
 fn memory(cpus: usize) -> Vec<Word> {

@@ -9,7 +9,7 @@ use super::steps::Section;
 use super::{BringupOutcome, Failure, Hotplug, StepFailure, Why, fault};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Affinity, Machine};
-use crate::options::BringupPolicy;
+use crate::report::BringupPolicy;
 use crate::sync::Ticket;
 use crate::trace::{Dir, Mark, Phase};
 

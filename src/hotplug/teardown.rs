@@ -10,8 +10,8 @@ use super::steps::{self, Section};
 use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Why};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Affinity, Machine};
-use crate::options::TeardownMode;
 use crate::rcu::{How, Stall};
+use crate::report::TeardownMode;
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase, Spans};
 

@@ -11,7 +11,7 @@ use crate::hotplug::TeardownOutcome;
 use crate::kexec::script;
 use crate::machine::Affinity;
 use crate::memory::Range;
-use crate::options::TeardownMode;
+use crate::report::TeardownMode;
 use crate::torture::load::Load;
 use crate::trace::{Dir, Mark, Phase};
 

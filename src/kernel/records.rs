@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 use super::{Kernel, Level, NAME};
 use crate::handover::{Farewell, LoadCount};
 use crate::hotplug::{BringupOutcome, Failure, TeardownOutcome};
-use crate::options::{BringupPolicy, TeardownMode};
 use crate::report::{
-    Bringup, BringupAt, CpuFailure, Hello, Interrupts, Kexec, Name, Phases, Record, Teardown,
-    TeardownAt,
+    Bringup, BringupAt, BringupPolicy, CpuFailure, Hello, Interrupts, Kexec, Name, Phases, Record,
+    Teardown, TeardownAt, TeardownMode,
 };
 use crate::torture::Site;
 use crate::torture::load::Load;

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
-pub use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, TeardownMode};
 use crate::trace::Named;
 
 /// A word that is none of the names allowed here.
@@ -14,6 +14,13 @@ pub struct NameError {
     pub word: String,
     /// The names allowed, for people.
     pub names: &'static str,
+}
+
+impl NameError {
+    /// The value with this name; `names` are those allowed.
+    pub(super) fn or_value<T: Named>(word: &str, names: &'static str) -> Result<T, Self> {
+        T::by_name(word).ok_or_else(|| Self { word: word.to_string(), names })
+    }
 }
 
 impl fmt::Display for NameError {
@@ -26,9 +33,7 @@ impl FromStr for BringupPolicy {
     type Err = NameError;
 
     fn from_str(word: &str) -> Result<Self, NameError> {
-        let found = Self::by_name(word);
-        let names = "serial, parallel, fanout";
-        found.ok_or_else(|| NameError { word: word.to_string(), names })
+        NameError::or_value(word, "serial, parallel, fanout")
     }
 }
 
@@ -36,7 +41,6 @@ impl FromStr for TeardownMode {
     type Err = NameError;
 
     fn from_str(word: &str) -> Result<Self, NameError> {
-        let found = Self::by_name(word);
-        found.ok_or_else(|| NameError { word: word.to_string(), names: "serial, parallel" })
+        NameError::or_value(word, "serial, parallel")
     }
 }

@@ -98,7 +98,7 @@ fn a_slip_in_kexec_sig_leaves_no_door_open() {
         assert_eq!(options.signatures, Signatures::Enforce, "{word}");
         assert!(warnings[0].ends_with("; taken for enforce"), "{}", warnings[0]);
     }
-    for mode in Signatures::ALL {
+    for &mode in Signatures::ALL {
         let (options, warnings) = parse(&format!("kexec.sig={mode}"));
         assert_eq!((options.signatures, warnings.len()), (mode, 0));
     }

@@ -7,8 +7,9 @@ use core::fmt;
 use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::KexecLoad;
 use crate::machine::CrashKind;
-use crate::options::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, TeardownMode};
 use crate::torture;
+use crate::trace::named;
 
 /// One command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -177,37 +178,20 @@ impl fmt::Display for Cycle {
     }
 }
 
-/// What `set` can change.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Setting {
-    /// Which messages are printed.
-    Loglevel,
-    /// Steps that are to fail.
-    Fail,
-    /// Steps that are to run on one CPU at a time.
-    Exclusive,
-    /// The CPU that serves the console.
-    ConsoleCpu,
-    /// How long a phase of a bring-up or teardown may take.
-    Timeout,
-    /// Which CPUs may take an interrupt.
-    Irq,
-}
-
-impl Setting {
-    /// Every setting.
-    pub const ALL: [Self; 6] =
-        [Self::Loglevel, Self::Fail, Self::Exclusive, Self::ConsoleCpu, Self::Timeout, Self::Irq];
-
-    /// The name on the console.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Loglevel => "loglevel",
-            Self::Fail => "fail",
-            Self::Exclusive => "exclusive",
-            Self::ConsoleCpu => "console.cpu",
-            Self::Timeout => "timeout",
-            Self::Irq => "irq",
-        }
+named! {
+    /// What `set` can change.
+    Setting {
+        /// Which messages are printed.
+        Loglevel = "loglevel",
+        /// Steps that are to fail.
+        Fail = "fail",
+        /// Steps that are to run on one CPU at a time.
+        Exclusive = "exclusive",
+        /// The CPU that serves the console.
+        ConsoleCpu = "console.cpu",
+        /// How long a phase of a bring-up or teardown may take.
+        Timeout = "timeout",
+        /// Which CPUs may take an interrupt.
+        Irq = "irq",
     }
 }

@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::random::Random;
 use crate::cpu::{CpuId, CpuMask};
 use crate::hotplug::ObserverId;
-use crate::options::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, TeardownMode};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::trace::Mark;
 

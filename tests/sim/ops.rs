@@ -7,8 +7,8 @@ use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::TeardownOutcome;
 use baton::interrupt::Interrupt;
 use baton::irq::{Handled, Here, Irq, Kind, Row, Wanted};
-use baton::options::{BringupPolicy, TeardownMode};
 use baton::pmu::{PmuError, Request};
+use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, StepId};
 
 use super::{Cpu, Random, Sim};

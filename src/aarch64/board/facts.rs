@@ -45,8 +45,7 @@ impl Facts for Board {
 
     fn crash_on(&self, cpu: CpuId, kind: CrashKind, loaded: u64) {
         self.crash_at.store(loaded, Ordering::Relaxed);
-        let index = CrashKind::ALL.iter().position(|&k| k == kind).unwrap_or(0);
-        self.crash.1.store(index as u8, Ordering::Relaxed);
+        self.crash.1.store(kind as u8, Ordering::Relaxed);
         // Release: kind and address come before the number; pairs with `crash_if_told`.
         self.crash.0.store(u64::from(cpu.0), Ordering::Release);
         self.send_ipi(&CpuMask::from_iter([cpu]));

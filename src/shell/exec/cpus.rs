@@ -7,8 +7,7 @@ use super::{Kernel, Outcome};
 use crate::cpu::{CpuId, CpuMask};
 use crate::kernel::Level;
 use crate::machine::CrashKind;
-use crate::options::{BringupPolicy, TeardownMode};
-use crate::report::{BringupAt, TeardownAt};
+use crate::report::{BringupAt, BringupPolicy, TeardownAt, TeardownMode};
 use crate::shell::command::Cpus;
 
 impl Kernel {

@@ -8,7 +8,7 @@ use super::{Kernel, Outcome};
 use crate::handover::CycleCount;
 use crate::kernel::UNPACK_LIMIT;
 use crate::kexec::{Files, KexecLoad, Kind};
-use crate::options::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
 
 /// What `cycle` loads by default.

@@ -8,8 +8,9 @@ use super::args::Args;
 use super::list;
 use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
-use crate::options::{TeardownMode, cpu, number};
+use crate::options::{cpu, number};
 use crate::pmu::events;
+use crate::report::TeardownMode;
 use crate::shell::command::{Command, Cpus, Cycle, Setting};
 use crate::shell::help;
 use crate::torture;
@@ -134,7 +135,7 @@ pub fn disk(args: &mut Args) -> Built {
 
 pub fn set(args: &mut Args) -> Built {
     let Some(word) = args.word() else { return Ok(Command::Set(None)) };
-    let Some(setting) = Setting::ALL.into_iter().find(|s| s.name() == word) else {
+    let Some(setting) = Setting::by_name(&word) else {
         return Err(bad(
             args,
             "NAME",
@@ -174,7 +175,7 @@ pub fn load(args: &mut Args) -> Built {
 
 pub fn crash(args: &mut Args) -> Built {
     let word = args.need("KIND")?;
-    let Some(kind) = CrashKind::ALL.into_iter().find(|kind| kind.name() == word) else {
+    let Some(kind) = CrashKind::by_name(&word) else {
         return Err(bad(
             args,
             "KIND",

@@ -9,7 +9,7 @@ use super::*;
 use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
-use crate::options::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::{Command, Cpus, Cycle, Setting};
 
 fn good(line: &str) -> Command {
@@ -246,7 +246,7 @@ fn soak_crash_and_timeline() {
     );
     assert!(bad("soak 10 --cpus 9-1").contains("--cpus \"9-1\" is not all, or CPU numbers"));
     assert!(bad("soak 0").contains("from 1 on"));
-    for kind in CrashKind::ALL {
+    for &kind in CrashKind::ALL {
         assert_eq!(good(&format!("crash {}", kind.name())), Command::Crash { kind, cpu: None });
     }
     assert_eq!(
