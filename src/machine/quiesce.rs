@@ -27,12 +27,13 @@ pub trait Driver {
     /// Stops the device: when this returns `Ok`, the device does not interrupt, and neither reads
     /// nor writes memory, until [`Driver::resume`]. Requests made before get
     /// [`DEVICE_DRAIN_MS`](crate::config::DEVICE_DRAIN_MS); to finish, during which this CPU
-    /// sleeps. Boot CPU, in ordinary context, other CPUs may be up.
+    /// sleeps. Returns what the driver had to give up for that, for people, if anything. Boot CPU,
+    /// in ordinary context, other CPUs may be up.
     ///
     /// # Errors
     /// Why the device does not stop. The device may be half stopped: [`Driver::resume`] puts that
     /// right.
-    fn quiesce(&self, clock: &dyn Clock) -> Result<(), Reason>;
+    fn quiesce(&self, clock: &dyn Clock) -> Result<Option<String>, Reason>;
 
     /// Lets the device go on where [`Driver::quiesce`] stopped; does nothing to a device that was
     /// not stopped. Boot CPU, in ordinary context.
@@ -50,15 +51,18 @@ pub trait LastAct {
     fn leave(&self);
 }
 
-/// Stops all devices, in order.
+/// Stops all devices, in order; returns what their drivers had to give up.
 ///
 /// # Errors
 /// The first device that does not stop, and why. The devices before that one are stopped.
-pub fn quiesce_all(drivers: &[&dyn Driver], clock: &dyn Clock) -> Result<(), String> {
-    let stop = |driver: &&dyn Driver| {
-        driver.quiesce(clock).map_err(|why| format!("{} {why}", driver.name()))
-    };
-    drivers.iter().try_for_each(stop)
+pub fn quiesce_all(drivers: &[&dyn Driver], clock: &dyn Clock) -> Result<Vec<String>, String> {
+    let mut given_up = Vec::new();
+    for driver in drivers {
+        let name = driver.name();
+        let lost = driver.quiesce(clock).map_err(|why| format!("{name} {why}"))?;
+        given_up.extend(lost.map(|what| format!("{name}: {what}")));
+    }
+    Ok(given_up)
 }
 
 /// Lets all devices go on, the last one first; returns those that fail, and why.
@@ -98,10 +102,11 @@ mod tests {
             self.name
         }
 
-        fn quiesce(&self, _: &dyn Clock) -> Result<(), Reason> {
+        fn quiesce(&self, _: &dyn Clock) -> Result<Option<String>, Reason> {
             self.told.borrow_mut().push((self.name, "stop"));
             self.stopped.set(true);
-            self.stops.then_some(()).ok_or("does not stop")
+            let lost = (self.name == "a").then(|| "2 reads".into());
+            self.stops.then_some(lost).ok_or("does not stop")
         }
 
         fn resume(&self) -> Result<(), Reason> {
@@ -128,7 +133,7 @@ mod tests {
         let told = Told::default();
         let (a, b) = (One::new("a", true, false, &told), One::new("b", true, false, &told));
         let all: [&dyn Driver; 2] = [&a, &b];
-        assert_eq!(quiesce_all(&all, &Fake::default()), Ok(()));
+        assert_eq!(quiesce_all(&all, &Fake::default()), Ok(vec!["a: 2 reads".into()]));
         let lost = resume_all(&all);
         assert_eq!(lost, ["b does not start again", "a does not start again"]);
         assert_eq!(told.borrow()[2..], [("b", "go on"), ("a", "go on")]);

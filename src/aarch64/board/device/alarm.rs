@@ -1,5 +1,7 @@
 //! The clock's alarm.
 
+use alloc::string::String;
+
 use spin::Mutex;
 
 use super::masked;
@@ -44,12 +46,12 @@ impl Driver for AlarmDriver {
 
     /// The second of the alarm stays known, also if the alarm rings right now and its interrupt has
     /// not been taken.
-    fn quiesce(&self, _: &dyn Clock) -> Result<(), Reason> {
+    fn quiesce(&self, _: &dyn Clock) -> Result<Option<String>, Reason> {
         masked(&self.0, |alarm| {
             alarm.stopped = true;
             alarm.clock.iter_mut().for_each(Rtc::stop);
         });
-        Ok(())
+        Ok(None)
     }
 
     fn resume(&self) -> Result<(), Reason> {

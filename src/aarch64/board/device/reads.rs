@@ -1,5 +1,8 @@
 //! The block device, read one sector at a time.
 
+use alloc::format;
+use alloc::string::String;
+
 use spin::Mutex;
 
 use super::masked;
@@ -48,11 +51,14 @@ impl Driver for DiskDriver {
 
     /// Once reset, the device touches no memory (virtio 1.2, 2.1.2); a read that has not come back
     /// by then never will.
-    fn quiesce(&self, clock: &dyn Clock) -> Result<(), Reason> {
+    fn quiesce(&self, clock: &dyn Clock) -> Result<Option<String>, Reason> {
         wait_until(clock, || masked(&self.0, Reads::drained));
         masked(&self.0, |reads| reads.disk.iter_mut().for_each(Disk::reset));
         wait_until(clock, || masked(&self.0, Reads::is_reset));
-        masked(&self.0, Reads::drop_lost)
+        let lost = masked(&self.0, Reads::drop_lost)?;
+        let told =
+            || format!("{lost} reads were not answered in {DEVICE_DRAIN_MS} ms; they are dropped");
+        Ok((lost > 0).then(told))
     }
 
     fn resume(&self) -> Result<(), Reason> {
@@ -106,13 +112,15 @@ impl Reads {
         self.disk.as_ref().is_none_or(Disk::is_reset)
     }
 
-    fn drop_lost(&mut self) -> Result<(), Reason> {
+    /// Forgets the reads in flight, whose device has been reset; how many there were.
+    fn drop_lost(&mut self) -> Result<u32, Reason> {
         if !self.is_reset() {
             return Err("does not come out of its reset, and may still write to memory");
         }
-        self.counts.dropped += u64::from(self.in_flight());
+        let lost = self.in_flight();
+        self.counts.dropped += u64::from(lost);
         self.disk.iter_mut().for_each(Disk::forget_reads);
-        Ok(())
+        Ok(lost)
     }
 
     fn resume(&mut self) -> Result<(), Reason> {
