@@ -383,11 +383,8 @@ impl Hotplug {
             if now >= deadline {
                 return false;
             }
-            self.services.idle(
-                m,
-                self.topology.boot(),
-                Some(deadline.min(now + m.ticks_from_us(pause))),
-            );
+            let until = deadline.min(now + m.ticks_from_us(pause));
+            self.services.idle(m, self.topology.boot(), Some(until));
             pause = (pause * 2).min(longest);
         }
     }

@@ -36,6 +36,7 @@ use crate::options::{self, Options};
 use crate::platform::Description;
 use crate::report::{BringupAt, Cycle, Record};
 use crate::services::Services;
+use crate::torture::Site;
 use crate::torture::load::Load;
 use crate::trace::{Dir, Phase, Ring};
 use layout::Claims;
@@ -185,6 +186,11 @@ fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<H
 }
 
 impl Kernel {
+    /// Where trials and the load run: this machine.
+    pub fn site(&self) -> Site {
+        Site { board: self.board, hotplug: self.hotplug, services: self.services }
+    }
+
     fn inject_faults(&mut self) {
         for spec in &self.options.fail {
             if let Err(why) = fault::inject(self.hotplug, spec) {

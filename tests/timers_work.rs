@@ -62,13 +62,13 @@ fn item(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, load: &Load, which: usize) {
         done.lock().unwrap().push((cpu, r.cpu));
     });
     let whose = own.services.work.queue(cpu, Item { pinned: false, run });
-    if random_kick(which) {
+    if random_wake(which) {
         m.wake(&CpuMask::from_iter([whose]));
     }
 }
 
-/// Some are queued without an IPI: they are still there when their CPU leaves.
-fn random_kick(which: usize) -> bool {
+/// One work item of three comes with an IPI; the others may still wait when the CPU leaves.
+fn random_wake(which: usize) -> bool {
     which.is_multiple_of(3)
 }
 

@@ -121,7 +121,7 @@ pub fn count(
 fn traced(machine: &Options) -> Options {
     let mut machine = machine.clone();
     machine.accel = Accel::Kvm;
-    // Each vCPU adds events of its own, and the run takes longer; 8 of them fill half of the buffer.
+    // Each vCPU adds events of its own, and the run takes longer; 8 vCPUs fill half of the buffer.
     let times = machine.cpus.div_ceil(8);
     machine.host.trace = Some(kvm::Tracing { kib: TRACING.kib * times * times, ..TRACING });
     machine

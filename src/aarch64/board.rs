@@ -19,7 +19,7 @@ pub use device::Held;
 pub use entry_record::{Record, record_offset};
 pub use pmu::emulate;
 
-use super::gic::{Gic, KICK};
+use super::gic::{Gic, IPI};
 use super::mmu::Tables;
 use super::percpu::PerCpu;
 use super::regs::Features;
@@ -163,7 +163,7 @@ impl Board {
     /// Serves one interrupt of this CPU.
     pub(super) fn interrupt(&self, intid: u32) {
         let me = self.me();
-        if intid == KICK {
+        if intid == IPI {
             me.count_ipi();
             me.wake();
             self.crash_if_told(me.cpu);
@@ -208,10 +208,10 @@ impl Board {
 
     fn crash_if_told(&self, cpu: CpuId) {
         // Acquire: pairs with the store in `crash_on`; kind and address are read after the number.
-        if self.crash.0.load(Ordering::Acquire) == u64::from(cpu.0) {
-            if let Some(kind) = CrashKind::from_u8(self.crash.1.load(Ordering::Relaxed)) {
-                crash::crash(kind, self.crash_at.load(Ordering::Relaxed));
-            }
+        if self.crash.0.load(Ordering::Acquire) == u64::from(cpu.0)
+            && let Some(kind) = CrashKind::from_u8(self.crash.1.load(Ordering::Relaxed))
+        {
+            crash::crash(kind, self.crash_at.load(Ordering::Relaxed));
         }
     }
 }

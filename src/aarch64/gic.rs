@@ -27,17 +27,17 @@ use tock_registers::interfaces::Readable;
 pub use redistributor::Redistributors;
 
 /// The software generated interrupt that an IPI is.
-pub const KICK: u32 = 0;
+pub const IPI: u32 = 0;
 
 /// Priority of IPIs; lower numbers win.
-const KICK_PRIORITY: u8 = 0x20;
+const IPI_PRIORITY: u8 = 0x20;
 /// Priority of everything else.
 const PRIORITY: u8 = 0xa0;
 /// Lets everything through.
 const MASK_NONE: u8 = 0xf0;
 /// Lets only IPIs through, whether or not the mask and the priorities are seen shifted by one bit
 /// (two security states, IHI 0069 4.8.1).
-const MASK_ALL_BUT_KICKS: u8 = 0xa0;
+const MASK_ALL_BUT_IPIS: u8 = 0xa0;
 
 /// First interrupt number that means "none" (IHI 0069 2.2).
 const SPECIAL: u32 = 1020;
@@ -130,7 +130,7 @@ impl Gic {
 
     /// Lets every interrupt of this CPU through, or only IPIs.
     pub fn filter(&self, all: bool) {
-        let mask = if all { MASK_NONE } else { MASK_ALL_BUT_KICKS };
+        let mask = if all { MASK_NONE } else { MASK_ALL_BUT_IPIS };
         each!(self, g => g.set_priority_mask(mask));
     }
 

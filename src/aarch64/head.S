@@ -203,10 +203,10 @@ primary_entry:
     br      x8
 
 // Writes the first page tables: the image, page by page with its permissions, at its physical
-// address (its first 2 MiB) and at KERNEL_BASE through the same level 3 tables; the 2 MiB around the start of the
-// device tree, read-only, behind the image. The tables are zero in the file, so these entries are all that is
-// stored; the lines are invalidated before (nothing dirty may fall on the entries) and after
-// (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
+// address (its first 2 MiB) and at KERNEL_BASE through the same level 3 tables; the 2 MiB around the
+// start of the device tree, read-only, behind the image. The tables are zero in the file, so these
+// entries are all that is stored; the lines are invalidated before (nothing dirty may fall on the
+// entries) and after (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
 // As a guest (HCR_EL2.VM) DC IVAC cleans too. Before the stores it then writes back what the loader
 // left dirty, which is the file's zeros; after them the lines are clean, or, where FEAT_S2FWB makes
 // these stores cacheable, hold the entries themselves. Either way nothing is lost: doc/caches.md.

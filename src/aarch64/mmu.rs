@@ -113,8 +113,8 @@ impl Translation<El1Attributes> for ImagePages {
 /// the new entry before the first access through it; the entry was invalid, so there is no TLBI.
 pub fn extend_dtb_window() {
     let table = layout::ttbr1_l2() as *mut u64;
-    // SAFETY: the table is ours; the entry behind the image's is the device tree's, and the one behind
-    // that has never been valid.
+    // SAFETY: the table is ours; the entry behind the image's is the device tree's, and the next
+    // entry has never been valid.
     unsafe {
         let first = table.add(layout::SPAN_BLOCKS).read_volatile();
         table.add(layout::SPAN_BLOCKS + 1).write_volatile(first + (2 << 20));

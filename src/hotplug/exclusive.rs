@@ -61,13 +61,13 @@ impl Hotplug {
     ) -> R {
         let turn = &self.exclusive.turns[usize::from(id.0)];
         // In the starting section this CPU's GIC may be down: no IPI can be sent or taken.
-        let ipis = step.section == Section::Online;
+        let by_ipi = step.section == Section::Online;
         if !turn.take(cpu) {
-            self.await_turn(m, cpu, turn, ipis);
+            self.await_turn(m, cpu, turn, by_ipi);
         }
         let result = body();
         if let Some(next) = turn.release(cpu)
-            && ipis
+            && by_ipi
         {
             m.wake(&CpuMask::from_iter([next]));
         }
@@ -76,13 +76,13 @@ impl Hotplug {
 
     /// A CPU that can't take IPIs watches the word that holds its waiting bit: before the timer's
     /// step nothing else would end its sleep.
-    fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, ipis: bool) {
+    fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, by_ipi: bool) {
         loop {
             let (word, seen) = turn.watch(cpu);
             if turn.mine(cpu) {
                 return;
             }
-            if ipis {
+            if by_ipi {
                 self.services.idle(m, cpu, None);
             } else {
                 m.look_again(word, seen);

@@ -11,7 +11,6 @@ use crate::report::{
     Bringup, BringupAt, BringupPolicy, CpuFailure, Hello, Interrupts, Kexec, Name, Phases, Record,
     Teardown, TeardownAt, TeardownMode,
 };
-use crate::torture::Site;
 use crate::torture::load::Load;
 use crate::trace::Spans;
 
@@ -103,11 +102,7 @@ impl Kernel {
             self.record(&Record::Interrupts(Interrupts { generation, sent, handled }));
         }
         if on {
-            match Load::on(Site {
-                board: self.board,
-                hotplug: self.hotplug,
-                services: self.services,
-            }) {
+            match Load::on(self.site()) {
                 Ok(load) => self.load = Some(load),
                 Err(why) => self.error("load", &why),
             }

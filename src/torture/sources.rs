@@ -114,9 +114,9 @@ fn here<'a>(site: Site, online: &'a crate::cpu::Survivors) -> Here<'a> {
 }
 
 /// One free interrupt, if the distributor can make that interrupt an edge: the trigger of an
-/// interrupt that does not exist reads as 0, and some are a level for good. It must be an edge
-/// because software pends it: a level that software pends again after its handler has begun may be
-/// lost (KVM, doc/gic-under-kvm.md). To try to pend the interrupt proves nothing: before the first
+/// interrupt that does not exist reads as 0, and some are a level for good. Software pends this
+/// interrupt, so only an edge will do: a level that is pended again after the handler has begun may
+/// be lost (KVM, doc/gic-under-kvm.md). To try to pend the interrupt proves nothing: before the first
 /// route QEMU's GICv2 lets no interrupt become pending.
 fn one(site: Site, intid: u32, hook: &Hook) -> Option<Arc<Source>> {
     if site.board.pending(intid) {

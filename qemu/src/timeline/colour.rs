@@ -11,7 +11,7 @@ const STEPS: &[&str] = &[
     "#e377c2", "#3f8f8b", "#7f7fd5", "#8a9a3b",
 ];
 
-/// Phases of the boot CPU and what lies between them, in their order.
+/// The phases of the boot CPU and the spans between phases, in the order of a kexec.
 const PHASES: &[(Part, &str)] = &[
     (Part::Phase(Phase::Preflight), "#8c8c8c"),
     (Part::Phase(Phase::Migrate), "#8a5bb8"),

@@ -30,7 +30,8 @@ impl<T> Bar<T> {
         Self { name, dir: dir.clone(), begin: span.start, end: span.end }
     }
 
-    /// Its place in order. A longer span comes first, so that what it holds is drawn on top of it.
+    /// Where the span stands among others: of two that begin together the longer one comes first, so
+    /// that the shorter one is drawn on top.
     fn place(&self) -> (u64, u64) {
         (self.begin, u64::MAX - self.end)
     }

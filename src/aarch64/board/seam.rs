@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::Board;
-use crate::aarch64::gic::KICK;
+use crate::aarch64::gic::IPI;
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::{cache, copier, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
@@ -183,11 +183,11 @@ impl Local for Board {
     }
 
     fn ipi_up(&self) {
-        self.gic.enable_private(self.me(), KICK, true);
+        self.gic.enable_private(self.me(), IPI, true);
     }
 
     fn ipi_down(&self) {
-        self.gic.enable_private(self.me(), KICK, false);
+        self.gic.enable_private(self.me(), IPI, false);
     }
 
     fn resume(&self) {

@@ -114,8 +114,8 @@ impl Common {
 }
 
 /// Shared interrupts that this kernel has given a priority and a trigger, and that may have a
-/// route. Only the boot CPU adds to these, in ordinary context, and takes them back as its last
-/// act. So the lock, which keeps two CPUs from writing the same word of triggers, is never
+/// route. Only the boot CPU adds interrupts here, in ordinary context, and the boot CPU takes all of
+/// them back before the jump. So the lock, which keeps two CPUs from writing the same word of triggers, is never
 /// contended.
 #[derive(Default)]
 pub(super) struct Configured {

@@ -11,7 +11,7 @@ use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::{register_bitfields, register_structs};
 
 use super::private::PrivateTriggers;
-use super::{KICK, PRIORITY};
+use super::{IPI, PRIORITY};
 use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::interrupt::Interrupt;
@@ -189,8 +189,8 @@ pub fn left(at: u64) -> Interrupts {
     }
 }
 
-/// Wakes the frame at `at` and puts its private interrupts into group 1, none of them enabled,
-/// pending or active. A frame that is `clean` is as after power-on already.
+/// Wakes the redistributor whose frame is at `at`, and puts the private interrupts of its CPU into
+/// group 1: none is enabled, pending or active then. A frame that is `clean` is as after power-on.
 ///
 /// # Errors
 /// The frame does not wake in time.
@@ -300,7 +300,7 @@ pub fn configure(at: u64, triggers: &PrivateTriggers, interrupt: Interrupt) {
 pub fn enable(at: u64, intid: u32, on: bool) {
     let f = frame(at);
     if on {
-        if intid != KICK {
+        if intid != IPI {
             set_priority(f, intid);
         }
         f.isenabler0.set(1 << intid);

@@ -6,7 +6,7 @@ use tock_registers::register_structs;
 
 use super::clean::{Common, Configured, common};
 use super::private::PrivateTriggers;
-use super::{KICK, KICK_PRIORITY, MASK_ALL_BUT_KICKS, PRIORITY, SPECIAL, place};
+use super::{IPI, IPI_PRIORITY, MASK_ALL_BUT_IPIS, PRIORITY, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask};
@@ -121,8 +121,8 @@ impl Gic2 {
         interface.apr.iter().for_each(|active| active.set(0));
         let word = u32::from_ne_bytes([PRIORITY; 4]);
         d.ipriorityr.iter().for_each(|p| p.set(word));
-        d.ipriorityr[0].set(word & !0xff | u32::from(KICK_PRIORITY) << (KICK * 8));
-        interface.pmr.set(MASK_ALL_BUT_KICKS.into());
+        d.ipriorityr[0].set(word & !0xff | u32::from(IPI_PRIORITY) << (IPI * 8));
+        interface.pmr.set(MASK_ALL_BUT_IPIS.into());
         interface.ctlr.set(ENABLE);
         cpu.set_gicv2_target(self.own_target());
         Ok(())
@@ -182,7 +182,7 @@ impl Gic2 {
         let bits = cpus.iter().filter_map(|cpu| areas.get(cpu.index()));
         let list = bits.fold(0, |list, area| list | area.gicv2_target());
         if list != 0 {
-            self.registers().sgir.set(u32::from(list) << 16 | KICK);
+            self.registers().sgir.set(u32::from(list) << 16 | IPI);
         }
     }
 

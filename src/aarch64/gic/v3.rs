@@ -8,7 +8,7 @@ use tock_registers::register_structs;
 use super::clean::{Common, Configured, common};
 use super::private::PrivateTriggers;
 use super::redistributor::{self, patiently};
-use super::{KICK, MASK_ALL_BUT_KICKS, SPECIAL, place};
+use super::{IPI, MASK_ALL_BUT_IPIS, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
 use crate::cpu::{CpuId, CpuMask, Mpidr};
@@ -94,7 +94,7 @@ impl Gic3 {
         // ISB: group 1 is off at the interface before the redistributor is touched.
         regs::isb();
         redistributor::wake(cpu.redistributor, cpu.set_clean(false))?;
-        self.set_priority_mask(MASK_ALL_BUT_KICKS);
+        self.set_priority_mask(MASK_ALL_BUT_IPIS);
         ICC_CTLR_EL1.modify(ICC_CTLR_EL1::EOIMODE::CLEAR);
         // A priority that an earlier kernel left active would hold everything back for good.
         regs::clear_active_priorities(ICC_CTLR_EL1.read(ICC_CTLR_EL1::PRIBITS) as u32 + 1);
@@ -299,6 +299,6 @@ fn target(mpidr: Mpidr) -> (u64, u64) {
 
 fn send(group: Option<u64>, list: u64) {
     if let Some(group) = group {
-        regs::write_icc_sgi1r(group | u64::from(KICK) << 24 | list);
+        regs::write_icc_sgi1r(group | u64::from(IPI) << 24 | list);
     }
 }

@@ -160,8 +160,8 @@ fn loom_refused_and_given_up_exclude_each_other() {
         if given_up == Err(Mark::Offline) {
             assert_eq!(cell.refusal(), Some(PsciError::Denied));
         }
-        if let Some(woken) = kicker.join().unwrap() {
-            assert_eq!(woken, start);
+        if let Some(kicked) = kicker.join().unwrap() {
+            assert_eq!(kicked, start);
             assert!(cell.kick_returned());
         }
         let expected = if given_up.is_ok() { Mark::ShouldDie } else { Mark::Offline };

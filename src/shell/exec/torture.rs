@@ -6,7 +6,7 @@ use alloc::string::String;
 use super::{Kernel, Outcome};
 use crate::report::Record;
 use crate::torture::load::Load;
-use crate::torture::{self, Kind, Site};
+use crate::torture::{self, Kind};
 
 /// How long a trial takes by default.
 const SECONDS: u32 = 10;
@@ -45,9 +45,5 @@ impl Kernel {
         self.print(&format!("load {state}: {now}"));
         self.print(&format!("in all kernels: {} sent, {} handled", count.sent, count.handled));
         Ok(None)
-    }
-
-    fn site(&self) -> Site {
-        Site { board: self.board, hotplug: self.hotplug, services: self.services }
     }
 }
