@@ -144,7 +144,7 @@ pub use outcome::{BringupOutcome, Failure, TeardownOutcome, Why};
 
 use crate::config;
 use crate::cpu::{CpuId, CpuMask, Survivors, Topology};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::services::Services;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
@@ -259,7 +259,7 @@ impl Hotplug {
     ///
     /// # Errors
     /// The step that failed; the steps before that one are undone.
-    pub fn boot_cpu_up(&self, m: &dyn Machine) -> Result<(), StepFailure> {
+    pub fn boot_cpu_up(&self, m: &dyn Seam) -> Result<(), StepFailure> {
         let (boot, survivors) = (self.topology.boot(), self.everybody_stays());
         let runner = Runner::one(self, m, boot, &survivors);
         runner.up(Section::Starting)?;
@@ -271,7 +271,7 @@ impl Hotplug {
     /// Stops the counters of the boot CPU's cluster, whose overflow could interrupt the next
     /// kernel. On the boot CPU, when no other CPU is on and none will be. Can't fail, and allocates
     /// nothing.
-    pub fn boot_cpu_silent(&self, m: &dyn Machine) {
+    pub fn boot_cpu_silent(&self, m: &dyn Seam) {
         let boot = self.topology.boot();
         let nobody = Survivors::freeze(&CpuMask::new(), &CpuMask::first(self.cells.len()));
         let _ = self.services.pmu.cpu_leaving(m, boot, &nobody);
@@ -312,13 +312,13 @@ impl Hotplug {
         CpuMask::from_iter([self.topology.boot()])
     }
 
-    fn trace_mark(&self, m: &dyn Machine, cpu: CpuId, mark: Mark, dir: Dir) {
+    fn trace_mark(&self, m: &dyn Seam, cpu: CpuId, mark: Mark, dir: Dir) {
         let (generation, what) = (self.generation, What::Mark(mark));
         m.record_now(Untimed::new(cpu, generation, dir, Edge::Point, what), None);
     }
 
     /// Records a phase of the boot CPU that is over.
-    pub fn record_phase(&self, m: &dyn Machine, phase: Phase, dir: Dir, begin: u64, end: u64) {
+    pub fn record_phase(&self, m: &dyn Seam, phase: Phase, dir: Dir, begin: u64, end: u64) {
         let (cpu, generation) = (self.topology.boot(), self.generation);
         for (at, edge) in [(begin, Edge::Begin), (end, Edge::End)] {
             m.record(Event { at, cpu, generation, dir, edge, what: What::Phase(phase) });
@@ -326,18 +326,12 @@ impl Hotplug {
     }
 
     /// Runs `body` as a phase of the boot CPU, traced.
-    pub fn timed(&self, m: &dyn Machine, phase: Phase, dir: Dir, body: impl FnOnce()) {
+    pub fn timed(&self, m: &dyn Seam, phase: Phase, dir: Dir, body: impl FnOnce()) {
         self.phase(m, phase, dir, body);
     }
 
     /// Runs `body` as a phase of the boot CPU; returns its result and how many ticks it took.
-    fn phase<R>(
-        &self,
-        m: &dyn Machine,
-        phase: Phase,
-        dir: Dir,
-        body: impl FnOnce() -> R,
-    ) -> (R, u64) {
+    fn phase<R>(&self, m: &dyn Seam, phase: Phase, dir: Dir, body: impl FnOnce() -> R) -> (R, u64) {
         let begin = m.now();
         let result = body();
         let end = m.now();
@@ -346,7 +340,7 @@ impl Hotplug {
     }
 
     /// Sets DEAD for a CPU that firmware says is OFF.
-    fn dead(&self, m: &dyn Machine, cpu: CpuId) {
+    fn dead(&self, m: &dyn Seam, cpu: CpuId) {
         self.cell(cpu).remote().set_off(Mark::Dead);
         self.trace_mark(m, cpu, Mark::Dead, Dir::Down);
         self.tell(self.topology.boot(), cpu, Mark::Dead);
@@ -354,13 +348,13 @@ impl Hotplug {
 
     /// Looks for `done` in pauses that double, for a change after which no CPU sends an IPI; true
     /// if done.
-    fn poll(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
+    fn poll(&self, m: &dyn Seam, deadline: u64, done: impl FnMut() -> bool) -> bool {
         self.look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
     }
 
     /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't send the
     /// IPI, so the boot CPU looks again every [`LOOK_AGAIN_MS`].
-    fn wait_until(&self, m: &dyn Machine, deadline: u64, done: impl FnMut() -> bool) -> bool {
+    fn wait_until(&self, m: &dyn Seam, deadline: u64, done: impl FnMut() -> bool) -> bool {
         let pause = LOOK_AGAIN_MS * 1000;
         self.look_until(m, deadline, pause, pause, done)
     }
@@ -369,7 +363,7 @@ impl Hotplug {
     /// true if done before the deadline. Boot CPU.
     fn look_until(
         &self,
-        m: &dyn Machine,
+        m: &dyn Seam,
         deadline: u64,
         mut pause: u64,
         longest: u64,

@@ -38,7 +38,7 @@ pub use plan::Plan;
 pub use words::Words;
 
 use crate::cpu::{CpuId, CpuMask, Survivors};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::machine::irq::{Interrupts, Route};
 use crate::rcu::{How, Rcu, RcuCell};
 use choice::Loads;
@@ -63,7 +63,7 @@ pub struct Irqs {
 #[derive(Clone, Copy)]
 pub struct Here<'a> {
     /// The machine.
-    pub machine: &'a dyn Machine,
+    pub machine: &'a dyn Seam,
     /// The calling CPU.
     pub cpu: CpuId,
     /// The RCU under which handlers read the table.
@@ -138,7 +138,7 @@ impl Irqs {
     /// Runs the action of an interrupt that this CPU has taken. False if there is no action, or if
     /// the action has found no reason too often in a row: the caller then disables the interrupt.
     /// From the interrupt handler.
-    pub fn handle(&self, rcu: &Rcu, machine: &dyn Machine, cpu: CpuId, intid: u32) -> bool {
+    pub fn handle(&self, rcu: &Rcu, machine: &dyn Seam, cpu: CpuId, intid: u32) -> bool {
         let entered = rcu.irq_enter(cpu);
         let taken = {
             let guard = rcu.read(cpu);

@@ -33,7 +33,7 @@ use crate::machine::Board;
 use crate::machine::device::DevicesFound;
 use crate::memory::{Map, Range};
 use crate::options::{self, Options};
-use crate::platform::Description;
+use crate::platform::{BootParams, Machine};
 use crate::report::{BringupAt, Cycle, Record};
 use crate::services::Services;
 use crate::torture::Site;
@@ -48,12 +48,14 @@ pub const NAME: &str = concat!("baton ", env!("CARGO_PKG_VERSION"));
 /// What the entry found out before the first line of logic.
 pub struct Boot {
     /// The machine.
-    pub description: Description,
+    pub machine: Machine,
+    /// What the boot loader or the kernel before has given.
+    pub params: BootParams,
     /// The owner of every page of RAM.
     pub map: Map,
     /// The memory that belongs to this kernel.
     pub claims: Claims,
-    /// What was wrong with the tree's claims on memory.
+    /// What was wrong with the tree, and with its claims on memory.
     pub warnings: Vec<String>,
     /// First counter read of this kernel, ticks.
     pub entry_at: u64,
@@ -125,14 +127,14 @@ pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services,
 
 /// Boots: from what the entry found out to a kernel that can serve its console.
 pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> Kernel {
-    let (options, warnings) = Options::parse(&boot.description.bootargs);
+    let (options, warnings) = Options::parse(&boot.params.bootargs);
     let area = area(board, &boot);
     let farewell = predecessor(&area, &boot);
     let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
     let parked = farewell.as_ref().map_or(CpuMask::new(), |(f, _)| f.parked);
     area.clear_rings(generation);
-    let topology = boot.description.topology.clone();
-    let services = Arc::new(Services::new(&topology, &boot.description.clusters));
+    let topology = boot.machine.topology.clone();
+    let services = Arc::new(Services::new(&topology, &boot.machine.clusters));
     let hotplug = Hotplug::new(topology, services.clone(), generation);
     let (services, hotplug) = publish(services, hotplug);
     let log = Log::new(options.loglevel);
@@ -170,9 +172,9 @@ pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> K
 }
 
 fn area(board: &dyn Board, boot: &Boot) -> Area<'static> {
-    let cpus = boot.description.topology.len();
+    let cpus = boot.machine.topology.len();
     let words = board.words(boot.claims.handover);
-    Area::new(words, cpus, boot.description.topology.boot())
+    Area::new(words, cpus, boot.machine.topology.boot())
         .expect("the layout asked handover::bytes_for")
 }
 
@@ -226,7 +228,7 @@ impl Kernel {
     }
 
     fn introduce(&mut self) {
-        let d = &self.boot.description;
+        let d = &self.boot.machine;
         let (major, minor) = self.board.psci_version();
         let clusters = match d.clusters.len() {
             0 => String::new(),
@@ -242,7 +244,7 @@ impl Kernel {
             self.board.gic_version(),
             self.boot.base,
         );
-        let noted: Vec<String> = d.warnings.iter().chain(&self.boot.warnings).cloned().collect();
+        let noted: Vec<String> = self.boot.warnings.clone();
         self.say(Level::Info, &text);
         noted.iter().for_each(|w| self.say(Level::Warning, w));
         self.inherited();
@@ -293,6 +295,6 @@ impl Kernel {
     /// The bootargs that the next kernel gets by default: this kernel's, without the commands meant
     /// for this kernel.
     pub fn inherited_bootargs(&self) -> String {
-        options::without_run(&self.boot.description.bootargs)
+        options::without_run(&self.boot.params.bootargs)
     }
 }

@@ -256,17 +256,17 @@ pub trait Recorder: Clock {
 }
 
 /// The whole seam.
-pub trait Machine:
+pub trait Seam:
     Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
 {
 }
 
-impl<T> Machine for T where
+impl<T> Seam for T where
     T: Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
 {
 }
 
 /// What the kernel on the boot CPU runs on: the machine, its memory and its console.
-pub trait Board: Machine + Memory + Terminal + Facts + Devices {}
+pub trait Board: Seam + Memory + Terminal + Facts + Devices {}
 
-impl<T: Machine + Memory + Terminal + Facts + Devices> Board for T {}
+impl<T: Seam + Memory + Terminal + Facts + Devices> Board for T {}

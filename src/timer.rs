@@ -20,7 +20,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 use crate::cpu::{CpuId, CpuMask, Target};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::queues::Queues;
 
@@ -38,7 +38,7 @@ pub struct Fired<'a> {
     /// The CPU on which the action runs.
     pub cpu: CpuId,
     /// The machine.
-    pub machine: &'a dyn Machine,
+    pub machine: &'a dyn Seam,
     /// When that CPU looked, ticks: not before the deadline.
     pub now: u64,
     /// When the timer was to fire, ticks.
@@ -140,7 +140,7 @@ impl Timers {
 
     /// Runs what is due, in order of deadlines. On the CPU itself, in ordinary context. Timers that
     /// are added meanwhile wait for the next look, so this ends. Returns how many ran.
-    pub fn run_due(&self, m: &dyn Machine, cpu: CpuId) -> usize {
+    pub fn run_due(&self, m: &dyn Seam, cpu: CpuId) -> usize {
         let Some(next) = self.next(cpu) else { return 0 };
         let now = m.now();
         if next > now {

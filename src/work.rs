@@ -20,7 +20,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use crate::cpu::{CpuId, CpuMask, Target};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::queues::Queues;
 
@@ -29,7 +29,7 @@ pub struct Running<'a> {
     /// The CPU on which the item runs.
     pub cpu: CpuId,
     /// The machine.
-    pub machine: &'a dyn Machine,
+    pub machine: &'a dyn Seam,
     /// When the CPU looked, ticks.
     pub now: u64,
 }
@@ -84,7 +84,7 @@ impl Work {
     /// Runs what is queued by now, in order. On the CPU itself, in ordinary context. Items that are
     /// queued meanwhile wait for the next look, so this ends; the CPU looks again before it sleeps
     /// if [`Self::len`] is not 0. Returns how many ran.
-    pub fn run(&self, m: &dyn Machine, cpu: CpuId) -> usize {
+    pub fn run(&self, m: &dyn Seam, cpu: CpuId) -> usize {
         let queued = self.len(cpu);
         if queued == 0 {
             return 0;

@@ -6,40 +6,41 @@ mod fdt_support;
 
 use baton::cpu::Mpidr;
 use baton::interrupt::Interrupt;
-use baton::platform::{self, Cluster, Description};
+use baton::platform::{self, Cluster, Described};
 use fdt_support::dtb;
 
-fn describe(name: &str) -> Description {
+fn describe(name: &str) -> Described {
     platform::describe(&dtb(name), Mpidr::from_register(0)).unwrap()
 }
 
-fn clusters(d: &Description) -> Vec<(&str, u32, String)> {
+fn clusters(d: &Described) -> Vec<(&str, u32, String)> {
     let one = |c: &Cluster| c.cpus.ranges().to_string();
-    d.clusters.iter().map(|c| (c.name.as_str(), c.interrupt.intid, one(c))).collect()
+    d.machine.clusters.iter().map(|c| (c.name.as_str(), c.interrupt.intid, one(c))).collect()
 }
 
 #[test]
 fn clusters_keep_the_cpus_that_are_used() {
     let d = describe("good-clusters");
-    assert_eq!((d.topology.len(), d.warnings.len()), (6, 0), "{:?}", d.warnings);
+    assert_eq!((d.machine.topology.len(), d.warnings.len()), (6, 0), "{:?}", d.warnings);
     let expected = [
         ("dsu-pmu-0", 209, "2-3".to_string()),
         ("dsu-pmu-1", 208, "4".to_string()),
         ("dsu-pmu-2", 1019, "0-1".to_string()),
     ];
     assert_eq!(clusters(&d), expected);
-    assert!(describe("good-virt-gicv3-4").clusters.is_empty());
+    assert!(describe("good-virt-gicv3-4").machine.clusters.is_empty());
 }
 
 #[test]
 fn registers_are_emulated_where_the_tree_asks() {
-    let asked: Vec<bool> = describe("good-clusters").clusters.iter().map(|c| c.emulate).collect();
+    let asked: Vec<bool> =
+        describe("good-clusters").machine.clusters.iter().map(|c| c.emulate).collect();
     assert_eq!(asked, [true, false, false]);
 }
 
 #[test]
 fn an_overflow_interrupt_has_the_trigger_of_its_line() {
-    let of = |name| describe(name).clusters.iter().map(|c| c.interrupt).collect::<Vec<_>>();
+    let of = |name| describe(name).machine.clusters.iter().map(|c| c.interrupt).collect::<Vec<_>>();
     assert_eq!(of("good-triggers"), [Interrupt::edge(208)]);
     assert_eq!(of("good-clusters"), [209, 208, 1019].map(Interrupt::level));
 }

@@ -10,14 +10,14 @@ use baton::cpu::Mpidr;
 use baton::fdt;
 use baton::interrupt::Interrupt;
 use baton::memory::Range;
-use baton::platform::{self, Conduit, Console, Description, Device, Gic, PsciVersion, Timer, Uart};
+use baton::platform::{self, Conduit, Console, Described, Device, Gic, PsciVersion, Timer, Uart};
 use fdt_support::dtb;
 
-fn describe_on(name: &str, boot: u64) -> Result<Description, String> {
+fn describe_on(name: &str, boot: u64) -> Result<Described, String> {
     platform::describe(&dtb(name), Mpidr::from_register(boot)).map_err(|e| e.to_string())
 }
 
-fn good(name: &str) -> Description {
+fn good(name: &str) -> Described {
     let description = describe_on(name, 0).unwrap();
     assert_eq!(description.warnings, [] as [&str; 0], "{name}");
     description
@@ -27,8 +27,8 @@ fn error(name: &str) -> String {
     describe_on(name, 0).unwrap_err()
 }
 
-fn mpidrs(d: &Description) -> Vec<u64> {
-    d.topology.cpus().map(|cpu| d.topology.mpidr(cpu).unwrap().value()).collect()
+fn mpidrs(d: &Described) -> Vec<u64> {
+    d.machine.topology.cpus().map(|cpu| d.machine.topology.mpidr(cpu).unwrap().value()).collect()
 }
 
 const UART: Console = Console {
@@ -55,20 +55,23 @@ fn device(name: &str, start: u64, size: u64, interrupt: Interrupt) -> Device {
 #[test]
 fn qemu_virt_with_gicv3() {
     let d = good("good-virt-gicv3-4");
-    assert_eq!(d.model, "linux,dummy-virt");
-    assert_eq!(d.memory, [Range::new(0x40000000, 0x80000000)]);
+    assert_eq!(d.machine.model, "linux,dummy-virt");
+    assert_eq!(d.machine.memory, [Range::new(0x40000000, 0x80000000)]);
     assert_eq!(mpidrs(&d), [0, 1, 2, 3]);
-    assert_eq!((d.psci.conduit, d.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
+    assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
     let redistributors = vec![Range::new(0x80a0000, 0x9000000)];
     let distributor = Range::new(0x8000000, 0x8010000);
-    assert_eq!(d.gic, Gic::V3 { distributor, redistributors, stride: None });
-    assert_eq!((d.timer, d.console), (TIMER, Some(UART)));
-    assert_eq!((d.bootargs.as_str(), d.initrd, d.handover), ("", None, None));
-    assert!(d.reserved.is_empty() && d.rng_seed.is_none());
-    assert_eq!(d.rtc, Some(device("pl031@9010000", 0x9010000, 0x1000, Interrupt::level(34))));
+    assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
+    assert_eq!((d.machine.timer, d.machine.console), (TIMER, Some(UART)));
+    assert_eq!((d.params.bootargs.as_str(), d.params.initrd, d.params.handover), ("", None, None));
+    assert!(d.machine.reserved.is_empty() && d.params.rng_seed.is_none());
+    assert_eq!(
+        d.machine.rtc,
+        Some(device("pl031@9010000", 0x9010000, 0x1000, Interrupt::level(34)))
+    );
     let first = device("virtio_mmio@a000000", 0xa000000, 0x200, Interrupt::edge(48));
     let last = device("virtio_mmio@a003e00", 0xa003e00, 0x200, Interrupt::edge(79));
-    assert_eq!(d.virtio, [first, last]);
+    assert_eq!(d.machine.virtio, [first, last]);
 }
 
 #[test]
@@ -76,14 +79,14 @@ fn qemu_virt_with_gicv2() {
     let d = good("good-virt-gicv2-2");
     let distributor = Range::new(0x8000000, 0x8010000);
     let cpu_interface = Range::new(0x8010000, 0x8020000);
-    assert_eq!(d.gic, Gic::V2 { distributor, cpu_interface });
-    assert_eq!((mpidrs(&d), d.timer, d.console), (vec![0, 1], TIMER, Some(UART)));
+    assert_eq!(d.machine.gic, Gic::V2 { distributor, cpu_interface });
+    assert_eq!((mpidrs(&d), d.machine.timer, d.machine.console), (vec![0, 1], TIMER, Some(UART)));
 }
 
 #[test]
 fn qemu_virt_with_el2_calls_the_secure_monitor() {
     let d = good("good-virt-el2");
-    assert_eq!((d.psci.conduit, d.topology.len()), (Conduit::Smc, 4));
+    assert_eq!((d.machine.psci.conduit, d.machine.topology.len()), (Conduit::Smc, 4));
 }
 
 /// Xen's tree names no console in `/chosen`, gives each device its own interrupt parent, puts a mask
@@ -91,15 +94,15 @@ fn qemu_virt_with_el2_calls_the_secure_monitor() {
 #[test]
 fn a_guest_of_xen_with_gicv3() {
     let d = good("good-xen-gicv3-4");
-    assert_eq!(d.memory, [Range::new(0x40000000, 0x60000000)]);
+    assert_eq!(d.machine.memory, [Range::new(0x40000000, 0x60000000)]);
     assert_eq!(mpidrs(&d), [0, 1, 2, 3]);
-    assert_eq!((d.psci.conduit, d.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
+    assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
     let redistributors = vec![Range::new(0x3020000, 0x4020000)];
     let distributor = Range::new(0x3001000, 0x3011000);
-    assert_eq!(d.gic, Gic::V3 { distributor, redistributors, stride: None });
-    assert_eq!((d.timer, d.console), (XEN_TIMER, Some(VPL011)));
-    assert_eq!(d.initrd, Some(Range::new(0x48200000, 0x482cf0f8)));
-    assert_eq!((d.rtc, d.virtio.len()), (None, 0));
+    assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
+    assert_eq!((d.machine.timer, d.machine.console), (XEN_TIMER, Some(VPL011)));
+    assert_eq!(d.params.initrd, Some(Range::new(0x48200000, 0x482cf0f8)));
+    assert_eq!((d.machine.rtc, d.machine.virtio.len()), (None, 0));
 }
 
 #[test]
@@ -107,15 +110,18 @@ fn a_guest_of_xen_with_gicv2() {
     let d = good("good-xen-gicv2-4");
     let distributor = Range::new(0x3001000, 0x3002000);
     let cpu_interface = Range::new(0x3002000, 0x3004000);
-    assert_eq!(d.gic, Gic::V2 { distributor, cpu_interface });
-    assert_eq!((mpidrs(&d), d.timer, d.console), (vec![0, 1, 2, 3], XEN_TIMER, Some(VPL011)));
+    assert_eq!(d.machine.gic, Gic::V2 { distributor, cpu_interface });
+    assert_eq!(
+        (mpidrs(&d), d.machine.timer, d.machine.console),
+        (vec![0, 1, 2, 3], XEN_TIMER, Some(VPL011))
+    );
 }
 
 /// A list that has an entry for the timer of EL2 is worth a warning if that entry cannot be used.
 #[test]
 fn a_hypervisor_timer_that_is_listed_has_to_be_usable() {
     let d = describe_on("odd-timer", 0).unwrap();
-    assert_eq!(d.timer, XEN_TIMER);
+    assert_eq!(d.machine.timer, XEN_TIMER);
     assert_eq!(d.warnings, ["/timer: no hypervisor timer interrupt"]);
 }
 
@@ -125,20 +131,22 @@ fn a_server_with_high_memory_and_two_redistributor_regions() {
     assert_eq!(d.warnings, [] as [&str; 0]);
     let all = [0, 0x10000, 0x100000, 0x110000, 0x120000, 0x130000, 0x200000, 0x1_0000_0000];
     assert_eq!(mpidrs(&d), all);
-    assert_eq!(d.topology.boot().index(), 4);
+    assert_eq!(d.machine.topology.boot().index(), 4);
     let memory = [
         Range::new(0x8800_0000, 0x1_0000_0000),
         Range::new(0x801_0000_0000, 0x900_0000_0000),
         Range::new(0xa00_0000_0000, 0xb00_0000_0000),
     ];
-    assert_eq!(d.memory, memory);
-    let Gic::V3 { redistributors, stride, .. } = &d.gic else { panic!("{:?}", d.gic) };
+    assert_eq!(d.machine.memory, memory);
+    let Gic::V3 { redistributors, stride, .. } = &d.machine.gic else {
+        panic!("{:?}", d.machine.gic)
+    };
     assert_eq!((redistributors.len(), *stride), (2, Some(0x20000)));
     assert_eq!(redistributors[1].start, 0x5001_0014_0000);
-    assert_eq!((d.psci.conduit, d.psci.version), (Conduit::Smc, PsciVersion::V0_2));
-    assert_eq!(d.console.unwrap().base.start, 0x1000_0260_0000);
-    assert_eq!(d.initrd, Some(Range::new(0x9000_0000, 0x9080_0000)));
-    let reserved: Vec<_> = d.reserved.iter().map(|r| (r.name.as_str(), r.no_map)).collect();
+    assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Smc, PsciVersion::V0_2));
+    assert_eq!(d.machine.console.unwrap().base.start, 0x1000_0260_0000);
+    assert_eq!(d.params.initrd, Some(Range::new(0x9000_0000, 0x9080_0000)));
+    let reserved: Vec<_> = d.machine.reserved.iter().map(|r| (r.name.as_str(), r.no_map)).collect();
     assert_eq!(reserved, [("/memreserve/", false), ("secure@ffe00000", true)]);
 }
 
@@ -147,15 +155,15 @@ fn a_console_behind_two_buses_and_an_alias() {
     let d = good("good-bus");
     let base = Range::new(0x80_3000_1040, 0x80_3000_1140);
     assert_eq!(
-        d.console,
+        d.machine.console,
         Some(Console { base, interrupt: Some(Interrupt::level(39)), uart: Uart::Sbsa })
     );
-    assert_eq!(d.timer, TIMER);
+    assert_eq!(d.machine.timer, TIMER);
 }
 
 #[test]
 fn a_machine_without_a_console_is_fine() {
-    assert_eq!(good("good-no-console").console, None);
+    assert_eq!(good("good-no-console").machine.console, None);
 }
 
 #[test]
@@ -212,7 +220,7 @@ fn a_boot_cpu_that_is_not_listed_is_an_error() {
 #[test]
 fn odd_memory_is_joined_or_left_out() {
     let d = describe_on("odd-memory", 0).unwrap();
-    assert_eq!(d.memory, [Range::new(0x40000000, 0x58000000)]);
+    assert_eq!(d.machine.memory, [Range::new(0x40000000, 0x58000000)]);
     let warnings = [
         "/memory@40000000: range left out: 0x2000 bytes at 0xfffffffffffff000 end past 48 bits of address",
         "/memory@40000000: range left out: 0x20000000 bytes at 0xfffff0000000 end past 48 bits of address",
@@ -241,18 +249,18 @@ fn the_cpu_that_runs_needs_no_method_and_outlives_its_twin() {
     let d = describe_on("odd-cpus", 4).unwrap();
     assert_eq!(mpidrs(&d), [0, 1, 4]);
     let d = describe_on("odd-cpus", 1).unwrap();
-    assert_eq!((mpidrs(&d), d.topology.boot().index()), (vec![0, 1], 1));
+    assert_eq!((mpidrs(&d), d.machine.topology.boot().index()), (vec![0, 1], 1));
 }
 
 #[test]
 fn what_chosen_gets_wrong_is_ignored() {
     let d = describe_on("odd-chosen", 0).unwrap();
-    assert_eq!((d.initrd, d.handover, d.console), (None, None, Some(UART)));
-    assert_eq!(d.bootargs, "loglevel=4");
+    assert_eq!((d.params.initrd, d.params.handover, d.machine.console), (None, None, Some(UART)));
+    assert_eq!(d.params.bootargs, "loglevel=4");
     let warnings = [
+        "/chosen: stdout-path not used: there is no serial9",
         "/chosen: initrd at 0x20000000..0x20100000 ignored: it is not in RAM",
         "/chosen: baton,handover ignored: it is no address and size",
-        "/chosen: stdout-path not used: there is no serial9",
     ];
     assert_eq!(d.warnings, warnings);
 }
@@ -261,6 +269,7 @@ fn what_chosen_gets_wrong_is_ignored() {
 fn odd_reservations_are_kept() {
     let d = describe_on("odd-reserved", 0).unwrap();
     let found: Vec<_> = d
+        .machine
         .reserved
         .iter()
         .map(|r| (r.name.as_str(), r.range.start, r.range.end, r.no_map))
@@ -280,7 +289,7 @@ fn odd_reservations_are_kept() {
 #[test]
 fn a_console_without_driver_is_replaced_and_one_without_interrupt_is_polled() {
     let d = describe_on("odd-console", 0).unwrap();
-    assert_eq!(d.console, Some(Console { interrupt: None, ..UART }));
+    assert_eq!(d.machine.console, Some(Console { interrupt: None, ..UART }));
     let warnings = [
         "/chosen: stdout-path not used: /ns16550@9040000 has no driver",
         "/uart@9000000: no usable interrupt, the console is polled",
@@ -291,8 +300,8 @@ fn a_console_without_driver_is_replaced_and_one_without_interrupt_is_polled() {
 #[test]
 fn devices_that_make_no_sense_are_left_out() {
     let d = describe_on("odd-devices", 0).unwrap();
-    assert_eq!(d.rtc, Some(device("rtc@9010000", 0x9010000, 0x1000, Interrupt::level(34))));
-    assert_eq!(d.virtio, [device("virtio@a000000", 0xa000000, 0x200, Interrupt::edge(48))]);
+    assert_eq!(d.machine.rtc, Some(device("rtc@9010000", 0x9010000, 0x1000, Interrupt::level(34))));
+    assert_eq!(d.machine.virtio, [device("virtio@a000000", 0xa000000, 0x200, Interrupt::edge(48))]);
     let warnings = [
         "/virtio@a000200: left out: it has no shared interrupt that can be used",
         "/virtio@a000400: left out: it has no shared interrupt that can be used",
@@ -307,13 +316,13 @@ fn devices_that_make_no_sense_are_left_out() {
 #[test]
 fn a_machine_without_clock_and_virtio_is_fine() {
     let d = good("good-no-console");
-    assert_eq!((d.rtc, d.virtio.len()), (None, 0));
+    assert_eq!((d.machine.rtc, d.machine.virtio.len()), (None, 0));
 }
 
 #[test]
 fn redistributor_regions_that_are_not_there_are_left_out() {
     let d = describe_on("odd-gic", 0).unwrap();
-    let Gic::V3 { redistributors, .. } = &d.gic else { panic!("{:?}", d.gic) };
+    let Gic::V3 { redistributors, .. } = &d.machine.gic else { panic!("{:?}", d.machine.gic) };
     assert_eq!(redistributors, &[Range::new(0x80a0000, 0x80e0000)]);
     let warning = "/interrupt-controller@8000000: left out: redistributor region 2 and all after \
                    it: reg is missing or has too few entries";
@@ -343,7 +352,7 @@ fn a_tree_may_lie_at_any_address() {
         let mut bytes = vec![0xff; shift];
         bytes.extend_from_slice(&tree);
         let d = platform::describe(&bytes[shift..], Mpidr::from_register(0x120000)).unwrap();
-        assert_eq!(d.topology.len(), 8);
+        assert_eq!(d.machine.topology.len(), 8);
     }
 }
 
@@ -369,12 +378,12 @@ fn qemu_trees_of_many_cpus() {
         };
         assert_eq!(tree.len(), 1 << 20);
         let d = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
-        assert_eq!((d.topology.len(), d.warnings.len()), (cpus, 0), "{:?}", d.warnings);
+        assert_eq!((d.machine.topology.len(), d.warnings.len()), (cpus, 0), "{:?}", d.warnings);
         assert_eq!(
-            (d.virtio.len(), d.rtc.as_ref().map(|rtc| rtc.interrupt)),
+            (d.machine.virtio.len(), d.machine.rtc.as_ref().map(|rtc| rtc.interrupt)),
             (32, Some(Interrupt::level(34)))
         );
-        let Gic::V3 { redistributors, .. } = &d.gic else { panic!("{:?}", d.gic) };
+        let Gic::V3 { redistributors, .. } = &d.machine.gic else { panic!("{:?}", d.machine.gic) };
         assert_eq!(redistributors.len(), if cpus > 123 { 2 } else { 1 });
         let compact = fdt::compact(&tree).unwrap();
         assert!(compact.len() < tree.len() / 4, "{} bytes", compact.len());

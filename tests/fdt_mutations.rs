@@ -24,8 +24,8 @@ fn exercise(tree: &[u8]) -> (bool, bool) {
     let described = platform::describe(tree, Mpidr::from_register(0));
     let _ = platform::console_only(tree);
     if let Ok(d) = &described {
-        assert!(!d.memory.is_empty() && !d.topology.is_empty());
-        assert!(d.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
+        assert!(!d.machine.memory.is_empty() && !d.machine.topology.is_empty());
+        assert!(d.machine.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
     }
     let quarantine = [Range::new(0x4600_0000, 0x4620_0000)];
     let handover = Some(Range::new(0x4500_0000, 0x4510_0000));

@@ -26,9 +26,10 @@ fn an_initrd_on_top_of_a_table_is_kept() {
     let tree = dtb("good-virt-gicv3-4");
     let mut description = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
     let initrd = Range::new(0x4400_0000, 0x4410_0000);
-    description.initrd = Some(initrd);
-    description.reserved = lpi_tables(&left_on(initrd), 16);
-    let (map, _, warnings) = lay_out(&description, IMAGE, TREE).unwrap();
+    description.params.initrd = Some(initrd);
+    description.machine.reserved = lpi_tables(&left_on(initrd), 16);
+    let (map, _, warnings) =
+        lay_out(&description.machine, &description.params, IMAGE, TREE).unwrap();
     assert_eq!(map.require(initrd, Owner::Initrd), Ok(()));
     assert_eq!(warnings.len(), 5, "{warnings:?}");
     assert!(warnings[0].contains("LPI table"), "{warnings:?}");
@@ -38,13 +39,14 @@ fn an_initrd_on_top_of_a_table_is_kept() {
 fn a_layout_made_again_keeps_off_the_tables() {
     let tree = dtb("good-virt-gicv3-4");
     let mut description = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
-    let (_, first, _) = lay_out(&description, IMAGE, TREE).unwrap();
+    let (_, first, _) = lay_out(&description.machine, &description.params, IMAGE, TREE).unwrap();
     for place in [first.heap, first.stacks, first.handover] {
         let kept = lpi_tables(&left_on(place), 16);
         assert_eq!(kept.len(), 5);
         assert!(kept.iter().any(|r| place.overlaps(&r.range)), "else this shows nothing");
-        description.reserved = kept.clone();
-        let (map, claims, warnings) = lay_out(&description, IMAGE, TREE).unwrap();
+        description.machine.reserved = kept.clone();
+        let (map, claims, warnings) =
+            lay_out(&description.machine, &description.params, IMAGE, TREE).unwrap();
         assert_eq!(warnings, [] as [&str; 0]);
         for range in kept.iter().map(|r| r.range) {
             for ours in [claims.heap, claims.stacks, claims.handover] {

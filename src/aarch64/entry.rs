@@ -52,7 +52,7 @@ use crate::kernel::layout::{Claims, lay_out};
 use crate::kernel::{self, Boot, Next};
 use crate::machine::inherited::Inherited;
 use crate::memory::Range;
-use crate::platform::{self, Description};
+use crate::platform::{self, BootParams, Described, Machine};
 use crate::trace::Phase;
 
 global_asm!(
@@ -127,55 +127,56 @@ fn prepare(
     let rust_at = timer::now();
     let (tree, dtb_range) = tree(dtb);
     let described = platform::describe(tree, this_mpidr());
-    let mut description = described.unwrap_or_else(|why| refuse(&why, tree, base));
+    let described = described.unwrap_or_else(|why| refuse(&why, tree, base));
+    let Described { mut machine, params, warnings: noted } = described;
     let tree_at = timer::now();
     let image = Range::new(base, base + (layout::image_end() - layout::image_start()));
-    let layout = |description: &Description| {
-        let laid_out = lay_out(description, image, dtb_range);
+    let layout = |machine: &Machine, params: &BootParams| {
+        let laid_out = lay_out(machine, params, image, dtb_range);
         let laid_out = laid_out.unwrap_or_else(|why| refuse(&why, tree, base));
-        let tables = map_everything(description, &laid_out.1, image, base);
+        let tables = map_everything(machine, &laid_out.1, image, base);
         (laid_out, tables)
     };
-    let ((mut map, mut claims, mut warnings), mut tables) = layout(&description);
-    let frames = Redistributors::of_machine(&description.gic);
+    let ((mut map, mut claims, mut odd), mut tables) = layout(&machine, &params);
+    let frames = Redistributors::of_machine(&machine.gic);
     let left_on = frames.as_ref().map_or(0, |f| f.lpis_left_on.len());
     found.lpis = frames.as_ref().map_or(0, |f| f.lpis_turned_off);
     if left_on > 0 {
         // The LPI tables that redistributors still write to are known only now, after the frames
         // are mapped. Nothing has been written to the claimed memory yet, so the layout is simply
         // made again, around these tables.
-        let kept = frames.as_ref().map(|f| f.lpi_tables(&description.gic)).unwrap_or_default();
-        description.reserved.extend(kept);
-        ((map, claims, warnings), tables) = layout(&description);
+        let kept = frames.as_ref().map(|f| f.lpi_tables(&machine.gic)).unwrap_or_default();
+        machine.reserved.extend(kept);
+        ((map, claims, odd), tables) = layout(&machine, &params);
     }
     heap::grow(claims.heap);
     let memory_at = timer::now();
-    psci::set_conduit(description.psci.conduit);
+    psci::set_conduit(machine.psci.conduit);
     let psci_version = psci::version().unwrap_or((0, 2));
-    let topology = &description.topology;
+    let topology = &machine.topology;
     let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
         .expect("the layout asked handover::bytes_for");
     let from_baton = claims.inherited && trace.is_sealed();
-    let (gic, areas) = interrupt_controller(&description, frames, from_baton, &mut found);
+    let (gic, areas) = interrupt_controller(&machine, frames, from_baton, &mut found);
     found.console = uart::quiesce();
     let board = board::publish(Board::new(
-        description.topology.clone(),
+        machine.topology.clone(),
         gic,
         areas,
         claims,
         trace,
-        Held::new(description.rtc.clone(), description.virtio.clone(), base),
+        Held::new(machine.rtc.clone(), machine.virtio.clone(), base),
         left_on,
         found,
-        description.timer.virtual_ppi,
+        machine.timer.virtual_ppi,
         psci_version,
         entry_level,
         base,
         layout::physical(layout::ttbr1(), base),
         tables,
     ));
-    dsu::set_up(&description.clusters, description.topology.len());
-    percpu::set_current(&board.areas[description.topology.boot().index()]);
+    dsu::set_up(&machine.clusters, machine.topology.len());
+    percpu::set_current(&board.areas[machine.topology.boot().index()]);
     regs::serror_enable();
     regs::irq_enable();
     let stamps = [
@@ -185,10 +186,11 @@ fn prepare(
         (Phase::Devices, timer::now()),
     ];
     let boot = Boot {
-        description,
+        machine,
+        params,
         map,
         claims,
-        warnings,
+        warnings: noted.into_iter().chain(odd).collect(),
         entry_at,
         stamps,
         entry_level,
@@ -232,32 +234,32 @@ fn refuse(why: &dyn core::fmt::Display, tree: &'static [u8], base: u64) -> ! {
 
 /// The lower half for good: RAM, the identity page, holes under the stacks, the devices.
 fn map_everything(
-    description: &Description,
+    machine: &Machine,
     claims: &Claims,
     image: Range,
     base: u64,
 ) -> &'static mut Tables {
     let tables = Box::leak(Box::new(Tables::new(base))); // in use until the jump
-    for &ram in &description.memory {
+    for &ram in &machine.memory {
         tables.map_ram(ram).unwrap_or_else(|why| panic!("mapping RAM at {ram}: {why}"));
     }
     let mut map = |range: Range, kind| {
         tables.map(range, kind).unwrap_or_else(|why| panic!("mapping {range} as {kind:?}: {why}"));
     };
-    let in_ram = |r: &Range| description.memory.iter().any(|ram| ram.overlaps(r));
-    let closed = description.reserved.iter().filter(|r| r.no_map && in_ram(&r.range));
+    let in_ram = |r: &Range| machine.memory.iter().any(|ram| ram.overlaps(r));
+    let closed = machine.reserved.iter().filter(|r| r.no_map && in_ram(&r.range));
     closed.for_each(|r| map(r.range, Kind::Hole));
     map(image, Kind::Hole); // reached through the upper half only
-    for cpu in description.topology.cpus() {
+    for cpu in machine.topology.cpus() {
         let slot = claims.stack_slot(cpu.index());
         let second = slot.start + PAGE + STACK_BYTES;
         map(Range::new(slot.start, slot.start + PAGE), Kind::Hole);
         map(Range::new(second, second + PAGE), Kind::Hole);
     }
-    devices(description).into_iter().for_each(|range| map(range, Kind::Device));
+    devices(machine).into_iter().for_each(|range| map(range, Kind::Device));
     map_idmap(tables, base);
     tables.activate();
-    if let Some(console) = &description.console {
+    if let Some(console) = &machine.console {
         uart::set_base(console.base.start);
     }
     tables
@@ -270,8 +272,8 @@ fn map_idmap(tables: &mut Tables, base: u64) {
 }
 
 /// The pages of all registers. Neighbours are joined: many virtio devices share a page.
-fn devices(description: &Description) -> Vec<Range> {
-    let mut ranges = match &description.gic {
+fn devices(machine: &Machine) -> Vec<Range> {
+    let mut ranges = match &machine.gic {
         platform::Gic::V2 { distributor, cpu_interface } => {
             Vec::from([*distributor, *cpu_interface])
         }
@@ -281,8 +283,8 @@ fn devices(description: &Description) -> Vec<Range> {
             ranges
         }
     };
-    ranges.extend(description.console.as_ref().map(|c| c.base));
-    ranges.extend(description.rtc.iter().chain(&description.virtio).map(|d| d.base));
+    ranges.extend(machine.console.as_ref().map(|c| c.base));
+    ranges.extend(machine.rtc.iter().chain(&machine.virtio).map(|d| d.base));
     ranges.iter_mut().for_each(|r| *r = r.grow_to(PAGE).unwrap_or(*r));
     ranges.sort_unstable();
     ranges.dedup_by(|next, range| {
@@ -296,15 +298,15 @@ fn devices(description: &Description) -> Vec<Range> {
 }
 
 fn interrupt_controller(
-    description: &Description,
+    machine: &Machine,
     frames: Option<Redistributors>,
     from_baton: bool,
     found: &mut Inherited,
 ) -> (Gic, Box<[PerCpu]>) {
-    let topology = &description.topology;
+    let topology = &machine.topology;
     let frame = |cpu| topology.mpidr(cpu).and_then(|m| frames.as_ref()?.of(m)).unwrap_or(0);
     let areas: Box<[PerCpu]> = topology.cpus().map(|cpu| PerCpu::new(cpu, frame(cpu))).collect();
-    let gic = Gic::new(&description.gic);
+    let gic = Gic::new(&machine.gic);
     // If the kernel that jumped here was a baton, the distributor is off and everything is quiet:
     // nothing is read to find out. Another kernel in between may have passed the handover on, but
     // leaves the distributor on.

@@ -10,7 +10,7 @@ use super::state::{Local, Request};
 use super::steps::Section;
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, Survivors};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark};
@@ -43,7 +43,7 @@ impl LastWord<'_> {
 
 struct Ap<'a> {
     hp: &'a Hotplug,
-    m: &'a dyn Machine,
+    m: &'a dyn Seam,
     cpu: CpuId,
     local: Local<'a>,
 }
@@ -51,7 +51,7 @@ struct Ap<'a> {
 impl Hotplug {
     /// The whole life of a secondary CPU. `start` is the number of this start, from its boot
     /// record. Called once per start, on that CPU.
-    pub fn secondary(&self, m: &dyn Machine, cpu: CpuId, start: u32) -> Next {
+    pub fn secondary(&self, m: &dyn Seam, cpu: CpuId, start: u32) -> Next {
         let ap = Ap { hp: self, m, cpu, local: self.cell(cpu).local(start) };
         if ap.come_up() {
             ap.work();
@@ -63,7 +63,7 @@ impl Hotplug {
     ///
     /// The caller sets the mark, as this CPU's last access to memory: once the boot CPU sees
     /// QUARANTINED, the stack and everything else that this CPU has run on may be given away.
-    pub fn off_denied(&self, m: &dyn Machine, cpu: CpuId, start: u32) -> LastWord<'_> {
+    pub fn off_denied(&self, m: &dyn Seam, cpu: CpuId, start: u32) -> LastWord<'_> {
         self.trace_mark(m, cpu, Mark::Quarantined, Dir::Down);
         self.cell(cpu).local(start).last_word(Mark::Quarantined)
     }

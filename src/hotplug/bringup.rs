@@ -8,7 +8,7 @@ use super::state::Request;
 use super::steps::Section;
 use super::{BringupOutcome, Failure, Hotplug, StepFailure, Why, fault};
 use crate::cpu::{CpuId, CpuMask, Survivors};
-use crate::machine::{Affinity, Machine};
+use crate::machine::{Affinity, Seam};
 use crate::report::BringupPolicy;
 use crate::sync::Ticket;
 use crate::trace::{Dir, Mark, Phase};
@@ -16,7 +16,7 @@ use crate::trace::{Dir, Mark, Phase};
 /// One bring-up while it runs.
 struct Run<'a> {
     hp: &'a Hotplug,
-    m: &'a dyn Machine,
+    m: &'a dyn Seam,
     survivors: Survivors,
     begin: u64,
     failed: Vec<Failure>,
@@ -26,12 +26,7 @@ impl Hotplug {
     /// Brings up every CPU of `cpus` that is not online. Boot CPU only, one operation at a time.
     /// Returns when all are ONLINE or named as failed, at the latest after [`Self::timeout_ms`]
     /// (serial: each CPU has its own deadline). A CPU that failed is off, or will turn itself off.
-    pub fn bring_up(
-        &self,
-        m: &dyn Machine,
-        cpus: &CpuMask,
-        policy: BringupPolicy,
-    ) -> BringupOutcome {
+    pub fn bring_up(&self, m: &dyn Seam, cpus: &CpuMask, policy: BringupPolicy) -> BringupOutcome {
         let survivors = self.everybody_stays();
         self.survivors.set(&survivors);
         let begin = m.now();
@@ -50,7 +45,7 @@ impl Hotplug {
 
     /// Under the fanout policy: kicks CPUs as long as an index is left unclaimed. On the boot CPU,
     /// and on every arriving CPU once that CPU is ALIVE.
-    pub(super) fn help_kick(&self, m: &dyn Machine, ticket: Ticket) {
+    pub(super) fn help_kick(&self, m: &dyn Seam, ticket: Ticket) {
         while let Some(index) = self.claims.claim(ticket, self.cells.len()) {
             self.kick(m, CpuId(index as u16), ticket);
         }
@@ -58,7 +53,7 @@ impl Hotplug {
 
     /// CPU_ON for one CPU, if it is KICKED. A refusal counts as that CPU's arrival at the latch. No
     /// IPI follows: the caller is the boot CPU itself, or a helper whose GIC is not up yet.
-    fn kick(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket) {
+    fn kick(&self, m: &dyn Seam, cpu: CpuId, ticket: Ticket) {
         let remote = self.cell(cpu).remote();
         let Some(start) = remote.to_be_kicked() else {
             // The start was given up meanwhile. The CPU that claimed this CPU_ON says that no
@@ -89,7 +84,7 @@ impl Hotplug {
     /// A step that failed, and one of the CPUs for which it failed.
     pub(super) fn clean_up_dead(
         &self,
-        m: &dyn Machine,
+        m: &dyn Seam,
         dead: &CpuMask,
         gone: &CpuMask,
         survivors: &Survivors,

@@ -5,7 +5,7 @@
 use super::Hotplug;
 use super::steps::{STEPS, Section, Step};
 use crate::cpu::{CpuId, CpuMask};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::turn::Turn;
 use crate::trace::{StepId, StepName};
@@ -54,7 +54,7 @@ impl Hotplug {
     /// boot CPU keeps the operation's deadline, and names the CPUs that have not come.
     pub(super) fn in_turn<R>(
         &self,
-        m: &dyn Machine,
+        m: &dyn Seam,
         cpu: CpuId,
         (id, step): (StepId, &Step),
         body: impl FnOnce() -> R,
@@ -76,7 +76,7 @@ impl Hotplug {
 
     /// A CPU that can't take IPIs watches the word that holds its waiting bit: before the timer's
     /// step nothing else would end its sleep.
-    fn await_turn(&self, m: &dyn Machine, cpu: CpuId, turn: &Turn, by_ipi: bool) {
+    fn await_turn(&self, m: &dyn Seam, cpu: CpuId, turn: &Turn, by_ipi: bool) {
         loop {
             let (word, seen) = turn.watch(cpu);
             if turn.mine(cpu) {

@@ -6,7 +6,7 @@
 use super::state::Request;
 use super::{Hotplug, LOOK_AGAIN_MS};
 use crate::cpu::{CpuId, CpuMask};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::{Acked, StopState, Ticket};
 use crate::trace::Mark;
 
@@ -17,7 +17,7 @@ impl Hotplug {
     /// Acknowledges a state. `cpu` is the calling CPU. Returns the state that follows.
     pub(super) fn pass(
         &self,
-        m: &dyn Machine,
+        m: &dyn Seam,
         cpu: CpuId,
         ticket: Ticket,
         state: StopState,
@@ -26,13 +26,13 @@ impl Hotplug {
     }
 
     /// The same for PREPARE, by a CPU whose interrupts are off.
-    pub(super) fn pass_deaf(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket) -> StopState {
+    pub(super) fn pass_deaf(&self, m: &dyn Seam, cpu: CpuId, ticket: Ticket) -> StopState {
         self.passed(m, cpu, ticket, StopState::Prepare, self.stop.ack_deaf(ticket))
     }
 
     fn passed(
         &self,
-        m: &dyn Machine,
+        m: &dyn Seam,
         cpu: CpuId,
         ticket: Ticket,
         state: StopState,
@@ -51,7 +51,7 @@ impl Hotplug {
 
     /// If an acknowledgement has changed the state, wakes the CPUs that sleep for the change. The
     /// last CPU to assemble notes the time.
-    pub(super) fn after_ack(&self, m: &dyn Machine, acked: Acked) {
+    pub(super) fn after_ack(&self, m: &dyn Seam, acked: Acked) {
         let Acked::Advanced(to) = acked else { return };
         if matches!(to, StopState::DisableIrq | StopState::Run) {
             self.note_assembled(m.now());
@@ -59,7 +59,7 @@ impl Hotplug {
         self.wake_sleepers(m);
     }
 
-    pub(super) fn wake_sleepers(&self, m: &dyn Machine) {
+    pub(super) fn wake_sleepers(&self, m: &dyn Seam) {
         let sleepers = self.stop.sleepers();
         if !sleepers.is_empty() {
             m.wake(&sleepers);
@@ -69,14 +69,14 @@ impl Hotplug {
     /// Wakes every CPU that takes part, has not answered and has not died. A CPU that was lost
     /// between [`sleepers`](crate::sync::StopMachine::sleepers), which clears the set, and the IPI
     /// has left sleepers that no set names any more. Boot CPU, when the state does not change.
-    pub(super) fn wake_all(&self, m: &dyn Machine, ticket: Ticket) {
+    pub(super) fn wake_all(&self, m: &dyn Seam, ticket: Ticket) {
         let alive = |&cpu: &CpuId| self.mark(cpu) != Mark::ApIdleDead;
         let asleep: CpuMask = self.asked(ticket).iter().filter(alive).collect();
         m.wake(&asleep);
     }
 
     /// When the boot CPU sends the IPIs of [`Self::wake_all`] if nothing has changed.
-    pub(super) fn soon(&self, m: &dyn Machine, deadline: u64) -> u64 {
+    pub(super) fn soon(&self, m: &dyn Seam, deadline: u64) -> u64 {
         deadline.min(m.now() + m.ticks_from_ms(LOOK_AGAIN_MS))
     }
 
@@ -88,7 +88,7 @@ impl Hotplug {
 
     /// Sleeps until the state is not `state` any more. The CPU that changes the state wakes the
     /// sleepers.
-    fn await_change(&self, m: &dyn Machine, cpu: CpuId, ticket: Ticket, state: StopState) {
+    fn await_change(&self, m: &dyn Seam, cpu: CpuId, ticket: Ticket, state: StopState) {
         if self.give_way(m, ticket, state) {
             return;
         }
@@ -104,7 +104,7 @@ impl Hotplug {
     /// Sleeps until the state is not `state` any more, or the deadline passes. Boot CPU. Every
     /// [`LOOK_AGAIN_MS`] the boot CPU wakes the sleepers too: the CPU whose duty that was may be
     /// lost.
-    pub(super) fn oversee(&self, m: &dyn Machine, ticket: Ticket, state: StopState, deadline: u64) {
+    pub(super) fn oversee(&self, m: &dyn Seam, ticket: Ticket, state: StopState, deadline: u64) {
         if self.give_way(m, ticket, state) {
             return;
         }
@@ -124,7 +124,7 @@ impl Hotplug {
 
     /// Looks a few times, giving way to other CPUs between the looks. True if the state is not
     /// `state` any more.
-    pub(super) fn give_way(&self, m: &dyn Machine, ticket: Ticket, state: StopState) -> bool {
+    pub(super) fn give_way(&self, m: &dyn Seam, ticket: Ticket, state: StopState) -> bool {
         for _ in 0..LOOKS {
             if self.stop.state(ticket) != state {
                 return true;

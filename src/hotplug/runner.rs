@@ -10,7 +10,7 @@ use core::ops::Range;
 use super::steps::{self, Act, Context, STEPS, Section, Step, Together};
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, CpuMask, Survivors};
-use crate::machine::{Machine, StepError};
+use crate::machine::{Seam, StepError};
 use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
 
 /// The steps of one CPU, or of all CPUs of an operation.
@@ -34,7 +34,7 @@ impl<'a> Runner<'a> {
     /// For one CPU.
     pub(super) fn one(
         hp: &'a Hotplug,
-        machine: &'a dyn Machine,
+        machine: &'a dyn Seam,
         cpu: CpuId,
         survivors: &'a Survivors,
     ) -> Self {
@@ -44,7 +44,7 @@ impl<'a> Runner<'a> {
     /// For all of `cpus`, on the boot CPU.
     pub(super) fn all(
         hp: &'a Hotplug,
-        machine: &'a dyn Machine,
+        machine: &'a dyn Seam,
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
     ) -> Self {
@@ -53,7 +53,7 @@ impl<'a> Runner<'a> {
 
     fn new(
         hp: &'a Hotplug,
-        machine: &'a dyn Machine,
+        machine: &'a dyn Seam,
         cpu: CpuId,
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
@@ -189,7 +189,7 @@ impl Hotplug {
     /// failed; every other CPU has the whole section undone.
     pub(super) fn unprepare(
         &self,
-        m: &dyn Machine,
+        m: &dyn Seam,
         dead: &CpuMask,
         gone: &CpuMask,
         survivors: &Survivors,

@@ -8,7 +8,7 @@ use core::ops::Range;
 pub use table::STEPS;
 
 use crate::cpu::{CpuId, CpuMask, Survivors};
-use crate::machine::{Machine, StepError};
+use crate::machine::{Seam, StepError};
 use crate::services::Services;
 use crate::trace::{Dir, Named, StepId, StepName};
 
@@ -41,7 +41,7 @@ impl Section {
 /// What a step may use when it acts for one CPU.
 pub struct Context<'a> {
     /// The machine.
-    pub machine: &'a dyn Machine,
+    pub machine: &'a dyn Seam,
     /// The CPU that comes or goes.
     pub cpu: CpuId,
     /// The CPUs that stay. On the way up: all that are online.
@@ -53,7 +53,7 @@ pub struct Context<'a> {
 /// What a step may use when it acts for all CPUs of an operation.
 pub struct Together<'a> {
     /// The machine.
-    pub machine: &'a dyn Machine,
+    pub machine: &'a dyn Seam,
     /// The CPUs that come, or that leave, or that are dead.
     pub cpus: &'a CpuMask,
     /// The CPUs that stay. On the way up: all that are online.

@@ -9,7 +9,7 @@ use super::state::Request;
 use super::steps::{self, Section};
 use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Why};
 use crate::cpu::{CpuId, CpuMask, Survivors};
-use crate::machine::{Affinity, Machine};
+use crate::machine::{Affinity, Seam};
 use crate::rcu::{How, Stall};
 use crate::report::TeardownMode;
 use crate::sync::{StopState, Ticket};
@@ -18,7 +18,7 @@ use crate::trace::{Dir, Mark, Phase, Spans};
 /// One teardown while it runs.
 pub(super) struct Run<'a> {
     pub(super) hp: &'a Hotplug,
-    pub(super) m: &'a dyn Machine,
+    pub(super) m: &'a dyn Seam,
     pub(super) survivors: Survivors,
     pub(super) spans: Spans,
     pub(super) stuck: Vec<Failure>,
@@ -36,12 +36,7 @@ impl Hotplug {
     /// the first CPU that does not leave ends the teardown; the CPUs before that one are in `off`.
     /// Either way nothing begins while a CPU, leaving or not, still owes an answer to an earlier
     /// teardown; a CPU that owes an answer at the deadline is named.
-    pub fn tear_down(
-        &self,
-        m: &dyn Machine,
-        cpus: &CpuMask,
-        mode: TeardownMode,
-    ) -> TeardownOutcome {
+    pub fn tear_down(&self, m: &dyn Seam, cpus: &CpuMask, mode: TeardownMode) -> TeardownOutcome {
         let begin = m.now();
         let silent = self.await_answers(m);
         let online = self.online();
@@ -98,7 +93,7 @@ impl Hotplug {
     }
 
     /// Waits until no CPU owes an answer; returns the CPUs that do at the deadline.
-    fn await_answers(&self, m: &dyn Machine) -> CpuMask {
+    fn await_answers(&self, m: &dyn Seam) -> CpuMask {
         let deadline = m.now() + m.ticks_from_ms(self.timeout_ms());
         self.poll(m, deadline, || self.unanswered().is_empty());
         self.unanswered()
@@ -107,7 +102,7 @@ impl Hotplug {
     /// Asks AFFINITY_INFO about every CPU of `remaining` that has set its last mark before CPU_OFF,
     /// until each is DEAD or QUARANTINED, or the deadline passes. Gives way between sweeps: in a
     /// guest the leaving CPUs need the host's cores to get to CPU_OFF.
-    pub(super) fn sweep(&self, m: &dyn Machine, mut remaining: CpuMask, deadline: u64) {
+    pub(super) fn sweep(&self, m: &dyn Seam, mut remaining: CpuMask, deadline: u64) {
         self.poll(m, deadline, || {
             remaining = remaining.iter().filter(|&cpu| !self.is_gone(m, cpu)).collect();
             remaining.is_empty()
@@ -120,7 +115,7 @@ impl Hotplug {
         matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined)
     }
 
-    fn is_gone(&self, m: &dyn Machine, cpu: CpuId) -> bool {
+    fn is_gone(&self, m: &dyn Seam, cpu: CpuId) -> bool {
         match self.mark(cpu) {
             Mark::Dead | Mark::Quarantined => true,
             // The CPU has not set its last mark, so it is not off. Firmware may say OFF of a CPU

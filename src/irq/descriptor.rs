@@ -8,7 +8,7 @@ use super::choice::{self, Choice, Loads};
 use super::{IrqError, Shared};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::interrupt::Interrupt;
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::machine::irq::Route;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +23,7 @@ pub struct Irq<'a> {
     /// The CPU that has taken it, and runs the action.
     pub cpu: CpuId,
     /// The machine.
-    pub machine: &'a dyn Machine,
+    pub machine: &'a dyn Seam,
 }
 
 /// What an action says.

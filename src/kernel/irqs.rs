@@ -16,7 +16,7 @@ impl Kernel {
         if left_on == 0 {
             return;
         }
-        let reserved = self.boot.description.reserved.iter();
+        let reserved = self.boot.machine.reserved.iter();
         let bytes: u64 =
             reserved.filter(|r| r.name.starts_with(LPI_TABLES)).map(|r| r.range.size()).sum();
         let text = format!(
@@ -29,8 +29,7 @@ impl Kernel {
     /// Requests the console's interrupt and enables it in the UART. The CPU that takes the
     /// interrupt, which may be any, wakes the boot CPU, and the boot CPU reads what was typed.
     pub(super) fn console(&mut self) {
-        let Some(interrupt) = self.boot.description.console.as_ref().and_then(|c| c.interrupt)
-        else {
+        let Some(interrupt) = self.boot.machine.console.as_ref().and_then(|c| c.interrupt) else {
             return;
         };
         let board = self.board;
@@ -59,7 +58,7 @@ impl Kernel {
             let action = Box::new(move |_: &Irq<'_>| handled(board.disk_taken() > 0));
             self.request(interrupt, "disk", Kind::Balanced, everywhere, action);
         }
-        for number in 0..self.boot.description.clusters.len() {
+        for number in 0..self.boot.machine.clusters.len() {
             self.cluster(number);
         }
     }
@@ -69,7 +68,7 @@ impl Kernel {
     /// trigger the tree states. All CPUs of a machine are alike in that, and those that are online
     /// know it by now.
     fn cluster(&mut self, number: usize) {
-        let cluster = self.boot.description.clusters[number].clone();
+        let cluster = self.boot.machine.clusters[number].clone();
         let emulated = self.services.pmu.info().iter().any(|info| info.emulated);
         let intid = cluster.interrupt.intid;
         let interrupt = if emulated { Interrupt::edge(intid) } else { cluster.interrupt };

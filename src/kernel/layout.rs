@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
 use crate::handover;
 use crate::memory::{Map, MapError, Owner, Range, Side};
-use crate::platform::{Description, LPI_TABLES, Reserved};
+use crate::platform::{BootParams, LPI_TABLES, Machine, Reserved};
 
 /// Least and most that the heap gets; in between an eighth of RAM.
 const HEAP_LEAST: u64 = 4 << 20;
@@ -35,11 +35,12 @@ pub struct Claims {
 /// # Errors
 /// There is not enough memory, or the image does not lie in RAM.
 pub fn lay_out(
-    description: &Description,
+    machine: &Machine,
+    params: &BootParams,
     image: Range,
     dtb: Range,
 ) -> Result<(Map, Claims, Vec<String>), MapError> {
-    let mut map = Map::new(&description.memory);
+    let mut map = Map::new(&machine.memory);
     let mut warnings = Vec::new();
     map.claim(image, Owner::Image)?;
     // A tree, an initrd or a handover that lies outside RAM does no harm.
@@ -51,23 +52,23 @@ pub fn lay_out(
         }
         result.is_ok()
     };
-    let cpus = description.topology.len();
+    let cpus = machine.topology.len();
     let enough = |r: &Range| r.start.is_multiple_of(PAGE) && r.size() >= handover::bytes_for(cpus);
-    let inherited = description.handover.filter(enough);
+    let inherited = params.handover.filter(enough);
     let inherited = inherited.filter(|&r| optional(&mut map, r, Owner::Trace));
     let lpi_table = |r: &&Reserved| r.name.starts_with(LPI_TABLES);
-    for reserved in description.reserved.iter().filter(|r| !lpi_table(r)) {
+    for reserved in machine.reserved.iter().filter(|r| !lpi_table(r)) {
         map.reserve(reserved.range);
     }
     optional(&mut map, dtb, Owner::Dtb);
-    if let Some(initrd) = description.initrd {
+    if let Some(initrd) = params.initrd {
         optional(&mut map, initrd, Owner::Initrd);
     }
     // After image, tree and initrd: a Linux that was booted by device tree can't report where its
     // LPI tables are, and its kexec may have put our files on top of one. Our files keep that
     // memory all the same.
-    for Reserved { range, .. } in description.reserved.iter().filter(lpi_table) {
-        let on_top = [Some(image), Some(dtb), description.initrd].into_iter().flatten();
+    for Reserved { range, .. } in machine.reserved.iter().filter(lpi_table) {
+        let on_top = [Some(image), Some(dtb), params.initrd].into_iter().flatten();
         if let Some(ours) = on_top.into_iter().find(|ours| ours.overlaps(range)) {
             warnings.push(format!(
                 "{ours} was put on top of {range}, an LPI table that is in use: if an LPI comes, it is written to"

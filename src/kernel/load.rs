@@ -28,7 +28,7 @@ const LONG: usize = 1 << 20;
 impl Kernel {
     /// The initrd as bytes, if there is one.
     pub fn initrd(&self) -> Option<(&'static [u8], Range)> {
-        let range = self.boot.description.initrd?;
+        let range = self.boot.params.initrd?;
         let ours = self.boot.map.owner_of(range.start) == Some(Owner::Initrd);
         ours.then(|| (self.board.bytes(range), range))
     }

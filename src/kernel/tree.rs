@@ -45,7 +45,7 @@ impl Kernel {
         // A CPU that this or an earlier kernel has parked keeps its memory for good; so do LPI
         // tables that redistributors write to.
         let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
-        let inherited = self.boot.description.reserved.iter().filter(kept).map(|r| r.range);
+        let inherited = self.boot.machine.reserved.iter().filter(kept).map(|r| r.range);
         let quarantine = joined(inherited.chain(quarantine.iter().copied()).collect());
         let changes = Changes {
             bootargs,
@@ -115,17 +115,17 @@ impl Kernel {
 
     /// The same for the copy from which the next kernel's seed is made. At the jump: stores only.
     pub(super) fn forget_own_seed(&mut self) {
-        if let Some(seed) = &mut self.boot.description.rng_seed {
+        if let Some(seed) = &mut self.boot.params.rng_seed {
             seed.fill(0);
         }
-        core::hint::black_box(&self.boot.description.rng_seed); // the stores count
+        core::hint::black_box(&self.boot.params.rng_seed); // the stores count
     }
 
     /// A seed for the next kernel: the hardware's numbers where there are any, stirred with the
     /// seed that came to us and the counter, so that no kernel gets the one before's.
     fn fresh_seed(&self) -> [u8; SEED] {
         let mut hash = Sha256::new();
-        hash.update(self.boot.description.rng_seed.as_deref().unwrap_or(&[]));
+        hash.update(self.boot.params.rng_seed.as_deref().unwrap_or(&[]));
         for _ in 0..4 {
             hash.update(self.board.random().unwrap_or_default().to_le_bytes());
             hash.update(self.board.now().to_le_bytes());

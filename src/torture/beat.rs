@@ -9,13 +9,13 @@ use alloc::sync::Arc;
 
 use super::Site;
 use crate::cpu::CpuId;
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::timer::Fired;
 use crate::work::{Item, Running};
 
 /// What is done at each beat, on the CPU that runs the item: ordinary context.
-pub(super) type Body = Box<dyn Fn(CpuId, &dyn Machine) + Send + Sync>;
+pub(super) type Body = Box<dyn Fn(CpuId, &dyn Seam) + Send + Sync>;
 
 /// The beats of all CPUs.
 pub(super) struct Beat {

@@ -15,7 +15,7 @@ use super::sources::Sources;
 use super::tap::{Flow, Tap};
 use super::{Site, WAIT_MS, monitors, period_ms};
 use crate::cpu::CpuId;
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::pmu::events::CYCLES;
 use crate::pmu::{PmuError, Request};
 use crate::sync::atomic::Ordering;
@@ -121,11 +121,11 @@ impl Load {
 /// The beats of all CPUs.
 fn begin(site: Site, sources: &Arc<Sources>, tap: &Arc<Tap>) -> Arc<Beat> {
     let (sources, tap) = (sources.clone(), tap.clone());
-    let body = move |cpu, m: &dyn Machine| tap.with(cpu, |flow| send(site, &sources, cpu, m, flow));
+    let body = move |cpu, m: &dyn Seam| tap.with(cpu, |flow| send(site, &sources, cpu, m, flow));
     Beat::start(site, period_ms(site), Box::new(body))
 }
 
-fn send(site: Site, sources: &Sources, cpu: CpuId, m: &dyn Machine, flow: Flow) {
+fn send(site: Site, sources: &Sources, cpu: CpuId, m: &dyn Seam, flow: Flow) {
     if flow == Flow::Nothing {
         return;
     }

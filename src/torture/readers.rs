@@ -9,7 +9,7 @@ use super::findings::Findings;
 use super::random::Random;
 use super::{Site, WAIT_MS};
 use crate::cpu::CpuId;
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::rcu::{How, RcuCell};
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -64,7 +64,7 @@ impl Readers {
 
     /// A read side on the calling CPU. With `linger`, in ordinary context, the reader waits for a
     /// moment at the value, and then reads again.
-    pub(super) fn read(&self, site: Site, m: &dyn Machine, cpu: CpuId, linger: bool) {
+    pub(super) fn read(&self, site: Site, m: &dyn Seam, cpu: CpuId, linger: bool) {
         let guard = site.services.rcu.read(cpu);
         let words = &self.cell.read(&guard).0.0;
         let number = words[0].load(Ordering::Relaxed);

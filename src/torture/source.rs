@@ -2,7 +2,7 @@
 //! that what was sent can be compared with what was handled.
 
 use crate::irq::{Counter, Handled};
-use crate::machine::Machine;
+use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const IDLE: u32 = 0;
@@ -61,7 +61,7 @@ impl Source {
     }
 
     /// Sends the interrupt, unless one is outstanding.
-    pub(super) fn send(&self, m: &dyn Machine) {
+    pub(super) fn send(&self, m: &dyn Seam) {
         // Acquire: pairs with the release in `taken`; the handler that set IDLE comes before the
         // next send.
         if self.state.compare_exchange(IDLE, OUT, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
@@ -117,7 +117,7 @@ impl Line {
     }
 
     /// Sends the interrupt, unless one is outstanding. Ordinary context.
-    pub(super) fn send(&self, m: &dyn Machine) {
+    pub(super) fn send(&self, m: &dyn Seam) {
         if self.settled() && self.enter(IDLE) {
             self.base.store(self.counter.handled(), Ordering::Relaxed);
             self.sent.fetch_add(1, Ordering::Relaxed);

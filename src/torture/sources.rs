@@ -11,7 +11,7 @@ use super::source::{Line, Source, Tally};
 use crate::cpu::CpuMask;
 use crate::interrupt::{Interrupt, Trigger};
 use crate::irq::{Here, Irq, Kind, Wanted};
-use crate::machine::Machine;
+use crate::machine::Seam;
 
 /// What handlers of the free interrupts do besides.
 pub(super) type Hook = Arc<dyn Fn(&Irq<'_>) + Send + Sync>;
@@ -50,19 +50,19 @@ impl Sources {
     }
 
     /// Sends the free one of this number, counted round. Any CPU, ordinary context.
-    pub(super) fn send(&self, m: &dyn Machine, number: usize) {
+    pub(super) fn send(&self, m: &dyn Seam, number: usize) {
         if let Some(source) = self.free.get(number % self.free.len().max(1)) {
             source.send(m);
         }
     }
 
     /// Sends a cluster's line. Any CPU, ordinary context.
-    pub(super) fn send_line(&self, m: &dyn Machine, cluster: usize) {
+    pub(super) fn send_line(&self, m: &dyn Seam, cluster: usize) {
         self.lines.get(cluster).into_iter().for_each(|line| line.send(m));
     }
 
     /// Makes a cluster's line pending without counting the interrupt.
-    pub(super) fn nudge_line(&self, m: &dyn Machine, cluster: usize) {
+    pub(super) fn nudge_line(&self, m: &dyn Seam, cluster: usize) {
         self.lines.get(cluster).into_iter().for_each(|line| m.pend(line.intid));
     }
 

@@ -32,8 +32,8 @@ fn clusters(cpus: u32, source: &Path) -> Vec<Cluster> {
     let blob = merge(cpus, source).unwrap();
     let description = describe(&blob, Mpidr::from_register(0)).unwrap();
     assert_eq!(description.warnings, [] as [&str; 0], "{cpus} CPUs, {}", source.display());
-    assert_eq!(description.topology.len(), cpus as usize);
-    description.clusters
+    assert_eq!(description.machine.topology.len(), cpus as usize);
+    description.machine.clusters
 }
 
 fn written(text: &str) -> (TempDir, PathBuf) {

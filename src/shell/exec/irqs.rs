@@ -17,7 +17,7 @@ impl Kernel {
     pub(super) fn irqs(&self) -> Outcome {
         self.print("intid  name             wanted on     taken by  enabled  trigger     handled");
         let private = self.board.private_taken();
-        let timer = self.boot.description.timer.virtual_ppi;
+        let timer = self.boot.machine.timer.virtual_ppi;
         let all = [
             (0, "ipi", "edge", private.ipis),
             (timer.intid, "timer", timer.trigger.name(), private.timer),
@@ -33,7 +33,7 @@ impl Kernel {
             let trigger = self.board.status_of(row.intid).trigger;
             self.print(&line(&row, trigger, row.effective.is_some() && row.effective != routed));
         }
-        if self.boot.description.console.as_ref().is_some_and(|c| c.interrupt.is_none()) {
+        if self.boot.machine.console.as_ref().is_some_and(|c| c.interrupt.is_none()) {
             self.print("    -  console          the tree gives it no interrupt");
         }
         Ok(None)
@@ -78,7 +78,7 @@ impl Kernel {
 
     /// The console's interrupt, if the tree names one.
     pub(super) fn console_intid(&self) -> Option<u32> {
-        Some(self.boot.description.console.as_ref()?.interrupt?.intid)
+        Some(self.boot.machine.console.as_ref()?.interrupt?.intid)
     }
 }
 

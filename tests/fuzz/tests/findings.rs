@@ -8,7 +8,7 @@ use baton::fdt::Tree;
 use baton::fdt::edit::{Changes, next_tree};
 use baton::kexec::Files;
 use baton::memory::Range;
-use baton::platform::{self, Description, PlatformError};
+use baton::platform::{self, Described, PlatformError};
 use baton_fuzz::{home, peak};
 
 fn input(path: &str) -> Vec<u8> {
@@ -16,7 +16,7 @@ fn input(path: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|why| panic!("{path:?}: {why}"))
 }
 
-fn describe(tree: &[u8]) -> Result<Description, PlatformError> {
+fn describe(tree: &[u8]) -> Result<Described, PlatformError> {
     platform::describe(tree, Mpidr::from_register(0))
 }
 
@@ -31,7 +31,7 @@ fn edited(path: &str, changes: &Changes<'_>) -> Vec<u8> {
 fn two_cpus_of_one_name_both_reach_the_next_kernel() {
     let next = edited("edit/twin-nodes", &Changes::default());
     let description = describe(&next).unwrap();
-    assert_eq!(description.topology.mpidr(CpuId(1)), Some(Mpidr::from_register(1)));
+    assert_eq!(description.machine.topology.mpidr(CpuId(1)), Some(Mpidr::from_register(1)));
     let tree = Tree::read(&next).unwrap();
     let names: Vec<String> = tree.find("/cpus").unwrap().children().map(|n| n.name()).collect();
     assert_eq!(names, ["cpu@0", "cpu@0#1"]);
@@ -42,8 +42,8 @@ fn two_cpus_of_one_name_both_reach_the_next_kernel() {
 fn of_two_properties_of_one_name_the_next_kernel_gets_the_one_that_this_one_read() {
     let before = describe(&input("edit/twin-properties")).unwrap();
     let after = describe(&edited("edit/twin-properties", &Changes::default())).unwrap();
-    assert_eq!(before.memory, [Range::new(0x4000_0000, 0x5000_0000)]);
-    assert_eq!(after.memory, before.memory);
+    assert_eq!(before.machine.memory, [Range::new(0x4000_0000, 0x5000_0000)]);
+    assert_eq!(after.machine.memory, before.machine.memory);
 }
 
 /// A second `/chosen` was made behind it, and readers found the old one.
@@ -52,16 +52,16 @@ fn chosen_and_reserved_memory_are_found_by_readers_whatever_their_unit_address()
     let handover = Some(Range::new(0x4500_0000, 0x4510_0000));
     let changes = Changes { bootargs: "new", handover, ..Changes::default() };
     let description = describe(&edited("edit/chosen-with-address", &changes)).unwrap();
-    assert_eq!(description.bootargs, "new");
-    assert_eq!((description.initrd, description.handover), (None, handover));
-    assert!(description.reserved.iter().any(|reserved| Some(reserved.range) == handover));
+    assert_eq!(description.params.bootargs, "new");
+    assert_eq!((description.params.initrd, description.params.handover), (None, handover));
+    assert!(description.machine.reserved.iter().any(|reserved| Some(reserved.range) == handover));
 }
 
 /// Warnings and the machine's name go to the console.
 #[test]
 fn text_of_a_tree_does_not_steer_the_terminal() {
     let description = describe(&input("fdt/control-characters")).unwrap();
-    assert_eq!(description.model, r"a\u{1b}[2Jb");
+    assert_eq!(description.machine.model, r"a\u{1b}[2Jb");
     assert!(description.warnings.iter().any(|w| w.contains(r"serial1\u{1b}]0;x\u{7}")));
     assert!(!description.warnings.iter().any(|w| w.contains(char::is_control)));
 }
@@ -72,7 +72,7 @@ fn a_uart_without_room_for_its_registers_is_no_console() {
     for (name, why) in [("uart-without-size", "can't hold"), ("uart-in-ram", "is in RAM")] {
         let tree = input(&format!("fdt/{name}"));
         let description = describe(&tree).unwrap();
-        assert_eq!((description.console, platform::console_only(&tree)), (None, None));
+        assert_eq!((description.machine.console, platform::console_only(&tree)), (None, None));
         assert!(description.warnings[0].contains(why), "{:?}", description.warnings);
     }
 }
@@ -80,9 +80,9 @@ fn a_uart_without_room_for_its_registers_is_no_console() {
 /// No driver here knows the registers of extended interrupts: the first use was out of bounds.
 #[test]
 fn extended_interrupts_are_not_used() {
-    let console = describe(&input("fdt/uart-extended-interrupt")).unwrap().console;
+    let console = describe(&input("fdt/uart-extended-interrupt")).unwrap().machine.console;
     assert_eq!(console.map(|console| console.interrupt), Some(None));
-    let timer = describe(&input("fdt/extended-hyp-timer")).unwrap().timer;
+    let timer = describe(&input("fdt/extended-hyp-timer")).unwrap().machine.timer;
     assert_eq!((timer.virtual_ppi.intid, timer.hypervisor_ppi), (27, None));
     let error = describe(&input("fdt/extended-timer")).unwrap_err();
     assert!(matches!(error, PlatformError::Timer { .. }), "{error}");

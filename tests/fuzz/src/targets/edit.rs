@@ -8,7 +8,7 @@ use baton::fdt::edit::{Changes, EditError, HANDOVER, QUARANTINE, next_tree};
 use baton::fdt::{Node, Tree, regions};
 use baton::interrupt::Interrupt;
 use baton::memory::Range;
-use baton::platform::{self, Description};
+use baton::platform::{self, Described};
 
 use super::{check_message, fdt::check_description};
 
@@ -122,21 +122,27 @@ fn check_machine(before: &[u8], after: &[u8]) {
     let Ok(old) = platform::describe(before, boot) else { return };
     let new = platform::describe(after, boot).expect("an edited tree describes a machine");
     check_description(&new, boot);
-    assert_eq!(new.memory, old.memory);
+    assert_eq!(new.machine.memory, old.machine.memory);
     assert!(
-        new.topology
+        new.machine.topology.cpus().map(|c| new.machine.topology.mpidr(c)).eq(old
+            .machine
+            .topology
             .cpus()
-            .map(|c| new.topology.mpidr(c))
-            .eq(old.topology.cpus().map(|c| old.topology.mpidr(c)))
+            .map(|c| old.machine.topology.mpidr(c)))
     );
     assert_eq!(parts(&new), parts(&old));
-    assert_eq!((new.gic, new.timer, new.psci), (old.gic, old.timer, old.psci));
+    assert_eq!(
+        (new.machine.gic, new.machine.timer, new.machine.psci),
+        (old.machine.gic, old.machine.timer, old.machine.psci)
+    );
 }
 
 /// Interrupts with the clusters and the devices that they are of, without their names, which get a
 /// number if two have the same.
-fn parts(d: &Description) -> Vec<(Interrupt, Option<CpuMask>, Option<Range>)> {
-    let clusters = d.clusters.iter().map(|cluster| (cluster.interrupt, Some(cluster.cpus), None));
-    let devices = d.rtc.iter().chain(&d.virtio).map(|d| (d.interrupt, None, Some(d.base)));
+fn parts(d: &Described) -> Vec<(Interrupt, Option<CpuMask>, Option<Range>)> {
+    let clusters =
+        d.machine.clusters.iter().map(|cluster| (cluster.interrupt, Some(cluster.cpus), None));
+    let devices =
+        d.machine.rtc.iter().chain(&d.machine.virtio).map(|d| (d.interrupt, None, Some(d.base)));
     clusters.chain(devices).collect()
 }

@@ -8,7 +8,7 @@ use baton::fdt::{self, ADDRESS_END, FdtError, Tree, regions};
 use baton::interrupt::Interrupt;
 use baton::kernel::layout::{STACK_SLOT, lay_out};
 use baton::memory::{Map, Owner, Range};
-use baton::platform::{self, Description, Gic};
+use baton::platform::{self, Described, Gic};
 
 use super::check_message;
 
@@ -74,51 +74,64 @@ fn check_copy(tree: &Tree<'_>, dtb: &[u8]) {
     assert_eq!(fdt::compact(&copy).as_ref(), Ok(&copy));
 }
 
-/// What [`Description`] promises.
-pub(super) fn check_description(d: &Description, boot: Mpidr) {
-    assert!(!d.memory.is_empty() && d.memory.iter().all(|r| !r.is_empty() && r.end <= ADDRESS_END));
-    assert!(d.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
-    let in_ram = |range: &Range| d.memory.iter().any(|ram| ram.covers(range));
-    assert!(d.initrd.iter().chain(&d.handover).all(|r| !r.is_empty() && in_ram(r)));
-    assert!(d.reserved.iter().all(|r| r.range.end <= ADDRESS_END && !r.range.is_empty()));
-    assert!(d.bootargs.len() <= MAX_BOOTARGS);
+/// What [`Described`] promises.
+pub(super) fn check_description(d: &Described, boot: Mpidr) {
+    assert!(
+        !d.machine.memory.is_empty()
+            && d.machine.memory.iter().all(|r| !r.is_empty() && r.end <= ADDRESS_END)
+    );
+    assert!(d.machine.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
+    let in_ram = |range: &Range| d.machine.memory.iter().any(|ram| ram.covers(range));
+    assert!(d.params.initrd.iter().chain(&d.params.handover).all(|r| !r.is_empty() && in_ram(r)));
+    assert!(d.machine.reserved.iter().all(|r| r.range.end <= ADDRESS_END && !r.range.is_empty()));
+    assert!(d.params.bootargs.len() <= MAX_BOOTARGS);
     d.warnings.iter().for_each(check_message);
-    assert!(!d.model.contains(char::is_control));
+    assert!(!d.machine.model.contains(char::is_control));
     check_cpus(d, boot);
     check_interrupts(d);
 }
 
-fn check_cpus(d: &Description, boot: Mpidr) {
-    let mpidrs: BTreeSet<_> = d.topology.cpus().map(|cpu| d.topology.mpidr(cpu).unwrap()).collect();
-    assert!(mpidrs.len() == d.topology.len() && (1..=MAX_CPUS).contains(&mpidrs.len()));
-    assert_eq!(d.topology.mpidr(d.topology.boot()), Some(boot));
+fn check_cpus(d: &Described, boot: Mpidr) {
+    let mpidrs: BTreeSet<_> =
+        d.machine.topology.cpus().map(|cpu| d.machine.topology.mpidr(cpu).unwrap()).collect();
+    assert!(mpidrs.len() == d.machine.topology.len() && (1..=MAX_CPUS).contains(&mpidrs.len()));
+    assert_eq!(d.machine.topology.mpidr(d.machine.topology.boot()), Some(boot));
     let mut seen = CpuMask::new();
-    for cluster in &d.clusters {
+    for cluster in &d.machine.clusters {
         assert!((1..=platform::MAX_CLUSTER_CPUS).contains(&cluster.cpus.len()));
         assert!(cluster.cpus.and(&seen).is_empty());
-        assert!(cluster.cpus.iter().all(|cpu| cpu.index() < d.topology.len()));
+        assert!(cluster.cpus.iter().all(|cpu| cpu.index() < d.machine.topology.len()));
         cluster.cpus.iter().for_each(|cpu| seen.insert(cpu));
     }
 }
 
-fn check_interrupts(d: &Description) {
+fn check_interrupts(d: &Described) {
     let ppi = |of: Interrupt| (16..32).contains(&of.intid);
-    assert!(ppi(d.timer.virtual_ppi) && ppi(d.timer.physical_ppi));
-    assert!(d.timer.hypervisor_ppi.is_none_or(ppi));
-    let registers =
-        d.console.iter().map(|c| c.base).chain(d.rtc.iter().chain(&d.virtio).map(|d| d.base));
+    assert!(ppi(d.machine.timer.virtual_ppi) && ppi(d.machine.timer.physical_ppi));
+    assert!(d.machine.timer.hypervisor_ppi.is_none_or(ppi));
+    let registers = d
+        .machine
+        .console
+        .iter()
+        .map(|c| c.base)
+        .chain(d.machine.rtc.iter().chain(&d.machine.virtio).map(|d| d.base));
     for base in registers {
-        assert!(!base.is_empty() && !d.memory.iter().any(|ram| ram.overlaps(&base)), "{base}");
+        assert!(
+            !base.is_empty() && !d.machine.memory.iter().any(|ram| ram.overlaps(&base)),
+            "{base}"
+        );
     }
-    let devices = d.rtc.iter().chain(&d.virtio).map(|device| device.interrupt);
-    let shared = devices.chain(d.console.iter().filter_map(|console| console.interrupt));
+    let devices = d.machine.rtc.iter().chain(&d.machine.virtio).map(|device| device.interrupt);
+    let shared = devices.chain(d.machine.console.iter().filter_map(|console| console.interrupt));
     assert!(
-        shared.chain(d.clusters.iter().map(|c| c.interrupt)).all(|i| (32..1020).contains(&i.intid))
+        shared
+            .chain(d.machine.clusters.iter().map(|c| c.interrupt))
+            .all(|i| (32..1020).contains(&i.intid))
     );
     let clusters: BTreeSet<u32> =
-        d.clusters.iter().map(|cluster| cluster.interrupt.intid).collect();
-    assert!(clusters.len() == d.clusters.len());
-    match &d.gic {
+        d.machine.clusters.iter().map(|cluster| cluster.interrupt.intid).collect();
+    assert!(clusters.len() == d.machine.clusters.len());
+    match &d.machine.gic {
         Gic::V2 { distributor, cpu_interface } => {
             assert!(!distributor.is_empty() && !cpu_interface.is_empty());
         }
@@ -131,19 +144,22 @@ fn check_interrupts(d: &Description) {
 
 /// What the kernel takes at start lies in RAM, apart from each other, and in no reservation but
 /// that of the handover.
-fn check_layout(d: &Description) {
-    let ram = d.memory[0];
+fn check_layout(d: &Described) {
+    let ram = d.machine.memory[0];
     let image = Range::new(ram.start, ram.start.saturating_add(2 << 20));
     let dtb = Range::new(image.end, image.end + (64 << 10));
-    let Ok((map, claims, _)) = lay_out(d, image, dtb) else { return };
+    let Ok((map, claims, _)) = lay_out(&d.machine, &d.params, image, dtb) else { return };
     let taken = [(claims.heap, Owner::Heap), (claims.stacks, Owner::Stacks)];
     for (range, owner) in taken.into_iter().chain([(claims.handover, Owner::Trace)]) {
         assert_eq!(map.require(range, owner), Ok(()));
         let free = owner == Owner::Trace && claims.inherited;
-        assert!(free || d.reserved.iter().all(|r| !r.range.overlaps(&range)), "{range} {d:?}");
+        assert!(
+            free || d.machine.reserved.iter().all(|r| !r.range.overlaps(&range)),
+            "{range} {d:?}"
+        );
     }
     assert_eq!(map.require(image, Owner::Image), Ok(()));
-    assert_eq!(claims.stacks.size(), STACK_SLOT * d.topology.len() as u64);
-    assert!(map.total_bytes() <= Map::new(&d.memory).total_bytes());
+    assert_eq!(claims.stacks.size(), STACK_SLOT * d.machine.topology.len() as u64);
+    assert!(map.total_bytes() <= Map::new(&d.machine.memory).total_bytes());
     assert!(map.regions().all(|r| r.range.start.is_multiple_of(PAGE)));
 }

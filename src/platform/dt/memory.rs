@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{PlatformError, Warnings, warn};
+use super::super::{PlatformError, Warnings, warn};
 use crate::fdt::{Node, Tree, regions};
 use crate::memory::Range;
 

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{PlatformError, Reserved, Warnings, warn};
+use super::super::{PlatformError, Reserved, Warnings, warn};
 use crate::fdt::{ADDRESS_END, AddressError, CellCounts, Node, Tree, Window, reg};
 use crate::memory::Range;
 

@@ -3,25 +3,21 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
-use super::{Warnings, warn};
+use super::{BootParams, Warnings, warn};
 use crate::config::MAX_BOOTARGS;
 use crate::fdt::edit::HANDOVER;
 use crate::fdt::{Node, Tree};
 use crate::memory::Range;
 
-#[derive(Default)]
-pub(super) struct Chosen {
-    pub bootargs: String,
-    pub initrd: Option<Range>,
-    pub handover: Option<Range>,
-    pub rng_seed: Option<Vec<u8>>,
-}
-
-pub(super) fn chosen(tree: &Tree<'_>, memory: &[Range], warnings: &mut Warnings) -> Chosen {
-    let Some(node) = tree.find("/chosen") else { return Chosen::default() };
-    Chosen {
+/// The node's contents. What lies outside of `memory` is left out with a warning.
+pub(super) fn boot_params(
+    tree: &Tree<'_>,
+    memory: &[Range],
+    warnings: &mut Warnings,
+) -> BootParams {
+    let Some(node) = tree.find("/chosen") else { return BootParams::default() };
+    BootParams {
         bootargs: bootargs(node, warnings),
         initrd: in_ram("initrd", initrd(node, warnings), memory, warnings),
         handover: in_ram(HANDOVER, handover(node, warnings), memory, warnings),

@@ -1,9 +1,9 @@
 //! The generic timer's interrupts (Linux
 //! `Documentation/devicetree/bindings/timer/arm,arch_timer.yaml`).
 
+use super::super::{PlatformError, Timer, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
-use super::{PlatformError, Timer, Warnings, warn};
 use crate::fdt::Node;
 use crate::interrupt::Interrupt;
 

@@ -4,8 +4,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::super::{Gic, PlatformError, Warnings, warn};
 use super::roles::{GIC_V3, Roles};
-use super::{Gic, PlatformError, Warnings, warn};
 use crate::fdt::{AddressError, Node, region};
 use crate::memory::Range;
 

@@ -1,16 +1,15 @@
-//! The types of a [`Description`].
+//! The types of a [`Machine`] and of the [`BootParams`] of one boot.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Cluster;
-use crate::cpu::Topology;
+use crate::cpu::{CpuMask, Topology};
 use crate::interrupt::Interrupt;
 use crate::memory::Range;
 
-/// What the machine consists of, as far as the kernel uses that.
+/// What this machine is, as far as the kernel uses that: the same at each boot.
 #[derive(Clone, Debug)]
-pub struct Description {
+pub struct Machine {
     /// Name of the machine.
     pub model: String,
     /// RAM: sorted, without overlaps, neighbours joined.
@@ -34,6 +33,11 @@ pub struct Description {
     pub rtc: Option<Device>,
     /// Places for virtio devices, in the order of the tree; most may be empty.
     pub virtio: Vec<Device>,
+}
+
+/// What this boot was given by a boot loader or by the kernel before.
+#[derive(Clone, Default, Debug)]
+pub struct BootParams {
     /// Command line; empty if there is none.
     pub bootargs: String,
     /// The initrd, whole in RAM.
@@ -42,8 +46,6 @@ pub struct Description {
     pub handover: Option<Range>,
     /// Entropy from the boot loader.
     pub rng_seed: Option<Vec<u8>>,
-    /// What in the tree was wrong and was left out or repaired, for people.
-    pub warnings: Vec<String>,
 }
 
 /// Memory that may not be used.
@@ -147,4 +149,22 @@ pub struct Device {
     pub interrupt: Interrupt,
     /// The node's name.
     pub name: String,
+}
+
+/// CPUs that one unit can have (Arm DSU TRM, section "Cluster configurations").
+pub const MAX_CLUSTER_CPUS: usize = 8;
+
+/// CPUs that share a unit with performance monitors, reached by system registers of these CPUs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cluster {
+    /// Its CPUs, one to [`MAX_CLUSTER_CPUS`]; no CPU is in two clusters.
+    pub cpus: CpuMask,
+    /// The shared interrupt that tells of an overflow; no two clusters have the same.
+    pub interrupt: Interrupt,
+    /// The node's name.
+    pub name: String,
+    /// True if the tree asks this kernel to stand in for the registers, by `baton,emulate`: the
+    /// cores have none. Without the property an access to a register that the core lacks is a fault
+    /// like any other.
+    pub emulate: bool,
 }

@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{PlatformError, Warnings, warn};
+use super::super::{PlatformError, Warnings, warn};
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, Mpidr, Topology};
 use crate::fdt::{Node, Tree, reg};

@@ -6,9 +6,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::super::{Device, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
-use super::{Device, Warnings, warn};
 use crate::config::{MAX_VIRTIO, PAGE};
 use crate::fdt::{Node, region};
 use crate::interrupt::Interrupt;

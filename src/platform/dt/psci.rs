@@ -1,7 +1,7 @@
 //! How firmware starts and stops CPUs (Linux `Documentation/devicetree/bindings/arm/psci.yaml`).
 
+use super::super::{Conduit, PlatformError, Psci, PsciVersion};
 use super::roles::Roles;
-use super::{Conduit, PlatformError, Psci, PsciVersion};
 use crate::fdt::Node;
 
 pub(super) fn psci(roles: &Roles<'_>) -> Result<Psci, PlatformError> {

@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::super::{Console, Uart, Warnings, warn};
 use super::device::{is_shared, registers};
 use super::interrupts::interrupts;
 use super::roles::{PL011, Roles, SBSA};
-use super::{Console, Uart, Warnings, warn};
 use crate::fdt::{Node, Tree};
 use crate::memory::Range;
 

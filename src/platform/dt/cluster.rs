@@ -6,15 +6,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::super::{Cluster, Console, MAX_CLUSTER_CPUS, Warnings, warn};
+use super::cpus;
 use super::interrupts::interrupts;
 use super::roles::Roles;
-use super::{Console, Warnings, cpus, warn};
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::fdt::{Node, Tree};
 use crate::interrupt::Interrupt;
-
-/// CPUs that one unit can have (Arm DSU TRM, section "Cluster configurations").
-pub const MAX_CLUSTER_CPUS: usize = 8;
 
 /// Property of a unit's node whose registers the kernel is to emulate: a simulator's cores lack
 /// them.
@@ -22,21 +20,6 @@ const EMULATE: &str = "baton,emulate";
 
 /// Interrupts that the distributor can route one by one (IHI 0069 2.2).
 const SPIS: core::ops::Range<u32> = 32..1020;
-
-/// CPUs that share a unit with performance monitors, reached by system registers of these CPUs.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cluster {
-    /// Its CPUs, one to [`MAX_CLUSTER_CPUS`]; no CPU is in two clusters.
-    pub cpus: CpuMask,
-    /// The shared interrupt that tells of an overflow; no two clusters have the same.
-    pub interrupt: Interrupt,
-    /// The node's name.
-    pub name: String,
-    /// True if the tree asks this kernel to stand in for the registers, by `baton,emulate`: the
-    /// cores have none. Without the property an access to a register that the core lacks is a fault
-    /// like any other.
-    pub emulate: bool,
-}
 
 /// The clusters that can be used, in the order of the tree.
 pub(super) fn clusters(

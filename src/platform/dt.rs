@@ -1,0 +1,67 @@
+//! A [`Machine`] from a device tree.
+
+mod cluster;
+mod console;
+mod cpus;
+mod device;
+mod gic;
+mod interrupts;
+mod memory;
+mod psci;
+mod reserved;
+mod roles;
+mod timer;
+
+use alloc::string::String;
+
+use super::{Console, Machine, PlatformError, Warnings, plain};
+use crate::cpu::Mpidr;
+use crate::fdt::Tree;
+use roles::Roles;
+
+/// What the tree says that the machine is; `boot` is the MPIDR of the CPU that runs.
+///
+/// # Errors
+/// [`PlatformError`] if the tree lacks something without which no kernel can run.
+pub(super) fn machine(
+    tree: &Tree<'_>,
+    boot: Mpidr,
+    warnings: &mut Warnings,
+) -> Result<Machine, PlatformError> {
+    let roles = Roles::find(tree);
+    let memory = memory::ram(tree, warnings)?;
+    let (controller, gic) = gic::gic(&roles, warnings)?;
+    let reserved = reserved::reserved(tree, warnings)?;
+    let topology = cpus::topology(tree, boot, warnings)?;
+    let psci = psci::psci(&roles)?;
+    let timer = timer::timer(&roles, controller, warnings)?;
+    let console = console::console(tree, &roles, controller, &memory, warnings);
+    let uart = console.as_ref();
+    Ok(Machine {
+        model: model(tree),
+        reserved,
+        clusters: cluster::clusters(tree, &roles, controller, &topology, uart, warnings),
+        topology,
+        psci,
+        timer,
+        console,
+        rtc: device::rtc(&roles, controller, &memory, warnings),
+        virtio: device::virtio(&roles, controller, &memory, warnings),
+        memory,
+        gic,
+    })
+}
+
+/// The console alone, of a tree that [`machine`] refuses. `None` if not even that can be read.
+pub(super) fn console_only(tree: &Tree<'_>) -> Option<Console> {
+    let roles = Roles::find(tree);
+    let mut unheard = Warnings::new();
+    let controller = gic::gic(&roles, &mut unheard).ok().map(|(controller, _)| controller);
+    let memory = memory::ram(tree, &mut unheard).unwrap_or_default();
+    console::console(tree, &roles, controller.unwrap_or(tree.root()), &memory, &mut unheard)
+}
+
+fn model(tree: &Tree<'_>) -> String {
+    let root = tree.root();
+    plain(root.string("model").or_else(|| root.string("compatible")).unwrap_or("unknown"))
+}
