@@ -2,7 +2,8 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `head.S`, `entry.rs` | from the first instruction to the first line of logic |
+//! | `head.S`, `entry.rs` | the first instructions of each CPU |
+//! | `boot.rs` | the boot CPU's way to the first line of logic, in stages |
 //! | `vectors.S`, `exceptions.rs` | exceptions and their report |
 //! | `jump.rs`, `leave.S` | out of this kernel, or out of this CPU |
 //! | `copier.S`, `copier.rs` | the same for a kernel whose place is in use until then |
@@ -16,6 +17,7 @@
 //! | `board.rs` | the machine: all of these behind the seam |
 
 mod board;
+mod boot;
 mod cache;
 mod copier;
 mod disk;

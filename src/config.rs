@@ -9,8 +9,16 @@ pub const PAGE: u64 = 4096;
 /// Alignment of a kernel image (arm64 boot protocol, `Documentation/arch/arm64/booting.rst`).
 pub const IMAGE_ALIGN: u64 = 2 << 20;
 
-/// Virtual address at which the image is linked: the first that TTBR1 translates with 48 bits.
-pub const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
+/// Virtual address at which physical address 0 is mapped: the first that TTBR1 translates with 48
+/// bits. RAM and devices are reached through this linear map.
+pub const LINEAR_BASE: u64 = 0xffff_0000_0000_0000;
+
+/// Virtual address at which the image is linked: the last 512 GiB, which one entry of the level 0
+/// table maps. The linear map ends here.
+pub const KERNEL_BASE: u64 = 0xffff_ff80_0000_0000;
+
+/// First physical address that the linear map does not reach.
+pub const PHYSICAL_END: u64 = KERNEL_BASE - LINEAR_BASE;
 
 /// Most bytes from the image's base to its end, bss included. A level 3 table maps each
 /// [`IMAGE_ALIGN`] of them; the device tree is mapped behind. `build.rs` hands this constant, the
@@ -56,6 +64,8 @@ pub const BOOT_TRACE_EVENTS: usize = 16384;
 
 const _: () = {
     assert!(IMAGE_SPAN.is_multiple_of(IMAGE_ALIGN));
+    // One entry of a level 0 table maps this much: image and linear map share none.
+    assert!(KERNEL_BASE.is_multiple_of(512 << 30) && LINEAR_BASE.is_multiple_of(512 << 30));
     assert!(STACK_BYTES.is_multiple_of(PAGE) && EXCEPTION_STACK_BYTES.is_multiple_of(PAGE));
     assert!(TRACE_EVENTS.is_power_of_two() && BOOT_TRACE_EVENTS.is_power_of_two());
     assert!(MAX_CPUS.is_multiple_of(64));

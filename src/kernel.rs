@@ -60,7 +60,7 @@ pub struct Boot {
     /// First counter read of this kernel, ticks.
     pub entry_at: u64,
     /// When each phase since then was over.
-    pub stamps: [(Phase, u64); 4],
+    pub stamps: Vec<(Phase, u64)>,
     /// Exception level of entry.
     pub entry_level: u32,
     /// Physical address of the image.

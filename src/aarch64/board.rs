@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 
-pub use device::Held;
+pub use device::{Held, Place, Places};
 pub use entry_record::{Record, record_offset};
 pub use pmu::emulate;
 
@@ -23,7 +23,7 @@ use super::gic::{Gic, IPI};
 use super::mmu::Tables;
 use super::percpu::PerCpu;
 use super::regs::Features;
-use super::{percpu, timer, uart};
+use super::{layout, percpu, timer, uart};
 use crate::config::PAGE;
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::handover::Area;
@@ -61,16 +61,46 @@ pub struct Board {
     pub(super) base: u64,
     /// What the boot CPU has.
     pub(super) features: Features,
-    /// TTBR0 and TTBR1.
-    pub(super) tables: (u64, u64),
-    /// Tables of the lower half. Only the boot CPU changes these.
-    pub(super) lower: Mutex<&'static mut Tables>,
+    /// TTBR0, with which a secondary CPU turns its MMU on, and TTBR1.
+    pub(super) roots: (u64, u64),
+    /// Tables of the linear map. Only the boot CPU changes these.
+    pub(super) tables: Mutex<Tables>,
     /// Received bytes: written in the interrupt handler of one CPU, read by the boot CPU.
     input: Mutex<heapless::Deque<u8, INPUT>>,
     /// Crash kind + 1 that a CPU was told to crash with, and which CPU.
     crash: (AtomicU64, AtomicU8),
     /// The address that [`CrashKind::WriteLoaded`] writes to.
     crash_at: AtomicU64,
+}
+
+/// What a [`Board`] is made of.
+pub struct Parts {
+    /// The CPUs.
+    pub topology: Topology,
+    /// The interrupt controller, its distributor set up.
+    pub gic: Gic,
+    /// One area for each CPU.
+    pub areas: Box<[PerCpu]>,
+    /// What belongs to this kernel.
+    pub claims: Claims,
+    /// The handover.
+    pub trace: Area<'static>,
+    /// Where devices are.
+    pub places: Places,
+    /// Redistributors whose LPIs stay on.
+    pub lpis_left_on: usize,
+    /// What the kernel before left on.
+    pub inherited: Inherited,
+    /// The timer's interrupt.
+    pub timer_ppi: Interrupt,
+    /// PSCI_VERSION as (major, minor).
+    pub psci_version: (u32, u32),
+    /// Exception level of entry.
+    pub entry_level: u32,
+    /// Physical address of the image.
+    pub base: u64,
+    /// The tables of the linear map.
+    pub tables: Tables,
 }
 
 /// What every CPU has to find.
@@ -109,42 +139,27 @@ pub fn mark(cpu: CpuId) -> Option<Mark> {
 
 impl Board {
     /// With nothing pending on the console yet.
-    #[allow(clippy::too_many_arguments)] // each is one fact about the machine
-    pub fn new(
-        topology: Topology,
-        gic: Gic,
-        areas: Box<[PerCpu]>,
-        claims: Claims,
-        trace: Area<'static>,
-        devices: Held,
-        lpis_left_on: usize,
-        inherited: Inherited,
-        timer_ppi: Interrupt,
-        psci_version: (u32, u32),
-        entry_level: u32,
-        base: u64,
-        upper: u64,
-        lower: &'static mut Tables,
-    ) -> Self {
-        let records = areas.iter().map(|_| Record::default()).collect();
+    pub fn new(parts: Parts) -> Self {
+        let upper = layout::physical(layout::ttbr1(), parts.base);
+        let identity = layout::physical(layout::ttbr0(), parts.base);
         Self {
-            topology,
-            gic,
-            areas,
-            records,
-            claims,
-            trace,
+            topology: parts.topology,
+            gic: parts.gic,
+            records: parts.areas.iter().map(|_| Record::default()).collect(),
+            areas: parts.areas,
+            claims: parts.claims,
+            trace: parts.trace,
             rings: Once::new(),
-            devices,
-            lpis_left_on,
-            inherited,
-            timer_ppi,
-            psci_version,
-            entry_level,
-            base,
+            devices: Held::new(parts.places, parts.base),
+            lpis_left_on: parts.lpis_left_on,
+            inherited: parts.inherited,
+            timer_ppi: parts.timer_ppi,
+            psci_version: parts.psci_version,
+            entry_level: parts.entry_level,
+            base: parts.base,
             features: Features::here(),
-            tables: (lower.root(), upper),
-            lower: Mutex::new(lower),
+            roots: (identity, upper),
+            tables: Mutex::new(parts.tables),
             input: Mutex::new(heapless::Deque::new()),
             crash: (AtomicU64::new(NOBODY), AtomicU8::new(0)),
             crash_at: AtomicU64::new(0),
@@ -242,9 +257,9 @@ pub fn guard_page_of(address: u64) -> Option<Stack> {
     }
     let shared = SHARED.get()?;
     shared.board.topology.cpus().find_map(|cpu| {
-        let slot = shared.board.claims.stack_slot(cpu.index());
-        let exception = page(slot.start + PAGE + crate::config::STACK_BYTES);
-        (page(slot.start) || exception).then_some(Stack { cpu: Some(cpu), exception })
+        let slot = layout::linear(shared.board.claims.stack_slot(cpu.index()).start);
+        let exception = page(slot + PAGE + crate::config::STACK_BYTES);
+        (page(slot) || exception).then_some(Stack { cpu: Some(cpu), exception })
     })
 }
 

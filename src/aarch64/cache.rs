@@ -7,22 +7,21 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::regs;
-use crate::memory::Range;
 
 /// Bytes of the smallest data cache line; 0 until read from CTR_EL0.
 static LINE: AtomicU64 = AtomicU64::new(0);
 
-/// Writes every dirty line of the range back to the point of coherency, where a CPU with its MMU
+/// Writes every dirty line of `bytes` at the virtual address `start` back to the point of coherency, where a CPU with its MMU
 /// off, or a kernel that has just been entered, reads; and drops the lines, so that what is read
 /// back afterwards has come from there. (DC CVAC alone does not clean reliably on the first
 /// Cortex-A53: errata 819472, 824069, 826319 and 827319.)
 ///
 /// The DSB completes the cleaning before any later instruction: CPU_ON in `Board::cpu_on`, or the
 /// jump.
-pub fn clean_to_poc(range: Range) {
+pub fn clean_to_poc(start: u64, bytes: u64) {
     let line = line();
-    let mut at = range.start & !(line - 1);
-    while at < range.end {
+    let mut at = start & !(line - 1);
+    while at < start + bytes {
         // SAFETY: DC CIVAC writes back and changes no contents; the range is mapped.
         unsafe { asm!("dc civac, {0}", in(reg) at) };
         at += line;

@@ -65,7 +65,7 @@ pub struct Exit {
 pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
     let page = |n: u64| copy.work.start + n * PAGE;
     ram::zero(copy.work);
-    ram::write(page(0), ram::bytes(Range::new(layout::copier_start(), layout::copier_end())));
+    ram::write(page(0), code());
     let orders = Orders {
         from: copy.from.start,
         to: copy.to.start,
@@ -98,7 +98,14 @@ pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
     Ok(())
 }
 
-/// Tables one behind the other, in memory that is mapped at its physical address.
+/// The page of code, in the image.
+fn code() -> &'static [u8] {
+    let (start, end) = (layout::copier_start(), layout::copier_end());
+    // SAFETY: constants of the image, between two of its symbols.
+    unsafe { core::slice::from_raw_parts(start as *const u8, (end - start) as usize) }
+}
+
+/// Tables one behind the other, in RAM.
 struct WorkPages {
     next: u64,
     end: u64,
@@ -109,14 +116,15 @@ impl Translation<El1Attributes> for WorkPages {
         let at = self.next;
         self.next += PAGE;
         assert!(self.next <= self.end, "the copier's page tables are used up");
-        let table = NonNull::new(at as *mut _).expect("RAM is not at 0");
-        (table, PhysicalAddress(at as usize))
+        let at = PhysicalAddress(at as usize);
+        (self.physical_to_virtual(at), at)
     }
 
     unsafe fn deallocate_table(&mut self, _table: NonNull<PageTable<El1Attributes>>) {}
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
-        NonNull::new(pa.0 as *mut _).expect("RAM is not at 0")
+        let table = NonNull::new(layout::linear(pa.0 as u64) as *mut _);
+        table.expect("the linear map does not begin at 0")
     }
 }
 

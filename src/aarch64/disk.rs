@@ -11,7 +11,6 @@ mod dma;
 mod slot;
 
 use core::array;
-use core::ptr::NonNull;
 
 use virtio_drivers::device::common::Feature;
 use virtio_drivers::queue::VirtQueue;
@@ -23,9 +22,9 @@ pub use slot::Verdict;
 
 use self::dma::Heap;
 use self::slot::Slot;
+use super::mmio::Registers;
 use super::regs;
 use crate::machine::device::DeviceError;
-use crate::platform::Device;
 
 /// Reads in flight at most.
 const SLOTS: usize = 16;
@@ -49,11 +48,11 @@ pub struct Disk {
 }
 
 /// What sits in a place for a device; `None` if nothing does.
-pub fn look(place: &Device) -> Option<MmioTransport<'static>> {
-    let header = NonNull::new(place.base.start as *mut VirtIOHeader)?;
-    // SAFETY: registers from the device tree, mapped as device for good, of the size given there;
-    // each place is looked at once.
-    let transport = unsafe { MmioTransport::new(header, place.base.size() as usize) };
+pub fn look(place: &Registers) -> Option<MmioTransport<'static>> {
+    let header = place.pointer::<VirtIOHeader>();
+    // SAFETY: a piece of registers, mapped for good, of the size given; each place is looked at
+    // once.
+    let transport = unsafe { MmioTransport::new(header, place.size()) };
     transport.map_err(|_: MmioError| ()).ok()
 }
 

@@ -14,17 +14,19 @@ mod redistributor;
 mod v2;
 mod v3;
 
+use alloc::vec::Vec;
+
 use super::percpu::PerCpu;
-use crate::aarch64::mmio::ReadWrite;
+use crate::aarch64::mmio::{ReadWrite, Registers};
 use crate::cpu::{CpuId, CpuMask, Mpidr};
 use crate::interrupt::{Interrupt, Trigger};
 use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
 use crate::machine::{Route, StepError};
-use crate::platform;
+use crate::platform::Reserved;
 use tock_registers::interfaces::Readable;
 
-pub use redistributor::Redistributors;
+pub use redistributor::{Redistributor, Redistributors};
 
 /// The software generated interrupt that an IPI is.
 pub const IPI: u32 = 0;
@@ -52,6 +54,38 @@ fn shared_words(typer: u32) -> core::ops::Range<usize> {
     1..((typer & 0x1f) as usize + 1).min(32)
 }
 
+/// The registers of the interrupt controller.
+pub enum GicRegisters {
+    /// GICv2.
+    V2 {
+        /// GICD.
+        distributor: Registers,
+        /// GICC.
+        cpu_interface: Registers,
+    },
+    /// GICv3 or later.
+    V3 {
+        /// GICD.
+        distributor: Registers,
+        /// Regions of GICR frames.
+        redistributors: Vec<Registers>,
+        /// Bytes from one CPU's frames to the next, if not the architecture's distance.
+        stride: Option<u64>,
+    },
+}
+
+impl GicRegisters {
+    /// All frames, with LPIs turned off where that can be done; none for a GICv2.
+    pub fn frames(&self) -> Redistributors {
+        match self {
+            Self::V2 { .. } => Redistributors::default(),
+            Self::V3 { redistributors, stride, .. } => {
+                Redistributors::find(redistributors, *stride)
+            }
+        }
+    }
+}
+
 /// The interrupt controller of this machine.
 pub enum Gic {
     /// Version 3 or 4, by system registers.
@@ -70,13 +104,21 @@ macro_rules! each {
 }
 
 impl Gic {
-    /// For the controller that the device tree describes; nothing is touched yet.
-    pub fn new(description: &platform::Gic) -> Self {
-        match description {
-            platform::Gic::V3 { distributor, .. } => Self::V3(v3::Gic3::new(distributor.start)),
-            platform::Gic::V2 { distributor, cpu_interface } => {
-                Self::V2(v2::Gic2::new(distributor.start, cpu_interface.start))
+    /// For these registers; nothing is touched yet. `None` if a piece is too small.
+    pub fn new(registers: &GicRegisters) -> Option<Self> {
+        match registers {
+            GicRegisters::V3 { distributor, .. } => v3::Gic3::new(distributor).map(Self::V3),
+            GicRegisters::V2 { distributor, cpu_interface } => {
+                v2::Gic2::new(distributor, cpu_interface).map(Self::V2)
             }
+        }
+    }
+
+    /// Memory that redistributors go on writing to, as reservations.
+    pub fn lpi_tables(&self, frames: &Redistributors) -> Vec<Reserved> {
+        match self {
+            Self::V3(g) => frames.lpi_tables(g.id_bits()),
+            Self::V2(_) => Vec::new(),
         }
     }
 

@@ -202,9 +202,9 @@ primary_entry:
     ldr     x8, =primary_high
     br      x8
 
-// Writes the first page tables: the image, page by page with its permissions, at its physical
-// address (its first 2 MiB) and at KERNEL_BASE through the same level 3 tables; the 2 MiB around the
-// start of the device tree, read-only, behind the image. The tables are zero in the file, so these
+// Writes the first page tables: at its physical address, the code of this section alone (TTBR0); at
+// KERNEL_BASE the image, page by page with its permissions, and behind it, read-only, the 2 MiB
+// around the start of the device tree (TTBR1). The tables are zero in the file, so these
 // entries are all that is stored; the lines are invalidated before (nothing dirty may fall on the
 // entries) and after (nothing stale may be found by the walker). Arm ARM D8.17, booting.rst.
 // As a guest (HCR_EL2.VM) DC IVAC cleans too. Before the stores it then writes back what the loader
@@ -216,7 +216,7 @@ first_tables:
     adrp    x8, _ttbr0_l0
     adrp    x9, _ttbr0_l1
     adrp    x10, _ttbr0_l2
-    adrp    x11, _image_l3
+    adrp    x11, _idmap_l3
     adrp    x12, _start
     ubfx    x13, x12, #39, #9           // identity
     orr     x14, x9, #3
@@ -227,11 +227,17 @@ first_tables:
     ubfx    x13, x12, #21, #9
     orr     x14, x11, #3
     str     x14, [x10, x13, lsl #3]
+    mov     x13, x11
+    ldr     x15, ={TEXT_ATTRS}
+    adrp    x16, _idmap_end
+    bl      fill_pages
     adrp    x8, _ttbr1_l0
     adrp    x9, _ttbr1_l1
     adrp    x10, _ttbr1_l2
-    orr     x14, x9, #3                 // KERNEL_BASE: index 256 of level 0, then 0 and 0
-    str     x14, [x8, #(256 * 8)]
+    adrp    x11, _image_l3
+    adrp    x12, _start
+    orr     x14, x9, #3                 // KERNEL_BASE: the last entry of level 0, then 0 and 0
+    str     x14, [x8, #({IMAGE_ENTRY} * 8)]
     orr     x14, x10, #3
     str     x14, [x9]
     orr     x14, x11, #3

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use talc::TalcLock;
 use talc::source::Manual;
 
+use super::layout;
 use crate::memory::Range;
 
 /// Enough for the description of 512 CPUs and the memory map.
@@ -66,7 +67,9 @@ pub fn start() {
 /// good.
 pub fn grow(range: Range) {
     // SAFETY: as the caller promises; the map says that the range is ours.
-    unsafe { HEAP.talc.lock().claim(range.start as *mut u8, range.size() as usize) };
+    unsafe {
+        HEAP.talc.lock().claim(layout::linear(range.start) as *mut u8, range.size() as usize)
+    };
 }
 
 /// From here on an allocation panics: the point of no return.

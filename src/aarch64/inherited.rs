@@ -54,7 +54,7 @@ macro_rules! msr {
 /// CPACR_EL1, CNTKCTL_EL1, CONTEXTIDR_EL1, TPIDR_EL0, TPIDRRO_EL0, PMUSERENR_EL0, MDSCR_EL1 and
 /// CNTVOFF_EL2 among them (KVM fills the two TPIDRs with a pattern). Those are reset and not named.
 /// An armed timer is named although ENABLE is UNKNOWN too: an armed timer interrupts in any case.
-pub fn look(entry: AtEntry) -> Inherited {
+pub fn look(entry: &AtEntry) -> Inherited {
     let armed = |ctl: u64| ctl & ARMED.0 == ARMED.1;
     let timers = [
         ("virtual", mrs!("cntv_ctl_el0")),

@@ -2,7 +2,7 @@
 
 use core::mem;
 
-use super::{heap, layout, regs};
+use super::{heap, layout, mmu, regs};
 use crate::hotplug::ap::LastWord;
 
 /// Enters the next kernel at the exception level at which this one was entered. Every other CPU is
@@ -13,6 +13,7 @@ pub fn jump(entry: u64, dtb: u64, entry_level: u32, base: u64) -> ! {
     // Every store, the handover's seal among them, is complete before `_jump_idmap` turns the MMU
     // off.
     regs::dsb_sy();
+    mmu::enter_identity(base);
     let address = layout::physical(layout::jump_idmap(), base) as usize;
     // SAFETY: `jump_idmap` in head.S takes these three and does not return; its physical address is
     // mapped executable at that same address.
@@ -24,6 +25,7 @@ pub fn jump(entry: u64, dtb: u64, entry_level: u32, base: u64) -> ! {
 /// it tells the boot CPU that this CPU has parked.
 pub fn park(base: u64, last: LastWord<'_>) -> ! {
     regs::mask_all();
+    mmu::enter_identity(base);
     let address = layout::physical(layout::park_idmap(), base) as usize;
     // SAFETY: `park_idmap` in head.S takes these two and does not return; its physical address is
     // mapped executable at that same address.

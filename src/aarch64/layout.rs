@@ -3,7 +3,10 @@
 
 use crate::config;
 
-pub use crate::config::KERNEL_BASE;
+pub use crate::config::{KERNEL_BASE, LINEAR_BASE};
+
+/// Entry of a level 0 table, each of 512 GiB, that maps the image.
+pub const IMAGE_ENTRY: usize = (KERNEL_BASE >> 39 & 0x1ff) as usize;
 
 /// Level 2 entries of the image, and level 3 tables.
 pub const SPAN_BLOCKS: usize = (config::IMAGE_SPAN / config::IMAGE_ALIGN) as usize;
@@ -30,14 +33,14 @@ symbols! {
     image_start = _image_start;
     /// First byte after the image, bss and stacks included.
     image_end = _image_end;
-    /// End of the code that also runs at its physical address; this code begins with the image.
-    idmap_end = _idmap_end;
     /// The boot CPU's stack guard page.
     boot_guard = _boot_guard;
     /// The guard page of the boot CPU's exception stack.
     boot_exception_guard = _boot_exception_guard;
-    /// Level 0 table behind KERNEL_BASE.
+    /// Level 0 table of the upper half: the linear map and the image.
     ttbr1 = _ttbr1_l0;
+    /// Level 0 table of the identity page.
+    ttbr0 = _ttbr0_l0;
     /// Level 2 table behind KERNEL_BASE: the image, then the device tree.
     ttbr1_l2 = _ttbr1_l2;
     /// Where secondaries enter.
@@ -54,8 +57,13 @@ symbols! {
     park_idmap = _park_idmap;
 }
 
-/// The physical address of a virtual one, given the image's physical base: memory outside the image
-/// is mapped at its physical address.
+/// The physical address of a virtual one, in the linear map or in the image, which lies at the
+/// physical address `base`.
 pub fn physical(address: u64, base: u64) -> u64 {
-    if address < KERNEL_BASE { address } else { address - KERNEL_BASE + base }
+    if address < KERNEL_BASE { address - LINEAR_BASE } else { address - KERNEL_BASE + base }
+}
+
+/// The virtual address at which a physical one is in the linear map.
+pub const fn linear(physical: u64) -> u64 {
+    LINEAR_BASE + physical
 }

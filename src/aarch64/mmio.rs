@@ -14,9 +14,61 @@ pub mod plain;
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::{RegisterLongName, UIntLike};
+
+use super::layout;
+use crate::config::PAGE;
+use crate::memory::Range;
+
+/// The registers of one device: the piece of address space that its driver owns, and the driver's
+/// only way to an address. Made where the machine that was found is mapped, and nowhere else.
+pub struct Registers {
+    /// Virtual address of the first.
+    at: u64,
+    /// Bytes.
+    size: u64,
+}
+
+impl Registers {
+    /// The registers at physical addresses `range`.
+    ///
+    /// # Safety
+    /// The pages of the range are mapped as device memory in the linear map, for good, and hold
+    /// registers only; no other piece covers any of `range`.
+    pub unsafe fn new(range: Range) -> Self {
+        Self { at: layout::linear(range.start), size: range.size() }
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> usize {
+        self.size as usize
+    }
+
+    /// The block of registers that begins `offset` bytes behind the first; `None` past the end. A
+    /// device that is described with less than a page has the whole page.
+    pub fn block<B: Block>(&self, offset: u64) -> Option<&'static B> {
+        let size = size_of::<B>() as u64;
+        let end = offset.checked_add(size)?;
+        let fits = end <= self.size.next_multiple_of(PAGE);
+        // SAFETY: mapped as device for good, as `new` was promised. A block consists of registers,
+        // for which shared references may be as many as one likes.
+        fits.then(|| unsafe { &*((self.at + offset) as *const B) })
+    }
+
+    /// The first register, for a driver that another crate provides.
+    pub fn pointer<T>(&self) -> NonNull<T> {
+        NonNull::new(self.at as *mut T).expect("the linear map does not begin at 0")
+    }
+}
+
+/// The layout of a block of registers.
+///
+/// # Safety
+/// Every field is a register of this module or padding that is never accessed.
+pub unsafe trait Block {}
 
 /// A width that devices have registers of.
 pub trait Width: UIntLike {
@@ -63,6 +115,9 @@ macro_rules! register {
             value: UnsafeCell<T>,
             fields: PhantomData<R>,
         }
+
+        // SAFETY: each access is one instruction on a device, which orders those of several CPUs.
+        unsafe impl<T: Width, R: RegisterLongName> Sync for $name<T, R> {}
     };
     (readable $name:ident) => {
         impl<T: Width, R: RegisterLongName> Readable for $name<T, R> {

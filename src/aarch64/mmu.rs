@@ -1,9 +1,13 @@
-//! The lower half of the address space, for good: RAM and devices at their physical addresses,
-//! nothing executable but the page of code that runs while the MMU goes on or off, and a hole under
-//! every stack. The upper half stays as built by `head.S`.
+//! The linear map: RAM and devices in the upper half, each at its physical address plus
+//! [`LINEAR_BASE`](crate::config::LINEAR_BASE). Nothing in it is executable, and there is a hole under
+//! every stack.
 //!
-//! Tables are built by crate aarch64-paging before other CPUs run, so the only TLB maintenance is
-//! local.
+//! `head.S` has made the level 0 table, with one entry for the image; the linear map is added to that
+//! table while it is in use. So only what is not mapped yet is ever mapped: an entry that was invalid
+//! is in no TLB, and needs a barrier but no invalidation. The lower half holds the identity page of
+//! `head.S`, which only entry, jump and parking need.
+//!
+//! Crate aarch64-paging writes the tables.
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
@@ -13,11 +17,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use aarch64_paging::MapError;
 use aarch64_paging::Mapping;
-use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
 use super::{layout, regs};
-use crate::config::PAGE;
+use crate::config::{IMAGE_SPAN, PAGE};
 use crate::memory::Range;
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
@@ -26,7 +30,7 @@ const FINE: u64 = 32 << 30;
 /// Less than what one entry of a level 1 table maps, so that no such entry is used.
 const HALF: u64 = 512 << 20;
 
-/// Level 0 to 3 tables for RAM in blocks, a dozen devices, the stacks of 512 CPUs in pages, and
+/// Level 1 to 3 tables for RAM in blocks, a dozen devices, the stacks of 512 CPUs in pages, and
 /// some 60 ranges of RAM or reservations with edges inside a block.
 const POOL_PAGES: usize = 160;
 
@@ -44,10 +48,8 @@ pub enum Kind {
     ReadOnly,
     /// Registers.
     Device,
-    /// Code of the identity page.
+    /// Code that the copier runs at its physical address.
     Code,
-    /// Nothing: an access faults.
-    Hole,
 }
 
 impl Kind {
@@ -57,7 +59,6 @@ impl Kind {
             Self::ReadOnly => NORMAL | El1Attributes::PXN | El1Attributes::READ_ONLY,
             Self::Device => BASE | El1Attributes::ATTRIBUTE_INDEX_0 | El1Attributes::PXN,
             Self::Code => NORMAL | El1Attributes::READ_ONLY,
-            Self::Hole => El1Attributes::empty(),
         }
     }
 }
@@ -76,13 +77,24 @@ static POOL: Pool = Pool(UnsafeCell::new(MaybeUninit::uninit()));
 /// Pages of the pool that are in use. None ever comes back, so no two tables share one.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes tables from the pool in the image, which is mapped from the first moment on.
-struct ImagePages {
+/// Where tables are: the root in the image, the others in the pool.
+struct Pages {
+    /// Physical address of the image.
     base: u64,
+    /// The root has been given out: the first table that is asked for.
+    rooted: bool,
 }
 
-impl Translation<El1Attributes> for ImagePages {
-    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+impl Pages {
+    fn at(&self, table: NonNull<PageTable<El1Attributes>>) -> PhysicalAddress {
+        PhysicalAddress(layout::physical(table.as_ptr() as u64, self.base) as usize)
+    }
+
+    fn root() -> NonNull<PageTable<El1Attributes>> {
+        NonNull::new(layout::ttbr1() as *mut _).expect("the image has an address")
+    }
+
+    fn fresh() -> NonNull<PageTable<El1Attributes>> {
         let next = TAKEN.fetch_add(1, Ordering::Relaxed);
         assert!(next < POOL_PAGES, "page table pool is used up: too many separate ranges");
         // SAFETY: in bounds, and handed out for the first time.
@@ -91,20 +103,32 @@ impl Translation<El1Attributes> for ImagePages {
             page.write_bytes(0, 1);
             page
         };
+        NonNull::new(page.cast()).expect("the pool has an address")
+    }
+}
+
+impl Translation<El1Attributes> for Pages {
+    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+        let table = if self.rooted { Self::fresh() } else { Self::root() };
+        self.rooted = true;
         // The table walker must see the page empty before it sees the entry that leads here.
         regs::dsb_ishst();
-        let physical = layout::physical(page as u64, self.base);
-        let table = NonNull::new(page.cast()).expect("the pool has an address");
-        (table, PhysicalAddress(physical as usize))
+        (table, self.at(table))
     }
 
     unsafe fn deallocate_table(&mut self, _table: NonNull<PageTable<El1Attributes>>) {
-        // The kernel's own map only grows; a page is lost until the next kernel at worst.
+        // The kernel's own map only grows.
     }
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
-        let virt = pa.0 as u64 - self.base + layout::KERNEL_BASE;
-        NonNull::new(virt as *mut _).expect("the pool has an address")
+        let pa = pa.0 as u64;
+        let image = Range::new(self.base, self.base + IMAGE_SPAN);
+        let address = if image.contains(pa) {
+            pa - self.base + layout::KERNEL_BASE
+        } else {
+            layout::linear(pa)
+        };
+        NonNull::new(address as *mut _).expect("the upper half does not begin at 0")
     }
 }
 
@@ -122,42 +146,60 @@ pub fn extend_dtb_window() {
     }
 }
 
-/// The lower half's tables, while being built and in use.
+/// The tables of the linear map.
 pub struct Tables {
-    mapping: Mapping<ImagePages, El1And0>,
+    mapping: Mapping<Pages, El1And0>,
 }
 
 impl Tables {
-    /// Empty tables, for an image at physical address `base`.
-    pub fn new(base: u64) -> Self {
-        let pages = ImagePages { base };
-        let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Lower);
+    /// The tables that `head.S` has made, of an image at physical address `base`. Boot CPU, once.
+    pub fn take_over(base: u64) -> Self {
+        let pages = Pages { base, rooted: false };
+        let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Upper);
         Self { mapping }
     }
 
-    /// Maps RAM, in blocks that are small where kernels are loaded.
+    /// Maps RAM that is not mapped yet, in blocks that are small where kernels are loaded: below
+    /// `bank` + [`FINE`].
     ///
     /// # Errors
     /// As [`Tables::map`].
-    pub fn map_ram(&mut self, ram: Range) -> Result<(), MapError> {
+    pub fn map_ram(&mut self, ram: Range, bank: u64) -> Result<(), MapError> {
         let mut at = ram.start;
         while at < ram.end {
             let fine = (at & !(HALF - 1)) + HALF;
-            let end = if at < ram.start + FINE { fine.min(ram.end) } else { ram.end };
+            let end = if at < bank + FINE { fine.min(ram.end) } else { ram.end };
             self.map(Range::new(at, end), Kind::Ram)?;
             at = end;
         }
         Ok(())
     }
 
-    /// Maps whole pages around the range at their physical addresses.
+    /// Maps whole pages around a range that is not mapped yet. DSB, ISB: the table walker sees the
+    /// new entries before the first access through these.
     ///
     /// # Errors
-    /// An address past 48 bits, or a live mapping that would have to be split.
+    /// An address that the linear map does not reach.
     pub fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
-        let region = MemoryRegion::new(range.start as usize, range.end as usize);
+        self.write(range, kind)?;
+        regs::dsb_ishst();
+        regs::isb();
+        Ok(())
+    }
+
+    fn write(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
         let at = PhysicalAddress(range.start as usize & !(PAGE as usize - 1));
+        if range.end > crate::config::PHYSICAL_END {
+            return Err(MapError::InvalidVirtualAddress(VirtualAddress(at.0)));
+        }
+        let linear = |at| layout::linear(at) as usize;
+        let region = MemoryRegion::new(linear(range.start), linear(range.end));
         self.mapping.map_range(&region, at, kind.attributes(), Constraints::NO_CONTIGUOUS_HINT)
+    }
+
+    /// From here on entries that are valid may be changed, and other CPUs use the tables.
+    pub fn share(&mut self) {
+        self.mapping.mark_active();
     }
 
     /// Makes ordinary memory read-only or writable while every CPU may be using these tables.
@@ -166,48 +208,19 @@ impl Tables {
     /// of the block (Arm ARM D8.16.1).
     pub fn protect(&mut self, range: Range, on: bool) -> bool {
         let kind = if on { Kind::ReadOnly } else { Kind::Ram };
-        let changed = self.map(range, kind).is_ok();
+        let changed = self.write(range, kind).is_ok();
         // DSB ISHST: the new entries come before the TLBI. DSB ISH: every CPU has dropped the old
         // ones before this returns. SAFETY: what is still cached allows more or less than the
         // tables do, and goes away.
         unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb") };
         changed
     }
+}
 
-    /// Physical address of the level 0 table, for TTBR0_EL1.
-    pub fn root(&self) -> u64 {
-        self.mapping.root_address().0 as u64
-    }
-
-    /// Switches this CPU from its present tables to these. Boot CPU, before any other CPU runs.
-    ///
-    /// Both may map the same address by entries of different sizes, and two such entries must not
-    /// be in the TLB at once (Arm ARM D8.16.1): walks of the lower half are off (TCR_EL1.EPD0) from
-    /// before the old entries go until the new tables are in place.
-    pub fn activate(&self) {
-        let tcr: u64;
-        // SAFETY: code, stack and early heap are in the upper half, and interrupts are masked:
-        // nothing needs the lower half until its walks are on again. The identity mapping of the
-        // whole image that the first tables had goes with the TLB's entries.
-        unsafe {
-            // ISB: EPD0 is in force before the TLBI. DSB, ISB: the TLBI is complete before the new
-            // tables are put in.
-            asm!(
-                "mrs {tcr}, tcr_el1",
-                "orr {off}, {tcr}, #(1 << 7)",
-                "msr tcr_el1, {off}",
-                "isb",
-                "tlbi vmalle1",
-                "dsb nsh",
-                "isb",
-                tcr = out(reg) tcr, off = out(reg) _,
-            );
-        }
-        // SAFETY: everything that this CPU uses is mapped in the upper half, or here.
-        unsafe { self.mapping.activate() };
-        // SAFETY: TCR_EL1 gets back its former value; nothing remembers EPD0 after the TLBI.
-        unsafe {
-            asm!("isb", "msr tcr_el1, {0}", "isb", "tlbi vmalle1", "dsb nsh", "isb", in(reg) tcr)
-        };
-    }
+/// Puts the identity page into the lower half of this CPU: for code that turns the MMU off.
+pub fn enter_identity(base: u64) {
+    let root = layout::physical(layout::ttbr0(), base);
+    // SAFETY: nothing of this kernel is mapped in the lower half. The identity page is never mapped
+    // there otherwise, so no entry in a TLB contradicts it.
+    unsafe { asm!("msr ttbr0_el1, {0}", "isb", in(reg) root) };
 }

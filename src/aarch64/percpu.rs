@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
 
+use super::gic::Redistributor;
 use crate::cpu::CpuId;
 use crate::machine::irq::Private;
 
@@ -12,8 +13,8 @@ use crate::machine::irq::Private;
 pub struct PerCpu {
     /// Logical number.
     pub cpu: CpuId,
-    /// Physical address of its redistributor frame (GICv3), 0 if there is none.
-    pub redistributor: u64,
+    /// Its redistributor frame (GICv3).
+    pub redistributor: Option<Redistributor>,
     /// Exception level at which this CPU entered.
     entry_level: AtomicU64,
     /// Interrupts have been masked since a wait that served none.
@@ -35,7 +36,7 @@ pub struct PerCpu {
 
 impl PerCpu {
     /// For a CPU that is off.
-    pub fn new(cpu: CpuId, redistributor: u64) -> Self {
+    pub fn new(cpu: CpuId, redistributor: Option<Redistributor>) -> Self {
         Self {
             cpu,
             redistributor,

@@ -1,12 +1,12 @@
 //! The PL031 real-time clock (Arm DDI 0224, chapter 3): a counter of seconds, and one alarm.
 
-use super::mmio::{ReadOnly, ReadWrite, WriteOnly};
+use super::mmio::{self, Block, ReadOnly, ReadWrite, WriteOnly};
 use super::regs;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 
 register_structs! {
-    Registers {
+    Pl031 {
         /// RTCDR: seconds.
         (0x00 => data: ReadOnly<u32>),
         /// RTCMR: the second of the alarm.
@@ -27,6 +27,9 @@ register_structs! {
     }
 }
 
+// SAFETY: all fields are registers.
+unsafe impl Block for Pl031 {}
+
 /// The one bit that all control registers have.
 const ALARM: u32 = 1;
 
@@ -35,23 +38,23 @@ const TRIES: u32 = 3;
 
 /// A PL031. One owner at a time.
 pub struct Rtc {
-    base: u64,
+    registers: &'static Pl031,
     /// The second for which the alarm was set when the clock was stopped.
     stopped_at: u32,
 }
 
 impl Rtc {
-    /// Takes over the clock at `base`, which is mapped as device for good, and ends what an earlier
-    /// kernel has left. True if that was something.
-    pub fn start(base: u64) -> (Self, bool) {
-        let clock = Self { base, stopped_at: 0 };
+    /// Takes over the clock, and ends what an earlier kernel has left. True if that was something.
+    /// `None` if the registers are too few for a PL031.
+    pub fn start(registers: &mmio::Registers) -> Option<(Self, bool)> {
+        let clock = Self { registers: registers.block(0)?, stopped_at: 0 };
         let registers = clock.registers();
         let left = registers.unmask.get() & ALARM != 0;
         clock.quiet();
         if registers.control.get() & ALARM == 0 {
             registers.control.set(ALARM);
         }
-        (clock, left)
+        Some((clock, left))
     }
 
     /// Rings in so many seconds. If a second passes in the middle, so that the clock is past the
@@ -98,8 +101,7 @@ impl Rtc {
         self.set(u32::try_from(ahead).unwrap_or(0));
     }
 
-    fn registers(&self) -> &'static Registers {
-        // SAFETY: a PL031 from the device tree, mapped as device for good; `self` is the owner.
-        unsafe { &*(self.base as *const Registers) }
+    fn registers(&self) -> &'static Pl031 {
+        self.registers
     }
 }

@@ -7,12 +7,13 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arm_pl011_uart::{Interrupts, PL011Registers, Uart, UniqueMmioPointer};
 use spin::Mutex;
 
+use super::mmio::Registers;
 use super::regs;
 
 /// How often a full FIFO is looked at again before a byte is dropped: some tenths of a second.
 const PATIENCE: u32 = 10_000_000;
 
-/// Physical address of the registers; 0 while there is no console.
+/// Virtual address of the registers; 0 while there is no console.
 static BASE: AtomicU64 = AtomicU64::new(0);
 
 /// One writer at a time; taken with interrupts masked. Innermost of all locks.
@@ -26,9 +27,9 @@ pub fn silence() {
     SILENCED.store(true, Ordering::Relaxed);
 }
 
-/// Uses the PL011 at `base`, which is mapped as device.
-pub fn set_base(base: u64) {
-    BASE.store(base, Ordering::Relaxed);
+/// Uses the PL011 that has these registers.
+pub fn adopt(registers: &Registers) {
+    BASE.store(registers.pointer::<PL011Registers>().as_ptr() as u64, Ordering::Relaxed);
 }
 
 /// The registers, as often as wanted: the panic path must not depend on a lock that another CPU may
@@ -36,7 +37,7 @@ pub fn set_base(base: u64) {
 fn uart() -> Option<Uart<'static>> {
     let base = BASE.load(Ordering::Relaxed);
     let registers = NonNull::new(base as *mut PL011Registers)?;
-    // SAFETY: a PL011 from the device tree, mapped for good. Writers exclude each other by WRITER
+    // SAFETY: `BASE` comes from a piece of registers, mapped for good. Writers exclude each other by WRITER
     // (but for a panic, which prefers mixed text to none); the data register's two directions are
     // independent.
     Some(Uart::new(unsafe { UniqueMmioPointer::new(registers) }))

@@ -12,7 +12,7 @@ use crate::vm::{Setup, cpus, test};
 const KINDS: [(&str, &[&str]); 5] = [
     ("undef", &["undefined instruction"]),
     ("stack", &["data abort, write at", "not mapped", "stack overflow, guard page of"]),
-    ("write-text", &["data abort, write at 0xffff800000000000", "permission"]),
+    ("write-text", &["data abort, write at 0xffffff8000000000", "permission"]),
     ("null", &["data abort", "at 0x0: not mapped"]),
     ("panic", &["on purpose"]),
 ];
@@ -53,7 +53,7 @@ fn report(panic: &Panic, cpu: u32, wanted: &[&str]) -> Result<()> {
     has(&panic.what, wanted)?;
     same("CPU and mark", (panic.cpu, panic.mark.as_str()), (Some(cpu), "ONLINE"))?;
     let place = &panic.place;
-    ensure!(place.starts_with("0xffff8000") || place.starts_with("src/"), "where: {place:?}");
+    ensure!(place.starts_with("0xffffff80") || place.starts_with("src/"), "where: {place:?}");
     Ok(())
 }
 

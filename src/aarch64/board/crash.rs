@@ -6,15 +6,15 @@ use core::hint::black_box;
 use crate::aarch64::layout;
 use crate::machine::CrashKind;
 
-/// Makes this CPU fault. Returns only if the machine did not fault. `loaded` is where a loaded
-/// kernel lies.
+/// Makes this CPU fault. Returns only if the machine did not fault. `loaded` is the
+/// physical address of a loaded kernel.
 pub fn crash(kind: CrashKind, loaded: u64) {
     match kind {
         // SAFETY: raises an undefined instruction exception, which is what was asked for.
         CrashKind::Undef => unsafe { asm!("udf #0") },
         CrashKind::Stack => drop(black_box(deeper(0))),
         CrashKind::WriteText => poke(layout::image_start()),
-        CrashKind::WriteLoaded => poke(loaded),
+        CrashKind::WriteLoaded => poke(layout::linear(loaded)),
         CrashKind::Null => peek(0),
         CrashKind::Panic => panic!("on purpose"),
     }

@@ -15,16 +15,27 @@ use self::alarm::AlarmDriver;
 use self::reads::DiskDriver;
 use super::Board;
 use crate::aarch64::disk::{self, Disk};
+use crate::aarch64::mmio::Registers;
 use crate::aarch64::regs;
 use crate::aarch64::rtc::Rtc;
+use crate::interrupt::Interrupt;
 use crate::machine::device::{DeviceCounts, DeviceError, Devices, DevicesFound};
 use crate::machine::quiesce::Driver;
-use crate::platform::Device;
 
-/// What the device tree says.
-struct Places {
-    clock: Option<Device>,
-    virtio: Vec<Device>,
+/// Where devices are, or may be.
+pub struct Places {
+    /// The real-time clock.
+    pub clock: Option<Place>,
+    /// virtio-mmio.
+    pub virtio: Vec<Place>,
+}
+
+/// One of them: its registers and its interrupt.
+pub struct Place {
+    /// Its registers.
+    pub registers: Registers,
+    /// Its interrupt, an SPI.
+    pub interrupt: Interrupt,
 }
 
 /// The devices of a machine: their places, and a driver each.
@@ -43,10 +54,9 @@ fn masked<T, R>(lock: &Mutex<T>, body: impl FnOnce(&mut T) -> R) -> R {
 }
 
 impl Held {
-    /// Of the machine that the tree describes; nothing is touched yet. `base` is the image's.
-    pub fn new(clock: Option<Device>, virtio: Vec<Device>, base: u64) -> Self {
+    /// Of the machine that was found; nothing is touched yet. `base` is the image's.
+    pub fn new(places: Places, base: u64) -> Self {
         disk::set_base(base);
-        let places = Places { clock, virtio };
         Self { places, alarm: AlarmDriver::default(), disk: DiskDriver::default() }
     }
 
@@ -61,7 +71,7 @@ impl Held {
     fn start_disk(&self, found: &mut DevicesFound) {
         let mut first = None;
         for place in &self.places.virtio {
-            let Some(mut transport) = disk::look(place) else { continue };
+            let Some(mut transport) = disk::look(&place.registers) else { continue };
             found.left_running += u32::from(disk::stop(&mut transport));
             if first.is_none() && disk::is_disk(&transport) {
                 first = Disk::start(transport).map(|disk| (disk, place.interrupt));
@@ -74,7 +84,7 @@ impl Held {
 
     fn start_clock(&self, found: &mut DevicesFound) {
         let Some(device) = &self.places.clock else { return };
-        let (clock, left) = Rtc::start(device.base.start);
+        let Some((clock, left)) = Rtc::start(&device.registers) else { return };
         found.alarm = Some(device.interrupt);
         found.left_running += u32::from(left);
         self.alarm.adopt(clock);

@@ -123,13 +123,13 @@ impl Ipi for Board {
 
 impl Bringup for Board {
     fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
-        let slot = self.claims.stack_slot(cpu.index());
-        let stack = slot.start + PAGE + STACK_BYTES;
+        let slot = layout::linear(self.claims.stack_slot(cpu.index()).start);
+        let stack = slot + PAGE + STACK_BYTES;
         let exception = stack + PAGE + EXCEPTION_STACK_BYTES;
         let area = &self.areas[cpu.index()];
         area.reset();
         let record = &self.records[cpu.index()];
-        record.fill(self.tables, (stack, exception), address_of(area), u64::from(cpu.0));
+        record.fill(self.roots, (stack, exception), address_of(area), u64::from(cpu.0));
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Bringup for Board {
         let record = &self.records[cpu.index()];
         record.set_token(u64::from(start));
         let at = address_of(record);
-        cache::clean_to_poc(Range::new(at, at + size_of_val(record) as u64));
+        cache::clean_to_poc(at, size_of_val(record) as u64);
     }
 }
 
@@ -249,7 +249,7 @@ impl Memory for Board {
     }
 
     fn protect(&self, range: Range, on: bool) -> bool {
-        self.lower.lock().protect(range, on)
+        self.tables.lock().protect(range, on)
     }
 
     fn prepare_copy(&self, copy: &Relocation, entry: u64, dtb: u64) -> Result<(), String> {

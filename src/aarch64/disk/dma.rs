@@ -10,7 +10,7 @@ use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 use crate::aarch64::layout;
 
-/// Where the image is: its part of the heap is not mapped at its physical address.
+/// Where the image is: what lies in it has another offset than the linear map.
 static BASE: AtomicU64 = AtomicU64::new(0);
 
 /// What the queue address register of the legacy transport can name: 32 bits of page number.

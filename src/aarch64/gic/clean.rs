@@ -12,7 +12,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::aarch64::mmio::{ReadOnly, ReadWrite};
+use crate::aarch64::mmio::{Block, ReadOnly, ReadWrite};
 use spin::Mutex;
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
@@ -51,11 +51,8 @@ pub(super) struct Left {
     pub used: bool,
 }
 
-/// The common registers of the distributor at `base`.
-pub(super) fn common(base: u64) -> &'static Common {
-    // SAFETY: the distributor's registers, mapped as device for good.
-    unsafe { &*(base as *const Common) }
-}
+// SAFETY: all fields are registers.
+unsafe impl Block for Common {}
 
 impl Common {
     /// The words of the shared interrupts that there are.

@@ -21,7 +21,7 @@ const KEPT: u64 = u64::MAX - 1;
 /// The word as found (upper half) and as required (lower half); or one of the two values above.
 /// Neither of these can be mistaken for a pair to write: the halves of such a pair differ and have
 /// no reserved bits.
-pub(super) struct PrivateTriggers(AtomicU64);
+pub struct PrivateTriggers(AtomicU64);
 
 impl Default for PrivateTriggers {
     fn default() -> Self {

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use crate::aarch64::mmio::{ReadOnly, ReadWrite, WriteOnly};
+use crate::aarch64::mmio::{Block, ReadOnly, ReadWrite, Registers, WriteOnly};
 use crate::machine::StepError;
 use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
@@ -16,8 +16,7 @@ use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
-use crate::memory::Range;
-use crate::platform::{Gic, LpiTables, Reserved, lpi_tables};
+use crate::platform::{LpiTables, Reserved, lpi_tables};
 
 register_bitfields![u32,
     CTLR [
@@ -72,6 +71,13 @@ register_structs! {
     }
 }
 
+// SAFETY: all fields are registers.
+unsafe impl Block for Frame {}
+
+/// One CPU's frame.
+#[derive(Clone, Copy)]
+pub struct Redistributor(&'static Frame);
+
 /// Bytes of a frame without and with virtual LPIs.
 const FRAME: u64 = 0x20000;
 const FRAME_VLPIS: u64 = 0x40000;
@@ -80,8 +86,10 @@ const FRAME_VLPIS: u64 = 0x40000;
 const PATIENCE_US: u64 = 10_000;
 
 /// Where each affinity's frame is.
+#[derive(Default)]
 pub struct Redistributors {
-    frames: Vec<(u64, u64)>,
+    /// Affinity, as in GICR_TYPER, and frame; by affinity.
+    frames: Vec<(u64, Redistributor)>,
     /// Frames whose LPIs an earlier kernel left enabled, and whose LPIs stay enabled; this kernel
     /// never enables LPIs.
     pub lpis_left_on: Vec<LpiTables>,
@@ -90,30 +98,19 @@ pub struct Redistributors {
 }
 
 impl Redistributors {
-    /// All frames of a machine; `None` for a GICv2.
-    pub fn of_machine(gic: &Gic) -> Option<Self> {
-        match gic {
-            Gic::V3 { redistributors, stride, .. } => Some(Self::find(redistributors, *stride)),
-            Gic::V2 { .. } => None,
-        }
-    }
-
     /// Walks all regions, once: each frame tells its affinity, and the last of a region says so.
-    pub fn find(regions: &[Range], stride: Option<u64>) -> Self {
-        let mut found = Self { frames: Vec::new(), lpis_left_on: Vec::new(), lpis_turned_off: 0 };
-        for region in regions {
-            found.walk(region, stride);
-        }
-        found.frames.sort_unstable();
+    pub fn find(regions: &[Registers], stride: Option<u64>) -> Self {
+        let mut found = Self::default();
+        regions.iter().for_each(|region| found.walk(region, stride));
+        found.frames.sort_unstable_by_key(|frame| frame.0);
         found
     }
 
-    fn walk(&mut self, region: &Range, stride: Option<u64>) {
-        let mut at = region.start;
-        while at + FRAME <= region.end {
-            let frame = frame(at);
+    fn walk(&mut self, region: &Registers, stride: Option<u64>) {
+        let mut at = 0;
+        while let Some(frame) = region.block::<Frame>(at) {
             let typer = frame.typer.extract();
-            self.frames.push((typer.read(TYPER::AFFINITY), at));
+            self.frames.push((typer.read(TYPER::AFFINITY), Redistributor(frame)));
             if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
                 self.turn_lpis_off(frame);
             }
@@ -135,24 +132,19 @@ impl Redistributors {
         }
     }
 
-    /// Memory that frames go on writing to, as reservations.
-    pub fn lpi_tables(&self, gic: &Gic) -> Vec<Reserved> {
-        let Gic::V3 { distributor, .. } = gic else { return Vec::new() };
-        lpi_tables(&self.lpis_left_on, super::v3::id_bits(distributor.start))
+    /// Memory that frames go on writing to, as reservations. `id_bits` is how many bits of an
+    /// interrupt number the distributor has.
+    pub fn lpi_tables(&self, id_bits: u32) -> Vec<Reserved> {
+        lpi_tables(&self.lpis_left_on, id_bits)
     }
 
-    /// Physical address of a CPU's frame.
-    pub fn of(&self, mpidr: Mpidr) -> Option<u64> {
+    /// A CPU's frame.
+    pub fn of(&self, mpidr: Mpidr) -> Option<Redistributor> {
         let [a3, a2, a1, a0] = [3, 2, 1, 0].map(|level| u64::from(mpidr.aff(level)));
         let affinity = a3 << 24 | a2 << 16 | a1 << 8 | a0;
         let at = self.frames.binary_search_by_key(&affinity, |f| f.0).ok()?;
         Some(self.frames[at].1)
     }
-}
-
-fn frame(at: u64) -> &'static Frame {
-    // SAFETY: `at` is a redistributor frame from the device tree, mapped as device for good.
-    unsafe { &*(at as *const Frame) }
 }
 
 /// Turns LPIs off where the frame says that this can be done (IHI 0069 12.11.2, CES), and clears
@@ -176,37 +168,101 @@ fn turn_lpis_off(f: &Frame) -> bool {
     true
 }
 
-/// What the frame at `at` was left with.
-pub fn left(at: u64) -> Interrupts {
-    if at == 0 {
-        return Interrupts::default();
+impl Redistributor {
+    /// What the frame was left with.
+    pub fn left(self) -> Interrupts {
+        let f = self.0;
+        Interrupts {
+            enabled: f.isenabler0.get().count_ones(),
+            pending: f.ispendr0.get().count_ones(),
+            active: f.isactiver0.get().count_ones(),
+        }
     }
-    let f = frame(at);
-    Interrupts {
-        enabled: f.isenabler0.get().count_ones(),
-        pending: f.ispendr0.get().count_ones(),
-        active: f.isactiver0.get().count_ones(),
-    }
-}
 
-/// Wakes the redistributor whose frame is at `at`, and puts the private interrupts of its CPU into
-/// group 1: none is enabled, pending or active then. A frame that is `clean` is as after power-on.
-///
-/// # Errors
-/// The frame does not wake in time.
-pub fn wake(at: u64, clean: bool) -> Result<(), StepError> {
-    let f = frame(at);
-    rouse(f)?;
-    if !clean {
-        f.icenabler0.set(!0);
-        f.icpendr0.set(!0);
-        f.icactiver0.set(!0);
-        f.ipriorityr.iter().for_each(|priority| priority.set(0));
-        let settled = patiently(|| !f.ctlr.is_set(CTLR::RWP));
-        settled.then_some(()).ok_or(StepError::RedistributorAsleep)?;
+    /// Wakes the redistributor, and puts the private interrupts of its CPU into group 1: none is
+    /// enabled, pending or active then. A frame that is `clean` is as after power-on.
+    ///
+    /// # Errors
+    /// The frame does not wake in time.
+    pub fn wake(self, clean: bool) -> Result<(), StepError> {
+        let f = self.0;
+        rouse(f)?;
+        if !clean {
+            f.icenabler0.set(!0);
+            f.icpendr0.set(!0);
+            f.icactiver0.set(!0);
+            f.ipriorityr.iter().for_each(|priority| priority.set(0));
+            let settled = patiently(|| !f.ctlr.is_set(CTLR::RWP));
+            settled.then_some(()).ok_or(StepError::RedistributorAsleep)?;
+        }
+        f.igroupr0.set(!0);
+        Ok(())
     }
-    f.igroupr0.set(!0);
-    Ok(())
+
+    /// Takes back what this kernel has set in the frame, and puts the frame to sleep.
+    ///
+    /// # Errors
+    /// The frame does not go to sleep in time.
+    pub fn sleep(self, triggers: &PrivateTriggers) -> Result<(), StepError> {
+        self.take_back(triggers);
+        if SLEEP.load(Ordering::Relaxed) == IGNORED {
+            return Ok(());
+        }
+        let f = self.0;
+        f.waker.write(WAKER::PROCESSOR_SLEEP::SET); // its other bits are read-only
+        // If the register ignores the write, sleep is firmware's or the hypervisor's business.
+        let settled = |waker: LocalRegisterCopy<u32, WAKER::Register>| {
+            waker.is_set(WAKER::CHILDREN_ASLEEP) || !waker.is_set(WAKER::PROCESSOR_SLEEP)
+        };
+        patiently(|| settled(f.waker.extract())).then_some(()).ok_or(StepError::RedistributorAwake)
+    }
+
+    /// Private interrupts off, in group 0, none pending (an IPI that was not served would hit the
+    /// next kernel), and triggers and priorities as after power-on. The frame's CPU is at its last
+    /// act, or off, or not ours. The group comes first: an SGI of group 1 is not forwarded to one
+    /// of group 0.
+    pub fn take_back(self, triggers: &PrivateTriggers) {
+        let f = self.0;
+        f.icenabler0.set(!0);
+        f.igroupr0.set(0);
+        f.icpendr0.set(!0);
+        triggers.take_back(&f.icfgr1);
+        let given = PRIORITIES.load(Ordering::Relaxed);
+        let given = f.ipriorityr.iter().enumerate().filter(|(i, _)| given >> i & 1 != 0);
+        given.for_each(|(_, priority)| priority.set(0));
+    }
+
+    /// Withdraws the private interrupts that became pending for a CPU after that CPU had itself
+    /// taken back everything else in its frame.
+    pub fn withdraw(self) {
+        self.0.icpendr0.set(!0);
+    }
+
+    /// No private interrupt is active any more.
+    pub fn end_active(self) {
+        self.0.icactiver0.set(!0);
+    }
+
+    /// Gives one private interrupt, which is disabled, its trigger.
+    pub fn configure(self, triggers: &PrivateTriggers, interrupt: Interrupt) {
+        triggers.set(&self.0.icfgr1, interrupt);
+    }
+
+    /// Enables one private interrupt at its priority, or disables the interrupt. An IPI keeps the
+    /// priority of power-on, which is the highest.
+    pub fn enable(self, intid: u32, on: bool) {
+        let f = self.0;
+        if on {
+            if intid != IPI {
+                set_priority(f, intid);
+            }
+            f.isenabler0.set(1 << intid);
+        } else {
+            f.icenabler0.set(1 << intid);
+            // A write that is still on its way could let the interrupt through once more.
+            patiently(|| !f.ctlr.is_set(CTLR::RWP));
+        }
+    }
 }
 
 /// Whether frames can sleep: unknown, yes, or writes to GICR_WAKER are ignored (KVM's reads as
@@ -237,79 +293,8 @@ fn rouse(f: &Frame) -> Result<(), StepError> {
     awake.then_some(()).ok_or(StepError::RedistributorAsleep)
 }
 
-/// Takes back what this kernel has set in the frame, and puts the frame to sleep.
-///
-/// # Errors
-/// The frame does not go to sleep in time.
-pub fn sleep(at: u64, triggers: &PrivateTriggers) -> Result<(), StepError> {
-    take_back(at, triggers);
-    if SLEEP.load(Ordering::Relaxed) == IGNORED {
-        return Ok(());
-    }
-    let f = frame(at);
-    f.waker.write(WAKER::PROCESSOR_SLEEP::SET); // its other bits are read-only
-    // If the register ignores the write, sleep is firmware's or the hypervisor's business.
-    let settled = |waker: LocalRegisterCopy<u32, WAKER::Register>| {
-        waker.is_set(WAKER::CHILDREN_ASLEEP) || !waker.is_set(WAKER::PROCESSOR_SLEEP)
-    };
-    patiently(|| settled(f.waker.extract())).then_some(()).ok_or(StepError::RedistributorAwake)
-}
-
 /// Private interrupts, by bit, that this kernel has given a priority in any frame.
 static PRIORITIES: AtomicU32 = AtomicU32::new(0);
-
-/// Private interrupts off, in group 0, none pending (an IPI that was not served would hit the next
-/// kernel), and triggers and priorities as after power-on. The frame's CPU is at its last act, or
-/// off, or not ours. The group comes first: an SGI of group 1 is not forwarded to one of group 0.
-pub fn take_back(at: u64, triggers: &PrivateTriggers) {
-    if at == 0 {
-        return;
-    }
-    let f = frame(at);
-    f.icenabler0.set(!0);
-    f.igroupr0.set(0);
-    f.icpendr0.set(!0);
-    triggers.take_back(&f.icfgr1);
-    let given = PRIORITIES.load(Ordering::Relaxed);
-    let given = f.ipriorityr.iter().enumerate().filter(|(i, _)| given >> i & 1 != 0);
-    given.for_each(|(_, priority)| priority.set(0));
-}
-
-/// Withdraws the private interrupts that became pending for a CPU after that CPU had itself taken
-/// back everything else in its frame.
-pub fn withdraw(at: u64) {
-    if at != 0 {
-        frame(at).icpendr0.set(!0);
-    }
-}
-
-/// No private interrupt is active any more.
-pub fn end_active(at: u64) {
-    if at != 0 {
-        frame(at).icactiver0.set(!0);
-    }
-}
-
-/// Gives one private interrupt, which is disabled, its trigger.
-pub fn configure(at: u64, triggers: &PrivateTriggers, interrupt: Interrupt) {
-    triggers.set(&frame(at).icfgr1, interrupt);
-}
-
-/// Enables one private interrupt at its priority, or disables the interrupt. An IPI keeps the
-/// priority of power-on, which is the highest.
-pub fn enable(at: u64, intid: u32, on: bool) {
-    let f = frame(at);
-    if on {
-        if intid != IPI {
-            set_priority(f, intid);
-        }
-        f.isenabler0.set(1 << intid);
-    } else {
-        f.icenabler0.set(1 << intid);
-        // A write that is still on its way could let the interrupt through once more.
-        patiently(|| !f.ctlr.is_set(CTLR::RWP));
-    }
-}
 
 fn set_priority(f: &Frame, intid: u32) {
     if PRIORITIES.load(Ordering::Relaxed) & 1 << intid == 0 {

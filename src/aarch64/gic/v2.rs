@@ -1,10 +1,10 @@
 //! GICv2 by memory: up to eight CPUs.
 
-use crate::aarch64::mmio::{ReadOnly, ReadWrite, WriteOnly};
+use crate::aarch64::mmio::{Block, ReadOnly, ReadWrite, Registers, WriteOnly};
 use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::register_structs;
 
-use super::clean::{Common, Configured, common};
+use super::clean::{Common, Configured};
 use super::private::PrivateTriggers;
 use super::{IPI, IPI_PRIORITY, MASK_ALL_BUT_IPIS, PRIORITY, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
@@ -56,6 +56,11 @@ register_structs! {
     }
 }
 
+// SAFETY: all fields are registers.
+unsafe impl Block for Distributor {}
+// SAFETY: all fields are registers.
+unsafe impl Block for Interface {}
+
 /// GICC_CTLR: interrupts of group 0, or of the only group, are signalled.
 const ENABLE: u32 = 1;
 /// GICC_IAR: the interrupt's number; the rest says which CPU sent an SGI.
@@ -63,20 +68,23 @@ const INTID: u32 = 0x3ff;
 
 /// A GICv2.
 pub struct Gic2 {
-    distributor: u64,
-    cpu_interface: u64,
+    registers: &'static Distributor,
+    common: &'static Common,
+    interface: &'static Interface,
     configured: Configured,
     private: PrivateTriggers,
 }
 
 impl Gic2 {
-    pub fn new(distributor: u64, cpu_interface: u64) -> Self {
-        Self {
-            distributor,
-            cpu_interface,
+    /// `None` if a piece is too small for what it should hold.
+    pub fn new(distributor: &Registers, cpu_interface: &Registers) -> Option<Self> {
+        Some(Self {
+            registers: distributor.block(0)?,
+            common: distributor.block(0)?,
+            interface: cpu_interface.block(0)?,
             configured: Configured::default(),
             private: PrivateTriggers::default(),
-        }
+        })
     }
 
     /// On a machine with one CPU routes are implicit.
@@ -286,16 +294,14 @@ impl Gic2 {
     }
 
     fn common(&self) -> &'static Common {
-        common(self.distributor)
+        self.common
     }
 
     fn interface(&self) -> &'static Interface {
-        // SAFETY: the CPU interface's registers, mapped as device for good.
-        unsafe { &*(self.cpu_interface as *const Interface) }
+        self.interface
     }
 
     pub(super) fn registers(&self) -> &'static Distributor {
-        // SAFETY: the distributor's registers, mapped as device for good.
-        unsafe { &*(self.distributor as *const Distributor) }
+        self.registers
     }
 }

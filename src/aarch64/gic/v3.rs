@@ -1,13 +1,13 @@
 //! GICv3 by system registers.
 
-use crate::aarch64::mmio::{ReadOnly, ReadWrite};
+use crate::aarch64::mmio::{Block, ReadOnly, ReadWrite, Registers};
 use arm_gic_driver::v3::{self, ICC_CTLR_EL1, ICC_IGRPEN1_EL1, ICC_PMR_EL1, ICC_SRE_EL1};
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::register_structs;
 
-use super::clean::{Common, Configured, common};
+use super::clean::{Common, Configured};
 use super::private::PrivateTriggers;
-use super::redistributor::{self, patiently};
+use super::redistributor::patiently;
 use super::{IPI, MASK_ALL_BUT_IPIS, SPECIAL, place};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::regs;
@@ -37,6 +37,9 @@ register_structs! {
     }
 }
 
+// SAFETY: all fields are registers.
+unsafe impl Block for Distributor {}
+
 /// Affinity routing, alone and with the groups that a kernel uses: both groups where there is one
 /// security state, group 1 where there are two. The numbers are the same in both views.
 const ROUTING: u32 = 1 << 4;
@@ -46,18 +49,21 @@ const RWP: u32 = 1 << 31;
 
 /// A GICv3.
 pub struct Gic3 {
-    distributor: u64,
+    registers: &'static Distributor,
+    common: &'static Common,
     configured: Configured,
     private: PrivateTriggers,
 }
 
 impl Gic3 {
-    pub fn new(distributor: u64) -> Self {
-        Self {
-            distributor,
+    /// `None` if the piece is too small for a distributor.
+    pub fn new(distributor: &Registers) -> Option<Self> {
+        Some(Self {
+            registers: distributor.block(0)?,
+            common: distributor.block(0)?,
             configured: Configured::in_group1(),
             private: PrivateTriggers::default(),
-        }
+        })
     }
 
     pub fn init_distributor(&self, cpu: &PerCpu, quiet: bool) -> Interrupts {
@@ -77,7 +83,7 @@ impl Gic3 {
             d.silence(d.words(), || self.settle());
             d.wipe(|intid| self.unroute(intid));
         }
-        left.interrupts.and(redistributor::left(cpu.redistributor))
+        left.interrupts.and(cpu.redistributor.map(|frame| frame.left()).unwrap_or_default())
     }
 
     pub fn is_off(&self) -> bool {
@@ -85,15 +91,13 @@ impl Gic3 {
     }
 
     pub fn cpu_up(&self, cpu: &PerCpu) -> Result<(), StepError> {
-        if cpu.redistributor == 0 {
-            return Err(StepError::NoRedistributor);
-        }
+        let frame = cpu.redistributor.ok_or(StepError::NoRedistributor)?;
         ICC_SRE_EL1.write(ICC_SRE_EL1::SRE::SET + ICC_SRE_EL1::DFB::SET + ICC_SRE_EL1::DIB::SET);
         // `wake` may put the redistributor to sleep for a moment, to find out whether it can sleep.
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::CLEAR);
         // ISB: group 1 is off at the interface before the redistributor is touched.
         regs::isb();
-        redistributor::wake(cpu.redistributor, cpu.set_clean(false))?;
+        frame.wake(cpu.set_clean(false))?;
         self.set_priority_mask(MASK_ALL_BUT_IPIS);
         ICC_CTLR_EL1.modify(ICC_CTLR_EL1::EOIMODE::CLEAR);
         // A priority that an earlier kernel left active would hold everything back for good.
@@ -105,13 +109,11 @@ impl Gic3 {
     }
 
     pub fn cpu_down(&self, cpu: &PerCpu) -> Result<(), StepError> {
-        if cpu.redistributor == 0 {
-            return Err(StepError::NoRedistributor);
-        }
+        let frame = cpu.redistributor.ok_or(StepError::NoRedistributor)?;
         ICC_IGRPEN1_EL1.write(ICC_IGRPEN1_EL1::ENABLE::CLEAR);
         regs::isb();
         regs::dsb_sy(); // the interface is off before the redistributor hears of sleep
-        let asleep = redistributor::sleep(cpu.redistributor, &self.private);
+        let asleep = frame.sleep(&self.private);
         cpu.set_clean(true);
         asleep
     }
@@ -121,11 +123,15 @@ impl Gic3 {
     }
 
     pub fn configure_private(&self, cpu: &PerCpu, interrupt: Interrupt) {
-        redistributor::configure(cpu.redistributor, &self.private, interrupt);
+        if let Some(frame) = cpu.redistributor {
+            frame.configure(&self.private, interrupt);
+        }
     }
 
     pub fn enable_private(&self, cpu: &PerCpu, intid: u32, on: bool) {
-        redistributor::enable(cpu.redistributor, intid, on);
+        if let Some(frame) = cpu.redistributor {
+            frame.enable(intid, on);
+        }
     }
 
     pub fn set_priority_mask(&self, mask: u8) {
@@ -234,11 +240,14 @@ impl Gic3 {
         d.ctlr.set(ROUTING);
         d.silence(self.configured.used(), || self.settle());
         self.configured.take_back(d, |intid| self.unroute(intid));
-        redistributor::end_active(cpu.redistributor);
-        for area in areas.iter().filter(|area| area.cpu != cpu.cpu) {
+        if let Some(frame) = cpu.redistributor {
+            frame.end_active();
+        }
+        let others = areas.iter().filter(|area| area.cpu != cpu.cpu);
+        for (area, frame) in others.filter_map(|area| Some((area, area.redistributor?))) {
             match area.is_clean() {
-                true => redistributor::withdraw(area.redistributor),
-                false => self.take_back(area),
+                true => frame.withdraw(),
+                false => frame.take_back(&self.private),
             }
         }
         // A redistributor that does not go to sleep in time is left awake: the next kernel wakes it
@@ -249,7 +258,9 @@ impl Gic3 {
 
     /// Private interrupts of a CPU that is off, or not ours, or this one, at its last act.
     pub fn take_back(&self, cpu: &PerCpu) {
-        redistributor::take_back(cpu.redistributor, &self.private);
+        if let Some(frame) = cpu.redistributor {
+            frame.take_back(&self.private);
+        }
     }
 
     fn unroute(&self, intid: usize) {
@@ -257,7 +268,7 @@ impl Gic3 {
     }
 
     fn common(&self) -> &'static Common {
-        common(self.distributor)
+        self.common
     }
 
     /// Waits until the distributor has taken the last write; gives up silently at the deadline,
@@ -270,18 +281,13 @@ impl Gic3 {
     }
 
     pub(super) fn registers(&self) -> &'static Distributor {
-        registers(self.distributor)
+        self.registers
     }
-}
 
-/// Bits of an interrupt number that the distributor has (GICD_TYPER.IDbits).
-pub(super) fn id_bits(distributor: u64) -> u32 {
-    (registers(distributor).typer.get() >> 19 & 0x1f) + 1
-}
-
-fn registers(distributor: u64) -> &'static Distributor {
-    // SAFETY: the distributor's registers, mapped as device for good.
-    unsafe { &*(distributor as *const Distributor) }
+    /// Bits of an interrupt number that the distributor has (GICD_TYPER.IDbits).
+    pub fn id_bits(&self) -> u32 {
+        (self.registers.typer.get() >> 19 & 0x1f) + 1
+    }
 }
 
 /// GICD_IROUTER's value for one CPU.

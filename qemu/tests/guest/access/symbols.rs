@@ -6,12 +6,9 @@ use anyhow::{Context, Result};
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSymbol, SymbolKind};
 
-use crate::vm::image_path;
+use baton::config::{IMAGE_ALIGN, KERNEL_BASE};
 
-/// Where the kernel is linked; below it an address is one of the image's own copy in memory.
-const KERNEL_BASE: u64 = 0xffff_8000_0000_0000;
-/// The image lies on a multiple of this, and is no larger.
-const SPAN: u64 = 2 << 20;
+use crate::vm::image_path;
 
 struct Function {
     at: u64,
@@ -34,8 +31,9 @@ impl Symbols {
             Ok(functions) => functions,
             Err(error) => return format!("a function without a name ({error:#})"),
         };
-        // Before the MMU is on, and in the jump, code runs at its physical address.
-        let linked = if pc < KERNEL_BASE { KERNEL_BASE + pc % SPAN } else { pc };
+        // Before the MMU is on, and in the jump, code runs at its physical address, in the first
+        // of the image's blocks.
+        let linked = if pc < KERNEL_BASE { KERNEL_BASE + pc % IMAGE_ALIGN } else { pc };
         let function = functions.iter().find(|f| (f.at..f.at + f.size).contains(&linked));
         function.map_or_else(
             || "no function of the image".into(),

@@ -1,0 +1,49 @@
+//! The boot CPU from its first Rust instruction to the first line of logic, in stages that are
+//! values. Each stage takes the one before, so that their order is a matter of types, and each runs
+//! once:
+//!
+//! ```text
+//! Entry    what head.S found in registers
+//!   |  find      what the kernel before left in registers is read, then cleared;
+//!   |            the tree is read; devices are mapped, so that each driver gets its
+//!   |            registers; LPIs are turned off, or their tables are reserved
+//! Found    the machine, the boot's parameters, the devices' registers
+//!   |  lay_out   every page of RAM gets its owner; nothing has been written to RAM yet
+//! Laid     the map, and what this kernel has claimed for itself
+//!   |  map       RAM is mapped, without what must not be reached; the heap grows into its RAM
+//! Mapped   memory that can be used
+//!   |  board     PSCI, handover area, distributor; the board is published, TPIDR_EL1 set, and
+//!   |            only then SErrors and IRQs are unmasked, because handlers need both
+//! Board    and a `Boot` for logic
+//! ```
+
+mod found;
+mod laid;
+mod mapped;
+
+pub use found::Found;
+
+use super::inherited::AtEntry;
+use super::layout;
+use crate::memory::Range;
+
+/// What `head.S` hands over: MMU on with the first tables, bss zero, interrupts masked.
+pub struct Entry {
+    /// Physical address of the device tree.
+    pub dtb: u64,
+    /// First counter read of this kernel, ticks.
+    pub at: u64,
+    /// Exception level of entry, 1 or 2.
+    pub level: u32,
+    /// Physical address of the image.
+    pub base: u64,
+    /// Registers that `head.S` had to overwrite.
+    pub registers: AtEntry,
+}
+
+impl Entry {
+    /// The physical memory of the image, bss and the boot CPU's stacks included.
+    pub fn image(&self) -> Range {
+        Range::new(self.base, layout::physical(layout::image_end(), self.base))
+    }
+}

@@ -1,0 +1,68 @@
+//! Second stage: every page of RAM has an owner.
+
+use alloc::vec::Vec;
+
+use super::Found;
+use super::mapped::Mapped;
+use crate::aarch64::mmu::Tables;
+use crate::aarch64::{heap, timer};
+use crate::config::{PAGE, STACK_BYTES};
+use crate::kernel::layout::Claims;
+use crate::memory::{Map, Range};
+use crate::platform::Machine;
+use crate::trace::Phase;
+
+/// The owners of memory.
+pub struct Laid {
+    /// What was found.
+    pub found: Found,
+    /// The owner of every page of RAM.
+    pub map: Map,
+    /// What belongs to this kernel.
+    pub claims: Claims,
+}
+
+impl Laid {
+    /// Maps RAM, and gives the heap its own.
+    pub fn map(mut self) -> Mapped {
+        let holes = holes(&self);
+        map_ram(&self.found.described.machine, &holes, &mut self.found.tables);
+        self.found.tables.share();
+        heap::grow(self.claims.heap);
+        self.found.stamps.push((Phase::Memory, timer::now()));
+        Mapped { laid: self }
+    }
+}
+
+/// What lies in RAM and is not mapped, in order: the image, which is reached through the upper half
+/// only; what firmware says may not be mapped; the pages under the stacks.
+fn holes(laid: &Laid) -> Vec<Range> {
+    let machine = &laid.found.described.machine;
+    let closed = machine.reserved.iter().filter(|r| r.no_map).map(|r| r.range);
+    let closed = closed.filter_map(|r| r.grow_to(PAGE));
+    let page = |start| Range::new(start, start + PAGE);
+    let guards = machine.topology.cpus().flat_map(|cpu| {
+        let slot = laid.claims.stack_slot(cpu.index());
+        [page(slot.start), page(slot.start + PAGE + STACK_BYTES)]
+    });
+    let image = laid.found.entry.image();
+    let mut holes: Vec<Range> = closed.chain(guards).chain([image]).collect();
+    holes.sort_unstable();
+    holes
+}
+
+/// Maps all RAM but the holes, which are in order.
+fn map_ram(machine: &Machine, holes: &[Range], tables: &mut Tables) {
+    for bank in &machine.memory {
+        let mut at = bank.start;
+        let inside = holes.iter().filter(|hole| hole.overlaps(bank));
+        for hole in inside.chain([&Range::new(bank.end, bank.end)]) {
+            let part = Range::new(at, hole.start);
+            if !part.is_empty() {
+                let mapped = tables.map_ram(part, bank.start);
+                mapped.unwrap_or_else(|why| panic!("mapping RAM at {part}: {why}"));
+            }
+            at = at.max(hole.end);
+        }
+    }
+}

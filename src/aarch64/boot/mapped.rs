@@ -1,0 +1,89 @@
+//! Third stage: memory can be used. From here to the board.
+
+use alloc::boxed::Box;
+
+use super::Found;
+use super::laid::Laid;
+use crate::aarch64::board::{self, Board, Parts};
+use crate::aarch64::percpu::PerCpu;
+use crate::aarch64::{dsu, inherited, percpu, psci, ram, regs, timer};
+use crate::handover::Area;
+use crate::kernel::Boot;
+use crate::trace::Phase;
+
+/// Memory that can be used.
+pub struct Mapped {
+    /// Who owns it.
+    pub laid: Laid,
+}
+
+impl Mapped {
+    /// Sets up what all CPUs share, and publishes the board.
+    pub fn board(self) -> (Boot, &'static Board) {
+        let Self { laid: Laid { mut found, map, claims } } = self;
+        let machine = &found.described.machine;
+        psci::set_conduit(machine.psci.conduit);
+        let topology = &machine.topology;
+        let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
+            .expect("the layout asked handover::bytes_for");
+        let from_baton = claims.inherited && trace.is_sealed();
+        let areas: Box<[PerCpu]> = topology
+            .cpus()
+            .map(|cpu| PerCpu::new(cpu, topology.mpidr(cpu).and_then(|m| found.frames.of(m))))
+            .collect();
+        interrupt_controller(&mut found, &areas, from_baton);
+        let Found { entry, tree, tree_range, described, inherited, gic, .. } = found;
+        let Found { frames, places, tables, mut stamps, .. } = found;
+        let machine = described.machine;
+        let board = board::publish(Board::new(Parts {
+            topology: machine.topology.clone(),
+            gic,
+            areas,
+            claims,
+            trace,
+            places,
+            lpis_left_on: frames.lpis_left_on.len(),
+            inherited,
+            timer_ppi: machine.timer.virtual_ppi,
+            psci_version: psci::version().unwrap_or((0, 2)),
+            entry_level: entry.level,
+            base: entry.base,
+            tables,
+        }));
+        dsu::set_up(&machine.clusters, machine.topology.len());
+        percpu::set_current(&board.areas[machine.topology.boot().index()]);
+        regs::serror_enable();
+        regs::irq_enable();
+        stamps.push((Phase::Devices, timer::now()));
+        let boot = Boot {
+            machine,
+            params: described.params,
+            map,
+            claims,
+            warnings: described.warnings,
+            entry_at: entry.at,
+            stamps,
+            entry_level: entry.level,
+            base: entry.base,
+            dtb: tree,
+            dtb_range: tree_range,
+        };
+        (boot, board)
+    }
+}
+
+/// Puts the distributor, and what the kernel before left running on the boot CPU, in order.
+fn interrupt_controller(found: &mut Found, areas: &[PerCpu], from_baton: bool) {
+    let gic = &found.gic;
+    // If the kernel that jumped here was a baton, the distributor is off and everything is quiet:
+    // nothing is read to find out. Another kernel in between may have passed the handover on, but
+    // leaves the distributor on.
+    let quiet = from_baton && gic.is_off();
+    let inherited = &mut found.inherited;
+    if !quiet {
+        (inherited.counting, inherited.debugging) = inherited::stop_counting_and_debugging();
+    }
+    areas.iter().for_each(|area| _ = area.set_clean(quiet));
+    let boot = found.described.machine.topology.boot();
+    inherited.interrupts = gic.init_distributor(&areas[boot.index()], quiet);
+}
