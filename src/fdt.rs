@@ -1,8 +1,9 @@
 //! The device tree: validated reading, and editing of the tree that the next kernel gets.
 //!
 //! A tree comes from firmware, a boot loader or another kernel, so nothing in a tree is trusted.
-//! Its form is checked once ([`Tree::read`]); the crate `fdt` then reads all nodes in a single walk
-//! into a table that everything else searches. The crate `dtoolkit` adds what `fdt` lacks: memory
+//! Its form is checked once ([`Checked`]): from then on it can be gone through without memory
+//! ([`Checked::tokens`]), or read into a table that everything else searches ([`Tree`]). The crate
+//! `fdt` finds the blocks of a tree; its own walk ends at depth 16. The crate `dtoolkit` adds memory
 //! reservations and writing ([`edit`]).
 
 mod address;
@@ -10,8 +11,11 @@ mod check;
 pub mod edit;
 mod error;
 mod node;
+mod properties;
 mod seeds;
+mod tokens;
 mod tree;
+mod walk;
 
 use alloc::vec::Vec;
 
@@ -19,8 +23,11 @@ pub use address::{ADDRESS_END, AddressError, CellCounts, Window, reg, region, re
 pub use check::{HEADER_BYTES, MAX_DEPTH, total_size};
 pub use error::{Fault, FdtError};
 pub use node::Node;
+pub use properties::Properties;
 pub use seeds::seeds;
+pub use tokens::{Checked, Name, Token, Tokens};
 pub use tree::Tree;
+pub use walk::Spot;
 
 /// Bytes of a tree up to the end of its last block. Boot loaders leave room after the tree: of
 /// QEMU's 1 MiB a few KiB are used.

@@ -7,6 +7,7 @@
 //! memory that makes no sense is left out, a CPU that cannot be started is left out.
 
 mod dt;
+pub mod early;
 mod error;
 mod lpi;
 mod machine;
@@ -19,12 +20,12 @@ use alloc::vec::Vec;
 pub use error::PlatformError;
 pub use lpi::{LPI_TABLES, LpiTables, lpi_tables};
 pub use machine::{
-    BootParams, Cluster, Conduit, Console, Device, Gic, MAX_CLUSTER_CPUS, Machine, Psci,
-    PsciVersion, Reserved, Timer, Uart,
+    BootParams, Cluster, Conduit, Console, Device, Gic, MAX_CLUSTER_CPUS, MAX_REGIONS, Machine,
+    Psci, PsciVersion, Reserved, Timer, Uart,
 };
 
 use crate::cpu::Mpidr;
-use crate::fdt::Tree;
+use crate::fdt::{Checked, Tree};
 
 /// Things in the tree that were left out, for people.
 type Warnings = Vec<String>;
@@ -45,17 +46,19 @@ pub struct Described {
 /// # Errors
 /// [`PlatformError`] if the tree is malformed or lacks something without which no kernel can run.
 pub fn describe(dtb: &[u8], boot: Mpidr) -> Result<Described, PlatformError> {
-    let tree = Tree::read(dtb)?;
+    describe_checked(&Checked::of(dtb)?, boot)
+}
+
+/// As [`describe`], of a tree whose form has been checked.
+///
+/// # Errors
+/// [`PlatformError`] if the tree lacks something without which no kernel can run.
+pub fn describe_checked(tree: &Checked<'_>, boot: Mpidr) -> Result<Described, PlatformError> {
+    let tree = Tree::of(tree);
     let mut warnings = Warnings::new();
     let machine = dt::machine(&tree, boot, &mut warnings)?;
     let params = params::boot_params(&tree, &machine.memory, &mut warnings);
     Ok(Described { machine, params, warnings })
-}
-
-/// The console alone, of a tree that [`describe`] refuses: somewhere to say why. `None` if not even
-/// that can be read.
-pub fn console_only(dtb: &[u8]) -> Option<Console> {
-    dt::console_only(&Tree::read(dtb).ok()?)
 }
 
 /// Notes that something was left out.

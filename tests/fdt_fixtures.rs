@@ -7,10 +7,12 @@ mod fdt_support;
 use std::process::Command;
 
 use baton::cpu::Mpidr;
-use baton::fdt;
+use baton::fdt::{self, Checked};
 use baton::interrupt::Interrupt;
 use baton::memory::Range;
-use baton::platform::{self, Conduit, Console, Described, Device, Gic, PsciVersion, Timer, Uart};
+use baton::platform::{
+    self, Conduit, Console, Described, Device, Gic, PsciVersion, Timer, Uart, early,
+};
 use fdt_support::dtb;
 
 fn describe_on(name: &str, boot: u64) -> Result<Described, String> {
@@ -59,7 +61,7 @@ fn qemu_virt_with_gicv3() {
     assert_eq!(d.machine.memory, [Range::new(0x40000000, 0x80000000)]);
     assert_eq!(mpidrs(&d), [0, 1, 2, 3]);
     assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
-    let redistributors = vec![Range::new(0x80a0000, 0x9000000)];
+    let redistributors = [Range::new(0x80a0000, 0x9000000)].into_iter().collect();
     let distributor = Range::new(0x8000000, 0x8010000);
     assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
     assert_eq!((d.machine.timer, d.machine.console), (TIMER, Some(UART)));
@@ -97,7 +99,7 @@ fn a_guest_of_xen_with_gicv3() {
     assert_eq!(d.machine.memory, [Range::new(0x40000000, 0x60000000)]);
     assert_eq!(mpidrs(&d), [0, 1, 2, 3]);
     assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
-    let redistributors = vec![Range::new(0x3020000, 0x4020000)];
+    let redistributors = [Range::new(0x3020000, 0x4020000)].into_iter().collect();
     let distributor = Range::new(0x3001000, 0x3011000);
     assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
     assert_eq!((d.machine.timer, d.machine.console), (XEN_TIMER, Some(VPL011)));
@@ -202,13 +204,12 @@ fn what_no_kernel_can_do_without_is_one_clear_error() {
 
 #[test]
 fn a_refused_tree_still_gives_a_console_to_say_so() {
-    for name in ["no-memory", "no-psci", "no-timer", "reserved-cells"] {
-        assert_eq!(platform::console_only(&dtb(&format!("broken-{name}"))), Some(UART), "{name}");
+    let last_resort = |name: &str| early::console(Checked::of(&dtb(name)).unwrap());
+    for name in ["no-memory", "no-psci", "no-timer", "reserved-cells", "no-gic"] {
+        assert_eq!(last_resort(&format!("broken-{name}")), Some(UART.base), "{name}");
     }
-    let polled = Some(Console { interrupt: None, ..UART });
-    assert_eq!(platform::console_only(&dtb("broken-no-gic")), polled);
-    assert_eq!(platform::console_only(&dtb("good-no-console")), None);
-    assert_eq!(platform::console_only(&[0; 64]), None);
+    assert_eq!(last_resort("good-virt-gicv3-4"), Some(UART.base));
+    assert_eq!(last_resort("good-no-console"), None);
 }
 
 #[test]
@@ -222,8 +223,8 @@ fn odd_memory_is_joined_or_left_out() {
     let d = describe_on("odd-memory", 0).unwrap();
     assert_eq!(d.machine.memory, [Range::new(0x40000000, 0x58000000)]);
     let warnings = [
-        "/memory@40000000: range left out: 0x2000 bytes at 0xfffffffffffff000 end past 48 bits of address",
-        "/memory@40000000: range left out: 0x20000000 bytes at 0xfffff0000000 end past 48 bits of address",
+        "/memory@40000000: range left out: 0x2000 bytes at 0xfffffffffffff000 end past 0xff8000000000, where the kernel's map of memory ends",
+        "/memory@40000000: range left out: 0x20000000 bytes at 0xfffff0000000 end past 0xff8000000000, where the kernel's map of memory ends",
         "/memory@80000000: left out: reg has 12 bytes, but its entries have 16",
         "memory: 0x40000000..0x50000000 and 0x48000000..0x58000000 overlap and are joined",
     ];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use baton::fdt::Tree;
+use baton::fdt::{Properties, Tree};
 
 use crate::{Accel, Options, kvm};
 

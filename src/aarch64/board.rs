@@ -15,10 +15,11 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 
-pub use device::{Held, Place, Places};
+pub use device::{Held, Place};
 pub use entry_record::{Record, record_offset};
 pub use pmu::emulate;
 
+use super::boot::Places;
 use super::gic::{Gic, IPI};
 use super::mmu::Tables;
 use super::percpu::PerCpu;

@@ -4,13 +4,15 @@
 //!
 //! ```text
 //! Entry    what head.S found in registers
-//!   |  find      what the kernel before left in registers is read, then cleared;
-//!   |            the tree is read; devices are mapped, so that each driver gets its
-//!   |            registers; LPIs are turned off, or their tables are reserved
+//!   |  find      without a heap: the tree is checked, RAM and reservations are looked at;
+//!   |            LPIs are turned off, or their tables are reserved; RAM for the heap.
+//!   |            With a heap: what the kernel before left in registers is read, then
+//!   |            cleared; the tree is read; devices are mapped, so that each driver
+//!   |            gets its registers
 //! Found    the machine, the boot's parameters, the devices' registers
-//!   |  lay_out   every page of RAM gets its owner; nothing has been written to RAM yet
+//!   |  lay_out   every page of RAM gets its owner
 //! Laid     the map, and what this kernel has claimed for itself
-//!   |  map       RAM is mapped, without what must not be reached; the heap grows into its RAM
+//!   |  map       RAM is mapped, without what must not be reached
 //! Mapped   memory that can be used
 //!   |  board     PSCI, handover area, distributor; the board is published, TPIDR_EL1 set, and
 //!   |            only then SErrors and IRQs are unmasked, because handlers need both
@@ -20,8 +22,12 @@
 mod found;
 mod laid;
 mod mapped;
+mod registers;
+mod window;
 
 pub use found::Found;
+pub use registers::Places;
+pub use window::console_of_last_resort;
 
 use super::inherited::AtEntry;
 use super::layout;

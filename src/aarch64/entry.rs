@@ -10,8 +10,7 @@
 //!    are invalidated before and after.
 //! 4. `enable_mmu` turns MMU and caches on, before any other store.
 //! 5. `primary_high`, in the upper half: vectors, so that a fault is reported; bss; stacks.
-//! 6. [`primary_rust`] starts the early heap, goes through the stages of [`boot`](super::boot), and
-//!    calls [`kernel::primary`], the first line of logic.
+//! 6. [`primary_rust`] goes through the stages of [`boot`](super::boot), and calls [`kernel::primary`], the first line of logic.
 //!
 //! # A secondary CPU
 //!
@@ -28,7 +27,7 @@ use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 use super::board::{self, Record, record_offset};
 use super::boot::{Entry, Found};
 use super::inherited::AtEntry;
-use super::{copier, heap, jump, layout, psci, regs};
+use super::{copier, jump, layout, psci, regs};
 use crate::cpu::Mpidr;
 use crate::hotplug::ap;
 use crate::kernel::{self, Next};
@@ -69,7 +68,6 @@ extern "C" fn primary_rust(
     hcr_el2: u64,
     cnthp_ctl_el2: u64,
 ) -> ! {
-    heap::start();
     let level = entry_level as u32;
     let registers = AtEntry { hcr_el2, cnthp_ctl_el2 };
     let entry = Entry { dtb, at: entry_at, level, base, registers };

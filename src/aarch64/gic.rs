@@ -14,8 +14,6 @@ mod redistributor;
 mod v2;
 mod v3;
 
-use alloc::vec::Vec;
-
 use super::percpu::PerCpu;
 use crate::aarch64::mmio::{ReadWrite, Registers};
 use crate::cpu::{CpuId, CpuMask, Mpidr};
@@ -23,10 +21,12 @@ use crate::interrupt::{Interrupt, Trigger};
 use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
 use crate::machine::{Route, StepError};
-use crate::platform::Reserved;
+use crate::platform::MAX_REGIONS;
 use tock_registers::interfaces::Readable;
 
-pub use redistributor::{Redistributor, Redistributors};
+use redistributor::LPIS;
+pub use redistributor::{Lpis, Redistributor, Redistributors};
+use spin::MutexGuard;
 
 /// The software generated interrupt that an IPI is.
 pub const IPI: u32 = 0;
@@ -68,14 +68,26 @@ pub enum GicRegisters {
         /// GICD.
         distributor: Registers,
         /// Regions of GICR frames.
-        redistributors: Vec<Registers>,
+        redistributors: heapless::Vec<Registers, MAX_REGIONS>,
         /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
     },
 }
 
 impl GicRegisters {
-    /// All frames, with LPIs turned off where that can be done; none for a GICv2.
+    /// Turns LPIs off where that can be done. Needs no heap.
+    ///
+    /// # Panics
+    /// LPIs stay on in more frames than can be kept account of.
+    pub fn lpis_off(&self) -> MutexGuard<'static, Lpis> {
+        let mut lpis = LPIS.lock();
+        if let Self::V3 { redistributors, stride, .. } = self {
+            lpis.turn_off(redistributors, *stride);
+        }
+        lpis
+    }
+
+    /// All frames; none for a GICv2.
     pub fn frames(&self) -> Redistributors {
         match self {
             Self::V2 { .. } => Redistributors::default(),
@@ -114,11 +126,11 @@ impl Gic {
         }
     }
 
-    /// Memory that redistributors go on writing to, as reservations.
-    pub fn lpi_tables(&self, frames: &Redistributors) -> Vec<Reserved> {
+    /// Bits of an interrupt number that the distributor has.
+    pub fn id_bits(&self) -> u32 {
         match self {
-            Self::V3(g) => frames.lpi_tables(g.id_bits()),
-            Self::V2(_) => Vec::new(),
+            Self::V3(g) => g.id_bits(),
+            Self::V2(_) => 10, // IHI 0048 has no LPIs
         }
     }
 

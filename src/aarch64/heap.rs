@@ -1,33 +1,19 @@
-//! The kernel's heap: crate talc behind a lock. Starts on a piece of bss, so that the device tree
-//! can be read before any memory is known, and grows once by a region of RAM.
+//! The kernel's heap: crate talc behind a lock, on one range of RAM.
 //!
 //! After the point of no return an allocation is a bug: the allocator panics instead of serving the
 //! request.
 
+use alloc::alloc::alloc_zeroed;
 use core::alloc::{GlobalAlloc, Layout};
-use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use talc::TalcLock;
 use talc::source::Manual;
 
 use super::layout;
+use crate::config::PAGE;
 use crate::memory::Range;
-
-/// Enough for the description of 512 CPUs and the memory map.
-const EARLY_BYTES: usize = 384 << 10;
-
-#[repr(align(4096))]
-struct Early(UnsafeCell<MaybeUninit<[u8; EARLY_BYTES]>>);
-
-// SAFETY: handed to the allocator once and never named again.
-unsafe impl Sync for Early {}
-
-// Not cleared at entry: the allocator gives out memory as it is.
-// SAFETY: the linker script places this section in memory of the image that nothing else uses.
-#[unsafe(link_section = ".bss.scratch")]
-static EARLY: Early = Early(UnsafeCell::new(MaybeUninit::uninit()));
 
 struct Heap {
     talc: TalcLock<spin::Mutex<()>, Manual>,
@@ -57,19 +43,27 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Gives the heap its first memory. Boot CPU, once, before the first allocation.
-pub fn start() {
-    // SAFETY: EARLY is static and used nowhere else.
-    unsafe { HEAP.talc.lock().claim(EARLY.0.get().cast(), EARLY_BYTES) };
-}
+/// There is a heap.
+static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Gives the heap more memory. The range is mapped, writable, and owned by the heap alone, for
-/// good.
-pub fn grow(range: Range) {
-    // SAFETY: as the caller promises; the map says that the range is ours.
+/// Gives the heap its memory, which is mapped. Boot CPU, once, before the first allocation.
+///
+/// # Safety
+/// The range is mapped in the linear map, writable, for good, and the heap's alone.
+pub unsafe fn start(range: Range) {
+    // SAFETY: as the caller promises.
     unsafe {
         HEAP.talc.lock().claim(layout::linear(range.start) as *mut u8, range.size() as usize)
     };
+    STARTED.store(true, Ordering::Relaxed);
+}
+
+/// A page of zeroes, for good; `None` if there is no heap yet.
+pub fn page() -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(PAGE as usize, PAGE as usize).ok()?;
+    // SAFETY: the layout's size is not zero.
+    let page = || NonNull::new(unsafe { alloc_zeroed(layout) });
+    STARTED.load(Ordering::Relaxed).then(page).flatten()
 }
 
 /// From here on an allocation panics: the point of no return.

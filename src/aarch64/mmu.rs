@@ -20,7 +20,7 @@ use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
-use super::{layout, regs};
+use super::{heap, layout, regs};
 use crate::config::{IMAGE_SPAN, PAGE};
 use crate::memory::Range;
 
@@ -30,9 +30,9 @@ const FINE: u64 = 32 << 30;
 /// Less than what one entry of a level 1 table maps, so that no such entry is used.
 const HALF: u64 = 512 << 20;
 
-/// Level 1 to 3 tables for RAM in blocks, a dozen devices, the stacks of 512 CPUs in pages, and
-/// some 60 ranges of RAM or reservations with edges inside a block.
-const POOL_PAGES: usize = 160;
+/// Tables until there is a heap: for the redistributors and the heap itself, or, if something is
+/// wrong by then, for a console.
+const POOL_PAGES: usize = 32;
 
 const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
@@ -77,12 +77,14 @@ static POOL: Pool = Pool(UnsafeCell::new(MaybeUninit::uninit()));
 /// Pages of the pool that are in use. None ever comes back, so no two tables share one.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Where tables are: the root in the image, the others in the pool.
+/// Where tables are: the root in the image, the first others in the pool, and more in the heap.
 struct Pages {
     /// Physical address of the image.
     base: u64,
     /// The root has been given out: the first table that is asked for.
     rooted: bool,
+    /// The heap is left alone: it may be what broke.
+    last_resort: bool,
 }
 
 impl Pages {
@@ -95,8 +97,12 @@ impl Pages {
     }
 
     fn fresh() -> NonNull<PageTable<El1Attributes>> {
+        heap::page().map(NonNull::cast).unwrap_or_else(Self::of_pool)
+    }
+
+    fn of_pool() -> NonNull<PageTable<El1Attributes>> {
         let next = TAKEN.fetch_add(1, Ordering::Relaxed);
-        assert!(next < POOL_PAGES, "page table pool is used up: too many separate ranges");
+        assert!(next < POOL_PAGES, "the GIC has too many separate regions of redistributors");
         // SAFETY: in bounds, and handed out for the first time.
         let page = unsafe {
             let page = POOL.0.get().cast::<[u8; PAGE as usize]>().add(next);
@@ -109,7 +115,11 @@ impl Pages {
 
 impl Translation<El1Attributes> for Pages {
     fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
-        let table = if self.rooted { Self::fresh() } else { Self::root() };
+        let table = match (self.rooted, self.last_resort) {
+            (false, _) => Self::root(),
+            (true, false) => Self::fresh(),
+            (true, true) => Self::of_pool(),
+        };
         self.rooted = true;
         // The table walker must see the page empty before it sees the entry that leads here.
         regs::dsb_ishst();
@@ -154,7 +164,15 @@ pub struct Tables {
 impl Tables {
     /// The tables that `head.S` has made, of an image at physical address `base`. Boot CPU, once.
     pub fn take_over(base: u64) -> Self {
-        let pages = Pages { base, rooted: false };
+        Self::over(Pages { base, rooted: false, last_resort: false })
+    }
+
+    /// The same tables once more, for a panic of the boot CPU: without the heap.
+    pub fn of_last_resort(base: u64) -> Self {
+        Self::over(Pages { base, rooted: false, last_resort: true })
+    }
+
+    fn over(pages: Pages) -> Self {
         let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Upper);
         Self { mapping }
     }

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use aarch64_cpu::registers::{MPIDR_EL1, Readable};
 
 use super::exceptions::{Frame, this_cpu};
-use super::{board, psci, regs, uart};
+use super::{board, boot, psci, regs, uart};
 use crate::report::PREFIX;
 
 /// MPIDR_EL1 of the CPU that reports, 0 if none does; a second one keeps quiet. (Bit 31 is RES1.)
@@ -60,6 +60,7 @@ pub fn report(what: &dyn fmt::Display, place: &dyn fmt::Display, frame: Option<&
         }
         Err(_) => sleep(),
     }
+    let _ = boot::console_of_last_resort();
     // Writing to the UART can't fail.
     let _ = write_report(what, place, frame);
     psci::system_off();

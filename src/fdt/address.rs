@@ -2,10 +2,10 @@
 //! v0.4, sections 2.3.5 to 2.3.8).
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
-use super::node::Node;
+use super::properties::Properties;
+use crate::config::PHYSICAL_END;
 use crate::memory::Range;
 
 /// First address that no page table of 48-bit addresses can map.
@@ -41,7 +41,7 @@ pub enum AddressError {
         /// Bytes of one entry.
         entry: usize,
     },
-    /// The range ends past [`ADDRESS_END`].
+    /// The range ends past [`PHYSICAL_END`].
     TooHigh(Window),
     /// A bus on the way up does not map the range.
     NotMapped {
@@ -66,7 +66,12 @@ impl fmt::Display for AddressError {
             Self::Length { name, bytes, entry } => {
                 write!(f, "{name} has {bytes} bytes, but its entries have {entry}")
             }
-            Self::TooHigh(window) => write!(f, "{window} end past 48 bits of address"),
+            Self::TooHigh(window) => {
+                write!(
+                    f,
+                    "{window} end past {PHYSICAL_END:#x}, where the kernel's map of memory ends"
+                )
+            }
             Self::NotMapped { bus, window } => write!(f, "{bus} does not map {window}"),
         }
     }
@@ -87,7 +92,7 @@ impl CellCounts {
     ///
     /// # Errors
     /// [`AddressError::Cells`] if a count is not one that is supported.
-    pub fn of(bus: Node<'_>) -> Result<Self, AddressError> {
+    pub fn of<'t>(bus: impl Properties<'t>) -> Result<Self, AddressError> {
         let count = |name, missing, least| match (bus.has(name), bus.u32(name)) {
             (false, _) => Ok(missing),
             (true, Some(n)) if (least..=2).contains(&n) => Ok(n as usize),
@@ -118,15 +123,17 @@ fn entries<'t>(
 ///
 /// # Errors
 /// [`AddressError`] if there is no `reg` or its form is wrong.
-pub fn reg(node: Node<'_>) -> Result<Vec<Window>, AddressError> {
+pub fn reg<'t, N: Properties<'t>>(
+    node: N,
+) -> Result<impl Iterator<Item = Window> + use<'t, N>, AddressError> {
     let value = node.property("reg").ok_or(AddressError::NoReg)?;
     let bus = node.parent().unwrap_or(node);
     let counts = CellCounts::of(bus)?;
-    let window = |entry: &[u8]| Window {
+    let window = move |entry: &[u8]| Window {
         address: cells(entry, counts.address),
         size: cells(&entry[counts.address * 4..], counts.size),
     };
-    Ok(entries("reg", value, counts.address + counts.size)?.map(window).collect())
+    Ok(entries("reg", value, counts.address + counts.size)?.map(window))
 }
 
 /// The entries of a node's `reg` as physical addresses. An entry that has none is an error in its
@@ -134,8 +141,10 @@ pub fn reg(node: Node<'_>) -> Result<Vec<Window>, AddressError> {
 ///
 /// # Errors
 /// [`AddressError`] if there is no `reg` or its form is wrong.
-pub fn regions(node: Node<'_>) -> Result<Vec<Result<Range, AddressError>>, AddressError> {
-    Ok(reg(node)?.into_iter().map(|window| physical(node, window)).collect())
+pub fn regions<'t, N: Properties<'t>>(
+    node: N,
+) -> Result<impl Iterator<Item = Result<Range, AddressError>> + use<'t, N>, AddressError> {
+    Ok(reg(node)?.map(move |window| physical(node, window)))
 }
 
 /// Entry `index` of a node's `reg` as physical addresses.
@@ -143,22 +152,22 @@ pub fn regions(node: Node<'_>) -> Result<Vec<Result<Range, AddressError>>, Addre
 /// # Errors
 /// [`AddressError`] if `reg` lacks that entry, has the wrong form, or is not mapped to the CPU's
 /// addresses.
-pub fn region(node: Node<'_>, index: usize) -> Result<Range, AddressError> {
-    let window = *reg(node)?.get(index).ok_or(AddressError::NoReg)?;
+pub fn region<'t>(node: impl Properties<'t>, index: usize) -> Result<Range, AddressError> {
+    let window = reg(node)?.nth(index).ok_or(AddressError::NoReg)?;
     physical(node, window)
 }
 
-fn physical(node: Node<'_>, window: Window) -> Result<Range, AddressError> {
+fn physical<'t>(node: impl Properties<'t>, window: Window) -> Result<Range, AddressError> {
     let buses = node.upwards().skip(1);
     let window = buses.into_iter().try_fold(window, |window, bus| through(bus, window))?;
     match Range::sized(window.address, window.size) {
-        Some(range) if range.end <= ADDRESS_END => Ok(range),
+        Some(range) if range.end <= PHYSICAL_END => Ok(range),
         _ => Err(AddressError::TooHigh(window)),
     }
 }
 
 /// From the address space of `bus` to that of its parent bus.
-fn through(bus: Node<'_>, window: Window) -> Result<Window, AddressError> {
+fn through<'t>(bus: impl Properties<'t>, window: Window) -> Result<Window, AddressError> {
     let Some(outer) = bus.parent() else { return Ok(window) };
     let not_mapped = || AddressError::NotMapped { bus: bus.path(), window };
     let ranges = bus.property("ranges").ok_or_else(not_mapped)?;

@@ -9,18 +9,19 @@ use crate::config::MAX_DTB;
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 40;
 
-/// Levels below the root that can be read: the limit of the reading crate's walk.
-pub const MAX_DEPTH: usize = 15;
+/// Levels below the root that can be read. The specification has no limit; `dtc` and Linux reach
+/// ten or so.
+pub const MAX_DEPTH: usize = 64;
 
 const MAGIC: u32 = 0xd00d_feed;
 const VERSION: u32 = 17;
 const RESERVATION_BYTES: usize = 16;
 const SMALLEST: usize = HEADER_BYTES + RESERVATION_BYTES + 16;
 
-const BEGIN_NODE: u32 = 1;
-const END_NODE: u32 = 2;
-const PROP: u32 = 3;
-const NOP: u32 = 4;
+pub(super) const BEGIN_NODE: u32 = 1;
+pub(super) const END_NODE: u32 = 2;
+pub(super) const PROP: u32 = 3;
+pub(super) const NOP: u32 = 4;
 const END: u32 = 9;
 
 /// The size that a device tree gives in its header, from its first 40 bytes: how much to map
@@ -63,7 +64,7 @@ impl Layout {
 }
 
 /// How much there is in a tree that passed [`check`].
-#[derive(Default, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Counts {
     pub nodes: usize,
     pub properties: usize,
@@ -115,7 +116,7 @@ fn reservations(bytes: &[u8], start: u32) -> Result<Range<usize>, FdtError> {
     Ok(start..start + (last + 1) * RESERVATION_BYTES)
 }
 
-fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
     let word = bytes.get(at..)?.first_chunk::<4>()?;
     Some(u32::from_be_bytes(*word))
 }

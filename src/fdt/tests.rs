@@ -83,13 +83,13 @@ fn each_fault_of_the_structure_is_named_with_its_place() {
 }
 
 #[test]
-fn fifteen_levels_can_be_read_and_sixteen_are_refused() {
-    let dtb = tree_of(nested(&["n"; 15]));
+fn sixty_four_levels_can_be_read_and_one_more_is_refused() {
+    let dtb = tree_of(nested(&["n"; 64]));
     let tree = Tree::read(&dtb).unwrap();
     let deepest = tree.nodes().last().unwrap();
-    assert_eq!(deepest.path(), "/n".repeat(15));
+    assert_eq!(deepest.path(), "/n".repeat(64));
     assert_eq!(tree.find(&deepest.path()), Some(deepest));
-    let error = Tree::read(&tree_of(nested(&["n"; 16]))).unwrap_err();
+    let error = Tree::read(&tree_of(nested(&["n"; 65]))).unwrap_err();
     assert!(matches!(error, FdtError::Structure { why: Fault::Depth, .. }), "{error}");
 }
 

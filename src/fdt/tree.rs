@@ -4,17 +4,12 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use ::fdt::Fdt;
-use ::fdt::nodes::{AsNode, Node as Raw};
-use ::fdt::parsing::NoPanic;
-use ::fdt::parsing::unaligned::UnalignedParser;
 use dtoolkit::memreserve::MemoryReservation;
 
-use super::check::{Counts, check};
 use super::error::FdtError;
 use super::node::Node;
-
-type Parser<'a> = (UnalignedParser<'a>, NoPanic);
+use super::properties::Properties;
+use super::tokens::{Checked, Name, Token};
 
 /// What is kept of one node.
 #[derive(Debug)]
@@ -24,13 +19,15 @@ pub(super) struct Entry<'a> {
     pub parent: usize,
     pub depth: usize,
     pub properties: Range<usize>,
+    /// More properties may follow, while the tree is read.
+    open: bool,
 }
 
 /// A device tree that passed the check, as a table.
 #[derive(Debug)]
 pub struct Tree<'a> {
     pub(super) entries: Vec<Entry<'a>>,
-    pub(super) properties: Vec<(&'a str, &'a [u8])>,
+    pub(super) properties: Vec<(Name<'a>, &'a [u8])>,
     reservations: Vec<MemoryReservation>,
 }
 
@@ -41,56 +38,60 @@ impl<'a> Tree<'a> {
     /// # Errors
     /// [`FdtError`] if the tree is not well-formed.
     pub fn read(dtb: &'a [u8]) -> Result<Self, FdtError> {
-        let (layout, counts) = check(dtb)?;
-        let bytes = &dtb[..layout.total];
-        let reservations = dtoolkit::fdt::Fdt::new_unchecked(bytes).memory_reservations().collect();
+        Checked::of(dtb).map(|checked| Self::of(&checked))
+    }
+
+    /// Every node of a tree that passed the check.
+    pub fn of(checked: &Checked<'a>) -> Self {
         let mut tree = Self {
-            entries: Vec::with_capacity(counts.nodes),
-            properties: Vec::with_capacity(counts.properties),
-            reservations,
+            entries: Vec::with_capacity(checked.nodes()),
+            properties: Vec::with_capacity(checked.properties()),
+            reservations: checked.memory_reservations().collect(),
         };
-        tree.fill(bytes).map_err(|_| FdtError::Unreadable("nodes"))?;
-        tree.complete(&counts)
-    }
-
-    fn fill(&mut self, bytes: &'a [u8]) -> Result<(), ::fdt::FdtError> {
-        let root = Fdt::new_unaligned_fallible(bytes)?.root()?;
         let mut open = Vec::new();
-        self.push(0, root.as_node(), &mut open)?;
-        for node in root.all_nodes()? {
-            let (depth, node) = node?;
-            self.push(depth, node, &mut open)?;
+        for token in checked.tokens() {
+            match token {
+                Token::Begin(name) => tree.begin(name.text(), &mut open),
+                Token::Property(name, value) => tree.properties.push((name, value)),
+                Token::End => tree.end(&mut open),
+            }
         }
-        Ok(())
+        tree
     }
 
-    /// Adds a node below the last open one of a lower depth; `open` is the path down to that node.
-    fn push(
-        &mut self,
-        depth: usize,
-        node: Raw<'a, Parser<'a>>,
-        open: &mut Vec<usize>,
-    ) -> Result<(), ::fdt::FdtError> {
-        open.truncate(depth);
-        let parent = open.last().copied().unwrap_or(0);
-        open.push(self.entries.len());
+    /// Adds a node below the last of `open`, the path down to that node. The properties of a node
+    /// come before its children, so the parent's are complete.
+    fn begin(&mut self, name: &'a str, open: &mut Vec<usize>) {
+        let parent = open.last().copied();
+        parent.into_iter().for_each(|parent| self.close(parent));
+        let (name, unit) = match name.split_once('@') {
+            Some((name, unit)) => (name, Some(unit)),
+            None => (name, None),
+        };
+        let name = if parent.is_none() { "/" } else { name };
         let first = self.properties.len();
-        for property in node.properties()?.iter() {
-            let property = property?;
-            self.properties.push((property.name, property.value));
-        }
-        let name = node.name()?;
-        let properties = first..self.properties.len();
-        let unit = name.unit_address;
-        self.entries.push(Entry { name: name.name, unit, parent, depth, properties });
-        Ok(())
+        let (parent, depth) = (parent.unwrap_or(0), open.len());
+        open.push(self.entries.len());
+        self.entries.push(Entry {
+            name,
+            unit,
+            parent,
+            depth,
+            properties: first..first,
+            open: true,
+        });
     }
 
-    fn complete(self, counts: &Counts) -> Result<Self, FdtError> {
-        if self.entries.len() == counts.nodes && self.properties.len() == counts.properties {
-            Ok(self)
-        } else {
-            Err(FdtError::Unreadable("last nodes"))
+    fn end(&mut self, open: &mut Vec<usize>) {
+        open.pop().into_iter().for_each(|node| self.close(node));
+    }
+
+    /// No property of this node follows.
+    fn close(&mut self, node: usize) {
+        let entry = &mut self.entries[node];
+        if entry.open {
+            entry.open = false;
+            entry.properties.end = self.properties.len();
         }
     }
 

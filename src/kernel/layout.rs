@@ -7,11 +7,25 @@ use alloc::vec::Vec;
 use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
 use crate::handover;
 use crate::memory::{Map, MapError, Owner, Range, Side};
+use crate::platform::early::{Each, Early};
 use crate::platform::{BootParams, LPI_TABLES, Machine, Reserved};
 
 /// Least and most that the heap gets; in between an eighth of RAM.
 const HEAP_LEAST: u64 = 4 << 20;
 const HEAP_MOST: u64 = 128 << 20;
+
+/// The heap begins and ends at multiples of this: what one entry of a level 2 table maps, so that
+/// the heap shares none with a kernel that is loaded. Memory is protected in blocks.
+const HEAP_ALIGN: u64 = IMAGE_ALIGN;
+
+/// The heap's place, chosen before anything can be allocated: as high as possible, away from what
+/// the tree says is taken and from `others`. `None` if there is no room for the least.
+pub fn heap_place(early: &Early<'_>, others: Each<'_>) -> Option<Range> {
+    let wanted = (early.ram_bytes() / 8).clamp(HEAP_LEAST, HEAP_MOST) & !(HEAP_ALIGN - 1);
+    let sizes = core::iter::successors(Some(wanted), |size| Some(size / 2 & !(HEAP_ALIGN - 1)));
+    let mut sizes = sizes.take_while(|&size| size >= HEAP_LEAST);
+    sizes.find_map(|size| early.highest_free(size, HEAP_ALIGN, others))
+}
 
 /// Guard page, stack, guard page, exception stack.
 pub const STACK_SLOT: u64 = PAGE + STACK_BYTES + PAGE + EXCEPTION_STACK_BYTES;
@@ -29,20 +43,32 @@ pub struct Claims {
     pub inherited: bool,
 }
 
-/// The memory map at start. `image` and `dtb` are where this kernel and its tree lie. The third
-/// value says what was wrong with what the tree claims and was left out.
+/// Where the parts of this kernel that are there already lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Present {
+    /// The image, bss and the boot CPU's stacks included.
+    pub image: Range,
+    /// The device tree.
+    pub dtb: Range,
+    /// The heap, from [`heap_place`].
+    pub heap: Range,
+}
+
+/// The memory map at start. The third value says what was wrong with what the tree claims and was
+/// left out.
 ///
 /// # Errors
 /// There is not enough memory, or the image does not lie in RAM.
 pub fn lay_out(
     machine: &Machine,
     params: &BootParams,
-    image: Range,
-    dtb: Range,
+    present: Present,
 ) -> Result<(Map, Claims, Vec<String>), MapError> {
     let mut map = Map::new(&machine.memory);
     let mut warnings = Vec::new();
+    let Present { image, dtb, heap } = present;
     map.claim(image, Owner::Image)?;
+    map.claim(heap, Owner::Heap)?;
     // A tree, an initrd or a handover that lies outside RAM does no harm.
     let mut optional = |map: &mut Map, range: Range, owner| {
         let page = range.grow_to(PAGE).unwrap_or(range);
@@ -82,21 +108,17 @@ pub fn lay_out(
         None => take(handover::bytes_for(cpus), Owner::Trace)?,
     };
     let stacks = take(STACK_SLOT * cpus as u64, Owner::Stacks)?;
-    let wanted = (map.total_bytes() / 8).clamp(HEAP_LEAST, HEAP_MOST).next_multiple_of(PAGE);
-    let heap = map.allocate(wanted, PAGE, Owner::Heap, Side::High, None)?;
-    let heap = down_to_block(&mut map, heap);
+    down_to_block(&mut map, stacks);
     let claims = Claims { heap, stacks, handover, inherited: inherited.is_some() };
     Ok((map, claims, warnings))
 }
 
-/// Adds what is free below the heap down to a whole block, so that no loaded kernel shares a block
-/// with the heap: memory is protected in blocks.
-fn down_to_block(map: &mut Map, heap: Range) -> Range {
-    let below = Range::new(heap.start & !(IMAGE_ALIGN - 1), heap.start);
-    match map.claim(below, Owner::Heap) {
-        Ok(()) => Range::new(below.start, heap.end),
-        Err(_) => heap, // another owner is there, or there is nothing to add
-    }
+/// Takes what is free below the stacks down to a whole block, so that no loaded kernel shares a
+/// block with the stacks: memory is protected in blocks.
+fn down_to_block(map: &mut Map, stacks: Range) {
+    let below = Range::new(stacks.start & !(IMAGE_ALIGN - 1), stacks.start);
+    // Refused if another owner is there, or there is nothing to add.
+    let _ = map.claim(below, Owner::Stacks);
 }
 
 impl Claims {

@@ -14,9 +14,13 @@ mod timer;
 
 use alloc::string::String;
 
-use super::{Console, Machine, PlatformError, Warnings, plain};
+use super::{Machine, PlatformError, Warnings, plain};
 use crate::cpu::Mpidr;
-use crate::fdt::Tree;
+use crate::fdt::{Properties, Tree};
+pub use console::uart_base;
+pub use gic::{is_gic, read as read_gic};
+pub use memory::{is_memory, ram_of};
+pub use reserved::{RESERVED_MEMORY, windows};
 use roles::Roles;
 
 /// What the tree says that the machine is; `boot` is the MPIDR of the CPU that runs.
@@ -50,15 +54,6 @@ pub(super) fn machine(
         memory,
         gic,
     })
-}
-
-/// The console alone, of a tree that [`machine`] refuses. `None` if not even that can be read.
-pub(super) fn console_only(tree: &Tree<'_>) -> Option<Console> {
-    let roles = Roles::find(tree);
-    let mut unheard = Warnings::new();
-    let controller = gic::gic(&roles, &mut unheard).ok().map(|(controller, _)| controller);
-    let memory = memory::ram(tree, &mut unheard).unwrap_or_default();
-    console::console(tree, &roles, controller.unwrap_or(tree.root()), &memory, &mut unheard)
 }
 
 fn model(tree: &Tree<'_>) -> String {

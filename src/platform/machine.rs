@@ -86,6 +86,9 @@ pub struct Psci {
     pub version: PsciVersion,
 }
 
+/// Regions of redistributors that are used.
+pub const MAX_REGIONS: usize = 64;
+
 /// The interrupt controller.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Gic {
@@ -101,7 +104,7 @@ pub enum Gic {
         /// GICD registers.
         distributor: Range,
         /// Regions of GICR frames; at least one, none empty.
-        redistributors: Vec<Range>,
+        redistributors: heapless::Vec<Range, MAX_REGIONS>,
         /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
     },

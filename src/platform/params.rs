@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use super::{BootParams, Warnings, warn};
 use crate::config::MAX_BOOTARGS;
 use crate::fdt::edit::HANDOVER;
-use crate::fdt::{Node, Tree};
+use crate::fdt::{Node, Properties, Tree};
 use crate::memory::Range;
 
 /// The node's contents. What lies outside of `memory` is left out with a warning.
@@ -40,28 +40,34 @@ fn bootargs(node: Node<'_>, warnings: &mut Warnings) -> String {
     text[..end.unwrap_or(0)].to_string()
 }
 
+const INITRD: [&str; 2] = ["linux,initrd-start", "linux,initrd-end"];
+
 fn initrd(node: Node<'_>, warnings: &mut Warnings) -> Option<Range> {
-    let (start, end) = ("linux,initrd-start", "linux,initrd-end");
-    if !node.has(start) && !node.has(end) {
-        return None;
-    }
-    let range = node.number(start).zip(node.number(end)).map(|(s, e)| Range::new(s, e));
-    if range.is_none() {
+    let range = initrd_range(node);
+    if range.is_none() && INITRD.iter().any(|name| node.has(name)) {
         warn(warnings, "/chosen", "initrd ignored: its start or end cannot be read");
     }
     range
 }
 
+/// Where the initrd is said to be.
+pub(super) fn initrd_range<'t>(node: impl Properties<'t>) -> Option<Range> {
+    let [start, end] = INITRD.map(|name| node.number(name));
+    Some(Range::new(start?, end?))
+}
+
 fn handover(node: Node<'_>, warnings: &mut Warnings) -> Option<Range> {
-    let value = node.property(HANDOVER)?;
-    let range = value.split_first_chunk::<8>().and_then(|(start, size)| {
-        let size = u64::from_be_bytes(size.try_into().ok()?);
-        Range::sized(u64::from_be_bytes(*start), size)
-    });
-    if range.is_none() {
+    let range = handover_range(node);
+    if range.is_none() && node.has(HANDOVER) {
         warn(warnings, "/chosen", format!("{HANDOVER} ignored: it is no address and size"));
     }
     range
+}
+
+/// Where an earlier kernel is said to have left a handover: address and size, two cells each.
+pub(super) fn handover_range<'t>(node: impl Properties<'t>) -> Option<Range> {
+    let (start, size) = node.property(HANDOVER)?.split_first_chunk::<8>()?;
+    Range::sized(u64::from_be_bytes(*start), u64::from_be_bytes(size.try_into().ok()?))
 }
 
 /// Keeps a range only if all of the range is RAM.

@@ -14,6 +14,7 @@ use spin::Mutex;
 use self::alarm::AlarmDriver;
 use self::reads::DiskDriver;
 use super::Board;
+use crate::aarch64::boot::Places;
 use crate::aarch64::disk::{self, Disk};
 use crate::aarch64::mmio::Registers;
 use crate::aarch64::regs;
@@ -22,15 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::machine::device::{DeviceCounts, DeviceError, Devices, DevicesFound};
 use crate::machine::quiesce::Driver;
 
-/// Where devices are, or may be.
-pub struct Places {
-    /// The real-time clock.
-    pub clock: Option<Place>,
-    /// virtio-mmio.
-    pub virtio: Vec<Place>,
-}
-
-/// One of them: its registers and its interrupt.
+/// Where a device is, or may be: its registers and its interrupt.
 pub struct Place {
     /// Its registers.
     pub registers: Registers,

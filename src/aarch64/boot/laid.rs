@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use super::Found;
 use super::mapped::Mapped;
 use crate::aarch64::mmu::Tables;
-use crate::aarch64::{heap, timer};
+use crate::aarch64::timer;
 use crate::config::{PAGE, STACK_BYTES};
-use crate::kernel::layout::Claims;
+use crate::kernel::layout::{Claims, Present};
 use crate::memory::{Map, Range};
 use crate::platform::Machine;
 use crate::trace::Phase;
@@ -28,14 +28,14 @@ impl Laid {
         let holes = holes(&self);
         map_ram(&self.found.described.machine, &holes, &mut self.found.tables);
         self.found.tables.share();
-        heap::grow(self.claims.heap);
         self.found.stamps.push((Phase::Memory, timer::now()));
         Mapped { laid: self }
     }
 }
 
-/// What lies in RAM and is not mapped, in order: the image, which is reached through the upper half
-/// only; what firmware says may not be mapped; the pages under the stacks.
+/// What lies in RAM and is not mapped now, in order: the image, which is reached through its own
+/// tables; the heap, which is mapped; what firmware says may not be mapped; the pages under the
+/// stacks.
 fn holes(laid: &Laid) -> Vec<Range> {
     let machine = &laid.found.described.machine;
     let closed = machine.reserved.iter().filter(|r| r.no_map).map(|r| r.range);
@@ -45,8 +45,8 @@ fn holes(laid: &Laid) -> Vec<Range> {
         let slot = laid.claims.stack_slot(cpu.index());
         [page(slot.start), page(slot.start + PAGE + STACK_BYTES)]
     });
-    let image = laid.found.entry.image();
-    let mut holes: Vec<Range> = closed.chain(guards).chain([image]).collect();
+    let Present { image, heap, .. } = laid.found.present;
+    let mut holes: Vec<Range> = closed.chain(guards).chain([image, heap]).collect();
     holes.sort_unstable();
     holes
 }

@@ -32,8 +32,8 @@ impl Mapped {
             .map(|cpu| PerCpu::new(cpu, topology.mpidr(cpu).and_then(|m| found.frames.of(m))))
             .collect();
         interrupt_controller(&mut found, &areas, from_baton);
-        let Found { entry, tree, tree_range, described, inherited, gic, .. } = found;
-        let Found { frames, places, tables, mut stamps, .. } = found;
+        let Found { entry, tree, present, described, inherited, gic, .. } = found;
+        let Found { lpis_left_on, places, tables, mut stamps, .. } = found;
         let machine = described.machine;
         let board = board::publish(Board::new(Parts {
             topology: machine.topology.clone(),
@@ -42,7 +42,7 @@ impl Mapped {
             claims,
             trace,
             places,
-            lpis_left_on: frames.lpis_left_on.len(),
+            lpis_left_on,
             inherited,
             timer_ppi: machine.timer.virtual_ppi,
             psci_version: psci::version().unwrap_or((0, 2)),
@@ -66,7 +66,7 @@ impl Mapped {
             entry_level: entry.level,
             base: entry.base,
             dtb: tree,
-            dtb_range: tree_range,
+            dtb_range: present.dtb,
         };
         (boot, board)
     }

@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use spin::Mutex;
+
 use crate::aarch64::mmio::{Block, ReadOnly, ReadWrite, Registers, WriteOnly};
 use crate::machine::StepError;
 use tock_registers::LocalRegisterCopy;
@@ -16,7 +18,7 @@ use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
-use crate::platform::{LpiTables, Reserved, lpi_tables};
+use crate::platform::LpiTables;
 
 register_bitfields![u32,
     CTLR [
@@ -85,57 +87,75 @@ const FRAME_VLPIS: u64 = 0x40000;
 /// How long a redistributor may take to wake, to sleep, or to take a write.
 const PATIENCE_US: u64 = 10_000;
 
-/// Where each affinity's frame is.
-#[derive(Default)]
-pub struct Redistributors {
-    /// Affinity, as in GICR_TYPER, and frame; by affinity.
-    frames: Vec<(u64, Redistributor)>,
-    /// Frames whose LPIs an earlier kernel left enabled, and whose LPIs stay enabled; this kernel
-    /// never enables LPIs.
-    pub lpis_left_on: Vec<LpiTables>,
-    /// Number of frames on which LPIs were enabled and could be turned off.
-    pub lpis_turned_off: u32,
+/// Frames that are kept account of.
+const MAX_FRAMES: usize = 512;
+
+/// What became of the LPIs that an earlier kernel left enabled; this kernel never enables LPIs.
+pub struct Lpis {
+    /// Frames whose LPIs stay enabled.
+    pub left_on: heapless::Vec<LpiTables, MAX_FRAMES>,
+    /// Number of frames whose LPIs could be turned off.
+    pub turned_off: u32,
 }
 
-impl Redistributors {
-    /// Walks all regions, once: each frame tells its affinity, and the last of a region says so.
-    pub fn find(regions: &[Registers], stride: Option<u64>) -> Self {
-        let mut found = Self::default();
-        regions.iter().for_each(|region| found.walk(region, stride));
-        found.frames.sort_unstable_by_key(|frame| frame.0);
-        found
+/// Static, since it is too large for the stack, and needed before there is a heap.
+pub(super) static LPIS: Mutex<Lpis> =
+    Mutex::new(Lpis { left_on: heapless::Vec::new(), turned_off: 0 });
+
+impl Lpis {
+    /// In all frames.
+    pub fn turn_off(&mut self, regions: &[Registers], stride: Option<u64>) {
+        each_frame(regions, stride, |frame| {
+            if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
+                self.turn_off_in(frame);
+            }
+        });
     }
 
-    fn walk(&mut self, region: &Registers, stride: Option<u64>) {
+    fn turn_off_in(&mut self, frame: &Frame) {
+        let tables =
+            LpiTables { properties: frame.propbaser.get(), pending: frame.pendbaser.get() };
+        if turn_lpis_off(frame) {
+            self.turned_off += 1;
+        } else {
+            let kept = self.left_on.push(tables);
+            kept.expect("LPIs are on in more redistributors than can be kept account of");
+        }
+    }
+}
+
+/// Walks all regions: the last frame of a region says so.
+fn each_frame(regions: &[Registers], stride: Option<u64>, mut f: impl FnMut(&'static Frame)) {
+    for region in regions {
         let mut at = 0;
         while let Some(frame) = region.block::<Frame>(at) {
+            f(frame);
             let typer = frame.typer.extract();
-            self.frames.push((typer.read(TYPER::AFFINITY), Redistributor(frame)));
-            if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
-                self.turn_lpis_off(frame);
-            }
             if typer.is_set(TYPER::LAST) {
-                return;
+                break;
             }
             let own = if typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
             at += stride.unwrap_or(own).max(FRAME);
         }
     }
+}
 
-    fn turn_lpis_off(&mut self, frame: &Frame) {
-        let tables =
-            LpiTables { properties: frame.propbaser.get(), pending: frame.pendbaser.get() };
-        if turn_lpis_off(frame) {
-            self.lpis_turned_off += 1;
-        } else {
-            self.lpis_left_on.push(tables);
-        }
-    }
+/// Where each affinity's frame is.
+#[derive(Default)]
+pub struct Redistributors {
+    /// Affinity, as in GICR_TYPER, and frame; by affinity.
+    frames: Vec<(u64, Redistributor)>,
+}
 
-    /// Memory that frames go on writing to, as reservations. `id_bits` is how many bits of an
-    /// interrupt number the distributor has.
-    pub fn lpi_tables(&self, id_bits: u32) -> Vec<Reserved> {
-        lpi_tables(&self.lpis_left_on, id_bits)
+impl Redistributors {
+    /// Each frame tells its affinity.
+    pub fn find(regions: &[Registers], stride: Option<u64>) -> Self {
+        let mut frames = Vec::new();
+        each_frame(regions, stride, |frame| {
+            frames.push((frame.typer.read(TYPER::AFFINITY), Redistributor(frame)));
+        });
+        frames.sort_unstable_by_key(|frame| frame.0);
+        Self { frames }
     }
 
     /// A CPU's frame.

@@ -7,7 +7,7 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fdt::{Tree, reg};
+use crate::fdt::{Properties, Tree, reg};
 
 /// What a boot loader could pass: an initrd, a seed, traces of other kernels.
 fn current() -> DeviceTree {
@@ -121,7 +121,7 @@ fn handover_and_quarantine_are_reserved_and_old_ones_are_not() {
     let names: Vec<_> = nodes.iter().map(|n| n.name()).collect();
     let ours = ["baton-handover@4d000000", "baton-quarantine@4e000000"];
     assert_eq!(names, [&["firmware@40000000"], &ours[..]].concat());
-    let window = reg(nodes[2]).unwrap()[0];
+    let window = reg(nodes[2]).unwrap().next().unwrap();
     assert_eq!((window.address, window.size), (0x4e00_0000, 0x20_0000));
 }
 
@@ -131,7 +131,7 @@ fn of_two_quarantines_at_one_place_the_longer_is_reserved() {
     let out = edited(&current(), &Changes { quarantine: &quarantine, ..Changes::default() });
     let tree = Tree::read(&out).unwrap();
     let node = tree.find("/reserved-memory/baton-quarantine@1000").unwrap();
-    assert_eq!(reg(node).unwrap()[0].size, 0x8000);
+    assert_eq!(reg(node).unwrap().next().unwrap().size, 0x8000);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_tree_of_one_node_gets_chosen_and_reserved_memory() {
     let reserved = tree.find("/reserved-memory").unwrap();
     assert_eq!(reserved.u32("#address-cells"), Some(2));
     assert!(reserved.has("ranges"));
-    let window = reg(reserved.child("baton-handover").unwrap()).unwrap()[0];
+    let window = reg(reserved.child("baton-handover").unwrap()).unwrap().next().unwrap();
     assert_eq!((window.address, window.size), (0x4d00_0000, 0x1_0000));
 }
 

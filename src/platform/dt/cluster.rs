@@ -11,7 +11,7 @@ use super::cpus;
 use super::interrupts::interrupts;
 use super::roles::Roles;
 use crate::cpu::{CpuId, CpuMask, Topology};
-use crate::fdt::{Node, Tree};
+use crate::fdt::{Node, Properties, Tree};
 use crate::interrupt::Interrupt;
 
 /// Property of a unit's node whose registers the kernel is to emulate: a simulator's cores lack

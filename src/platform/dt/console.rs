@@ -7,7 +7,7 @@ use super::super::{Console, Uart, Warnings, warn};
 use super::device::{is_shared, registers};
 use super::interrupts::interrupts;
 use super::roles::{PL011, Roles, SBSA};
-use crate::fdt::{Node, Tree};
+use crate::fdt::{Node, Properties, Tree, region};
 use crate::memory::Range;
 
 /// Bytes of registers up to UARTDMACR (Arm DDI 0183, table 3-1).
@@ -71,7 +71,13 @@ fn resolve<'t>(tree: &'t Tree<'t>, path: &str) -> Option<Node<'t>> {
     parts.into_iter().try_fold(node, |node, part| node.child(part))
 }
 
-fn uart(node: Node<'_>) -> Option<Uart> {
+/// The registers of a UART that has a driver; not checked against RAM.
+pub fn uart_base<'t>(node: impl Properties<'t>) -> Option<Range> {
+    uart(node).filter(|_| node.is_available())?;
+    region(node, 0).ok().filter(|base| base.size() >= UART_BYTES)
+}
+
+fn uart<'t>(node: impl Properties<'t>) -> Option<Uart> {
     if node.is_compatible(&[PL011]) {
         Some(Uart::Pl011)
     } else {

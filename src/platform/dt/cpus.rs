@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::super::{PlatformError, Warnings, warn};
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, Mpidr, Topology};
-use crate::fdt::{Node, Tree, reg};
+use crate::fdt::{Node, Properties, Tree, reg};
 
 /// The CPUs that PSCI can start, in the order of the tree, and the one that runs.
 pub(super) fn topology(
@@ -64,8 +64,8 @@ fn usable(
 }
 
 fn mpidr(node: Node<'_>) -> Result<Mpidr, alloc::string::String> {
-    let windows = reg(node).map_err(|why| format!("{why}"))?;
-    let [window] = windows.as_slice() else {
+    let mut windows = reg(node).map_err(|why| format!("{why}"))?;
+    let (Some(window), None) = (windows.next(), windows.next()) else {
         return Err("reg has more than one entry".into());
     };
     Mpidr::from_reg(window.address).ok_or_else(|| format!("{:#x} is no MPIDR", window.address))

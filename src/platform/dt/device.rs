@@ -10,7 +10,7 @@ use super::super::{Device, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
 use crate::config::{MAX_VIRTIO, PAGE};
-use crate::fdt::{Node, region};
+use crate::fdt::{Node, Properties, region};
 use crate::interrupt::Interrupt;
 use crate::memory::Range;
 

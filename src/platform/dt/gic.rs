@@ -2,11 +2,11 @@
 //! `Documentation/devicetree/bindings/interrupt-controller/arm,gic.yaml` and `arm,gic-v3.yaml`).
 
 use alloc::format;
-use alloc::vec::Vec;
+use alloc::string::ToString;
 
 use super::super::{Gic, PlatformError, Warnings, warn};
-use super::roles::{GIC_V3, Roles};
-use crate::fdt::{AddressError, Node, region};
+use super::roles::{GIC_V2, GIC_V3, Roles};
+use crate::fdt::{AddressError, Node, Properties, region};
 use crate::memory::Range;
 
 /// The controller's node and its registers.
@@ -15,33 +15,51 @@ pub(super) fn gic<'t>(
     warnings: &mut Warnings,
 ) -> Result<(Node<'t>, Gic), PlatformError> {
     let node = roles.gic.ok_or(PlatformError::NoGic)?;
-    let gic = if node.is_compatible(GIC_V3) { v3(node, warnings) } else { v2(node) };
-    let gic = gic.map_err(|why| PlatformError::Gic { node: node.path(), why })?;
+    let read = read(node);
+    let (gic, left_out) = read.map_err(|why| PlatformError::Gic { node: node.path(), why })?;
+    if let Some((index, why)) = left_out {
+        let why = why.map_or("there are too many".into(), |why| why.to_string());
+        let what = format!("redistributor region {index} and all after it: {why}");
+        warn(warnings, &node.path(), format!("left out: {what}"));
+    }
     Ok((node, gic))
 }
 
-fn v2(node: Node<'_>) -> Result<Gic, AddressError> {
+/// True for a controller that has a driver.
+pub fn is_gic<'t>(node: impl Properties<'t>) -> bool {
+    (node.is_compatible(GIC_V3) || node.is_compatible(GIC_V2)) && node.is_available()
+}
+
+/// The first region of frames that is left out, with all after it: its number, and what is wrong
+/// with it unless there are too many.
+pub type LeftOut = Option<(usize, Option<AddressError>)>;
+
+/// The controller's registers.
+pub fn read<'t>(node: impl Properties<'t>) -> Result<(Gic, LeftOut), AddressError> {
+    if node.is_compatible(GIC_V3) { v3(node) } else { v2(node).map(|gic| (gic, None)) }
+}
+
+fn v2<'t>(node: impl Properties<'t>) -> Result<Gic, AddressError> {
     Ok(Gic::V2 { distributor: registers(node, 0)?, cpu_interface: registers(node, 1)? })
 }
 
-fn v3(node: Node<'_>, warnings: &mut Warnings) -> Result<Gic, AddressError> {
+fn v3<'t>(node: impl Properties<'t>) -> Result<(Gic, LeftOut), AddressError> {
     let distributor = registers(node, 0)?;
     let wanted = node.u32("#redistributor-regions").unwrap_or(1).max(1) as usize;
-    let mut redistributors = Vec::from([registers(node, 1)?]);
+    let mut redistributors = heapless::Vec::new();
+    let _ = redistributors.push(registers(node, 1)?); // there is room for one
+    let mut left_out = None;
     for index in 2..=wanted {
-        match registers(node, index) {
-            Ok(range) => redistributors.push(range),
-            Err(why) => {
-                let what = format!("redistributor region {index} and all after it: {why}");
-                warn(warnings, &node.path(), format!("left out: {what}"));
-                break;
-            }
+        let region = registers(node, index).map_err(Some);
+        if let Err(why) = region.and_then(|range| redistributors.push(range).map_err(|_| None)) {
+            left_out = Some((index, why));
+            break;
         }
     }
     let stride = node.number("redistributor-stride").filter(|&stride| stride != 0);
-    Ok(Gic::V3 { distributor, redistributors, stride })
+    Ok((Gic::V3 { distributor, redistributors, stride }, left_out))
 }
 
-fn registers(node: Node<'_>, index: usize) -> Result<Range, AddressError> {
+fn registers<'t>(node: impl Properties<'t>, index: usize) -> Result<Range, AddressError> {
     region(node, index).and_then(|r| if r.is_empty() { Err(AddressError::NoReg) } else { Ok(r) })
 }

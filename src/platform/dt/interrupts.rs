@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fdt::Node;
+use crate::fdt::{Node, Properties};
 use crate::interrupt::{Interrupt, Trigger};
 
 /// A node's interrupts, in order; `None` for one that does not go to the GIC or is

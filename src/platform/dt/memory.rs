@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::super::{PlatformError, Warnings, warn};
-use crate::fdt::{Node, Tree, regions};
+use crate::fdt::{AddressError, Node, Properties, Tree, regions};
 use crate::memory::Range;
 
 /// The RAM, sorted and joined.
@@ -17,18 +17,25 @@ pub(super) fn ram(tree: &Tree<'_>, warnings: &mut Warnings) -> Result<Vec<Range>
     if ranges.is_empty() { Err(PlatformError::NoMemory) } else { Ok(ranges) }
 }
 
-fn is_memory(node: Node<'_>) -> bool {
+/// True for a node that names RAM, if it is a child of the root.
+pub fn is_memory<'t>(node: impl Properties<'t>) -> bool {
     node.string("device_type") == Some("memory") && node.is_available()
 }
 
+/// The RAM that such a node names; an entry that has no address is an error in its place.
+pub fn ram_of<'t, N: Properties<'t>>(
+    node: N,
+) -> Result<impl Iterator<Item = Result<Range, AddressError>> + use<'t, N>, AddressError> {
+    Ok(regions(node)?.filter(|range| range.as_ref().map_or(true, |range| !range.is_empty())))
+}
+
 fn add(node: Node<'_>, ranges: &mut Vec<Range>, warnings: &mut Warnings) {
-    let found = match regions(node) {
+    let found = match ram_of(node) {
         Ok(found) => found,
         Err(why) => return warn(warnings, &node.path(), format!("left out: {why}")),
     };
     for range in found {
         match range {
-            Ok(range) if range.is_empty() => {}
             Ok(range) => ranges.push(range),
             Err(why) => warn(warnings, &node.path(), format!("range left out: {why}")),
         }

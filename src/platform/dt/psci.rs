@@ -2,7 +2,7 @@
 
 use super::super::{Conduit, PlatformError, Psci, PsciVersion};
 use super::roles::Roles;
-use crate::fdt::Node;
+use crate::fdt::{Node, Properties};
 
 pub(super) fn psci(roles: &Roles<'_>) -> Result<Psci, PlatformError> {
     let node = roles.psci.ok_or(PlatformError::NoPsci)?;

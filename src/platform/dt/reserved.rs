@@ -9,10 +9,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::{PlatformError, Reserved, Warnings, warn};
-use crate::fdt::{ADDRESS_END, AddressError, CellCounts, Node, Tree, Window, reg};
+use crate::fdt::{ADDRESS_END, AddressError, CellCounts, Node, Properties, Tree, Window, reg};
 use crate::memory::Range;
 
 const MEMRESERVE: &str = "/memreserve/";
+
+/// The node whose children name memory.
+pub const RESERVED_MEMORY: &str = "/reserved-memory";
 
 pub(super) fn reserved(
     tree: &Tree<'_>,
@@ -23,9 +26,8 @@ pub(super) fn reserved(
         let range = cut(MEMRESERVE, Window { address, size }, warnings);
         add(&mut all, range, MEMRESERVE.into(), false);
     }
-    let nodes = tree.find("/reserved-memory").into_iter().flat_map(Node::children);
-    // A node without reg asks for memory anywhere: nothing is there yet that must be kept.
-    for node in nodes.filter(|n| n.is_available() && n.has("reg")) {
+    let nodes = tree.find(RESERVED_MEMORY).into_iter().flat_map(Node::children);
+    for node in nodes.filter(|n| reserves(*n)) {
         let windows =
             windows(node).map_err(|why| PlatformError::Reserved { node: node.path(), why })?;
         for window in windows {
@@ -36,8 +38,16 @@ pub(super) fn reserved(
     Ok(all)
 }
 
+/// True if this child of [`RESERVED_MEMORY`] names memory. A node without reg asks for memory
+/// anywhere: nothing is there yet that must be kept.
+pub(super) fn reserves<'t>(node: impl Properties<'t>) -> bool {
+    node.has("reg") && node.is_available()
+}
+
 /// The node's ranges. Without cells for sizes all ranges would be empty, and nothing reserved.
-fn windows(node: Node<'_>) -> Result<Vec<Window>, AddressError> {
+pub fn windows<'t, N: Properties<'t>>(
+    node: N,
+) -> Result<impl Iterator<Item = Window> + use<'t, N>, AddressError> {
     let windows = reg(node)?;
     match node.parent() {
         Some(bus) if CellCounts::of(bus)?.size == 0 => {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fdt::{Node, Tree};
+use crate::fdt::{Node, Properties, Tree};
 
 /// `compatible` strings of GICv2 and its kin with the same registers.
 pub(super) const GIC_V2: &[&str] =

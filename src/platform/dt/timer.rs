@@ -4,7 +4,7 @@
 use super::super::{PlatformError, Timer, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
-use crate::fdt::Node;
+use crate::fdt::{Node, Properties};
 use crate::interrupt::Interrupt;
 
 /// Names in `interrupt-names`, in the order of the interrupts where the property is missing.

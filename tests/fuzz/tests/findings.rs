@@ -4,11 +4,11 @@
 use std::fs;
 
 use baton::cpu::{CpuId, Mpidr};
-use baton::fdt::Tree;
 use baton::fdt::edit::{Changes, next_tree};
+use baton::fdt::{Checked, Tree};
 use baton::kexec::Files;
 use baton::memory::Range;
-use baton::platform::{self, Described, PlatformError};
+use baton::platform::{self, Described, PlatformError, early};
 use baton_fuzz::{home, peak};
 
 fn input(path: &str) -> Vec<u8> {
@@ -72,7 +72,8 @@ fn a_uart_without_room_for_its_registers_is_no_console() {
     for (name, why) in [("uart-without-size", "can't hold"), ("uart-in-ram", "is in RAM")] {
         let tree = input(&format!("fdt/{name}"));
         let description = describe(&tree).unwrap();
-        assert_eq!((description.machine.console, platform::console_only(&tree)), (None, None));
+        let last_resort = early::console(Checked::of(&tree).unwrap());
+        assert_eq!((description.machine.console, last_resort), (None, None));
         assert!(description.warnings[0].contains(why), "{:?}", description.warnings);
     }
 }

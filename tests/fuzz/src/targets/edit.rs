@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use baton::config::MAX_DTB;
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::edit::{Changes, EditError, HANDOVER, QUARANTINE, next_tree};
-use baton::fdt::{Node, Tree, regions};
+use baton::fdt::{Node, Properties, Tree, regions};
 use baton::interrupt::Interrupt;
 use baton::memory::Range;
 use baton::platform::{self, Described};

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
-use baton::fdt::{self, ADDRESS_END, FdtError, Tree, regions};
+use baton::fdt::{self, ADDRESS_END, Checked, FdtError, Properties, Tree, regions};
 use baton::interrupt::Interrupt;
+use baton::kernel::layout::{Present, heap_place};
 use baton::kernel::layout::{STACK_SLOT, lay_out};
 use baton::memory::{Map, Owner, Range};
+use baton::platform::early::{self, Early};
 use baton::platform::{self, Described, Gic};
 
 use super::check_message;
@@ -26,7 +28,7 @@ pub fn fdt(dtb: &[u8]) -> bool {
     };
     check_tree(&tree);
     check_copy(&tree, dtb);
-    let _ = platform::console_only(dtb);
+    check_console(dtb);
     [0, 0x100].map(|boot| described(dtb, Mpidr::from_register(boot))).contains(&true)
 }
 
@@ -34,13 +36,23 @@ fn described(dtb: &[u8], boot: Mpidr) -> bool {
     match platform::describe(dtb, boot) {
         Ok(description) => {
             check_description(&description, boot);
-            check_layout(&description);
+            check_layout(&description, dtb);
             true
         }
         Err(error) => {
             check_message(error);
             false
         }
+    }
+}
+
+/// The console of last resort is that of the machine, if the machine has one. A tree may name a
+/// UART whose registers lie in RAM: such a one is no console of the machine.
+fn check_console(dtb: &[u8]) {
+    let found = early::console(Checked::of(dtb).expect("what can be read passes the check"));
+    let machine = platform::describe(dtb, Mpidr::from_register(0));
+    if let Some(console) = machine.ok().and_then(|described| described.machine.console) {
+        assert!(found.is_some(), "{console:?} is not found");
     }
 }
 
@@ -143,13 +155,22 @@ fn check_interrupts(d: &Described) {
 }
 
 /// What the kernel takes at start lies in RAM, apart from each other, and in no reservation but
-/// that of the handover.
-fn check_layout(d: &Described) {
+/// that of the handover. The heap's place was chosen before the tree was read as a whole.
+fn check_layout(d: &Described, bytes: &[u8]) {
     let ram = d.machine.memory[0];
     let image = Range::new(ram.start, ram.start.saturating_add(2 << 20));
     let dtb = Range::new(image.end, image.end + (64 << 10));
-    let Ok((map, claims, _)) = lay_out(&d.machine, &d.params, image, dtb) else { return };
-    let taken = [(claims.heap, Owner::Heap), (claims.stacks, Owner::Stacks)];
+    let early = Early::look(Checked::of(bytes).expect("what can be read passes the check"));
+    let others = [image, dtb];
+    let heap = heap_place(&early, &|take| others.iter().for_each(|&range| take(range)));
+    let Some(heap) = heap else { return };
+    let memory = Map::new(&d.machine.memory);
+    assert_eq!(memory.require(heap, Owner::Free), Ok(()), "the heap is in RAM");
+    let mut given = d.params.initrd.iter().chain(&d.params.handover);
+    assert!(given.all(|range| !range.overlaps(&heap)), "{heap} {d:?}");
+    let present = Present { image, dtb, heap };
+    let Ok((map, claims, _)) = lay_out(&d.machine, &d.params, present) else { return };
+    let taken = [(heap, Owner::Heap), (claims.stacks, Owner::Stacks)];
     for (range, owner) in taken.into_iter().chain([(claims.handover, Owner::Trace)]) {
         assert_eq!(map.require(range, owner), Ok(()));
         let free = owner == Owner::Trace && claims.inherited;

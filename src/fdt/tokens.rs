@@ -1,0 +1,151 @@
+//! A tree whose form has been checked, and its contents one after the other. Nothing here
+//! allocates: a kernel reads this much before it has memory.
+
+use ::fdt::Fdt;
+use dtoolkit::memreserve::MemoryReservation;
+
+use super::check::{self, BEGIN_NODE, Counts, END_NODE, NOP, PROP, word_at};
+use super::error::FdtError;
+
+/// A device tree that passed the check: no later read of it can fail.
+#[derive(Clone, Copy)]
+pub struct Checked<'a> {
+    bytes: &'a [u8],
+    structs: &'a [u8],
+    strings: &'a [u8],
+    pub(super) counts: Counts,
+}
+
+/// The name of a node or of a property, in place.
+#[derive(Clone, Copy)]
+pub struct Name<'a> {
+    /// The name, its NUL, and whatever follows.
+    bytes: &'a [u8],
+}
+
+impl<'a> Name<'a> {
+    /// True if this is the name. Most names differ at the one byte that is looked at first.
+    pub fn is(self, name: &str) -> bool {
+        self.bytes.get(name.len()) == Some(&0) && self.bytes.starts_with(name.as_bytes())
+    }
+
+    /// The name as text.
+    pub fn text(self) -> &'a str {
+        let end = self.bytes.iter().position(|&byte| byte == 0).unwrap_or(0);
+        // The check has found nothing but printable ASCII.
+        core::str::from_utf8(&self.bytes[..end]).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// What follows next in a tree.
+#[derive(Clone, Copy, Debug)]
+pub enum Token<'a> {
+    /// A node begins; its name with the unit address, empty for the root.
+    Begin(Name<'a>),
+    /// A property of the innermost node that has begun: its name and its value.
+    Property(Name<'a>, &'a [u8]),
+    /// The innermost node ends.
+    End,
+}
+
+impl<'a> Checked<'a> {
+    /// Checks a tree. `dtb` may be longer than the tree and may have any alignment.
+    ///
+    /// # Errors
+    /// [`FdtError`] if the tree is not well-formed.
+    pub fn of(dtb: &'a [u8]) -> Result<Self, FdtError> {
+        let (layout, counts) = check::check(dtb)?;
+        let bytes = &dtb[..layout.total];
+        let blocks = Fdt::new_unaligned_fallible(bytes);
+        let blocks = blocks.map_err(|_| FdtError::Unreadable("blocks"))?;
+        Ok(Self { bytes, structs: blocks.structs_block(), strings: blocks.strings_block(), counts })
+    }
+
+    /// How many nodes the tree has, the root included.
+    pub fn nodes(&self) -> usize {
+        self.counts.nodes
+    }
+
+    /// How many properties all nodes have.
+    pub fn properties(&self) -> usize {
+        self.counts.properties
+    }
+
+    /// Nodes and properties in the order of the tree, the root first.
+    pub fn tokens(&self) -> Tokens<'a> {
+        Tokens { structs: self.structs, strings: self.strings }
+    }
+
+    /// The entries of the memory reservation block.
+    pub(super) fn memory_reservations(&self) -> impl Iterator<Item = MemoryReservation> + use<'a> {
+        dtoolkit::fdt::Fdt::new_unchecked(self.bytes).memory_reservations()
+    }
+
+    /// Address and size of each entry of the memory reservation block.
+    pub fn reservations(&self) -> impl Iterator<Item = (u64, u64)> + use<'a> {
+        self.memory_reservations().map(|r| (r.address(), r.size()))
+    }
+}
+
+/// The rest of a tree.
+#[derive(Clone)]
+pub struct Tokens<'a> {
+    structs: &'a [u8],
+    strings: &'a [u8],
+}
+
+impl<'a> Tokens<'a> {
+    fn word(&mut self) -> Option<u32> {
+        let word = word_at(self.structs, 0)?;
+        self.structs = &self.structs[4..];
+        Some(word)
+    }
+
+    /// The next `length` bytes; goes over the padding behind these, too.
+    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let bytes = self.structs.get(..length)?;
+        self.structs = self.structs.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some(bytes)
+    }
+
+    /// A node's name and its padding end with the first word that has a zero byte: the block
+    /// consists of whole words.
+    fn begin(&mut self) -> Option<Token<'a>> {
+        let name = Name { bytes: self.structs };
+        while !has_zero_byte(self.word()?) {}
+        Some(Token::Begin(name))
+    }
+
+    fn property(&mut self) -> Option<Token<'a>> {
+        let (length, name) = (self.word()? as usize, self.word()? as usize);
+        let name = Name { bytes: self.strings.get(name..)? };
+        Some(Token::Property(name, self.bytes(length)?))
+    }
+}
+
+/// True if a byte of the word is zero: the borrow of a zero byte sets its top bit.
+fn has_zero_byte(word: u32) -> bool {
+    word.wrapping_sub(0x0101_0101) & !word & 0x8080_8080 != 0
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        loop {
+            match self.word()? {
+                BEGIN_NODE => return self.begin(),
+                END_NODE => return Some(Token::End),
+                PROP => return self.property(),
+                NOP => {}
+                _ => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A walk over all nodes of a checked tree that needs no memory: each node with the path down to it.
+
+use alloc::string::String;
+
+use super::check::MAX_DEPTH;
+use super::properties::Properties;
+use super::tokens::{Checked, Name, Token, Tokens};
+
+/// One node on the path down.
+#[derive(Clone)]
+struct Level<'t> {
+    name: Name<'t>,
+    /// What follows the beginning of the node: its properties first.
+    contents: Tokens<'t>,
+}
+
+/// The node that a walk has reached: the last of a path.
+#[derive(Clone, Copy)]
+pub struct Spot<'s, 't> {
+    path: &'s [Level<'t>],
+}
+
+impl<'s, 't> Spot<'s, 't> {
+    fn level(&self) -> &'s Level<'t> {
+        &self.path[self.path.len() - 1] // a path has the root at least
+    }
+
+    /// How many nodes are above.
+    pub fn depth(&self) -> usize {
+        self.path.len() - 1
+    }
+
+    /// True if the node lies at this full path. A part without a unit address means any node of
+    /// that base name.
+    pub fn is_at(&self, path: &str) -> bool {
+        let parts = path.split('/').filter(|part| !part.is_empty());
+        let names = self.path[1..].iter().map(|level| level.name);
+        let same = |(name, part): (Name<'_>, &str)| name.is(part) || base(name.text()) == part;
+        parts.clone().count() == self.depth() && names.zip(parts).all(same)
+    }
+}
+
+fn base(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(base, _)| base)
+}
+
+impl<'t> Properties<'t> for Spot<'_, 't> {
+    fn property(&self, name: &str) -> Option<&'t [u8]> {
+        let properties = self.level().contents.clone().map_while(|token| match token {
+            Token::Property(name, value) => Some((name, value)),
+            Token::Begin(_) | Token::End => None,
+        });
+        properties.into_iter().find(|(n, _)| n.is(name)).map(|(_, value)| value)
+    }
+
+    fn parent(&self) -> Option<Self> {
+        let path = &self.path[..self.depth()];
+        (!path.is_empty()).then_some(Self { path })
+    }
+
+    fn path(&self) -> String {
+        String::new()
+    }
+}
+
+impl<'t> Checked<'t> {
+    /// Visits every node in the order of the tree, the root first.
+    pub fn visit(&self, mut visitor: impl FnMut(Spot<'_, 't>)) {
+        // The root is not counted in MAX_DEPTH. The check has refused trees that are deeper.
+        let mut path = heapless::Vec::<Level<'t>, { MAX_DEPTH + 1 }>::new();
+        let mut tokens = self.tokens();
+        while let Some(token) = tokens.next() {
+            match token {
+                Token::Begin(name) => {
+                    if path.push(Level { name, contents: tokens.clone() }).is_ok() {
+                        visitor(Spot { path: &path });
+                    }
+                }
+                Token::Property(..) => {}
+                Token::End => _ = path.pop(),
+            }
+        }
+    }
+}
