@@ -26,7 +26,7 @@ pub use log::Level;
 pub use reboot::NOTHING_LOADED;
 
 use crate::cpu::{CpuId, CpuMask};
-use crate::handover::{Area, Farewell, HandoverError, LoadCount};
+use crate::handover::{Area, Farewell, HandoverError, StressCount};
 use crate::hotplug::{BringupOutcome, Hotplug, fault};
 use crate::kexec::{Loaded, script};
 use crate::machine::Board;
@@ -37,7 +37,7 @@ use crate::platform::{BootParams, Machine};
 use crate::report::{BringupAt, Cycle, Record};
 use crate::services::Services;
 use crate::torture::Site;
-use crate::torture::load::Load;
+use crate::torture::stress::Stress;
 use crate::trace::{Dir, Phase, Ring};
 use layout::Claims;
 use log::Log;
@@ -110,9 +110,9 @@ pub struct Kernel {
     /// Devices that interrupt.
     pub devices: DevicesFound,
     /// What keeps the machine busy beside commands, if that is on.
-    pub load: Option<Load>,
-    /// What loads that are over have done, in all kernels.
-    pub loads: LoadCount,
+    pub stress: Option<Stress>,
+    /// What stress that is over has done, in all kernels.
+    pub stresses: StressCount,
     /// CPUs that could not be turned off and were parked, by this kernel or an earlier one.
     parked: CpuMask,
     /// CPUs that an earlier kernel left ON.
@@ -149,8 +149,8 @@ pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> K
         script,
         last_bringup: BringupOutcome::default(),
         devices: DevicesFound::default(),
-        load: None,
-        loads: LoadCount::default(),
+        stress: None,
+        stresses: StressCount::default(),
         parked,
         foreign: CpuMask::new(),
         area,
@@ -188,7 +188,7 @@ fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<H
 }
 
 impl Kernel {
-    /// Where trials and the load run: this machine.
+    /// Where trials and the stress run: this machine.
     pub fn site(&self) -> Site {
         Site { board: self.board, hotplug: self.hotplug, services: self.services }
     }
@@ -257,7 +257,7 @@ impl Kernel {
             Ok((farewell, jump_at)) => {
                 self.report_jump(&farewell, jump_at);
                 self.report_cycle(&farewell);
-                self.go_on_with_load(&farewell);
+                self.go_on_with_stress(&farewell);
                 // What this kernel was given on purpose comes before what is left of the last
                 // one's.
                 let own = self.options.run.as_deref().filter(|run| !run.trim().is_empty());

@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 
 use super::{Kernel, Level, NAME, Next};
 use crate::cpu::{CpuId, CpuMask};
-use crate::handover::{CycleCount, Farewell, LoadCount};
+use crate::handover::{CycleCount, Farewell, StressCount};
 use crate::hotplug::TeardownOutcome;
 use crate::kexec::script;
 use crate::machine::Affinity;
 use crate::memory::Range;
 use crate::report::TeardownMode;
-use crate::torture::load::Load;
+use crate::torture::stress::Stress;
 use crate::trace::{Dir, Mark, Phase};
 
 impl Kernel {
@@ -34,7 +34,7 @@ impl Kernel {
         let left = self.leave(mode, cycle, verify);
         if left.is_err() {
             self.resume_devices();
-            self.load.iter().for_each(Load::resume);
+            self.stress.iter().for_each(Stress::resume);
         }
         left
     }
@@ -49,8 +49,8 @@ impl Kernel {
         // Plan and check: everything that allocates, and everything that can refuse.
         let mut farewell = self.farewell(mode, cycle, exec_at)?;
         self.no_strays()?;
-        // While every CPU that can take the load's line interrupts is still online.
-        self.load.iter().for_each(Load::rest_lines);
+        // While every CPU that can take the stress's line interrupts is still online.
+        self.stress.iter().for_each(Stress::rest_lines);
         self.stop_devices()?;
         let checked = self.board.now();
         self.hotplug.record_phase(self.board, Phase::Preflight, Dir::Down, exec_at, checked);
@@ -61,7 +61,7 @@ impl Kernel {
         self.say_noted(&outcome);
         self.note(&mut farewell, &outcome);
         self.say_lost();
-        farewell.load = self.load_count();
+        farewell.stress = self.stress_count();
         farewell.verify = verify.then(|| self.verify_again(&online)).transpose()?;
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
         let copier = loaded.plan.copy.map(|copy| copy.work.start);
@@ -96,7 +96,7 @@ impl Kernel {
             spans: Default::default(),
             teardown_total: 0,
             cycle,
-            load: LoadCount::default(),
+            stress: StressCount::default(),
             parked: self.parked,
             script,
             from: NAME.into(),
@@ -104,9 +104,9 @@ impl Kernel {
         })
     }
 
-    /// What the load has sent is handled by the last CPU that is there; what is not is named.
+    /// What the stress has sent is handled by the last CPU that is there; what is not is named.
     fn say_lost(&mut self) {
-        let lost = self.load.as_ref().map(Load::drain).unwrap_or_default();
+        let lost = self.stress.as_ref().map(Stress::drain).unwrap_or_default();
         lost.iter().for_each(|what| self.say(Level::Warning, what));
     }
 

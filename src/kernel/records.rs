@@ -5,13 +5,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Kernel, Level, NAME};
-use crate::handover::{Farewell, LoadCount};
+use crate::handover::{Farewell, StressCount};
 use crate::hotplug::{BringupOutcome, Failure, TeardownOutcome};
 use crate::report::{
     Bringup, BringupAt, BringupPolicy, CpuFailure, Hello, Interrupts, Kexec, Name, Phases, Record,
     Teardown, TeardownAt, TeardownMode,
 };
-use crate::torture::load::Load;
+use crate::torture::stress::Stress;
 use crate::trace::Spans;
 
 impl Kernel {
@@ -85,26 +85,30 @@ impl Kernel {
         }
     }
 
-    /// What loads have done so far, in all kernels.
-    pub fn load_count(&self) -> LoadCount {
-        let now = self.load.as_ref().map(Load::tally).unwrap_or_default();
-        let LoadCount { sent, handled, .. } = self.loads;
-        LoadCount { on: self.load.is_some(), sent: sent + now.sent, handled: handled + now.handled }
+    /// What the stress has done so far, in all kernels.
+    pub fn stress_count(&self) -> StressCount {
+        let now = self.stress.as_ref().map(Stress::tally).unwrap_or_default();
+        let StressCount { sent, handled, .. } = self.stresses;
+        StressCount {
+            on: self.stress.is_some(),
+            sent: sent + now.sent,
+            handled: handled + now.handled,
+        }
     }
 
-    /// Takes the last kernel's count over, and switches the load on again if the last kernel had
+    /// Takes the last kernel's count over, and switches the stress on again if the last kernel had
     /// one.
-    pub(super) fn go_on_with_load(&mut self, farewell: &Farewell) {
-        let LoadCount { on, sent, handled } = farewell.load;
-        self.loads = farewell.load;
+    pub(super) fn go_on_with_stress(&mut self, farewell: &Farewell) {
+        let StressCount { on, sent, handled } = farewell.stress;
+        self.stresses = farewell.stress;
         if sent > 0 {
             let generation = self.hotplug.generation();
             self.record(&Record::Interrupts(Interrupts { generation, sent, handled }));
         }
         if on {
-            match Load::on(self.site()) {
-                Ok(load) => self.load = Some(load),
-                Err(why) => self.error("load", &why),
+            match Stress::on(self.site()) {
+                Ok(stress) => self.stress = Some(stress),
+                Err(why) => self.error("stress", &why),
             }
         }
     }

@@ -126,8 +126,8 @@ pub enum Command {
         /// Where the choices come from; `None`: from the time.
         seed: Option<u64>,
     },
-    /// Switch the load on or off, or show its counts.
-    Load(Option<bool>),
+    /// Switch the stress on or off, or show its counts.
+    Stress(Option<bool>),
     /// Make the kernel fault on purpose.
     Crash {
         /// How.

@@ -105,7 +105,7 @@ impl Kernel {
             Command::Set(setting) => self.set(setting),
             Command::Soak { times, cpus } => self.soak(times, cpus),
             Command::Torture { kind, seconds, seed } => self.torture(kind, seconds, seed),
-            Command::Load(on) => self.switch_load(on),
+            Command::Stress(on) => self.switch_stress(on),
             Command::Crash { kind, cpu } => self.crash(kind, cpu),
             Command::Poweroff => Ok(Some(Next::PowerOff)),
             Command::Reset => Ok(Some(Next::Reset)),

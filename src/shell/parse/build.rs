@@ -164,11 +164,11 @@ pub fn torture(args: &mut Args) -> Built {
     Ok(Command::Torture { kind, seconds, seed: checked(args, "--seed", "a number", number)? })
 }
 
-pub fn load(args: &mut Args) -> Built {
-    let Some(word) = args.word() else { return Ok(Command::Load(None)) };
+pub fn stress(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::Stress(None)) };
     match word.as_str() {
-        "on" => Ok(Command::Load(Some(true))),
-        "off" => Ok(Command::Load(Some(false))),
+        "on" => Ok(Command::Stress(Some(true))),
+        "off" => Ok(Command::Stress(Some(false))),
         _ => Err(bad(args, "STATE", word, "on or off")),
     }
 }

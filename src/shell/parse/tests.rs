@@ -262,6 +262,18 @@ fn soak_crash_and_timeline() {
 }
 
 #[test]
+fn stress_has_its_own_word_and_the_old_one_leads_to_it() {
+    assert_eq!(good("stress"), Command::Stress(None));
+    assert_eq!(good("stress on"), Command::Stress(Some(true)));
+    assert_eq!(good("stress off"), Command::Stress(Some(false)));
+    assert!(bad("stress maybe").contains("STATE \"maybe\" is not on or off"));
+    let wanted = "\"load\" is called \"stress\" now, and \"kexec load\" is what loads a kernel; try \"help stress\"";
+    for line in ["load", "load on", "load baton.Image", "help load"] {
+        assert_eq!(bad(line), wanted);
+    }
+}
+
+#[test]
 fn help_knows_what_it_can_explain() {
     assert_eq!(good("help"), Command::Help(None));
     for topic in ["cpus", "cpu", "cpu online", "kexec exec"] {
