@@ -53,6 +53,7 @@ use crate::kernel::{self, Boot, Next};
 use crate::machine::inherited::Inherited;
 use crate::memory::Range;
 use crate::platform::{self, BootParams, Described, Machine};
+use crate::shell;
 use crate::trace::Phase;
 
 global_asm!(
@@ -102,7 +103,7 @@ extern "C" fn primary_rust(
     inherited::reset(entry_level);
     let (boot, board) = prepare(dtb, entry_at, entry_level, base, found);
     let mut kernel = kernel::primary(board, boot, &board::publish_cpus);
-    let next = kernel.serve();
+    let next = shell::serve(&mut kernel);
     core::mem::forget(kernel); // after a jump is decided nothing is tidied up
     finish(next, entry_level, base)
 }

@@ -8,7 +8,6 @@
 mod args;
 pub(super) mod build;
 mod error;
-pub(super) mod list;
 mod tokens;
 
 #[cfg(all(test, not(loom)))]

@@ -10,7 +10,7 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
 use crate::report::{BringupPolicy, TeardownMode};
-use crate::shell::command::{Command, Cpus, Cycle, Setting};
+use crate::shell::command::{Command, CpuChoice, Cycle, Setting};
 
 fn good(line: &str) -> Command {
     match parse(line) {
@@ -23,8 +23,8 @@ fn bad(line: &str) -> String {
     parse(line).expect_err(line).to_string()
 }
 
-fn listed(cpus: &[u16]) -> Cpus {
-    Cpus::Listed(cpus.iter().map(|&cpu| CpuId(cpu)).collect())
+fn listed(cpus: &[u16]) -> CpuChoice {
+    CpuChoice::Listed(cpus.iter().map(|&cpu| CpuId(cpu)).collect())
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn cpus_come_and_go() {
     );
     assert_eq!(
         good("cpu online --policy=fanout all"),
-        Command::CpuOnline { cpus: Cpus::All, policy }
+        Command::CpuOnline { cpus: CpuChoice::All, policy }
     );
     assert_eq!(good("cpu online 511"), Command::CpuOnline { cpus: listed(&[511]), policy: None });
     let serial = Some(TeardownMode::Serial);
@@ -78,7 +78,10 @@ fn cpus_come_and_go() {
         good("cpu offline 3 --teardown serial"),
         Command::CpuOffline { cpus: listed(&[3]), teardown: serial }
     );
-    assert_eq!(good("cpu offline all"), Command::CpuOffline { cpus: Cpus::All, teardown: None });
+    assert_eq!(
+        good("cpu offline all"),
+        Command::CpuOffline { cpus: CpuChoice::All, teardown: None }
+    );
 }
 
 #[test]
@@ -317,7 +320,7 @@ proptest! {
     fn any_list_survives_its_ranges(cpus in proptest::collection::vec(0u16..512, 1..60)) {
         let mask: CpuMask = cpus.iter().map(|&cpu| CpuId(cpu)).collect();
         let line = format!("cpu offline {}", mask.ranges());
-        let wanted = Command::CpuOffline { cpus: Cpus::Listed(mask), teardown: None };
+        let wanted = Command::CpuOffline { cpus: CpuChoice::Listed(mask), teardown: None };
         prop_assert_eq!(parse(&line), Ok(Some(wanted)));
     }
 
