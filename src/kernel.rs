@@ -184,6 +184,11 @@ impl Kernel {
         }
     }
 
+    /// Where trials and the stress run: the machine with all that it has.
+    pub(crate) fn site(&self) -> Site {
+        self.cpus.site()
+    }
+
     /// Says what this kernel is, what was noted while nothing could be printed, and what the kernel
     /// before left behind.
     fn introduce(&mut self, entered: Entered) {
@@ -193,8 +198,7 @@ impl Kernel {
         self.peripherals.say_left_on(out);
         cpus.look_for_foreign();
         cpus.say_foreign(out, "its interrupts are off, and it is left alone");
-        let hotplug = cpus.site().hotplug;
-        out.bringup(hotplug, BringupAt::Boot, cpus.policy(), cpus.last_bringup());
+        out.bringup(cpus.hotplug(), BringupAt::Boot, cpus.policy(), cpus.last_bringup());
     }
 
     /// Says how the last jump went, and goes on with what the last kernel was asked to do, or with

@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use super::Reporter;
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover::Area;
-use crate::hotplug::{BringupOutcome, TeardownOutcome, Why, fault};
-use crate::machine::{Affinity, PsciError};
+use crate::hotplug::{BringupOutcome, Hotplug, TeardownOutcome, Why, fault};
+use crate::machine::{Affinity, CrashKind, PsciError, Seam};
 use crate::options::{FailSpec, Options};
 use crate::report::{BringupPolicy, TeardownMode};
+use crate::services::Services;
 use crate::torture::Site;
 use crate::trace::{Dir, Mark, Phase, Ring};
 
@@ -38,9 +39,54 @@ impl Cpus {
         Self { site, area, policy, mode, last_bringup, parked, foreign: CpuMask::new() }
     }
 
-    /// The machine and its CPUs, for what needs no more than these.
-    pub fn site(&self) -> Site {
+    /// The machine with its CPUs, for the parts of the kernel.
+    pub(super) fn site(&self) -> Site {
         self.site
+    }
+
+    /// The CPUs' states and steps.
+    pub fn hotplug(&self) -> &'static Hotplug {
+        self.site.hotplug
+    }
+
+    /// What lives on the CPUs.
+    pub fn services(&self) -> &'static Services {
+        self.site.services
+    }
+
+    /// The machine, as far as CPUs and their services use it.
+    pub fn seam(&self) -> &'static dyn Seam {
+        self.site.board
+    }
+
+    /// The CPU that runs the console.
+    pub fn boot(&self) -> CpuId {
+        self.site.hotplug.topology().boot()
+    }
+
+    /// The boot CPU sleeps until something happens, until tick `end` at the latest.
+    pub fn rest(&self, end: u64) {
+        self.services().idle(self.seam(), self.boot(), Some(end));
+    }
+
+    /// Brings CPUs up. [`Self::took`] keeps the outcome.
+    pub fn bring_up(&self, cpus: &CpuMask, policy: BringupPolicy) -> BringupOutcome {
+        self.hotplug().bring_up(self.seam(), cpus, policy)
+    }
+
+    /// Takes CPUs down.
+    pub fn tear_down(&self, cpus: &CpuMask, mode: TeardownMode) -> TeardownOutcome {
+        self.hotplug().tear_down(self.seam(), cpus, mode)
+    }
+
+    /// Makes the boot CPU fault on purpose; `loaded` is where a loaded kernel lies.
+    pub fn crash(&self, kind: CrashKind, loaded: u64) {
+        self.site.board.crash(kind, loaded);
+    }
+
+    /// Makes another CPU, which is online, fault on purpose.
+    pub fn crash_on(&self, cpu: CpuId, kind: CrashKind, loaded: u64) {
+        self.site.board.crash_on(cpu, kind, loaded);
     }
 
     /// How CPUs are brought up if a command does not say.
@@ -101,12 +147,11 @@ impl Cpus {
 
     /// Brings up the other CPUs, `most` in all with the boot CPU.
     pub(super) fn secondaries(&mut self, most: Option<usize>) {
-        let Site { board, hotplug, .. } = self.site;
-        let topology = hotplug.topology();
+        let topology = self.hotplug().topology();
         let most = most.unwrap_or(usize::MAX).max(1);
         let boot = topology.boot();
         let cpus: CpuMask = topology.cpus().filter(|&c| c != boot).take(most - 1).collect();
-        self.last_bringup = hotplug.bring_up(board, &cpus, self.policy);
+        self.last_bringup = self.bring_up(&cpus, self.policy);
     }
 
     /// Finds the CPUs that run something that is not ours, and silences these.
@@ -133,7 +178,7 @@ impl Cpus {
     /// Warns of every foreign CPU. The memory that such a CPU runs in is unknown, so no reservation
     /// can protect it.
     pub(super) fn say_foreign(&self, out: &mut Reporter, what_then: &str) {
-        let topology = self.site.hotplug.topology();
+        let topology = self.hotplug().topology();
         out.warn(self.foreign.iter().map(|cpu| {
             let mpidr = topology.mpidr(cpu).map_or(0, |mpidr| mpidr.value());
             format!(
@@ -159,7 +204,7 @@ impl Cpus {
     /// # Errors
     /// The CPUs that are.
     pub(super) fn no_strays(&self) -> Result<(), String> {
-        let mark = |cpu: &CpuId| self.site.hotplug.mark(*cpu);
+        let mark = |cpu: &CpuId| self.hotplug().mark(*cpu);
         let up = |cpu: &CpuId| matches!(mark(cpu), Mark::Online | Mark::TeardownCpu);
         let named = self.not_off(|cpu| !up(cpu));
         if named.is_empty() {
@@ -194,22 +239,21 @@ impl Cpus {
             let named: Vec<String> = outcome.stuck.iter().map(ToString::to_string).collect();
             return Err(named.join("; "));
         }
-        let mark = |cpu: &CpuId| self.site.hotplug.mark(*cpu);
+        let mark = |cpu: &CpuId| self.hotplug().mark(*cpu);
         let clean =
             |cpu: &CpuId| matches!(mark(cpu), Mark::Offline | Mark::Dead | Mark::Quarantined);
         let left = self.not_off(|cpu| !clean(cpu));
         if !left.is_empty() {
             return Err(left);
         }
-        let cpus = self.site.hotplug.topology().cpus();
+        let cpus = self.hotplug().topology().cpus();
         Ok(cpus.filter(|cpu| mark(cpu) == Mark::Quarantined).collect())
     }
 
     /// Starts the CPUs again that have left, and says why the kexec is refused.
     pub(super) fn bring_back(&mut self, online: &CpuMask, refused: &str) -> String {
-        let Site { board, hotplug, .. } = self.site;
-        let back = hotplug.bring_up(board, online, self.policy);
-        let missing = online.and_not(&hotplug.online());
+        let back = self.bring_up(online, self.policy);
+        let missing = online.and_not(&self.hotplug().online());
         self.took(back);
         let state = if missing.is_empty() {
             String::from("all CPUs are online again")

@@ -10,7 +10,7 @@ use crate::cpu::CpuMask;
 use crate::hotplug::fault::QUIESCE;
 use crate::interrupt::Interrupt;
 use crate::irq::{Action, Handled, Here, Irq, Kind, Wanted};
-use crate::machine::device::DevicesFound;
+use crate::machine::device::{Devices, DevicesFound};
 use crate::machine::quiesce::{quiesce_all, resume_all};
 use crate::platform::{LPI_TABLES, Machine};
 use crate::torture::Site;
@@ -30,13 +30,28 @@ impl Peripherals {
     }
 
     /// What the machine is.
-    pub fn machine(&self) -> &Machine {
+    pub(super) fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// The devices' drivers.
+    pub fn drivers(&self) -> &'static dyn Devices {
+        self.site.board
     }
 
     /// The devices that were started, and their interrupts.
     pub fn found(&self) -> &DevicesFound {
         &self.found
+    }
+
+    /// The timer's interrupt, private to each CPU.
+    pub fn timer_interrupt(&self) -> Interrupt {
+        self.machine.timer.virtual_ppi
+    }
+
+    /// True if there is a console to which the tree gives no interrupt.
+    pub fn polls_console(&self) -> bool {
+        self.machine.console.as_ref().is_some_and(|console| console.interrupt.is_none())
     }
 
     /// The console's interrupt, if the tree names one.

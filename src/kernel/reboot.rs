@@ -67,7 +67,7 @@ impl Kernel {
     fn farewell(&self, mode: TeardownMode, exec_at: u64) -> Result<Farewell, String> {
         let loaded = self.loader.loaded().ok_or(NOTHING_LOADED)?;
         Ok(Farewell {
-            generation: self.cpus.site().hotplug.generation(),
+            generation: self.cpus.hotplug().generation(),
             exec_at,
             bytes_copied: loaded.plan.bytes_copied(),
             verify: None,

@@ -3,6 +3,8 @@
 
 mod log;
 #[cfg(all(test, not(loom)))]
+mod paper;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use alloc::format;

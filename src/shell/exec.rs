@@ -23,7 +23,6 @@ use super::line::{Editor, PROMPT};
 use super::parse::parse;
 use crate::kernel::{Cpus, Kernel, Next, Reporter};
 use crate::machine::Terminal;
-use crate::torture::Site;
 
 /// What a command leads to: nothing more, or the end of this kernel.
 type Outcome = Result<Option<Next>, String>;
@@ -46,7 +45,6 @@ fn us(ns: u64) -> String {
 /// Runs the commands that wait, then those that are typed, until one ends this kernel.
 pub fn serve(kernel: &mut Kernel) -> Next {
     let mut editor = Editor::new(&help::NAMES);
-    let Site { board, hotplug, services } = kernel.cpus.site();
     loop {
         let line = match kernel.session.next_command() {
             Some(line) => {
@@ -55,7 +53,8 @@ pub fn serve(kernel: &mut Kernel) -> Next {
             }
             None => read_line(&kernel.out, &kernel.cpus, &mut editor),
         };
-        services.run_due(board, hotplug.topology().boot());
+        let cpus = &kernel.cpus;
+        cpus.services().run_due(cpus.seam(), cpus.boot());
         if let Some(next) = run(kernel, &line) {
             return next;
         }
@@ -64,7 +63,6 @@ pub fn serve(kernel: &mut Kernel) -> Next {
 
 /// Does what a CPU does that has nothing else to do, until a line has been typed.
 fn read_line(out: &Reporter, cpus: &Cpus, editor: &mut Editor<'_>) -> String {
-    let Site { board, hotplug, services } = cpus.site();
     let terminal = out.terminal();
     let mut out = Out(terminal);
     editor.prompt(&mut out);
@@ -74,7 +72,7 @@ fn read_line(out: &Reporter, cpus: &Cpus, editor: &mut Editor<'_>) -> String {
                 return line;
             }
         }
-        services.breathe(board, hotplug.topology().boot());
+        cpus.services().breathe(cpus.seam(), cpus.boot());
     }
 }
 
@@ -94,6 +92,7 @@ fn run(kernel: &mut Kernel, line: &str) -> Option<Next> {
 }
 
 fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
+    let site = kernel.site();
     let Kernel { out, cpus, peripherals, loader, session, .. } = kernel;
     match command {
         Command::Help(name) => help(out, name.as_deref()),
@@ -116,9 +115,9 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::KexecExec { teardown, verify } => kexec::exec(kernel, teardown, verify),
         Command::Cycle(cycle) => kexec::cycle(kernel, &cycle),
         Command::Timeline { json } => timeline::show(out, cpus, json),
-        Command::Devices => devices::list(out, peripherals, cpus.site().board),
-        Command::Alarm { seconds } => devices::alarm(cpus.site().board, seconds),
-        Command::Disk { reads, wait } => devices::disk(cpus, reads, wait),
+        Command::Devices => devices::list(out, peripherals),
+        Command::Alarm { seconds } => devices::alarm(peripherals, seconds),
+        Command::Disk { reads, wait } => devices::disk(cpus, peripherals, reads, wait),
         Command::Dmesg => dmesg(out),
         Command::Set(None) => settings::list(out, cpus, peripherals),
         Command::Set(Some((setting, value))) => {
@@ -126,9 +125,9 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         }
         Command::Soak { times, cpus: which } => cpus::soak(out, cpus, times, which),
         Command::Torture { kind, seconds, seed } => {
-            torture::run(out, cpus, session, (kind, seconds, seed))
+            torture::run(out, session, site, (kind, seconds, seed))
         }
-        Command::Stress(on) => torture::stress(out, cpus, session, on),
+        Command::Stress(on) => torture::stress(out, session, site, on),
         Command::Crash { kind, cpu } => cpus::crash(out, cpus, loader, kind, cpu),
         Command::Poweroff => Ok(Some(Next::PowerOff)),
         Command::Reset => Ok(Some(Next::Reset)),

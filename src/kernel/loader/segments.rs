@@ -68,3 +68,94 @@ fn only_loaded(map: &Map, range: Range) -> bool {
     let idle = |o| matches!(o, Owner::Segment | Owner::Free | Owner::Dtb | Owner::Initrd);
     here.clone().count() > 0 && here.into_iter().all(|region| idle(region.owner))
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    extern crate std;
+
+    use std::sync::Mutex;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::sync::words::Word;
+
+    /// Memory that can be protected in the units of its page tables: `unit` bytes.
+    struct Blocks {
+        unit: u64,
+        protected: Mutex<Vec<(Range, bool)>>,
+    }
+
+    impl Memory for Blocks {
+        fn bytes(&self, _: Range) -> &'static [u8] {
+            &[]
+        }
+
+        fn words(&self, _: Range) -> &'static [Word] {
+            &[]
+        }
+
+        fn write(&self, _: u64, _: &[u8]) {}
+
+        fn zero(&self, _: Range) {}
+
+        fn clean(&self, _: Range) {}
+
+        fn protect(&self, range: Range, on: bool) -> bool {
+            let whole = [range.start, range.end].iter().all(|at| at.is_multiple_of(self.unit));
+            if whole {
+                self.protected.lock().unwrap().push((range, on));
+            }
+            whole
+        }
+
+        fn prepare_copy(
+            &self,
+            _: &crate::machine::Relocation,
+            _: u64,
+            _: u64,
+        ) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    const RAM: Range = Range::new(0x4000_0000, 0x4800_0000);
+    const SEGMENT: Range = Range::new(0x4200_0000, 0x4251_0000);
+
+    /// What of [`SEGMENT`] becomes read-only, and what is said; `heap` is also in use.
+    fn guarded(unit: u64, heap: Option<Range>) -> (Option<Range>, String) {
+        let mut map = Map::new(&[RAM]);
+        map.claim(SEGMENT, Owner::Segment).unwrap();
+        heap.iter().for_each(|&range| map.claim(range, Owner::Heap).unwrap());
+        let memory = Blocks { unit, protected: Mutex::default() };
+        let (mut out, paper) = Reporter::on_paper(6);
+        let found = guard(&mut out, &memory, &map, SEGMENT);
+        let calls: Vec<_> = found.map(|range| (range, true)).into_iter().collect();
+        assert_eq!(*memory.protected.lock().unwrap(), calls);
+        (found, paper.read())
+    }
+
+    #[test]
+    fn whole_blocks_are_read_only_where_no_owner_writes() {
+        let whole = Range::new(0x4200_0000, 0x4260_0000);
+        assert_eq!(guarded(BLOCK, None), (Some(whole), String::new()));
+    }
+
+    #[test]
+    fn a_block_that_the_heap_shares_stays_writable_and_is_named() {
+        let heap = Range::new(0x4258_0000, 0x4300_0000);
+        let (found, said) = guarded(BLOCK, Some(heap));
+        assert_eq!(found, Some(Range::new(0x4200_0000, 0x4240_0000)));
+        let wanted =
+            format!("warning: of {SEGMENT}, where it is loaded, {} is read-only\n", found.unwrap());
+        assert_eq!(said, wanted);
+        // Where memory is mapped in pages, the segment alone is protected.
+        assert_eq!(guarded(0x1000, Some(heap)), (Some(SEGMENT), String::new()));
+    }
+
+    #[test]
+    fn what_can_not_be_protected_is_named() {
+        let (found, said) = guarded(1 << 30, None);
+        assert_eq!(found, None);
+        assert!(said.ends_with("where it is loaded, none is read-only\n"), "{said}");
+    }
+}

@@ -1,45 +1,4 @@
-extern crate std;
-
-use std::boxed::Box;
-use std::string::String;
-use std::sync::Mutex;
-
 use super::*;
-use crate::machine::fake::Fake;
-
-/// A terminal that keeps what was written.
-#[derive(Default)]
-struct Paper(Mutex<String>);
-
-impl Terminal for Paper {
-    fn put(&self, text: &str) {
-        self.0.lock().unwrap().push_str(text);
-    }
-
-    fn get(&self) -> Option<u8> {
-        None
-    }
-
-    fn listen(&self) {}
-
-    fn take_input(&self) -> bool {
-        false
-    }
-}
-
-impl Paper {
-    /// What was written since the last call.
-    fn read(&self) -> String {
-        mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-/// A reporter with a counter of 1 GHz, and its paper.
-fn reporter(loglevel: u8) -> (Reporter, &'static Paper) {
-    let paper: &Paper = Box::leak(Box::default());
-    let clock: &Fake = Box::leak(Box::new(Fake::at(0)));
-    (Reporter::new(paper, clock, loglevel), paper)
-}
 
 fn farewell() -> Farewell {
     Farewell {
@@ -62,7 +21,7 @@ fn farewell() -> Farewell {
 
 #[test]
 fn the_level_decides_what_is_printed_and_all_is_kept() {
-    let (mut out, paper) = reporter(4);
+    let (mut out, paper) = Reporter::on_paper(4);
     out.say(Level::Info, "hush");
     out.say(Level::Warning, "odd");
     assert_eq!(paper.read(), "warning: odd\n");
@@ -74,7 +33,7 @@ fn the_level_decides_what_is_printed_and_all_is_kept() {
 
 #[test]
 fn what_is_held_back_is_said_once_and_in_order() {
-    let (mut out, paper) = reporter(6);
+    let (mut out, paper) = Reporter::on_paper(6);
     out.hold("first".into());
     out.hold("second".into());
     assert_eq!((paper.read().as_str(), out.messages()), ("", ""));
@@ -85,7 +44,7 @@ fn what_is_held_back_is_said_once_and_in_order() {
 
 #[test]
 fn an_error_is_a_message_and_a_record() {
-    let (mut out, paper) = reporter(0);
+    let (mut out, paper) = Reporter::on_paper(0);
     out.error("run=", "no such thing");
     assert_eq!(out.messages(), "error: no such thing\n");
     let text = paper.read();
@@ -98,7 +57,7 @@ fn an_error_is_a_message_and_a_record() {
 
 #[test]
 fn a_copy_counts_only_if_its_time_lies_in_the_jump() {
-    let (out, _) = reporter(6);
+    let (out, _) = Reporter::on_paper(6);
     let passage = |copied_at| Passage { jump_at: 100, copied_at, entry_at: 200 };
     assert_eq!(out.copy_ns(&passage(Some(150))), 50);
     for outside in [None, Some(99), Some(201)] {
@@ -108,7 +67,7 @@ fn a_copy_counts_only_if_its_time_lies_in_the_jump() {
 
 #[test]
 fn a_cycle_and_the_stress_are_reported_only_if_there_were_any() {
-    let (out, paper) = reporter(6);
+    let (out, paper) = Reporter::on_paper(6);
     out.cycle(&farewell());
     out.interrupts(5, &StressCount { on: true, ..StressCount::default() });
     assert_eq!(paper.read(), "");

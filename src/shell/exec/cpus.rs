@@ -11,12 +11,12 @@ use crate::kernel::{Cpus, Level, Loader, NOTHING_LOADED, Reporter};
 use crate::machine::CrashKind;
 use crate::report::{BringupAt, BringupPolicy, TeardownAt, TeardownMode};
 use crate::shell::command::CpuChoice;
-use crate::torture::Site;
 use crate::trace::Mark;
 
+/// `cpus`.
 pub(super) fn list(out: &Reporter, cpus: &Cpus) -> Outcome {
     out.print("  cpu  mpidr         mark          last failure");
-    let hotplug = cpus.site().hotplug;
+    let hotplug = cpus.hotplug();
     let topology = hotplug.topology();
     for cpu in topology.cpus() {
         let mpidr = topology.mpidr(cpu).map(|m| m.to_string()).unwrap_or_default();
@@ -29,39 +29,40 @@ pub(super) fn list(out: &Reporter, cpus: &Cpus) -> Outcome {
     Ok(None)
 }
 
+/// `cpu online`. CPUs that do not come are an error; the others are online.
 pub(super) fn online(
     out: &Reporter,
     cpus: &mut Cpus,
     which: CpuChoice,
     policy: Option<BringupPolicy>,
 ) -> Outcome {
-    let Site { board, hotplug, .. } = cpus.site();
+    let hotplug = cpus.hotplug();
     let policy = policy.unwrap_or(cpus.policy());
     let chosen = choose(cpus, which, &hotplug.offline(), "offline")?;
-    let outcome = hotplug.bring_up(board, &chosen, policy);
+    let outcome = cpus.bring_up(&chosen, policy);
     out.bringup(hotplug, BringupAt::Online, policy, &outcome);
     cpus.took(outcome);
     let failed = &cpus.last_bringup().failed;
     if failed.is_empty() { Ok(None) } else { Err(named(failed.iter())) }
 }
 
+/// `cpu offline`. CPUs that do not leave are an error; the others are offline.
 pub(super) fn offline(
     out: &mut Reporter,
     cpus: &Cpus,
     which: CpuChoice,
     mode: Option<TeardownMode>,
 ) -> Outcome {
-    let Site { board, hotplug, .. } = cpus.site();
     let mode = mode.unwrap_or(cpus.mode());
     let chosen = choose(cpus, which, &can_leave(cpus), "online, or is the boot CPU")?;
-    let outcome = hotplug.tear_down(board, &chosen, mode);
-    out.teardown(hotplug, TeardownAt::Offline, mode, &outcome);
+    let outcome = cpus.tear_down(&chosen, mode);
+    out.teardown(cpus.hotplug(), TeardownAt::Offline, mode, &outcome);
     out.noted(&outcome);
     if outcome.stuck.is_empty() { Ok(None) } else { Err(named(outcome.stuck.iter())) }
 }
 
 fn can_leave(cpus: &Cpus) -> CpuMask {
-    let hotplug = cpus.site().hotplug;
+    let hotplug = cpus.hotplug();
     let mut online = hotplug.online();
     online.remove(hotplug.topology().boot());
     online
@@ -70,7 +71,7 @@ fn can_leave(cpus: &Cpus) -> CpuMask {
 /// The CPUs that a command names, all of which have to be in `able`.
 fn choose(cpus: &Cpus, which: CpuChoice, able: &CpuMask, state: &str) -> Result<CpuMask, String> {
     let CpuChoice::Listed(mask) = which else { return Ok(*able) };
-    let count = cpus.site().hotplug.topology().len();
+    let count = cpus.hotplug().topology().len();
     if let Some(stranger) = mask.iter().find(|c| c.index() >= count) {
         return Err(format!("there is no CPU {stranger}; this machine has 0-{}", count - 1));
     }
@@ -81,29 +82,31 @@ fn choose(cpus: &Cpus, which: CpuChoice, able: &CpuMask, state: &str) -> Result<
     Err(format!("CPU {} is not {state}; `cpus` shows each CPU's mark", unable.ranges()))
 }
 
+/// `soak`: ends at the first round that fails.
 pub(super) fn soak(out: &Reporter, cpus: &Cpus, times: u32, which: Option<CpuChoice>) -> Outcome {
-    let Site { board, hotplug, .. } = cpus.site();
     let which = which.unwrap_or(CpuChoice::All);
     let chosen = choose(cpus, which, &can_leave(cpus), "online")?;
-    let begin = board.now();
-    let mut next_word = begin + 2 * board.hz();
+    let clock = cpus.seam();
+    let begin = clock.now();
+    let mut next_word = begin + 2 * clock.hz();
     for round in 1..=times {
-        let down = hotplug.tear_down(board, &chosen, cpus.mode());
-        let up = hotplug.bring_up(board, &chosen, cpus.policy());
+        let down = cpus.tear_down(&chosen, cpus.mode());
+        let up = cpus.bring_up(&chosen, cpus.policy());
         if down.off != chosen || up.online != chosen {
             let failed = named(down.stuck.iter().chain(&up.failed));
             return Err(format!("round {round} of {times}: {failed}"));
         }
-        if board.now() > next_word {
-            next_word += 2 * board.hz();
+        if clock.now() > next_word {
+            next_word += 2 * clock.hz();
             out.print(&format!("round {round} of {times}"));
         }
     }
-    let per_round = out.ns(board.now() - begin) / u64::from(times.max(1)) / 1000;
+    let per_round = out.ns(clock.now() - begin) / u64::from(times.max(1)) / 1000;
     out.print(&format!("{times} rounds of {} CPUs, {per_round} us each", chosen.len()));
     Ok(None)
 }
 
+/// `crash`, here or on another CPU; `loader` knows what a write to the loaded kernel would hit.
 pub(super) fn crash(
     out: &mut Reporter,
     cpus: &Cpus,
@@ -111,33 +114,32 @@ pub(super) fn crash(
     kind: CrashKind,
     cpu: Option<CpuId>,
 ) -> Outcome {
-    let Site { board, hotplug, .. } = cpus.site();
     let kernel = loader.loaded().and_then(|l| l.plan.segments.first());
     let loaded = match (kind, kernel) {
         (CrashKind::WriteLoaded, None) => return Err(NOTHING_LOADED.into()),
         (_, kernel) => kernel.map_or(0, |segment| segment.dest.start),
     };
     match cpu {
-        Some(cpu) if cpu != hotplug.topology().boot() => {
+        Some(cpu) if cpu != cpus.boot() => {
             crash_on(cpus, cpu, kind, loaded)?;
             let text = "the CPU was told to crash, and its report should have come";
             out.say(Level::Warning, text);
         }
-        _ => board.crash(kind, loaded),
+        _ => cpus.crash(kind, loaded),
     }
     Ok(None)
 }
 
 /// Makes another CPU crash, and waits a second for its report.
 fn crash_on(cpus: &Cpus, cpu: CpuId, kind: CrashKind, loaded: u64) -> Result<(), String> {
-    let Site { board, hotplug, services } = cpus.site();
-    if hotplug.mark(cpu) != Mark::Online {
+    if cpus.hotplug().mark(cpu) != Mark::Online {
         return Err(format!("CPU {cpu} is not online; `cpus` shows each CPU's mark"));
     }
-    board.crash_on(cpu, kind, loaded);
-    let end = board.now() + board.hz();
-    while board.now() < end {
-        services.idle(board, hotplug.topology().boot(), Some(end));
+    cpus.crash_on(cpu, kind, loaded);
+    let clock = cpus.seam();
+    let end = clock.now() + clock.hz();
+    while clock.now() < end {
+        cpus.rest(end);
     }
     Ok(())
 }

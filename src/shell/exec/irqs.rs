@@ -10,16 +10,15 @@ use crate::irq::Row;
 use crate::kernel::{Cpus, Peripherals, Reporter};
 use crate::options::number;
 use crate::shell::command::CpuChoice;
-use crate::torture::Site;
 
 const USAGE: &str = "not an interrupt and its CPUs; `set irq 33 affinity 0-3` is one way to say it";
 
+/// `irqs`: the private interrupts of all CPUs, then the shared ones.
 pub(super) fn list(out: &Reporter, cpus: &Cpus, peripherals: &Peripherals) -> Outcome {
-    let Site { board, services, .. } = cpus.site();
-    let machine = peripherals.machine();
+    let seam = cpus.seam();
     out.print("intid  name             wanted on     taken by  enabled  trigger     handled");
-    let private = board.private_taken();
-    let timer = machine.timer.virtual_ppi;
+    let private = seam.private_taken();
+    let timer = peripherals.timer_interrupt();
     let all = [
         (0, "ipi", "edge", private.ipis),
         (timer.intid, "timer", timer.trigger.name(), private.timer),
@@ -29,18 +28,18 @@ pub(super) fn list(out: &Reporter, cpus: &Cpus, peripherals: &Peripherals) -> Ou
             "{intid:>5}  {name:<15}  each CPU      each CPU  yes      {trigger:<7}  {taken:>10}"
         ));
     }
-    for row in services.irqs.rows() {
-        let routed = board.route_of(row.intid);
-        let trigger = board.status_of(row.intid).trigger;
+    for row in cpus.services().irqs.rows() {
+        let routed = seam.route_of(row.intid);
+        let trigger = seam.status_of(row.intid).trigger;
         out.print(&line(&row, trigger, row.effective.is_some() && row.effective != routed));
     }
-    if machine.console.as_ref().is_some_and(|c| c.interrupt.is_none()) {
+    if peripherals.polls_console() {
         out.print("    -  console          the tree gives it no interrupt");
     }
     Ok(None)
 }
 
-/// `N affinity LIST`.
+/// `set irq N affinity LIST`.
 pub(super) fn set_irq(cpus: &Cpus, value: &str) -> Result<(), String> {
     let mut words = value.split_whitespace();
     let (intid, verb, choice) = (words.next(), words.next(), words.next());
@@ -52,7 +51,7 @@ pub(super) fn set_irq(cpus: &Cpus, value: &str) -> Result<(), String> {
     }
 }
 
-/// The console's interrupt goes to one CPU.
+/// `set console.cpu`: the console's interrupt goes to one CPU.
 pub(super) fn set_console_cpu(
     cpus: &Cpus,
     peripherals: &Peripherals,
@@ -61,14 +60,14 @@ pub(super) fn set_console_cpu(
     let cpu = crate::options::cpu(value).ok_or_else(|| format!("{value}: not a CPU"))?;
     let interrupt = peripherals.console_interrupt();
     let interrupt = interrupt.ok_or("the tree gives the console no interrupt")?;
-    if !cpus.site().hotplug.online().contains(cpu) {
+    if !cpus.hotplug().online().contains(cpu) {
         return Err(format!("CPU {cpu} is not online; `cpus` shows each CPU's mark"));
     }
     set_affinity(cpus, interrupt.intid, CpuChoice::Listed(CpuMask::from_iter([cpu])))
 }
 
 fn set_affinity(cpus: &Cpus, intid: u32, choice: CpuChoice) -> Result<(), String> {
-    let Site { board, hotplug, services } = cpus.site();
+    let hotplug = cpus.hotplug();
     let all = CpuMask::first(hotplug.topology().len());
     let wanted = match choice {
         CpuChoice::All => all,
@@ -79,8 +78,8 @@ fn set_affinity(cpus: &Cpus, intid: u32, choice: CpuChoice) -> Result<(), String
         return Err(format!("there is no CPU {stranger}; this machine has 0-{last}"));
     }
     let online = hotplug.everybody_stays();
-    let irqs = &services.irqs;
-    irqs.set_affinity(board, &online, intid, &wanted).map_err(|e| e.to_string())
+    let irqs = &cpus.services().irqs;
+    irqs.set_affinity(cpus.seam(), &online, intid, &wanted).map_err(|e| e.to_string())
 }
 
 /// `trigger` is what the distributor says; `astray`: the distributor routes the interrupt

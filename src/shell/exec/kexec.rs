@@ -14,6 +14,7 @@ use crate::shell::command::Cycle;
 /// What `cycle` loads by default.
 const DEFAULT_IMAGE: &str = "baton.Image";
 
+/// `mem`.
 pub(super) fn mem(out: &Reporter, loader: &Loader) -> Outcome {
     let map = loader.map();
     for region in map.regions() {
@@ -25,6 +26,7 @@ pub(super) fn mem(out: &Reporter, loader: &Loader) -> Outcome {
     Ok(None)
 }
 
+/// `files`.
 pub(super) fn files(out: &Reporter, loader: &Loader) -> Outcome {
     let (bytes, range) = loader.initrd().ok_or("there is no initrd; boot with -initrd")?;
     let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
@@ -35,11 +37,13 @@ pub(super) fn files(out: &Reporter, loader: &Loader) -> Outcome {
     Ok(None)
 }
 
+/// `kexec load`.
 pub(super) fn load(out: &mut Reporter, loader: &mut Loader, ask: &KexecLoad) -> Outcome {
     loader.load(out, ask)?;
     status(out, loader)
 }
 
+/// `kexec status`.
 pub(super) fn status(out: &Reporter, loader: &Loader) -> Outcome {
     match loader.loaded() {
         Some(loaded) => out.print(&loaded.to_string()),
@@ -48,19 +52,20 @@ pub(super) fn status(out: &Reporter, loader: &Loader) -> Outcome {
     Ok(None)
 }
 
+/// `kexec unload`.
 pub(super) fn unload(loader: &mut Loader) -> Outcome {
     loader.unload()?;
     Ok(None)
 }
 
-/// The whole kernel leaves.
+/// `kexec exec`: the whole kernel leaves.
 pub(super) fn exec(kernel: &mut Kernel, mode: Option<TeardownMode>, verify: bool) -> Outcome {
     let mode = mode.unwrap_or(kernel.cpus.mode());
     let verify = verify || kernel.loader.verifies();
     kernel.exec(mode, verify).map(Some)
 }
 
-/// One more kexec of a series. The rest of the series goes along as the first command of the
+/// `cycle`: one more kexec of a series. The rest of the series goes along as the first command of the
 /// script, so that the next kernel goes on without being asked.
 pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
     if cycle.done >= cycle.asked {

@@ -8,7 +8,6 @@ use super::Outcome;
 use crate::cpu::{CpuId, CpuMask};
 use crate::kernel::{Cpus, Reporter};
 use crate::pmu::{ClusterInfo, EventInfo, PmuError, Request, events};
-use crate::torture::Site;
 
 /// How long a cluster may take to answer, milliseconds.
 const ANSWER_MS: u64 = 2000;
@@ -17,9 +16,9 @@ const ANSWER_MS: u64 = 2000;
 const FIRST_PAUSE_US: u64 = 20;
 const LONGEST_PAUSE_US: u64 = 1000;
 
-/// The table, of one cluster or of all.
+/// `pmu`: the table, of one cluster or of all.
 pub(super) fn show(out: &Reporter, cpus: &Cpus, only: Option<usize>) -> Outcome {
-    let clusters = cpus.site().services.pmu.info();
+    let clusters = cpus.services().pmu.info();
     if clusters.is_empty() {
         out.print(&PmuError::NoCluster { asked: 0, clusters: 0 }.to_string());
         return Ok(None);
@@ -32,6 +31,7 @@ pub(super) fn show(out: &Reporter, cpus: &Cpus, only: Option<usize>) -> Outcome 
     Ok(None)
 }
 
+/// `pmu open`, of one cluster or of all.
 pub(super) fn open(out: &Reporter, cpus: &Cpus, cluster: Option<usize>, event: u16) -> Outcome {
     let Some(cluster) = cluster else { return open_all(out, cpus, event) };
     ask(cpus, cluster, Request::Open(event))?;
@@ -55,7 +55,7 @@ fn open_all(out: &Reporter, cpus: &Cpus, event: u16) -> Outcome {
     Ok(None)
 }
 
-/// Closing loses the totals, so this prints them.
+/// `pmu close`. Closing loses the totals, so this prints them.
 pub(super) fn close(out: &Reporter, cpus: &Cpus, cluster: Option<usize>, event: u16) -> Outcome {
     let counting = with_owner(cpus).filter(|c| counts(c, event)).map(|c| c.number);
     let chosen = cluster.map_or_else(|| counting.collect(), |one| Vec::from([one]));
@@ -66,7 +66,7 @@ pub(super) fn close(out: &Reporter, cpus: &Cpus, cluster: Option<usize>, event: 
     Ok(None)
 }
 
-/// A cluster without a CPU online stands still: its last totals are shown.
+/// `pmu read`. A cluster without a CPU online stands still: its last totals are shown.
 pub(super) fn read(out: &Reporter, cpus: &Cpus, cluster: Option<usize>) -> Outcome {
     let running = with_owner(cpus).filter(|c| c.counting).map(|c| c.number);
     let chosen = cluster.map_or_else(|| running.collect(), |one| Vec::from([one]));
@@ -80,26 +80,25 @@ pub(super) fn read(out: &Reporter, cpus: &Cpus, cluster: Option<usize>) -> Outco
 }
 
 fn with_owner(cpus: &Cpus) -> impl Iterator<Item = ClusterInfo> + use<> {
-    cpus.site().services.pmu.info().into_iter().filter(|c| c.owner.is_some())
+    cpus.services().pmu.info().into_iter().filter(|c| c.owner.is_some())
 }
 
 /// Asks a cluster, and sleeps until its owner has answered.
 fn ask(cpus: &Cpus, cluster: usize, request: Request) -> Result<u64, Failed> {
-    let Site { board, hotplug, services } = cpus.site();
-    let me = hotplug.topology().boot();
-    let deadline = board.now() + board.ticks_from_ms(ANSWER_MS);
+    let seam = cpus.seam();
+    let deadline = seam.now() + seam.ticks_from_ms(ANSWER_MS);
     let mut pause_us = FIRST_PAUSE_US;
     let mut pause = |owner: CpuId| {
-        let now = board.now();
+        let now = seam.now();
         if now >= deadline {
             return false;
         }
-        board.wake(&CpuMask::from_iter([owner]));
-        services.idle(board, me, Some(deadline.min(now + board.ticks_from_us(pause_us))));
+        seam.wake(&CpuMask::from_iter([owner]));
+        cpus.rest(deadline.min(now + seam.ticks_from_us(pause_us)));
         pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
         true
     };
-    services.pmu.ask(board, me, cluster, request, &mut pause).map_err(Failed)
+    cpus.services().pmu.ask(seam, cpus.boot(), cluster, request, &mut pause).map_err(Failed)
 }
 
 /// What a cluster refused, on its way to the user.

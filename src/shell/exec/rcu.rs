@@ -7,14 +7,13 @@ use super::Outcome;
 use crate::cpu::CpuMask;
 use crate::kernel::{Cpus, Reporter};
 use crate::rcu::How;
-use crate::torture::Site;
 
 /// A callback that waits for longer than this is called overdue, milliseconds.
 const OVERDUE_MS: u64 = 1000;
 
+/// `rcu`: grace periods, callbacks, and the part of each CPU.
 pub(super) fn show(out: &Reporter, cpus: &Cpus) -> Outcome {
-    let Site { board, hotplug, services } = cpus.site();
-    let rcu = &services.rcu;
+    let rcu = &cpus.services().rcu;
     let c = rcu.counts();
     out.print(&format!(
         "grace periods  {} waited for, {} of them expedited; {} for callbacks; {} stalls",
@@ -25,11 +24,11 @@ pub(super) fn show(out: &Reporter, cpus: &Cpus) -> Outcome {
         c.run, c.pending, c.spliced
     ));
     cpus_by_state(out, cpus);
-    let all = hotplug.topology().cpus();
+    let all = cpus.hotplug().topology().cpus();
     for (cpu, waiting) in all.map(|cpu| (cpu, rcu.pending(cpu))).filter(|&(_, n)| n > 0) {
         out.print(&format!("CPU {cpu} has {waiting} callbacks that wait"));
     }
-    let late = rcu.overdue(board, OVERDUE_MS);
+    let late = rcu.overdue(cpus.seam(), OVERDUE_MS);
     if !late.is_empty() {
         out.print(&format!(
             "stalled: CPU {} keeps callbacks waiting for more than {OVERDUE_MS} ms; \
@@ -41,9 +40,9 @@ pub(super) fn show(out: &Reporter, cpus: &Cpus) -> Outcome {
 }
 
 fn cpus_by_state(out: &Reporter, cpus: &Cpus) {
-    let Site { hotplug, services, .. } = cpus.site();
+    let hotplug = cpus.hotplug();
     let online = hotplug.online();
-    let running = services.rcu.running().and(&online);
+    let running = cpus.services().rcu.running().and(&online);
     let offline = CpuMask::first(hotplug.topology().len()).and_not(&online);
     let states = [
         ("running", running, "a grace period waits for them"),
@@ -55,14 +54,15 @@ fn cpus_by_state(out: &Reporter, cpus: &Cpus) {
     }
 }
 
+/// `rcu sync`: waits for a grace period.
 pub(super) fn sync(out: &Reporter, cpus: &Cpus, expedited: bool) -> Outcome {
     let how = if expedited { How::Expedited } else { How::Normal };
-    let Site { board, hotplug, services } = cpus.site();
-    let begin = board.now();
-    let deadline = begin + board.ticks_from_ms(hotplug.timeout_ms());
-    let done = services.rcu.synchronize(board, hotplug.topology().boot(), how, deadline);
+    let seam = cpus.seam();
+    let begin = seam.now();
+    let deadline = begin + seam.ticks_from_ms(cpus.hotplug().timeout_ms());
+    let done = cpus.services().rcu.synchronize(seam, cpus.boot(), how, deadline);
     done.map_err(|stall| stall.to_string())?;
-    let us: String = super::us(out.ns(board.now() - begin));
+    let us: String = super::us(out.ns(seam.now() - begin));
     out.print(&format!("grace period over after {us} us"));
     Ok(None)
 }

@@ -10,9 +10,9 @@ use crate::hotplug::{Hotplug, fault};
 use crate::kernel::{Cpus, Peripherals, Reporter};
 use crate::options::{FailError, FailSpec, MAX_LOGLEVEL, number};
 use crate::shell::command::Setting;
-use crate::torture::Site;
 use crate::trace::{StepId, StepName};
 
+/// `set NAME VALUE`. The interrupts that can be set are those of `peripherals`.
 pub(super) fn set(
     out: &mut Reporter,
     cpus: &Cpus,
@@ -20,7 +20,7 @@ pub(super) fn set(
     setting: Setting,
     value: &str,
 ) -> Outcome {
-    let hotplug = cpus.site().hotplug;
+    let hotplug = cpus.hotplug();
     match setting {
         Setting::Loglevel => {
             let level = number(value).filter(|&n| n <= MAX_LOGLEVEL.into());
@@ -44,10 +44,11 @@ pub(super) fn set(
     Ok(None)
 }
 
+/// `set` alone: what is set.
 pub(super) fn list(out: &Reporter, cpus: &Cpus, peripherals: &Peripherals) -> Outcome {
-    let Site { hotplug, services, .. } = cpus.site();
+    let hotplug = cpus.hotplug();
     let console = peripherals.console_interrupt();
-    let console = console.and_then(|i| services.irqs.effective(i.intid));
+    let console = console.and_then(|i| cpus.services().irqs.effective(i.intid));
     let console = console.map_or("none".into(), |c| c.to_string());
     out.print(&format!("loglevel     {}", out.loglevel()));
     out.print(&format!("console.cpu  {console}"));

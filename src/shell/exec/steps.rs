@@ -11,8 +11,9 @@ use crate::trace::Mark;
 
 const HEAD: &str = "   #  section   step              up    down  CPUs      asked  what";
 
+/// `hotplug`.
 pub(super) fn list(out: &Reporter, cpus: &Cpus) -> Outcome {
-    let hotplug = cpus.site().hotplug;
+    let hotplug = cpus.hotplug();
     out.print(HEAD);
     for (id, step) in steps::ids().zip(&STEPS) {
         let alone = hotplug.is_exclusive(id, step);

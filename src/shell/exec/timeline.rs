@@ -11,6 +11,7 @@ use crate::kernel::{Cpus, Reporter};
 use crate::report::{MarkAt, PhaseSpan, Record, Step};
 use crate::trace::{Edge, Event, What};
 
+/// `timeline`, as tables or as records.
 pub(super) fn show(out: &Reporter, cpus: &Cpus, json: bool) -> Outcome {
     let events = events(cpus);
     if json {
@@ -28,7 +29,7 @@ pub(super) fn show(out: &Reporter, cpus: &Cpus, json: bool) -> Outcome {
 
 /// The events of both kernels, CPU by CPU, in the order of recording.
 fn events(cpus: &Cpus) -> Vec<Event> {
-    let hotplug = cpus.site().hotplug;
+    let hotplug = cpus.hotplug();
     let (now, all) = (hotplug.generation(), hotplug.topology().cpus());
     let rings = all.flat_map(|cpu| [now.wrapping_sub(1), now].map(|g| (g, cpus.ring(g, cpu))));
     let mut events = Vec::new();
@@ -40,7 +41,7 @@ fn events(cpus: &Cpus) -> Vec<Event> {
 }
 
 fn lost_events(cpus: &Cpus) -> u64 {
-    let hotplug = cpus.site().hotplug;
+    let hotplug = cpus.hotplug();
     let (now, all) = (hotplug.generation(), hotplug.topology().cpus());
     all.filter_map(|cpu| cpus.ring(now, cpu)).map(|ring| ring.lost()).sum()
 }

@@ -5,23 +5,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Outcome;
-use crate::kernel::{Cpus, Reporter, Session};
+use crate::kernel::{Reporter, Session};
 use crate::report::Record;
-use crate::torture::{self, Kind};
+use crate::torture::{self, Kind, Site};
 
 /// How long a trial takes by default.
 const SECONDS: u32 = 10;
 
-/// Runs a trial of a kind, for some seconds, from a seed.
+/// `torture`: runs a trial of a kind, for some seconds, from a seed. A trial is about all of the machine.
 pub(super) fn run(
     out: &Reporter,
-    cpus: &Cpus,
     session: &Session,
+    site: Site,
     (kind, seconds, seed): (Kind, Option<u32>, Option<u64>),
 ) -> Outcome {
     // A trial counts what devices do, so the stress rests meanwhile.
     let lost = session.drain_stress();
-    let site = cpus.site();
     let seed = seed.unwrap_or_else(|| site.board.now());
     out.print(&format!("torture {} --seed {seed}", kind.name()));
     let seconds = seconds.unwrap_or(SECONDS);
@@ -32,14 +31,15 @@ pub(super) fn run(
     if failures.is_empty() { Ok(None) } else { Err(failures.join("; ")) }
 }
 
+/// `stress`: switches the stress, if asked to, and shows the counts.
 pub(super) fn stress(
     out: &Reporter,
-    cpus: &Cpus,
     session: &mut Session,
+    site: Site,
     on: Option<bool>,
 ) -> Outcome {
     if let Some(on) = on {
-        session.set_stress(cpus.site(), on)?;
+        session.set_stress(site, on)?;
     }
     let count = session.stress_count();
     let (state, now) = match session.stress_now() {
