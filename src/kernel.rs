@@ -87,11 +87,17 @@ pub enum Next {
 /// The kernel on the boot CPU. Each part keeps its state to itself; the console hands a command
 /// those parts that the command is about.
 pub struct Kernel {
+    /// Messages and records.
     pub(crate) out: Reporter,
+    /// The CPUs.
     pub(crate) cpus: Cpus,
+    /// What interrupts beside the CPUs.
     pub(crate) peripherals: Peripherals,
+    /// The next kernel, and the owners of memory.
     pub(crate) loader: Loader,
+    /// What the console is in the middle of.
     pub(crate) session: Session,
+    /// What crosses the jump.
     area: Area<'static>,
 }
 

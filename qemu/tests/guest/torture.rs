@@ -19,8 +19,8 @@ pub fn tests() -> Vec<Trial> {
         test("torture", "all_gicv2_at_el2", || {
             all(cpus(4)?.dts("dsu-2.dts").gic2().el2(), 4, 1, &[7, 8, 9, 10, 11, 12])
         }),
-        test("torture", "load_survives_hotplug", hotplug),
-        test("torture", "load_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"), 5)),
+        test("torture", "stress_survives_hotplug", hotplug),
+        test("torture", "stress_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"), 5)),
         test("torture", "wrong_words_are_refused", wrong),
     ]
 }
@@ -106,5 +106,6 @@ fn wrong() -> Result<()> {
     let mut vm = cpus(1)?.boot()?;
     has(&vm.refused("torture everything")?, &["everything", "hotplug, rcu, irq, pmu or all"])?;
     has(&vm.refused("torture all --seconds 0")?, &["--seconds", "from 1 on"])?;
-    has(&vm.refused("stress maybe")?, &["maybe", "on or off"])
+    has(&vm.refused("stress maybe")?, &["maybe", "on or off"])?;
+    has(&vm.refused("load on")?, &["is called \"stress\" now", "kexec load"])
 }

@@ -86,3 +86,43 @@ fn judge(bytes: &[u8], asked: &Asked<'_>) -> Result<Standing, String> {
         Err(why) => Err(why.to_string()),
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::kexec::Kind;
+    use crate::machine::fake::Fake;
+
+    /// The answer for a kernel without a signature, and what is said meanwhile.
+    fn unsigned(mode: Signatures, sig: Option<&str>) -> (Result<Checked, String>, String) {
+        let (mut out, paper) = Reporter::on_paper(6);
+        let files = Files::default();
+        let (path, sig) = ("new".into(), sig.map(String::from));
+        let (initrd, append, dtb, at) = (None, None, None, None);
+        let ask = KexecLoad { path, kind: Kind::Image, initrd, append, dtb, sig, at };
+        let asked = Asked { kind: Kind::Image, image: b"new", initrd: None, dtb: None, append: "" };
+        let checked = check(&mut out, &Fake::at(5), mode, &ask, &files, &asked);
+        (checked, paper.read())
+    }
+
+    #[test]
+    fn without_a_signature_the_mode_decides() {
+        let (checked, said) = unsigned(Signatures::Off, None);
+        assert_eq!(checked.unwrap().standing, Standing::NotLookedAt);
+        assert_eq!(said, "");
+        let (checked, said) = unsigned(Signatures::Check, None);
+        assert_eq!(checked.unwrap().standing, Standing::Missing);
+        assert!(said.starts_with("warning: new has no signature: there is no new.sig"), "{said}");
+        let (checked, said) = unsigned(Signatures::Enforce, None);
+        assert!(checked.unwrap_err().contains("kexec.sig=enforce wants a good one"));
+        assert_eq!(said, "");
+    }
+
+    #[test]
+    fn a_signature_that_is_asked_for_must_be_there() {
+        for mode in [Signatures::Check, Signatures::Enforce] {
+            let why = unsigned(mode, Some("my.sig")).0.unwrap_err();
+            assert_eq!(why, "my.sig: no such file; `files` lists them");
+        }
+    }
+}
