@@ -1,9 +1,11 @@
 extern crate std;
+
+mod properties;
+mod quotes;
+
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::cpu::{CpuId, CpuMask};
@@ -293,67 +295,4 @@ fn unknown_commands_come_with_a_guess() {
     assert!(bad("offline 3").contains("perhaps cpu offline;"));
     assert!(bad("offlin 3").contains("perhaps cpu offline;"));
     assert!(bad("\x07\n'\r'").contains(r#""\u{7}" is not"#), "{}", bad("\x07\n'\r'"));
-}
-
-#[test]
-fn quotes_and_backslashes() {
-    let words = tokens::tokens(r#"a 'b  c'"d'e" \'f\ g 'h\' '' #"#).unwrap();
-    assert_eq!(words, ["a", "b  cd'e", "'f g", "h\\", ""]);
-    assert_eq!(parse("set fail 'x"), Err(ParseError::OpenQuote('\'')));
-    assert_eq!(parse("set fail \"x\\\""), Err(ParseError::OpenQuote('"')));
-    assert_eq!(parse("mem \\"), Err(ParseError::LoneBackslash));
-    assert!(bad("mem '").contains("close it"));
-}
-
-#[test]
-fn scripts_are_cut_outside_quotes() {
-    let cut = |script| commands(script).map(str::trim).collect::<Vec<_>>();
-    assert_eq!(cut("a; b ;;c"), ["a", "b", "", "c"]);
-    assert_eq!(cut("a 'x;y' \"p;q\" \\; z; b"), ["a 'x;y' \"p;q\" \\; z", "b"]);
-    assert_eq!(cut("a # x; y 'z\nb#c;d"), ["a # x; y 'z", "b#c", "d"]);
-    assert_eq!(cut("a 'x; y"), ["a 'x; y"]);
-    assert_eq!(cut(""), [""]);
-}
-
-proptest! {
-    #[test]
-    fn any_list_survives_its_ranges(cpus in proptest::collection::vec(0u16..512, 1..60)) {
-        let mask: CpuMask = cpus.iter().map(|&cpu| CpuId(cpu)).collect();
-        let line = format!("cpu offline {}", mask.ranges());
-        let wanted = Command::CpuOffline { cpus: CpuChoice::Listed(mask), teardown: None };
-        prop_assert_eq!(parse(&line), Ok(Some(wanted)));
-    }
-
-    #[test]
-    fn a_cycle_crosses_the_command_line(
-        done in 0u32.., more in 0u32.., teardown in prop::sample::select(std::vec![None, Some(TeardownMode::Serial)]),
-        bringup in prop::sample::select(std::vec![None, Some(BringupPolicy::Fanout)]),
-        image in proptest::option::of("[ -!#-~é]{0,20}"),
-    ) {
-        let asked = done.saturating_add(more).max(1);
-        let cycle = Cycle { done, asked, teardown, bringup, image };
-        let bootargs = format!("quiet run=\"{cycle}; poweroff\" loglevel=3");
-        let run = crate::options::Options::parse(&bootargs).0.run.unwrap();
-        let first = commands(&run).next().unwrap();
-        prop_assert_eq!(parse(first), Ok(Some(Command::Cycle(cycle))));
-    }
-
-    #[test]
-    fn no_text_panics(text in ".{0,60}") {
-        let _ = parse(&text).map_err(|error| error.to_string());
-        let pieces: Vec<&str> = commands(&text).collect();
-        prop_assert_eq!(pieces.iter().map(|p| p.len() + 1).sum::<usize>(), text.len() + 1);
-    }
-
-    #[test]
-    fn no_command_like_text_panics(
-        at in 0..crate::shell::help::NAMES.len(),
-        rest in proptest::collection::vec("(--)?(policy|teardown|at|cpu|cpus|done|asked|image|type)?=?[0-9a-fx,'\" -]{0,12}", 0..6),
-    ) {
-        let line = format!("{} {}", crate::shell::help::NAMES[at], rest.join(" "));
-        if let Err(error) = parse(&line) {
-            let text = error.to_string();
-            prop_assert!(text.contains(';') && !text.contains('\n'), "{}", text);
-        }
-    }
 }
