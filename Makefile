@@ -105,7 +105,7 @@ run: image
 
 bench: image floor
 	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) \
-	  $(if $(filter 1,$(LOAD)),--load) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS))
+	  $(if $(filter 1,$(LOAD)),--stress) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS))
 
 linux: image $(LINUX)/.done
 	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)

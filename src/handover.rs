@@ -12,7 +12,7 @@ mod farewell;
 
 use core::fmt;
 
-pub use farewell::{CycleCount, Farewell, LoadCount};
+pub use farewell::{CycleCount, Farewell, StressCount};
 
 use crate::config::{BOOT_TRACE_EVENTS, PAGE, TRACE_EVENTS};
 use crate::cpu::CpuId;

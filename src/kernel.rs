@@ -3,44 +3,39 @@
 //! Logic returns to the machine only by [`Next`]: what the machine has to do is a value, so that
 //! all of this module also runs on a host.
 
-mod devices;
-mod inherited;
-mod irqs;
+mod cpus;
 pub mod layout;
-mod load;
-mod log;
+mod loader;
+mod peripherals;
 mod reboot;
-mod records;
-mod signature;
-mod tree;
-mod verify;
+mod reporter;
+mod session;
 
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use load::UNPACK_LIMIT;
-pub use log::Level;
-pub use reboot::NOTHING_LOADED;
+pub use cpus::Cpus;
+pub use loader::{Loader, NOTHING_LOADED, UNPACK_LIMIT};
+pub use peripherals::Peripherals;
+pub use reporter::{Level, Reporter};
+pub use session::Session;
 
-use crate::cpu::{CpuId, CpuMask};
-use crate::handover::{Area, Farewell, HandoverError, LoadCount};
-use crate::hotplug::{BringupOutcome, Hotplug, fault};
-use crate::kexec::{Loaded, script};
+use crate::cpu::CpuMask;
+use crate::handover::{Area, Farewell, HandoverError};
+use crate::hotplug::Hotplug;
 use crate::machine::Board;
-use crate::machine::device::DevicesFound;
 use crate::memory::{Map, Range};
-use crate::options::{self, Options};
+use crate::options::Options;
 use crate::platform::{BootParams, Machine};
-use crate::report::{BringupAt, Cycle, Record};
+use crate::report::{BringupAt, Hello, Record};
 use crate::services::Services;
 use crate::torture::Site;
-use crate::torture::load::Load;
-use crate::trace::{Dir, Phase, Ring};
+use crate::trace::Phase;
 use layout::Claims;
-use log::Log;
+use loader::OwnTree;
+use reporter::Passage;
 
 /// This kernel's name and version.
 pub const NAME: &str = concat!("baton ", env!("CARGO_PKG_VERSION"));
@@ -89,36 +84,32 @@ pub enum Next {
     Reset,
 }
 
-/// The kernel on the boot CPU.
+/// The kernel on the boot CPU. Each part keeps its state to itself; the console hands a command
+/// those parts that the command is about.
 pub struct Kernel {
-    /// The machine.
-    pub board: &'static dyn Board,
+    /// Messages and records.
+    pub(crate) out: Reporter,
     /// The CPUs.
-    pub hotplug: &'static Hotplug,
-    /// The services of the CPUs.
-    pub services: &'static Services,
-    /// What this kernel was booted with.
-    pub boot: Boot,
-    /// The command line.
-    pub options: Options,
-    /// The next kernel, if one is loaded.
-    pub loaded: Option<Loaded>,
-    /// Commands that wait.
-    pub script: VecDeque<String>,
-    /// The last bring-up.
-    pub last_bringup: BringupOutcome,
-    /// Devices that interrupt.
-    pub devices: DevicesFound,
-    /// What keeps the machine busy beside commands, if that is on.
-    pub load: Option<Load>,
-    /// What loads that are over have done, in all kernels.
-    pub loads: LoadCount,
-    /// CPUs that could not be turned off and were parked, by this kernel or an earlier one.
-    parked: CpuMask,
-    /// CPUs that an earlier kernel left ON.
-    foreign: CpuMask,
+    pub(crate) cpus: Cpus,
+    /// What interrupts beside the CPUs.
+    pub(crate) peripherals: Peripherals,
+    /// The next kernel, and the owners of memory.
+    pub(crate) loader: Loader,
+    /// What the console is in the middle of.
+    pub(crate) session: Session,
+    /// What crosses the jump.
     area: Area<'static>,
-    log: Log,
+}
+
+/// How this kernel was entered.
+#[derive(Clone, Copy)]
+struct Entered {
+    /// First counter read, ticks.
+    at: u64,
+    /// Exception level.
+    level: u32,
+    /// Physical address of the image.
+    base: u64,
 }
 
 /// Puts the services and the hotplug state in the place where interrupt handlers and the other CPUs
@@ -137,37 +128,23 @@ pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> K
     let services = Arc::new(Services::new(&topology, &boot.machine.clusters));
     let hotplug = Hotplug::new(topology, services.clone(), generation);
     let (services, hotplug) = publish(services, hotplug);
-    let log = Log::new(options.loglevel);
-    let script = VecDeque::new();
-    let mut kernel = Kernel {
-        board,
-        hotplug,
-        services,
-        boot,
-        options,
-        loaded: None,
-        script,
-        last_bringup: BringupOutcome::default(),
-        devices: DevicesFound::default(),
-        load: None,
-        loads: LoadCount::default(),
-        parked,
-        foreign: CpuMask::new(),
-        area,
-        log,
-    };
-    kernel.inject_faults();
-    kernel.boot_cpu();
-    kernel.trace_boot();
-    kernel.secondaries();
+    let site = Site { board, hotplug, services };
+    let entered = Entered { at: boot.entry_at, level: boot.entry_level, base: boot.base };
+    let stamps = boot.stamps;
+    let mut kernel = Kernel::new(site, area, &options, parked, boot);
+    kernel.cpus.inject_faults(&mut kernel.out, &options.fail);
+    kernel.cpus.boot_cpu(&mut kernel.out);
+    kernel.peripherals.listen(&mut kernel.out);
+    kernel.cpus.trace_boot(entered.at, &stamps);
+    kernel.cpus.secondaries(options.maxcpus);
     // From here on nothing is timed, so from here on there is printing.
-    kernel.forget_tree_seeds();
-    kernel.start_devices();
-    kernel.introduce();
-    warnings.iter().for_each(|w| kernel.say(Level::Warning, &w.to_string()));
-    kernel.warn_of_test_key();
-    kernel.account_for(farewell);
-    kernel.hello();
+    kernel.loader.forget_tree_seeds();
+    kernel.peripherals.start(&mut kernel.out);
+    kernel.introduce(entered);
+    kernel.out.warn(warnings.iter().map(ToString::to_string));
+    kernel.loader.warn_of_test_key(&mut kernel.out);
+    kernel.account_for(farewell, entered, options.run);
+    kernel.hello(entered);
     kernel
 }
 
@@ -188,113 +165,119 @@ fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<H
 }
 
 impl Kernel {
-    /// Where trials and the load run: this machine.
-    pub fn site(&self) -> Site {
-        Site { board: self.board, hotplug: self.hotplug, services: self.services }
-    }
-
-    fn inject_faults(&mut self) {
-        for spec in &self.options.fail {
-            if let Err(why) = fault::inject(self.hotplug, spec) {
-                self.boot.warnings.push(why);
-            }
+    /// The parts, before anything has been started. The warnings of `boot` are held back.
+    fn new(
+        site: Site,
+        area: Area<'static>,
+        options: &Options,
+        parked: CpuMask,
+        boot: Boot,
+    ) -> Self {
+        let (board, generation) = (site.board, site.hotplug.generation());
+        let Boot { machine, params, map, claims, dtb, dtb_range, .. } = boot;
+        let BootParams { bootargs, initrd, rng_seed, .. } = params;
+        let (own, reserved) = ((dtb, dtb_range), &machine.reserved);
+        let tree = OwnTree::new(board, own, claims.handover, reserved, rng_seed, generation);
+        let mut out = Reporter::new(board, board, options.loglevel);
+        boot.warnings.into_iter().for_each(|warning| out.hold(warning));
+        Self {
+            out,
+            cpus: Cpus::new(site, area, options, parked),
+            peripherals: Peripherals::new(site, machine),
+            loader: Loader::new(board, map, tree, initrd, bootargs, options),
+            session: Session::default(),
+            area,
         }
     }
 
-    /// The boot CPU's own interrupts and timer, through the same steps as on every CPU.
-    fn boot_cpu(&mut self) {
-        if let Err(failure) = self.hotplug.boot_cpu_up(self.board) {
-            self.boot.warnings.push(format!("boot CPU: {failure}"));
-        }
-        self.console();
+    /// Where trials and the stress run: the machine with all that it has.
+    pub(crate) fn site(&self) -> Site {
+        self.cpus.site()
     }
 
-    /// Records the phases that were timed before there was a ring.
-    fn trace_boot(&self) {
-        let setup = [(Phase::Setup, self.board.now())];
-        let mut begin = self.boot.entry_at;
-        for &(phase, end) in self.boot.stamps.iter().chain(&setup) {
-            self.hotplug.record_phase(self.board, phase, Dir::Up, begin, end);
-            begin = end;
-        }
+    /// Says what this kernel is, what was noted while nothing could be printed, and what the kernel
+    /// before left behind.
+    fn introduce(&mut self, entered: Entered) {
+        let (out, cpus) = (&mut self.out, &mut self.cpus);
+        out.say(Level::Info, &banner(cpus.site(), self.peripherals.machine(), entered));
+        out.say_held();
+        self.peripherals.say_left_on(out);
+        cpus.look_for_foreign();
+        cpus.say_foreign(out, "its interrupts are off, and it is left alone");
+        out.bringup(cpus.hotplug(), BringupAt::Boot, cpus.policy(), cpus.last_bringup());
     }
 
-    fn secondaries(&mut self) {
-        let topology = self.hotplug.topology();
-        let most = self.options.maxcpus.unwrap_or(usize::MAX).max(1);
-        let boot = topology.boot();
-        let cpus: CpuMask = topology.cpus().filter(|&c| c != boot).take(most - 1).collect();
-        self.last_bringup = self.hotplug.bring_up(self.board, &cpus, self.options.bringup);
-    }
-
-    fn introduce(&mut self) {
-        let d = &self.boot.machine;
-        let (major, minor) = self.board.psci_version();
-        let clusters = match d.clusters.len() {
-            0 => String::new(),
-            count => format!(" in {count} clusters"),
-        };
-        let text = format!(
-            "{NAME}, generation {}: {}, {} of {} CPUs{clusters}, EL{}, PSCI {major}.{minor}, GICv{}, image at {:#x}",
-            self.hotplug.generation(),
-            d.model,
-            self.hotplug.online().len(),
-            d.topology.len(),
-            self.boot.entry_level,
-            self.board.gic_version(),
-            self.boot.base,
-        );
-        let noted: Vec<String> = self.boot.warnings.clone();
-        self.say(Level::Info, &text);
-        noted.iter().for_each(|w| self.say(Level::Warning, w));
-        self.inherited();
-        self.report_bringup(BringupAt::Boot, self.options.bringup, &self.last_bringup.clone());
-    }
-
-    /// Says how the last jump went, and goes on with what the last kernel was asked to do.
-    fn account_for(&mut self, farewell: Result<(Farewell, u64), Option<HandoverError>>) {
+    /// Says how the last jump went, and goes on with what the last kernel was asked to do, or with
+    /// what this one is asked to do by `run`.
+    fn account_for(
+        &mut self,
+        farewell: Result<(Farewell, u64), Option<HandoverError>>,
+        entered: Entered,
+        run: Option<String>,
+    ) {
         let commands = match farewell {
             Ok((farewell, jump_at)) => {
-                self.report_jump(&farewell, jump_at);
-                self.report_cycle(&farewell);
-                self.go_on_with_load(&farewell);
+                self.report(&farewell, jump_at, entered);
                 // What this kernel was given on purpose comes before what is left of the last
                 // one's.
-                let own = self.options.run.as_deref().filter(|run| !run.trim().is_empty());
+                let own = run.filter(|run| !run.trim().is_empty());
                 own.map_or(farewell.script.clone(), |own| format!("{own}; {}", farewell.script))
             }
             Err(why) => {
                 if let Some(why) = why {
-                    self.say(Level::Warning, &format!("{why}; starting with a clean slate"));
+                    let text = format!("{why}; starting with a clean slate");
+                    self.out.say(Level::Warning, &text);
                 }
-                self.options.run.clone().unwrap_or_default()
+                run.unwrap_or_default()
             }
         };
-        match script::split(&commands) {
-            Ok(list) => self.script = list.into_iter().map(String::from).collect(),
-            Err(why) => self.error("run=", &why.to_string()),
+        if let Err(why) = self.session.wait_with(&commands) {
+            self.out.error("run=", &why.to_string());
         }
     }
 
-    fn report_cycle(&self, farewell: &Farewell) {
-        let cycle = farewell.cycle;
-        if cycle.asked > 0 {
-            self.record(&Record::Cycle(Cycle {
-                done: cycle.done,
-                asked: cycle.asked,
-                teardown: farewell.teardown.into(),
-            }));
-        }
+    /// Reports what the last kernel's farewell says, and goes on with its stress.
+    fn report(&mut self, farewell: &Farewell, jump_at: u64, entered: Entered) {
+        let (out, site) = (&mut self.out, self.cpus.site());
+        let copied_at = self.area.copied_at();
+        let passage = Passage { jump_at, copied_at, entry_at: entered.at };
+        out.jump(site.hotplug, farewell, &passage);
+        out.cycle(farewell);
+        self.session.go_on_with_stress(out, site, farewell.stress);
     }
 
-    /// A CPU's ring in the bank of a generation.
-    pub fn ring(&self, generation: u32, cpu: CpuId) -> Option<Ring<'static>> {
-        self.area.ring(generation, cpu)
+    fn hello(&self, entered: Entered) {
+        let Site { board, hotplug, .. } = self.cpus.site();
+        self.out.record(&Record::Hello(Hello {
+            version: String::from(NAME),
+            generation: hotplug.generation(),
+            cpus: hotplug.topology().len() as u32,
+            online: hotplug.online().len() as u32,
+            el: entered.level,
+            gic: board.gic_version(),
+            base: entered.base,
+            free_bytes: self.loader.map().free_bytes(),
+            counter_hz: board.hz(),
+        }));
     }
+}
 
-    /// The bootargs that the next kernel gets by default: this kernel's, without the commands meant
-    /// for this kernel.
-    pub fn inherited_bootargs(&self) -> String {
-        options::without_run(&self.boot.params.bootargs)
-    }
+/// The first line: this kernel and its machine.
+fn banner(site: Site, machine: &Machine, entered: Entered) -> String {
+    let Site { board, hotplug, .. } = site;
+    let (major, minor) = board.psci_version();
+    let clusters = match machine.clusters.len() {
+        0 => String::new(),
+        count => format!(" in {count} clusters"),
+    };
+    format!(
+        "{NAME}, generation {}: {}, {} of {} CPUs{clusters}, EL{}, PSCI {major}.{minor}, GICv{}, image at {:#x}",
+        hotplug.generation(),
+        machine.model,
+        hotplug.online().len(),
+        machine.topology.len(),
+        entered.level,
+        board.gic_version(),
+        entered.base,
+    )
 }

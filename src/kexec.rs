@@ -1,7 +1,7 @@
 //! Loading the next kernel: which files, where each part goes, and the checks of both.
 //!
 //! This module plans and checks; no function here writes memory that the next kernel will use. All
-//! writing is done by the callers, in `kernel/load.rs` and `kernel/reboot.rs`.
+//! writing is done by the callers, in `kernel/loader/segments.rs` and `kernel/reboot.rs`.
 //!
 //! # The order of a load
 //!

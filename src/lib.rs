@@ -10,7 +10,7 @@
 //! one file of [`rcu`]: the cell whose old value outlives its replacement. Raw memory comes to
 //! other modules through the seam, as slices of bytes or atomic words.
 //!
-//! Logic never calls a function that does not return. `kernel::Kernel::serve` and
+//! Logic never calls a function that does not return. [`shell::serve`] and
 //! [`hotplug::Hotplug::secondary`] return the next act of the machine, which `aarch64` then carries
 //! out: so the whole way down can be tested.
 //!

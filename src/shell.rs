@@ -13,3 +13,5 @@ pub mod help;
 pub mod history;
 pub mod line;
 pub mod parse;
+
+pub use exec::serve;

@@ -11,13 +11,12 @@
 //! - [`beat`], [`shots`]: timers and work on all CPUs.
 //!
 //! What is random comes from a seed; how CPUs interleave does not, so a seed repeats the operations
-//! of a trial, not its luck. [`load`] is a load of the same parts that stays on beside other
+//! of a trial, not its luck. [`stress`] is made of the same parts and stays on beside other
 //! commands.
 
 mod beat;
 mod devices;
 mod findings;
-pub mod load;
 mod monitors;
 mod random;
 mod readers;
@@ -26,6 +25,7 @@ mod shots;
 mod site;
 mod source;
 mod sources;
+pub mod stress;
 mod tap;
 
 use alloc::boxed::Box;

@@ -34,8 +34,8 @@ pub struct BenchArgs {
     serial_rounds: u32,
     /// Measure a second time with everything busy: events open in every cluster, timers and work
     /// armed, interrupts firing
-    #[arg(long)]
-    load: bool,
+    #[arg(long, alias = "load")]
+    stress: bool,
     /// With --accel icount: also a table of every phase of a parallel kexec at these numbers of CPUs
     #[arg(long, value_name = "LIST", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=512))]
@@ -50,14 +50,14 @@ pub struct BenchArgs {
 /// What else the machine does meanwhile.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Load {
+enum Stress {
     /// Nothing.
     Bare,
     /// All subsystems are in use.
     Live,
 }
 
-impl Load {
+impl Stress {
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
@@ -99,19 +99,20 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     );
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;
-    let guests = if args.load { 2 } else { 1 };
+    let guests = if args.stress { 2 } else { 1 };
     let progress = Progress::new(
         guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2) + 1 + growth::steps(args),
     );
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
     let floor = floor::collect(&payload, args.limits, &progress, &args.out.join("floor.log"))?;
-    let records = rounds::measure(args, Load::Bare, &progress)?;
-    let live = if args.load { rounds::measure(args, Load::Live, &progress)? } else { Vec::new() };
+    let records = rounds::measure(args, Stress::Bare, &progress)?;
+    let live =
+        if args.stress { rounds::measure(args, Stress::Live, &progress)? } else { Vec::new() };
     let growth = growth::measure(args, &progress)?;
     drop(progress);
-    let mut rows = rows::all(&floor, &records, Load::Bare);
-    rows.extend(rows::all(&floor, &live, Load::Live));
+    let mut rows = rows::all(&floor, &records, Stress::Bare);
+    rows.extend(rows::all(&floor, &live, Stress::Live));
     let (cpus, accel) = (args.machine.cpus, args.machine.accel_name());
     let note = unit.note();
     println!("baton over PSCI alone: {cpus} CPUs, {accel}{note}, {qemu}\n{}", show(&rows, unit));
@@ -147,7 +148,7 @@ fn show(rows: &[Row], unit: Unit) -> String {
         "",
         "mode",
         "",
-        "load",
+        "stress",
         "baton\nmedian",
         "\nmin",
         "\nmax",

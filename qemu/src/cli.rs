@@ -76,7 +76,7 @@ enum Command {
     Floor(FloorArgs),
     /// Hold baton against the floor, cold and warm
     #[command(
-        after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5\n  baton bench --cpus 80 --accel tcg-single --dts dts/dsu-2.dts --load"
+        after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5\n  baton bench --cpus 80 --accel tcg-single --dts dts/dsu-2.dts --stress"
     )]
     Bench(BenchArgs),
     /// Count what a kexec costs a guest of KVM, in exits

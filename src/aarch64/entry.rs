@@ -31,6 +31,7 @@ use super::{copier, jump, layout, psci, regs};
 use crate::cpu::Mpidr;
 use crate::hotplug::ap;
 use crate::kernel::{self, Next};
+use crate::shell;
 
 global_asm!(
     include_str!("leave.S"), // macros of the two others
@@ -73,7 +74,7 @@ extern "C" fn primary_rust(
     let entry = Entry { dtb, at: entry_at, level, base, registers };
     let (boot, board) = Found::find(entry).lay_out().map().board();
     let mut kernel = kernel::primary(board, boot, &board::publish_cpus);
-    let next = kernel.serve();
+    let next = shell::serve(&mut kernel);
     core::mem::forget(kernel); // after a jump is decided nothing is tidied up
     finish(next, level, base)
 }

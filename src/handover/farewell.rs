@@ -13,10 +13,10 @@ use crate::trace::Spans;
 /// Longest name of a kernel or image.
 const MAX_NAME: usize = 96;
 
-/// What a load has done so far, in all kernels since first switched on.
+/// What the stress has done so far, in all kernels since first switched on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LoadCount {
-    /// The load is on, and goes on in the next kernel.
+pub struct StressCount {
+    /// The stress is on, and goes on in the next kernel.
     pub on: bool,
     /// Interrupts sent.
     pub sent: u64,
@@ -54,8 +54,8 @@ pub struct Farewell {
     pub teardown_total: u64,
     /// Where in a series of jumps this is.
     pub cycle: CycleCount,
-    /// The load.
-    pub load: LoadCount,
+    /// The stress.
+    pub stress: StressCount,
     /// CPUs that firmware does not let go: parked for good in memory that the tree reserves.
     pub parked: CpuMask,
     /// Console commands that the successor goes on with.
@@ -108,9 +108,9 @@ impl Farewell {
             u64::from(self.cycle.asked),
             s.migrate,
             s.grace,
-            u64::from(self.load.on),
-            self.load.sent,
-            self.load.handled,
+            u64::from(self.stress.on),
+            self.stress.sent,
+            self.stress.handled,
             self.verify.unwrap_or(NONE),
         ];
         let parked = self.parked.words();
@@ -145,7 +145,7 @@ impl Farewell {
             spans,
             teardown_total: n[9],
             cycle: CycleCount { done: n[10] as u32, asked: n[11] as u32 },
-            load: LoadCount { on: n[14] == 1, sent: n[15], handled: n[16] },
+            stress: StressCount { on: n[14] == 1, sent: n[15], handled: n[16] },
             parked: CpuMask::from_words(core::array::from_fn(|i| n[SINGLE + i])),
             script,
             from,

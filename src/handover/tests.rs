@@ -21,7 +21,7 @@ fn farewell(script: &str) -> Farewell {
         spans: Spans { migrate: 5, grace: 6, online_down: 1, stop: 2, off: 3, dead: 4 },
         teardown_total: 10,
         cycle: CycleCount { done: 3, asked: 5 },
-        load: LoadCount { on: true, sent: 11, handled: 12 },
+        stress: StressCount { on: true, sent: 11, handled: 12 },
         parked: [CpuId(2), CpuId(511)].into_iter().collect(),
         script: script.into(),
         from: "baton 0.1.0".into(),

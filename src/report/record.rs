@@ -39,7 +39,7 @@ pub enum Record {
     Floor(Floor),
     /// What came of a trial.
     Torture(Torture),
-    /// Interrupts that a load has sent, over a jump.
+    /// Interrupts that the stress has sent, over a jump.
     Interrupts(Interrupts),
 }
 
@@ -259,12 +259,12 @@ pub struct Torture {
     pub verdict: Name<Verdict>,
 }
 
-/// Interrupts that a load has sent and their handlers have taken, printed by the new kernel.
+/// Interrupts that the stress has sent and their handlers have taken, printed by the new kernel.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Interrupts {
     /// Kexecs behind the kernel that prints this.
     pub generation: u32,
-    /// Sent since the load was first on, by all kernels until the jump.
+    /// Sent since the stress was first on, by all kernels until the jump.
     pub sent: u64,
     /// Handled of these.
     pub handled: u64,

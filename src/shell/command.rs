@@ -7,6 +7,7 @@ use core::fmt;
 use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::KexecLoad;
 use crate::machine::CrashKind;
+use crate::options::cpu;
 use crate::report::{BringupPolicy, TeardownMode};
 use crate::torture;
 use crate::trace::named;
@@ -21,14 +22,14 @@ pub enum Command {
     /// Bring CPUs up.
     CpuOnline {
         /// Which.
-        cpus: Cpus,
+        cpus: CpuChoice,
         /// How.
         policy: Option<BringupPolicy>,
     },
     /// Take CPUs down.
     CpuOffline {
         /// Which.
-        cpus: Cpus,
+        cpus: CpuChoice,
         /// How.
         teardown: Option<TeardownMode>,
     },
@@ -115,7 +116,7 @@ pub enum Command {
         /// How often.
         times: u32,
         /// Which; `None`: all that can go.
-        cpus: Option<Cpus>,
+        cpus: Option<CpuChoice>,
     },
     /// Keep everything busy while CPUs come and go, and see whether all is right.
     Torture {
@@ -126,8 +127,8 @@ pub enum Command {
         /// Where the choices come from; `None`: from the time.
         seed: Option<u64>,
     },
-    /// Switch the load on or off, or show its counts.
-    Load(Option<bool>),
+    /// Switch the stress on or off, or show its counts.
+    Stress(Option<bool>),
     /// Make the kernel fault on purpose.
     Crash {
         /// How.
@@ -139,11 +140,31 @@ pub enum Command {
 
 /// The CPUs that a command is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cpus {
+pub enum CpuChoice {
     /// All that the command can apply to.
     All,
     /// These; the machine need not have all of these CPUs.
     Listed(CpuMask),
+}
+
+impl CpuChoice {
+    /// Reads `3`, `3-9`, `1,3-5` or `all`; `None` if the text is none of these or names a CPU beyond
+    /// the supported number.
+    pub fn read(text: &str) -> Option<Self> {
+        if text == "all" {
+            return Some(Self::All);
+        }
+        let mut mask = CpuMask::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (cpu(first)?, cpu(last)?);
+            if first > last {
+                return None;
+            }
+            (first.0..=last.0).for_each(|n| mask.insert(CpuId(n)));
+        }
+        Some(Self::Listed(mask))
+    }
 }
 
 /// A run of kexecs, and its progress. [`fmt::Display`] writes the command with which the next

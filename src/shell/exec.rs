@@ -1,5 +1,6 @@
-//! Carrying commands out. A command that fails returns what was wrong and what to do, and has
-//! changed nothing.
+//! Carrying commands out: one function for each, which is given what the command is about and
+//! nothing else. A command that fails returns what was wrong and what to do, and has changed
+//! nothing.
 
 mod cpus;
 mod devices;
@@ -8,28 +9,28 @@ mod kexec;
 mod pmu;
 mod rcu;
 mod settings;
-mod show;
 mod steps;
 mod timeline;
 mod torture;
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::command::Command;
 use super::help;
-use super::line::Editor;
+use super::line::{Editor, PROMPT};
 use super::parse::parse;
-use crate::kernel::{Kernel, Next};
-use crate::machine::Board;
+use crate::kernel::{Cpus, Kernel, Next, Reporter};
+use crate::machine::Terminal;
 
 /// What a command leads to: nothing more, or the end of this kernel.
 type Outcome = Result<Option<Next>, String>;
 
 /// The console as something to format into.
-struct Out<'a>(&'a dyn Board);
+struct Out(&'static dyn Terminal);
 
-impl fmt::Write for Out<'_> {
+impl fmt::Write for Out {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.put(text);
         Ok(())
@@ -38,102 +39,112 @@ impl fmt::Write for Out<'_> {
 
 /// Nanoseconds as microseconds, for people.
 fn us(ns: u64) -> String {
-    alloc::format!("{}.{:01}", ns / 1000, ns % 1000 / 100)
+    format!("{}.{:01}", ns / 1000, ns % 1000 / 100)
 }
 
-impl Kernel {
-    /// Runs the commands that wait, then those that are typed, until one ends this kernel.
-    pub fn serve(&mut self) -> Next {
-        let board = self.board;
-        let mut editor = Editor::new(&help::NAMES);
-        loop {
-            let line = match self.script.pop_front() {
-                Some(line) => {
-                    self.print(&alloc::format!("{}{line}", super::line::PROMPT));
-                    line
-                }
-                None => self.read_line(&mut editor),
-            };
-            self.services.run_due(board, self.hotplug.topology().boot());
-            if let Some(next) = self.run(&line) {
-                return next;
+/// Runs the commands that wait, then those that are typed, until one ends this kernel.
+pub fn serve(kernel: &mut Kernel) -> Next {
+    let mut editor = Editor::new(&help::NAMES);
+    loop {
+        let line = match kernel.session.next_command() {
+            Some(line) => {
+                kernel.out.print(&format!("{PROMPT}{line}"));
+                line
+            }
+            None => read_line(&kernel.out, &kernel.cpus, &mut editor),
+        };
+        let cpus = &kernel.cpus;
+        cpus.services().run_due(cpus.seam(), cpus.boot());
+        if let Some(next) = run(kernel, &line) {
+            return next;
+        }
+    }
+}
+
+/// Does what a CPU does that has nothing else to do, until a line has been typed.
+fn read_line(out: &Reporter, cpus: &Cpus, editor: &mut Editor<'_>) -> String {
+    let terminal = out.terminal();
+    let mut out = Out(terminal);
+    editor.prompt(&mut out);
+    loop {
+        while let Some(byte) = terminal.get() {
+            if let Some(line) = editor.feed(byte, &mut out) {
+                return line;
             }
         }
+        cpus.services().breathe(cpus.seam(), cpus.boot());
     }
+}
 
-    /// Runs one command line.
-    fn run(&mut self, line: &str) -> Option<Next> {
-        let outcome = match parse(line) {
-            Ok(None) => Ok(None),
-            Ok(Some(command)) => self.carry_out(command),
-            Err(error) => Err(error.to_string()),
-        };
-        outcome.unwrap_or_else(|what| {
-            // The commands after a failed one must not run: the script relied on that command.
-            self.script.clear();
-            self.error(line.trim(), &what);
-            None
-        })
-    }
+/// Runs one command line.
+fn run(kernel: &mut Kernel, line: &str) -> Option<Next> {
+    let outcome = match parse(line) {
+        Ok(None) => Ok(None),
+        Ok(Some(command)) => carry_out(kernel, command),
+        Err(error) => Err(error.to_string()),
+    };
+    outcome.unwrap_or_else(|what| {
+        // The commands after a failed one must not run: the script relied on that command.
+        kernel.session.drop_commands();
+        kernel.out.error(line.trim(), &what);
+        None
+    })
+}
 
-    fn carry_out(&mut self, command: Command) -> Outcome {
-        match command {
-            Command::Help(name) => self.help(name.as_deref()),
-            Command::Cpus => self.cpus(),
-            Command::CpuOnline { cpus, policy } => self.cpu_online(cpus, policy),
-            Command::CpuOffline { cpus, teardown } => self.cpu_offline(cpus, teardown),
-            Command::Hotplug => self.hotplug(),
-            Command::Irqs => self.irqs(),
-            Command::Rcu => self.rcu(),
-            Command::RcuSync { expedited } => self.rcu_sync(expedited),
-            Command::Pmu => self.pmu(None),
-            Command::PmuOpen { cluster, event } => self.pmu_open(cluster, event),
-            Command::PmuClose { cluster, event } => self.pmu_close(cluster, event),
-            Command::PmuRead { cluster } => self.pmu_read(cluster),
-            Command::Mem => self.mem(),
-            Command::Files => self.files(),
-            Command::KexecLoad(ask) => self.kexec_load(&ask),
-            Command::KexecStatus => self.kexec_status(),
-            Command::KexecUnload => self.kexec_unload(),
-            Command::KexecExec { teardown, verify } => self.kexec_exec(teardown, verify),
-            Command::Cycle(cycle) => self.cycle(&cycle),
-            Command::Timeline { json } => self.timeline(json),
-            Command::Devices => self.list_devices(),
-            Command::Alarm { seconds } => self.alarm(seconds),
-            Command::Disk { reads, wait } => self.disk(reads, wait),
-            Command::Dmesg => self.dmesg(),
-            Command::Set(setting) => self.set(setting),
-            Command::Soak { times, cpus } => self.soak(times, cpus),
-            Command::Torture { kind, seconds, seed } => self.torture(kind, seconds, seed),
-            Command::Load(on) => self.switch_load(on),
-            Command::Crash { kind, cpu } => self.crash(kind, cpu),
-            Command::Poweroff => Ok(Some(Next::PowerOff)),
-            Command::Reset => Ok(Some(Next::Reset)),
+fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
+    let site = kernel.site();
+    let Kernel { out, cpus, peripherals, loader, session, .. } = kernel;
+    match command {
+        Command::Help(name) => help(out, name.as_deref()),
+        Command::Cpus => cpus::list(out, cpus),
+        Command::CpuOnline { cpus: which, policy } => cpus::online(out, cpus, which, policy),
+        Command::CpuOffline { cpus: which, teardown } => cpus::offline(out, cpus, which, teardown),
+        Command::Hotplug => steps::list(out, cpus),
+        Command::Irqs => irqs::list(out, cpus, peripherals),
+        Command::Rcu => rcu::show(out, cpus),
+        Command::RcuSync { expedited } => rcu::sync(out, cpus, expedited),
+        Command::Pmu => pmu::show(out, cpus, None),
+        Command::PmuOpen { cluster, event } => pmu::open(out, cpus, cluster, event),
+        Command::PmuClose { cluster, event } => pmu::close(out, cpus, cluster, event),
+        Command::PmuRead { cluster } => pmu::read(out, cpus, cluster),
+        Command::Mem => kexec::mem(out, loader),
+        Command::Files => kexec::files(out, loader),
+        Command::KexecLoad(ask) => kexec::load(out, loader, &ask),
+        Command::KexecStatus => kexec::status(out, loader),
+        Command::KexecUnload => kexec::unload(loader),
+        Command::KexecExec { teardown, verify } => kexec::exec(kernel, teardown, verify),
+        Command::Cycle(cycle) => kexec::cycle(kernel, &cycle),
+        Command::Timeline { json } => timeline::show(out, cpus, json),
+        Command::Devices => devices::list(out, peripherals),
+        Command::Alarm { seconds } => devices::alarm(peripherals, seconds),
+        Command::Disk { reads, wait } => devices::disk(cpus, peripherals, reads, wait),
+        Command::Dmesg => dmesg(out),
+        Command::Set(None) => settings::list(out, cpus, peripherals),
+        Command::Set(Some((setting, value))) => {
+            settings::set(out, cpus, peripherals, setting, &value)
         }
-    }
-
-    /// Does what a CPU does that has nothing else to do, until a line has been typed.
-    fn read_line(&self, editor: &mut Editor<'_>) -> String {
-        let board = self.board;
-        let mut out = Out(board);
-        editor.prompt(&mut out);
-        loop {
-            while let Some(byte) = board.get() {
-                if let Some(line) = editor.feed(byte, &mut out) {
-                    return line;
-                }
-            }
-            self.services.breathe(board, self.hotplug.topology().boot());
+        Command::Soak { times, cpus: which } => cpus::soak(out, cpus, times, which),
+        Command::Torture { kind, seconds, seed } => {
+            torture::run(out, session, site, (kind, seconds, seed))
         }
+        Command::Stress(on) => torture::stress(out, session, site, on),
+        Command::Crash { kind, cpu } => cpus::crash(out, cpus, loader, kind, cpu),
+        Command::Poweroff => Ok(Some(Next::PowerOff)),
+        Command::Reset => Ok(Some(Next::Reset)),
     }
+}
 
-    fn help(&self, name: Option<&str>) -> Outcome {
-        let mut out = Out(self.board);
-        // Writing to the console can't fail.
-        let _ = match name {
-            None => help::overview(&mut out),
-            Some(topic) => help::explain(topic, &mut out),
-        };
-        Ok(None)
-    }
+fn help(out: &Reporter, name: Option<&str>) -> Outcome {
+    let mut out = Out(out.terminal());
+    // Writing to the console can't fail.
+    let _ = match name {
+        None => help::overview(&mut out),
+        Some(topic) => help::explain(topic, &mut out),
+    };
+    Ok(None)
+}
+
+fn dmesg(out: &Reporter) -> Outcome {
+    out.print(out.messages().trim_end());
+    Ok(None)
 }

@@ -8,7 +8,6 @@
 mod args;
 pub(super) mod build;
 mod error;
-pub(super) mod list;
 mod tokens;
 
 #[cfg(all(test, not(loom)))]
@@ -59,8 +58,16 @@ fn find(first: &str, second: Option<&String>) -> Result<(&'static Entry, usize),
     Err(ParseError::Verb { group: head.first(), choices, word, nearest })
 }
 
+/// Commands that have another name by now: what was typed, the name by now, what the word means
+/// else.
+const RENAMED: [(&str, &str, &str); 1] =
+    [("load", "stress", "\"kexec load\" is what loads a kernel")];
+
 /// Finds what was meant: `offlin` alone leads to `cpu offline`.
 fn unknown(word: &str) -> ParseError {
+    if let Some(&(word, now, instead)) = RENAMED.iter().find(|(old, ..)| *old == word) {
+        return ParseError::Renamed { word, now, instead };
+    }
     let words: Vec<&'static str> = help::TABLE
         .iter()
         .map(Entry::first)

@@ -1,4 +1,4 @@
-//! How much a load may send, and which CPUs are sending now.
+//! How much the stress may send, and which CPUs are sending now.
 //!
 //! The flow and the number of senders are one word, so that the waiting CPU either counts a sender
 //! as inside, or the sender reads the new flow. With two words, a sender that has read the old flow

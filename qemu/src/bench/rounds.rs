@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use baton::report::{BringupPolicy, Record, TeardownMode};
 
-use super::{BenchArgs, Load};
+use super::{BenchArgs, Stress};
 use crate::progress::Progress;
 use crate::run::with_guest;
 use crate::{Guest, Options, Outcome, collect};
@@ -14,26 +14,30 @@ use crate::{Guest, Options, Outcome, collect};
 ///
 /// # Errors
 /// An [`Outcome`] if the guest failed, after its last lines were shown; else what went wrong here.
-pub(super) fn measure(args: &BenchArgs, load: Load, progress: &Progress) -> Result<Vec<Record>> {
-    progress.step(format!("booting {} CPUs, {}", args.machine.cpus, load.name()));
+pub(super) fn measure(
+    args: &BenchArgs,
+    stress: Stress,
+    progress: &Progress,
+) -> Result<Vec<Record>> {
+    progress.step(format!("booting {} CPUs, {}", args.machine.cpus, stress.name()));
     let append = format!("cpuhp.bringup=parallel cpuhp.teardown=parallel {}", args.machine.append);
     let machine = Options { append: append.trim_end().to_string(), ..args.machine.clone() };
-    let log = args.out.join(format!("bench-{}.log", load.name()));
+    let log = args.out.join(format!("bench-{}.log", stress.name()));
     with_guest(&machine, args.limits, &log, |guest| {
-        all(args, load, guest, progress)?;
+        all(args, stress, guest, progress)?;
         Ok(guest.records().to_vec())
     })
 }
 
 fn all(
     args: &BenchArgs,
-    load: Load,
+    stress: Stress,
     guest: &mut Guest,
     progress: &Progress,
 ) -> Result<(), Outcome> {
     let silence = args.limits.silence();
     guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
-    if load == Load::Live {
+    if stress == Stress::Live {
         make_busy(guest, silence)?;
     }
     // The first round down is the cold one; its way up is warm, as booting has run that code.
@@ -57,7 +61,7 @@ fn all(
 /// ends the bench: its rows would say more than was measured.
 fn make_busy(guest: &mut Guest, silence: Duration) -> Result<(), Outcome> {
     let first = guest.records().len();
-    guest.command_within("load on", silence)?;
+    guest.command_within("stress on", silence)?;
     collect::no_errors(&guest.records()[first..])
 }
 

@@ -6,7 +6,7 @@ use baton::report::{
 };
 use serde::Serialize;
 
-use super::Load;
+use super::Stress;
 use crate::floor::{self, temperature};
 use crate::units::Unit;
 use crate::{table, units};
@@ -26,7 +26,8 @@ pub struct Row {
     /// True if the code has run before.
     pub warm: bool,
     /// What else the machine did meanwhile.
-    pub load: Load,
+    #[serde(rename = "load")]
+    pub stress: Stress,
     /// baton's times, ns.
     pub baton: Spread,
     /// What they are held against: the floor, the floor whose CPUs leave their part of the GIC quiet
@@ -43,7 +44,7 @@ pub struct Row {
 impl Row {
     /// The row for people.
     pub fn cells(&self, unit: Unit) -> Vec<String> {
-        let words = [self.what, self.mode, temperature(self.warm), self.load.name()];
+        let words = [self.what, self.mode, temperature(self.warm), self.stress.name()];
         let mut cells: Vec<String> = words.map(String::from).into();
         cells.extend(table::spread(Some(self.baton), unit));
         cells.push(self.over.into());
@@ -66,8 +67,8 @@ impl Row {
     }
 }
 
-/// Every row for which there are figures, all of them taken under one load.
-pub fn all(floors: &[Floor], records: &[Record], load: Load) -> Vec<Row> {
+/// Every row for which there are figures, all of them taken under one stress.
+pub fn all(floors: &[Floor], records: &[Record], stress: Stress) -> Vec<Row> {
     let mut rows = Vec::new();
     for policy in [BringupPolicy::Parallel, BringupPolicy::Fanout, BringupPolicy::Serial] {
         for warm in [false, true] {
@@ -90,9 +91,9 @@ pub fn all(floors: &[Floor], records: &[Record], load: Load) -> Vec<Row> {
     let (policy, mode) = (BringupPolicy::Serial, TeardownMode::Serial);
     rows.extend(row("bring-up", policy, true, ups(records, policy, true), up).map(own));
     rows.extend(row("teardown", mode, true, downs(records, mode, true), down).map(own));
-    // The bring-up at boot comes before any load.
-    rows.retain(|row| load == Load::Bare || row.what == "teardown" || row.warm);
-    rows.into_iter().map(|row| Row { load, ..row }).collect()
+    // The bring-up at boot comes before any stress.
+    rows.retain(|row| stress == Stress::Bare || row.what == "teardown" || row.warm);
+    rows.into_iter().map(|row| Row { stress, ..row }).collect()
 }
 
 /// A row whose base is baton's own time in parallel.
@@ -115,8 +116,8 @@ fn row(
         ("teardown", FloorMode::Parallel, true) => Some(TEARDOWN_BAR),
         _ => None,
     };
-    let (mode, load) = (mode.name(), Load::Bare);
-    Some(Row { what, mode, warm, load, baton, over: "floor", base, ratio, bar })
+    let (mode, stress) = (mode.name(), Stress::Bare);
+    Some(Row { what, mode, warm, stress, baton, over: "floor", base, ratio, bar })
 }
 
 /// Bring-ups: the one at boot is cold, those by command are warm.

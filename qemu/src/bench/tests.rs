@@ -29,7 +29,7 @@ fn records() -> Vec<Record> {
 
 #[test]
 fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
-    let rows = rows::all(&floors(), &records(), Load::Live);
+    let rows = rows::all(&floors(), &records(), Stress::Live);
     let find = |what: &str, mode: &str, warm: bool| {
         rows.iter().find(|r| (r.what, r.mode, r.warm) == (what, mode, warm)).unwrap()
     };
@@ -38,7 +38,9 @@ fn cold_and_warm_are_kept_apart_and_held_against_the_floor() {
     assert_eq!((warm.baton.median, warm.baton.min, warm.baton.max), (46_300, 26_300, 66_300));
     assert_eq!(warm.ratio, Some(46_300.0 / 20_000.0));
     assert!(warm.cells(Unit::Time).last().unwrap().contains("<= 3  ok"));
-    assert!(rows.iter().all(|row| row.load == Load::Live && row.cells(Unit::Time)[3] == "live"));
+    assert!(
+        rows.iter().all(|row| row.stress == Stress::Live && row.cells(Unit::Time)[3] == "live")
+    );
     let quiet = rows.iter().find(|r| r.over == "floor, GIC quiet").unwrap();
     assert_eq!((quiet.what, quiet.ratio, quiet.bar), ("teardown", warm.ratio, None));
     let up = find("bring-up", "parallel", true);
@@ -63,7 +65,7 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
             floor,
             rounds: 2,
             serial_rounds: 1,
-            load: false,
+            stress: false,
             counts: Vec::new(),
             out,
             limits,
@@ -96,29 +98,29 @@ fn rounds_are_driven_and_every_record_kept() {
         ("poweroff", "EXIT".to_string()),
     ];
     let (_keep, args) = bench_args(&answers);
-    let records = rounds::measure(&args, Load::Bare, &Progress::new(1)).unwrap();
+    let records = rounds::measure(&args, Stress::Bare, &Progress::new(1)).unwrap();
     assert_eq!(records.len(), 2 + (3 + 2 + 1) * 2);
-    assert_eq!(rows::all(&floors(), &records, Load::Bare).len(), 2 + 1 + 1 + 2 + 1 + 3);
+    assert_eq!(rows::all(&floors(), &records, Stress::Bare).len(), 2 + 1 + 1 + 2 + 1 + 3);
 }
 
 #[test]
 fn a_command_without_its_record_is_incomplete() {
     let (_keep, args) = bench_args(&[]);
-    let error = rounds::measure(&args, Load::Bare, &Progress::new(1)).unwrap_err();
+    let error = rounds::measure(&args, Stress::Bare, &Progress::new(1)).unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(Outcome::Incomplete(_))), "{error}");
 }
 
 #[test]
-fn the_load_is_switched_on_first_and_without_it_nothing_is_measured() {
+fn the_stress_is_switched_on_first_and_without_it_nothing_is_measured() {
     let no = fake::print(&[Record::Error(baton::report::Error {
-        what: "\"load\" is not a command; try \"help\"".into(),
-        place: "load on".into(),
+        what: "\"stress\" is not a command; try \"help\"".into(),
+        place: "stress on".into(),
     })]);
-    let (_keep, args) = bench_args(&[("load on", no)]);
-    let error = rounds::measure(&args, Load::Live, &Progress::new(1)).unwrap_err();
+    let (_keep, args) = bench_args(&[("stress on", no)]);
+    let error = rounds::measure(&args, Stress::Live, &Progress::new(1)).unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(Outcome::ErrorRecord(_))), "{error}");
     // The stand-in accepts it and knows no other command: the first round ends the bench.
-    let (_keep, args) = bench_args(&[("load on", String::new())]);
-    let error = rounds::measure(&args, Load::Live, &Progress::new(1)).unwrap_err();
+    let (_keep, args) = bench_args(&[("stress on", String::new())]);
+    let error = rounds::measure(&args, Stress::Live, &Progress::new(1)).unwrap_err();
     assert!(matches!(error.downcast_ref(), Some(Outcome::Incomplete(_))), "{error}");
 }

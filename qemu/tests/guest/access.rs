@@ -83,7 +83,7 @@ fn busy(vm: &mut Vm, devices: &[Device]) -> Result<()> {
     if has_clusters(devices) {
         vm.run("pmu open all cycles")?;
     }
-    vm.run("load on")?;
+    vm.run("stress on")?;
     vm.run("disk 40")?;
     vm.run("alarm 1")?;
     vm.run("soak 1")?;

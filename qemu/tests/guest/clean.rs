@@ -132,7 +132,7 @@ pub fn leave(kind: Kind) -> Result<()> {
     if clusters {
         vm.run("pmu open all cycles")?;
     }
-    vm.run("load on")?;
+    vm.run("stress on")?;
     vm.run("disk 40")?;
     vm.run("alarm 100")?;
     vm.run("kexec load baton.Image")?;

@@ -23,11 +23,11 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-/// Under load: CPUs leave and come, devices interrupt, kexec both ways; then everything is made
+/// Under stress: CPUs leave and come, devices interrupt, kexec both ways; then everything is made
 /// pending on everything, and nothing of it is lost.
 pub fn life(setup: Setup, cpus: u32, seconds: u32) -> Result<()> {
     let mut vm = setup.memory("512M").boot()?;
-    vm.run("load on")?;
+    vm.run("stress on")?;
     for mode in ["parallel", "serial"] {
         left(&vm.record(&format!("cpu offline all --teardown {mode}"))?, cpus - 1, mode)?;
         came(&vm.record("cpu online all")?, cpus - 1)?;
@@ -42,7 +42,7 @@ pub fn life(setup: Setup, cpus: u32, seconds: u32) -> Result<()> {
     vm.power_off()
 }
 
-/// Reads come back, those of the load among them, and the alarm rings.
+/// Reads come back, those of the stress among them, and the alarm rings.
 fn devices(vm: &mut Vm) -> Result<()> {
     let before = (count(vm, "disk", "good")?, count(vm, "alarm", "taken")?);
     vm.run("alarm 1")?;
@@ -71,8 +71,8 @@ fn jumps(vm: &mut Vm, cpus: u32) -> Result<()> {
 }
 
 fn nothing_lost(vm: &mut Vm) -> Result<()> {
-    let (sent, handled) = counts(vm, "load off")?;
-    ensure!(sent > 0, "the load has sent nothing");
+    let (sent, handled) = counts(vm, "stress off")?;
+    ensure!(sent > 0, "the stress has sent nothing");
     same("interrupts handled", handled, sent)
 }
 

@@ -26,7 +26,7 @@ const CYCLES: u32 = 100;
 /// Deadlines of an operation on [`MANY`] starved CPUs, in ms: none can be met, some, all.
 const DEADLINES: [u32; 5] = [1, 10, 50, 200, 1000];
 /// Exits of the boot CPU until the jump and after it, of a CPU that leaves and of one that comes, at
-/// most: four CPUs, nothing under load.
+/// most: four CPUs, nothing under stress.
 const EXITS_V3: (u32, u32, u32, u32) = (51, 42, 5, 8);
 /// The same of a GICv2.
 const EXITS_V2: (u32, u32, u32, u32) = (56, 44, 9, 22);
@@ -44,8 +44,8 @@ pub fn tests() -> Vec<Trial> {
         test("kvm_all", "8_vcpus_gicv2", || life(kvm(8)?.gic2(), 8, 10)),
         test("kvm_all", "40_vcpus", || life(kvm(MANY)?, MANY, 10)),
         test("kvm_all", "starved_vcpus_are_named", || starved(kvm(MANY)?)),
-        test("kvm_all", "100_cycles_under_load", || kexecs(kvm(4)?.dts("dsu-2.dts"), CYCLES)),
-        test("kvm_all", "100_cycles_under_load_gicv2", || kexecs(kvm(4)?.gic2(), CYCLES)),
+        test("kvm_all", "100_cycles_under_stress", || kexecs(kvm(4)?.dts("dsu-2.dts"), CYCLES)),
+        test("kvm_all", "100_cycles_under_stress_gicv2", || kexecs(kvm(4)?.gic2(), CYCLES)),
         test("kvm_all", "torture_gicv3", || tortured(kvm(8)?.dts("dsu-2.dts"))),
         test("kvm_all", "torture_gicv2", || tortured(kvm(8)?.gic2().dts("dsu-2.dts"))),
         test("kvm_all", "left_gicv3", move || clean::leave(gicv3)),
@@ -85,7 +85,7 @@ fn tortured(setup: Setup) -> Result<()> {
 }
 
 fn busy() -> Result<()> {
-    let busy = "load on;disk 16 --nowait;alarm 60";
+    let busy = "stress on;disk 16 --nowait;alarm 60";
     let machine = ["-n", "4", "--accel", "kvm", "--disk-latency", "200000", "--cycles", "1"];
     hands_over(&[&["--before", busy], machine.as_slice()].concat()).map(drop)
 }

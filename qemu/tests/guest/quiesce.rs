@@ -20,7 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("quiesce", "refusal_modern_el2", || refused(modern(cpus(CPUS)?.el2()), "parallel")),
         test("quiesce", "devices_go_on_after_a_teardown_that_failed", after_teardown),
         test("quiesce", "an_alarm_that_was_due_meanwhile_rings", late_alarm),
-        test("quiesce", "refusal_under_load", under_load),
+        test("quiesce", "refusal_under_stress", under_stress),
     ]
 }
 
@@ -103,16 +103,16 @@ fn late_alarm() -> Result<()> {
 }
 
 /// Refused again and again while all CPUs read, send and handle.
-fn under_load() -> Result<()> {
+fn under_stress() -> Result<()> {
     let mut vm = cpus(CPUS)?.boot()?;
     vm.run("kexec load baton.Image")?;
-    vm.run("load on")?;
+    vm.run("stress on")?;
     for _ in 0..5 {
         vm.run("set fail quiesce")?;
         vm.refused("kexec exec")?;
         vm.run("disk 50")?;
     }
     vm.jump("kexec exec", 1)?;
-    vm.run("load off")?;
+    vm.run("stress off")?;
     Ok(())
 }

@@ -19,8 +19,8 @@ pub fn tests() -> Vec<Trial> {
         test("torture", "all_gicv2_at_el2", || {
             all(cpus(4)?.dts("dsu-2.dts").gic2().el2(), 4, 1, &[7, 8, 9, 10, 11, 12])
         }),
-        test("torture", "load_survives_hotplug", hotplug),
-        test("torture", "load_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"), 5)),
+        test("torture", "stress_survives_hotplug", hotplug),
+        test("torture", "stress_over_5_kexecs", || kexecs(cpus(8)?.dts("dsu-2.dts"), 5)),
         test("torture", "wrong_words_are_refused", wrong),
     ]
 }
@@ -45,10 +45,10 @@ pub fn passed(record: &Torture, seed: u64) -> Result<()> {
     same("seed", record.seed, seed)
 }
 
-/// What `load` says was sent and handled by all kernels.
+/// What `stress` says was sent and handled by all kernels.
 pub fn counts(vm: &mut Vm, command: &str) -> Result<(u64, u64)> {
     let lines = vm.run(command)?;
-    let line = lines.last().context("`load` says nothing")?;
+    let line = lines.last().context("`stress` says nothing")?;
     let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
     let (sent, handled) = (numbers.next(), numbers.next());
     sent.zip(handled).with_context(|| format!("no counts in {line:?}"))
@@ -56,8 +56,8 @@ pub fn counts(vm: &mut Vm, command: &str) -> Result<(u64, u64)> {
 
 fn hotplug() -> Result<()> {
     let mut vm = cpus(4)?.dts("dsu-2.dts").boot()?;
-    has(&vm.run("load")?.join("\n"), &["load off"])?;
-    has(&vm.run("load on")?.join("\n"), &["load on"])?;
+    has(&vm.run("stress")?.join("\n"), &["stress off"])?;
+    has(&vm.run("stress on")?.join("\n"), &["stress on"])?;
     for mode in ["parallel", "serial"] {
         vm.record(&format!("cpu offline all --teardown {mode}"))?;
         vm.record("cpu online all")?;
@@ -66,16 +66,16 @@ fn hotplug() -> Result<()> {
         bail!("no torture record");
     };
     passed(&record, 7)?;
-    let (sent, handled) = counts(&mut vm, "load off")?;
+    let (sent, handled) = counts(&mut vm, "stress off")?;
     same("handled", handled, sent)?;
     ensure!(sent > 0, "nothing was sent");
     vm.expect_marks(4, &[])
 }
 
-/// The load goes on by itself in the next kernels, and none of its interrupts is lost on the way.
+/// The stress goes on by itself in the next kernels, and none of its interrupts is lost on the way.
 pub fn kexecs(setup: Setup, count: u32) -> Result<()> {
     let mut vm = setup.boot()?;
-    vm.run("load on")?;
+    vm.run("stress on")?;
     vm.guest.send(&format!("cycle {count}"))?;
     let whole = patience(PATIENCE) * count;
     let deadline = Instant::now() + whole;
@@ -96,7 +96,7 @@ pub fn kexecs(setup: Setup, count: u32) -> Result<()> {
         last = sent;
     }
     vm.guest.wait_prompt(SOON)?;
-    let (sent, handled) = counts(&mut vm, "load off")?;
+    let (sent, handled) = counts(&mut vm, "stress off")?;
     same("handled", handled, sent)?;
     crate::cycles::steady(&hellos)?;
     vm.power_off()
@@ -106,5 +106,6 @@ fn wrong() -> Result<()> {
     let mut vm = cpus(1)?.boot()?;
     has(&vm.refused("torture everything")?, &["everything", "hotplug, rcu, irq, pmu or all"])?;
     has(&vm.refused("torture all --seconds 0")?, &["--seconds", "from 1 on"])?;
-    has(&vm.refused("load maybe")?, &["maybe", "on or off"])
+    has(&vm.refused("stress maybe")?, &["maybe", "on or off"])?;
+    has(&vm.refused("load on")?, &["is called \"stress\" now", "kexec load"])
 }

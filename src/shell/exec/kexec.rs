@@ -1,12 +1,12 @@
-//! Commands about the next kernel: `files`, `kexec`, `cycle`.
+//! Commands about memory and the next kernel: `mem`, `files`, `kexec`, `cycle`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Kernel, Outcome};
+use super::Outcome;
 use crate::handover::CycleCount;
-use crate::kernel::UNPACK_LIMIT;
+use crate::kernel::{Kernel, Loader, Reporter, UNPACK_LIMIT};
 use crate::kexec::{Files, KexecLoad, Kind};
 use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
@@ -14,80 +14,86 @@ use crate::shell::command::Cycle;
 /// What `cycle` loads by default.
 const DEFAULT_IMAGE: &str = "baton.Image";
 
-impl Kernel {
-    pub(super) fn files(&self) -> Outcome {
-        let (bytes, range) = self.initrd().ok_or("there is no initrd; boot with -initrd")?;
-        let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
-        for (name, size) in files.iter() {
-            self.print(&format!("{size:>12}  {}", name.escape_debug()));
-        }
-        self.print(&format!("initrd at {range}"));
-        Ok(None)
+/// `mem`.
+pub(super) fn mem(out: &Reporter, loader: &Loader) -> Outcome {
+    let map = loader.map();
+    for region in map.regions() {
+        let (range, kib) = (region.range, region.range.size() >> 10);
+        out.print(&format!("{range:<24}  {kib:>10} KiB  {}", region.owner.name()));
     }
+    let (free, total) = (map.free_bytes(), map.total_bytes());
+    out.print(&format!("free {free} of {total} bytes"));
+    Ok(None)
+}
 
-    pub(super) fn kexec_load(&mut self, ask: &KexecLoad) -> Outcome {
-        self.load(ask)?;
-        self.kexec_status()
+/// `files`.
+pub(super) fn files(out: &Reporter, loader: &Loader) -> Outcome {
+    let (bytes, range) = loader.initrd().ok_or("there is no initrd; boot with -initrd")?;
+    let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
+    for (name, size) in files.iter() {
+        out.print(&format!("{size:>12}  {}", name.escape_debug()));
     }
+    out.print(&format!("initrd at {range}"));
+    Ok(None)
+}
 
-    pub(super) fn kexec_status(&self) -> Outcome {
-        match &self.loaded {
-            Some(loaded) => self.print(&loaded.to_string()),
-            None => self.print("no kernel is loaded"),
-        }
-        Ok(None)
-    }
+/// `kexec load`.
+pub(super) fn load(out: &mut Reporter, loader: &mut Loader, ask: &KexecLoad) -> Outcome {
+    loader.load(out, ask)?;
+    status(out, loader)
+}
 
-    pub(super) fn kexec_unload(&mut self) -> Outcome {
-        self.unload()?;
-        Ok(None)
+/// `kexec status`.
+pub(super) fn status(out: &Reporter, loader: &Loader) -> Outcome {
+    match loader.loaded() {
+        Some(loaded) => out.print(&loaded.to_string()),
+        None => out.print("no kernel is loaded"),
     }
+    Ok(None)
+}
 
-    pub(super) fn kexec_exec(&mut self, teardown: Option<TeardownMode>, verify: bool) -> Outcome {
-        let mode = teardown.unwrap_or(self.options.teardown);
-        let verify = verify || self.options.verify;
-        self.exec(mode, CycleCount::default(), verify).map(Some)
-    }
+/// `kexec unload`.
+pub(super) fn unload(loader: &mut Loader) -> Outcome {
+    loader.unload()?;
+    Ok(None)
+}
 
-    /// One more kexec of a series. The rest of the series goes along as the first command of the
-    /// script, so that the next kernel goes on without being asked.
-    pub(super) fn cycle(&mut self, cycle: &Cycle) -> Outcome {
-        if cycle.done >= cycle.asked {
-            return Ok(None);
-        }
-        let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
-        let append = cycle.bringup.map(|policy| self.bootargs_with(policy));
-        let ask = KexecLoad {
-            path,
-            kind: Kind::Image,
-            initrd: None,
-            append,
-            dtb: None,
-            sig: None,
-            at: None,
-        };
-        self.load(&ask)?;
-        let mode = cycle.teardown.unwrap_or(self.options.teardown);
-        let done = cycle.done + 1;
-        let rest = Cycle { done, teardown: Some(mode), ..cycle.clone() };
-        let last = done == cycle.asked;
-        if !last {
-            self.script.push_front(rest.to_string());
-        }
-        let count = CycleCount { done, asked: cycle.asked };
-        self.exec(mode, count, self.options.verify).map(Some).inspect_err(|_| {
-            if !last {
-                self.script.pop_front();
-            }
-        })
-    }
+/// `kexec exec`: the whole kernel leaves.
+pub(super) fn exec(kernel: &mut Kernel, mode: Option<TeardownMode>, verify: bool) -> Outcome {
+    let mode = mode.unwrap_or(kernel.cpus.mode());
+    let verify = verify || kernel.loader.verifies();
+    kernel.exec(mode, verify).map(Some)
+}
 
-    /// Our command line with another bring-up policy: the last one given counts.
-    fn bootargs_with(&self, policy: BringupPolicy) -> String {
-        let bootargs = self.inherited_bootargs();
-        let words = bootargs.split(' ').filter(|word| !word.starts_with("cpuhp.bringup="));
-        let kept: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        let policy = format!("cpuhp.bringup={policy}");
-        [kept.as_slice(), &[policy.as_str()]].concat().join(" ")
+/// `cycle`: one more kexec of a series. The rest of the series goes along as the first command of the
+/// script, so that the next kernel goes on without being asked.
+pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
+    if cycle.done >= cycle.asked {
+        return Ok(None);
     }
+    let ask = ask(&kernel.loader, cycle);
+    kernel.loader.load(&mut kernel.out, &ask)?;
+    let mode = cycle.teardown.unwrap_or(kernel.cpus.mode());
+    let done = cycle.done + 1;
+    let rest = Cycle { done, teardown: Some(mode), ..cycle.clone() };
+    kernel.session.enter_cycle(CycleCount { done, asked: cycle.asked }, rest.to_string());
+    let verify = kernel.loader.verifies();
+    let next = kernel.exec(mode, verify);
+    next.map(Some).inspect_err(|_| kernel.session.leave_cycle())
+}
+
+/// What a kexec of the series loads.
+fn ask(loader: &Loader, cycle: &Cycle) -> KexecLoad {
+    let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
+    let append = cycle.bringup.map(|policy| bootargs_with(loader, policy));
+    KexecLoad { path, kind: Kind::Image, initrd: None, append, dtb: None, sig: None, at: None }
+}
+
+/// Our command line with another bring-up policy: the last one given counts.
+fn bootargs_with(loader: &Loader, policy: BringupPolicy) -> String {
+    let bootargs = loader.inherited_bootargs();
+    let words = bootargs.split(' ').filter(|word| !word.starts_with("cpuhp.bringup="));
+    let kept: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let policy = format!("cpuhp.bringup={policy}");
+    [kept.as_slice(), &[policy.as_str()]].concat().join(" ")
 }

@@ -4,8 +4,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Kernel, Outcome};
+use super::Outcome;
 use crate::cpu::{CpuId, CpuMask};
+use crate::kernel::{Cpus, Reporter};
 use crate::pmu::{ClusterInfo, EventInfo, PmuError, Request, events};
 
 /// How long a cluster may take to answer, milliseconds.
@@ -15,91 +16,89 @@ const ANSWER_MS: u64 = 2000;
 const FIRST_PAUSE_US: u64 = 20;
 const LONGEST_PAUSE_US: u64 = 1000;
 
-impl Kernel {
-    /// The table, of one cluster or of all.
-    pub(super) fn pmu(&self, only: Option<usize>) -> Outcome {
-        let clusters = self.services.pmu.info();
-        if clusters.is_empty() {
-            self.print(&PmuError::NoCluster { asked: 0, clusters: 0 }.to_string());
-            return Ok(None);
-        }
-        self.print("  #  name             CPUs          owner   intid  counters  overflows  state");
-        for cluster in clusters.iter().filter(|c| only.is_none_or(|only| only == c.number)) {
-            self.print(&line(cluster));
-            cluster.events.iter().for_each(|event| self.print(&total(event)));
-        }
-        Ok(None)
+/// `pmu`: the table, of one cluster or of all.
+pub(super) fn show(out: &Reporter, cpus: &Cpus, only: Option<usize>) -> Outcome {
+    let clusters = cpus.services().pmu.info();
+    if clusters.is_empty() {
+        out.print(&PmuError::NoCluster { asked: 0, clusters: 0 }.to_string());
+        return Ok(None);
     }
-
-    pub(super) fn pmu_open(&self, cluster: Option<usize>, event: u16) -> Outcome {
-        let Some(cluster) = cluster else { return self.pmu_open_all(event) };
-        self.ask(cluster, Request::Open(event))?;
-        Ok(None)
+    out.print("  #  name             CPUs          owner   intid  counters  overflows  state");
+    for cluster in clusters.iter().filter(|c| only.is_none_or(|only| only == c.number)) {
+        out.print(&line(cluster));
+        cluster.events.iter().for_each(|event| out.print(&total(event)));
     }
+    Ok(None)
+}
 
-    /// In all clusters that have a CPU online and do not count the event yet, or in none of these.
-    fn pmu_open_all(&self, event: u16) -> Outcome {
-        let mut opened = Vec::new();
-        for cluster in self.with_owner().filter(|c| !counts(c, event)) {
-            if let Err(why) = self.ask(cluster.number, Request::Open(event)) {
-                for &open in &opened {
-                    self.ask(open, Request::Close(event))?;
-                }
-                return Err(why.into());
+/// `pmu open`, of one cluster or of all.
+pub(super) fn open(out: &Reporter, cpus: &Cpus, cluster: Option<usize>, event: u16) -> Outcome {
+    let Some(cluster) = cluster else { return open_all(out, cpus, event) };
+    ask(cpus, cluster, Request::Open(event))?;
+    Ok(None)
+}
+
+/// In all clusters that have a CPU online and do not count the event yet, or in none of these.
+fn open_all(out: &Reporter, cpus: &Cpus, event: u16) -> Outcome {
+    let mut opened = Vec::new();
+    for cluster in with_owner(cpus).filter(|c| !counts(c, event)) {
+        if let Err(why) = ask(cpus, cluster.number, Request::Open(event)) {
+            for &open in &opened {
+                ask(cpus, open, Request::Close(event))?;
             }
-            opened.push(cluster.number);
+            return Err(why.into());
         }
-        let name = events::name(event).map_or(format!("{event:#x}"), String::from);
-        self.print(&format!("{} more clusters count {name}", opened.len()));
-        Ok(None)
+        opened.push(cluster.number);
     }
+    let name = events::name(event).map_or(format!("{event:#x}"), String::from);
+    out.print(&format!("{} more clusters count {name}", opened.len()));
+    Ok(None)
+}
 
-    /// Closing loses the totals, so this prints them.
-    pub(super) fn pmu_close(&self, cluster: Option<usize>, event: u16) -> Outcome {
-        let counting = self.with_owner().filter(|c| counts(c, event)).map(|c| c.number);
-        let chosen = cluster.map_or_else(|| counting.collect(), |one| Vec::from([one]));
-        for cluster in chosen {
-            let total = self.ask(cluster, Request::Close(event))?;
-            self.print(&format!("cluster {cluster}: {total}"));
+/// `pmu close`. Closing loses the totals, so this prints them.
+pub(super) fn close(out: &Reporter, cpus: &Cpus, cluster: Option<usize>, event: u16) -> Outcome {
+    let counting = with_owner(cpus).filter(|c| counts(c, event)).map(|c| c.number);
+    let chosen = cluster.map_or_else(|| counting.collect(), |one| Vec::from([one]));
+    for cluster in chosen {
+        let total = ask(cpus, cluster, Request::Close(event))?;
+        out.print(&format!("cluster {cluster}: {total}"));
+    }
+    Ok(None)
+}
+
+/// `pmu read`. A cluster without a CPU online stands still: its last totals are shown.
+pub(super) fn read(out: &Reporter, cpus: &Cpus, cluster: Option<usize>) -> Outcome {
+    let running = with_owner(cpus).filter(|c| c.counting).map(|c| c.number);
+    let chosen = cluster.map_or_else(|| running.collect(), |one| Vec::from([one]));
+    for cluster in chosen {
+        match ask(cpus, cluster, Request::Read) {
+            Err(Failed(PmuError::Stopped { .. })) | Ok(_) => {}
+            Err(why) => return Err(why.into()),
         }
-        Ok(None)
     }
+    show(out, cpus, cluster)
+}
 
-    /// A cluster without a CPU online stands still: its last totals are shown.
-    pub(super) fn pmu_read(&self, cluster: Option<usize>) -> Outcome {
-        let running = self.with_owner().filter(|c| c.counting).map(|c| c.number);
-        let chosen = cluster.map_or_else(|| running.collect(), |one| Vec::from([one]));
-        for cluster in chosen {
-            match self.ask(cluster, Request::Read) {
-                Err(Failed(PmuError::Stopped { .. })) | Ok(_) => {}
-                Err(why) => return Err(why.into()),
-            }
+fn with_owner(cpus: &Cpus) -> impl Iterator<Item = ClusterInfo> + use<> {
+    cpus.services().pmu.info().into_iter().filter(|c| c.owner.is_some())
+}
+
+/// Asks a cluster, and sleeps until its owner has answered.
+fn ask(cpus: &Cpus, cluster: usize, request: Request) -> Result<u64, Failed> {
+    let seam = cpus.seam();
+    let deadline = seam.now() + seam.ticks_from_ms(ANSWER_MS);
+    let mut pause_us = FIRST_PAUSE_US;
+    let mut pause = |owner: CpuId| {
+        let now = seam.now();
+        if now >= deadline {
+            return false;
         }
-        self.pmu(cluster)
-    }
-
-    fn with_owner(&self) -> impl Iterator<Item = ClusterInfo> {
-        self.services.pmu.info().into_iter().filter(|c| c.owner.is_some())
-    }
-
-    /// Asks a cluster, and sleeps until its owner has answered.
-    fn ask(&self, cluster: usize, request: Request) -> Result<u64, Failed> {
-        let (board, hotplug) = (self.board, self.hotplug);
-        let me = hotplug.topology().boot();
-        let deadline = board.now() + board.ticks_from_ms(ANSWER_MS);
-        let mut pause_us = FIRST_PAUSE_US;
-        let mut pause = |owner: CpuId| {
-            let now = board.now();
-            if now >= deadline {
-                return false;
-            }
-            board.wake(&CpuMask::from_iter([owner]));
-            self.services.idle(board, me, Some(deadline.min(now + board.ticks_from_us(pause_us))));
-            pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
-            true
-        };
-        self.services.pmu.ask(board, me, cluster, request, &mut pause).map_err(Failed)
-    }
+        seam.wake(&CpuMask::from_iter([owner]));
+        cpus.rest(deadline.min(now + seam.ticks_from_us(pause_us)));
+        pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
+        true
+    };
+    cpus.services().pmu.ask(seam, cpus.boot(), cluster, request, &mut pause).map_err(Failed)
 }
 
 /// What a cluster refused, on its way to the user.

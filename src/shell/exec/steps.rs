@@ -3,29 +3,29 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{Kernel, Outcome};
+use super::Outcome;
 use crate::cpu::CpuMask;
 use crate::hotplug::steps::{self, Act, STEPS, Section, Step};
+use crate::kernel::{Cpus, Reporter};
 use crate::trace::Mark;
 
 const HEAD: &str = "   #  section   step              up    down  CPUs      asked  what";
 
-impl Kernel {
-    pub(super) fn hotplug(&self) -> Outcome {
-        self.print(HEAD);
-        for (id, step) in steps::ids().zip(&STEPS) {
-            let alone = self.hotplug.is_exclusive(id, step);
-            self.print(&format!("{:>4}  {}", id.0, line(step, alone)));
-        }
-        for &mark in Mark::ALL {
-            let at: CpuMask =
-                self.hotplug.topology().cpus().filter(|&c| self.hotplug.mark(c) == mark).collect();
-            if !at.is_empty() {
-                self.print(&format!("{mark:<12} {}", at.ranges()));
-            }
-        }
-        Ok(None)
+/// `hotplug`.
+pub(super) fn list(out: &Reporter, cpus: &Cpus) -> Outcome {
+    let hotplug = cpus.hotplug();
+    out.print(HEAD);
+    for (id, step) in steps::ids().zip(&STEPS) {
+        let alone = hotplug.is_exclusive(id, step);
+        out.print(&format!("{:>4}  {}", id.0, line(step, alone)));
     }
+    for &mark in Mark::ALL {
+        let at: CpuMask = hotplug.topology().cpus().filter(|&c| hotplug.mark(c) == mark).collect();
+        if !at.is_empty() {
+            out.print(&format!("{mark:<12} {}", at.ranges()));
+        }
+    }
+    Ok(None)
 }
 
 /// `alone`: the step runs on one CPU at a time.

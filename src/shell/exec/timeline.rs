@@ -5,81 +5,81 @@ mod tables;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Kernel, Outcome};
+use super::Outcome;
 use crate::hotplug::steps;
+use crate::kernel::{Cpus, Reporter};
 use crate::report::{MarkAt, PhaseSpan, Record, Step};
 use crate::trace::{Edge, Event, What};
 
-impl Kernel {
-    pub(super) fn timeline(&self, json: bool) -> Outcome {
-        let events = self.events();
-        if json {
-            self.records(&events).iter().for_each(|r| self.record(r));
-        } else {
-            self.step_table(&spans(&events));
-            self.phase_table(&spans(&events));
+/// `timeline`, as tables or as records.
+pub(super) fn show(out: &Reporter, cpus: &Cpus, json: bool) -> Outcome {
+    let events = events(cpus);
+    if json {
+        records(out, &events).iter().for_each(|r| out.record(r));
+    } else {
+        tables::steps(out, &spans(&events));
+        tables::phases(out, &spans(&events));
+    }
+    let lost = lost_events(cpus);
+    if lost > 0 {
+        out.print(&format!("{lost} events were overwritten: the rings hold the last ones"));
+    }
+    Ok(None)
+}
+
+/// The events of both kernels, CPU by CPU, in the order of recording.
+fn events(cpus: &Cpus) -> Vec<Event> {
+    let hotplug = cpus.hotplug();
+    let (now, all) = (hotplug.generation(), hotplug.topology().cpus());
+    let rings = all.flat_map(|cpu| [now.wrapping_sub(1), now].map(|g| (g, cpus.ring(g, cpu))));
+    let mut events = Vec::new();
+    for (generation, ring) in rings {
+        let known = |e: &Event| e.generation == generation & 0xff_ffff;
+        events.extend(ring.into_iter().flat_map(|r| r.events()).filter(known));
+    }
+    events
+}
+
+fn lost_events(cpus: &Cpus) -> u64 {
+    let hotplug = cpus.hotplug();
+    let (now, all) = (hotplug.generation(), hotplug.topology().cpus());
+    all.filter_map(|cpu| cpus.ring(now, cpu)).map(|ring| ring.lost()).sum()
+}
+
+fn records(out: &Reporter, events: &[Event]) -> Vec<Record> {
+    let marks = events.iter().filter_map(|e| mark_record(out, e));
+    let spans = spans(events);
+    let spans = spans.iter().filter_map(|(begin, end)| span_record(out, begin, end));
+    marks.chain(spans).collect()
+}
+
+fn mark_record(out: &Reporter, e: &Event) -> Option<Record> {
+    let What::Mark(mark) = e.what else { return None };
+    Some(Record::Mark(MarkAt {
+        cpu: e.cpu.0.into(),
+        mark: mark.into(),
+        dir: e.dir.into(),
+        at_ns: out.ns(e.at),
+        generation: e.generation,
+    }))
+}
+
+fn span_record(out: &Reporter, begin: &Event, end: &Event) -> Option<Record> {
+    let (cpu, dir) = (u32::from(begin.cpu.0), begin.dir.into());
+    let (begin_ns, end_ns) = (out.ns(begin.at), out.ns(end.at));
+    let generation = begin.generation;
+    match begin.what {
+        What::Step(id) => {
+            // A step that only the kernel before this one has is not in this one's table.
+            let known = steps::get(id).map(|step| step.name.into());
+            let step = known.unwrap_or_else(|| steps::name(id).into());
+            Some(Record::Step(Step { cpu, step, dir, begin_ns, end_ns, generation }))
         }
-        let lost = self.lost_events();
-        if lost > 0 {
-            self.print(&format!("{lost} events were overwritten: the rings hold the last ones"));
+        What::Phase(phase) => {
+            let phase = phase.into();
+            Some(Record::Phase(PhaseSpan { cpu, phase, dir, begin_ns, end_ns, generation }))
         }
-        Ok(None)
-    }
-
-    /// The events of both kernels, CPU by CPU, in the order of recording.
-    fn events(&self) -> Vec<Event> {
-        let now = self.hotplug.generation();
-        let cpus = self.hotplug.topology().cpus();
-        let rings = cpus.flat_map(|cpu| [now.wrapping_sub(1), now].map(|g| (g, self.ring(g, cpu))));
-        let mut events = Vec::new();
-        for (generation, ring) in rings {
-            let known = |e: &Event| e.generation == generation & 0xff_ffff;
-            events.extend(ring.into_iter().flat_map(|r| r.events()).filter(known));
-        }
-        events
-    }
-
-    fn lost_events(&self) -> u64 {
-        let now = self.hotplug.generation();
-        let cpus = self.hotplug.topology().cpus();
-        cpus.filter_map(|cpu| self.ring(now, cpu)).map(|ring| ring.lost()).sum()
-    }
-
-    fn records(&self, events: &[Event]) -> Vec<Record> {
-        let marks = events.iter().filter_map(|e| self.mark_record(e));
-        let spans = spans(events);
-        let spans = spans.iter().filter_map(|(begin, end)| self.span_record(begin, end));
-        marks.chain(spans).collect()
-    }
-
-    fn mark_record(&self, e: &Event) -> Option<Record> {
-        let What::Mark(mark) = e.what else { return None };
-        Some(Record::Mark(MarkAt {
-            cpu: e.cpu.0.into(),
-            mark: mark.into(),
-            dir: e.dir.into(),
-            at_ns: self.ns(e.at),
-            generation: e.generation,
-        }))
-    }
-
-    fn span_record(&self, begin: &Event, end: &Event) -> Option<Record> {
-        let (cpu, dir) = (u32::from(begin.cpu.0), begin.dir.into());
-        let (begin_ns, end_ns) = (self.ns(begin.at), self.ns(end.at));
-        let generation = begin.generation;
-        match begin.what {
-            What::Step(id) => {
-                // A step that only the kernel before this one has is not in this one's table.
-                let known = steps::get(id).map(|step| step.name.into());
-                let step = known.unwrap_or_else(|| steps::name(id).into());
-                Some(Record::Step(Step { cpu, step, dir, begin_ns, end_ns, generation }))
-            }
-            What::Phase(phase) => {
-                let phase = phase.into();
-                Some(Record::Phase(PhaseSpan { cpu, phase, dir, begin_ns, end_ns, generation }))
-            }
-            What::Mark(_) => None,
-        }
+        What::Mark(_) => None,
     }
 }
 

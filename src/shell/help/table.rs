@@ -281,12 +281,12 @@ pub static TABLE: [Entry; 31] = [
         build: build::torture,
     },
     Entry {
-        name: "load",
+        name: "stress",
         arguments: "[on|off]",
         summary: "keeps every CPU busy, also across kexecs",
         items: &[],
-        example: "load on",
-        build: build::load,
+        example: "stress on",
+        build: build::stress,
     },
     Entry {
         name: "crash",

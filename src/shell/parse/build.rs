@@ -5,13 +5,12 @@ use alloc::string::String;
 
 use super::ParseError;
 use super::args::Args;
-use super::list;
 use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
 use crate::options::{cpu, number};
 use crate::pmu::events;
 use crate::report::TeardownMode;
-use crate::shell::command::{Command, Cpus, Cycle, Setting};
+use crate::shell::command::{Command, CpuChoice, Cycle, Setting};
 use crate::shell::help;
 use crate::torture;
 use crate::trace::Named;
@@ -152,7 +151,7 @@ pub fn set(args: &mut Args) -> Built {
 
 pub fn soak(args: &mut Args) -> Built {
     let times = need_count(args)?;
-    Ok(Command::Soak { times, cpus: checked(args, "--cpus", LIST, list::cpus)? })
+    Ok(Command::Soak { times, cpus: checked(args, "--cpus", LIST, CpuChoice::read)? })
 }
 
 pub fn torture(args: &mut Args) -> Built {
@@ -164,11 +163,11 @@ pub fn torture(args: &mut Args) -> Built {
     Ok(Command::Torture { kind, seconds, seed: checked(args, "--seed", "a number", number)? })
 }
 
-pub fn load(args: &mut Args) -> Built {
-    let Some(word) = args.word() else { return Ok(Command::Load(None)) };
+pub fn stress(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::Stress(None)) };
     match word.as_str() {
-        "on" => Ok(Command::Load(Some(true))),
-        "off" => Ok(Command::Load(Some(false))),
+        "on" => Ok(Command::Stress(Some(true))),
+        "off" => Ok(Command::Stress(Some(false))),
         _ => Err(bad(args, "STATE", word, "on or off")),
     }
 }
@@ -190,9 +189,9 @@ fn teardown(args: &mut Args) -> Result<Option<TeardownMode>, ParseError> {
     checked(args, "--teardown", "serial or parallel", |word| word.parse().ok())
 }
 
-fn need_cpus(args: &mut Args) -> Result<Cpus, ParseError> {
+fn need_cpus(args: &mut Args) -> Result<CpuChoice, ParseError> {
     let word = args.need("LIST")?;
-    list::cpus(&word).ok_or_else(|| bad(args, "LIST", word, LIST))
+    CpuChoice::read(&word).ok_or_else(|| bad(args, "LIST", word, LIST))
 }
 
 fn need_count(args: &mut Args) -> Result<u32, ParseError> {

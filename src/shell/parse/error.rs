@@ -18,6 +18,15 @@ pub enum ParseError {
         /// What was perhaps meant.
         nearest: Option<&'static str>,
     },
+    /// A command that has another name by now.
+    Renamed {
+        /// The old name, which was typed.
+        word: &'static str,
+        /// The name by now.
+        now: &'static str,
+        /// What the old name stands for by now.
+        instead: &'static str,
+    },
     /// The first of two words of a command, alone.
     NoVerb {
         /// The first word.
@@ -105,6 +114,7 @@ impl ParseError {
     fn topic(&self) -> &'static str {
         match self {
             Self::OpenQuote(_) | Self::LoneBackslash | Self::Unknown { .. } => "",
+            Self::Renamed { now, .. } => now,
             Self::NoVerb { group, .. } | Self::Verb { group, .. } => group,
             Self::Option { command, .. }
             | Self::Twice { command, .. }
@@ -122,6 +132,9 @@ impl ParseError {
             Self::OpenQuote(quote) => write!(f, "a {quote} is never closed; close it"),
             Self::LoneBackslash => f.write_str("nothing follows the backslash; write it twice"),
             Self::Unknown { word, .. } => write!(f, "{word:?} is not a command"),
+            Self::Renamed { word, now, instead } => {
+                write!(f, "{word:?} is called {now:?} now, and {instead}")
+            }
             Self::NoVerb { choices, .. } => write!(f, "needs {}", Or(choices, "or")),
             Self::Verb { choices, word, .. } if choices.len() == 2 => {
                 write!(f, "{word:?} is neither {}", Or(choices, "nor"))
@@ -169,7 +182,7 @@ impl fmt::Display for Or<'_> {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let topic = self.topic();
-        if !topic.is_empty() {
+        if !topic.is_empty() && !matches!(self, Self::Renamed { .. }) {
             write!(f, "{topic}: ")?;
         }
         self.what(f)?;

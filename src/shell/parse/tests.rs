@@ -1,16 +1,18 @@
 extern crate std;
+
+mod properties;
+mod quotes;
+
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
 use crate::report::{BringupPolicy, TeardownMode};
-use crate::shell::command::{Command, Cpus, Cycle, Setting};
+use crate::shell::command::{Command, CpuChoice, Cycle, Setting};
 
 fn good(line: &str) -> Command {
     match parse(line) {
@@ -23,8 +25,8 @@ fn bad(line: &str) -> String {
     parse(line).expect_err(line).to_string()
 }
 
-fn listed(cpus: &[u16]) -> Cpus {
-    Cpus::Listed(cpus.iter().map(|&cpu| CpuId(cpu)).collect())
+fn listed(cpus: &[u16]) -> CpuChoice {
+    CpuChoice::Listed(cpus.iter().map(|&cpu| CpuId(cpu)).collect())
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn cpus_come_and_go() {
     );
     assert_eq!(
         good("cpu online --policy=fanout all"),
-        Command::CpuOnline { cpus: Cpus::All, policy }
+        Command::CpuOnline { cpus: CpuChoice::All, policy }
     );
     assert_eq!(good("cpu online 511"), Command::CpuOnline { cpus: listed(&[511]), policy: None });
     let serial = Some(TeardownMode::Serial);
@@ -78,7 +80,10 @@ fn cpus_come_and_go() {
         good("cpu offline 3 --teardown serial"),
         Command::CpuOffline { cpus: listed(&[3]), teardown: serial }
     );
-    assert_eq!(good("cpu offline all"), Command::CpuOffline { cpus: Cpus::All, teardown: None });
+    assert_eq!(
+        good("cpu offline all"),
+        Command::CpuOffline { cpus: CpuChoice::All, teardown: None }
+    );
 }
 
 #[test]
@@ -262,6 +267,18 @@ fn soak_crash_and_timeline() {
 }
 
 #[test]
+fn stress_has_its_own_word_and_the_old_one_leads_to_it() {
+    assert_eq!(good("stress"), Command::Stress(None));
+    assert_eq!(good("stress on"), Command::Stress(Some(true)));
+    assert_eq!(good("stress off"), Command::Stress(Some(false)));
+    assert!(bad("stress maybe").contains("STATE \"maybe\" is not on or off"));
+    let wanted = "\"load\" is called \"stress\" now, and \"kexec load\" is what loads a kernel; try \"help stress\"";
+    for line in ["load", "load on", "load baton.Image", "help load"] {
+        assert_eq!(bad(line), wanted);
+    }
+}
+
+#[test]
 fn help_knows_what_it_can_explain() {
     assert_eq!(good("help"), Command::Help(None));
     for topic in ["cpus", "cpu", "cpu online", "kexec exec"] {
@@ -278,67 +295,4 @@ fn unknown_commands_come_with_a_guess() {
     assert!(bad("offline 3").contains("perhaps cpu offline;"));
     assert!(bad("offlin 3").contains("perhaps cpu offline;"));
     assert!(bad("\x07\n'\r'").contains(r#""\u{7}" is not"#), "{}", bad("\x07\n'\r'"));
-}
-
-#[test]
-fn quotes_and_backslashes() {
-    let words = tokens::tokens(r#"a 'b  c'"d'e" \'f\ g 'h\' '' #"#).unwrap();
-    assert_eq!(words, ["a", "b  cd'e", "'f g", "h\\", ""]);
-    assert_eq!(parse("set fail 'x"), Err(ParseError::OpenQuote('\'')));
-    assert_eq!(parse("set fail \"x\\\""), Err(ParseError::OpenQuote('"')));
-    assert_eq!(parse("mem \\"), Err(ParseError::LoneBackslash));
-    assert!(bad("mem '").contains("close it"));
-}
-
-#[test]
-fn scripts_are_cut_outside_quotes() {
-    let cut = |script| commands(script).map(str::trim).collect::<Vec<_>>();
-    assert_eq!(cut("a; b ;;c"), ["a", "b", "", "c"]);
-    assert_eq!(cut("a 'x;y' \"p;q\" \\; z; b"), ["a 'x;y' \"p;q\" \\; z", "b"]);
-    assert_eq!(cut("a # x; y 'z\nb#c;d"), ["a # x; y 'z", "b#c", "d"]);
-    assert_eq!(cut("a 'x; y"), ["a 'x; y"]);
-    assert_eq!(cut(""), [""]);
-}
-
-proptest! {
-    #[test]
-    fn any_list_survives_its_ranges(cpus in proptest::collection::vec(0u16..512, 1..60)) {
-        let mask: CpuMask = cpus.iter().map(|&cpu| CpuId(cpu)).collect();
-        let line = format!("cpu offline {}", mask.ranges());
-        let wanted = Command::CpuOffline { cpus: Cpus::Listed(mask), teardown: None };
-        prop_assert_eq!(parse(&line), Ok(Some(wanted)));
-    }
-
-    #[test]
-    fn a_cycle_crosses_the_command_line(
-        done in 0u32.., more in 0u32.., teardown in prop::sample::select(std::vec![None, Some(TeardownMode::Serial)]),
-        bringup in prop::sample::select(std::vec![None, Some(BringupPolicy::Fanout)]),
-        image in proptest::option::of("[ -!#-~é]{0,20}"),
-    ) {
-        let asked = done.saturating_add(more).max(1);
-        let cycle = Cycle { done, asked, teardown, bringup, image };
-        let bootargs = format!("quiet run=\"{cycle}; poweroff\" loglevel=3");
-        let run = crate::options::Options::parse(&bootargs).0.run.unwrap();
-        let first = commands(&run).next().unwrap();
-        prop_assert_eq!(parse(first), Ok(Some(Command::Cycle(cycle))));
-    }
-
-    #[test]
-    fn no_text_panics(text in ".{0,60}") {
-        let _ = parse(&text).map_err(|error| error.to_string());
-        let pieces: Vec<&str> = commands(&text).collect();
-        prop_assert_eq!(pieces.iter().map(|p| p.len() + 1).sum::<usize>(), text.len() + 1);
-    }
-
-    #[test]
-    fn no_command_like_text_panics(
-        at in 0..crate::shell::help::NAMES.len(),
-        rest in proptest::collection::vec("(--)?(policy|teardown|at|cpu|cpus|done|asked|image|type)?=?[0-9a-fx,'\" -]{0,12}", 0..6),
-    ) {
-        let line = format!("{} {}", crate::shell::help::NAMES[at], rest.join(" "));
-        if let Err(error) = parse(&line) {
-            let text = error.to_string();
-            prop_assert!(text.contains(';') && !text.contains('\n'), "{}", text);
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! A load that stays on while other commands run: the clusters count cycles, every CPU has a timer
-//! and a work item under way, reads and pended interrupts are in flight. The load survives CPUs
+//! Stress that stays on while other commands run: the clusters count cycles, every CPU has a timer
+//! and a work item under way, reads and pended interrupts are in flight. The stress survives CPUs
 //! that come and go, and the counts cross a kexec.
 
 use alloc::boxed::Box;
@@ -23,19 +23,19 @@ use crate::sync::atomic::Ordering;
 /// Free interrupts that are asked for.
 const SOURCES: usize = 8;
 
-/// The load, while switched on.
-pub struct Load {
+/// The stress, while switched on.
+pub struct Stress {
     site: Site,
     sources: Arc<Sources>,
     devices: Devices,
     beat: Arc<Beat>,
     tap: Arc<Tap>,
-    /// Clusters that count for this load.
+    /// Clusters that count for this stress.
     clusters: Vec<usize>,
 }
 
-impl Load {
-    /// Switches the load on. Boot CPU.
+impl Stress {
+    /// Switches the stress on. Boot CPU.
     ///
     /// # Errors
     /// A cluster that does not answer. Nothing is on then.
@@ -58,10 +58,10 @@ impl Load {
         Ok(Self { site, sources, devices, beat, tap, clusters })
     }
 
-    /// Switches the load off and returns the interrupts sent and handled. Boot CPU.
+    /// Switches the stress off and returns the interrupts sent and handled. Boot CPU.
     ///
     /// # Errors
-    /// What was lost. The load is off all the same.
+    /// What was lost. The stress is off all the same.
     pub fn off(self) -> (Tally, Result<(), String>) {
         let mut lost = self.drain();
         lost.extend(self.beat.stop(WAIT_MS + period_ms(self.site)).err());

@@ -1,13 +1,13 @@
-//! The next kernel's device tree, and its random seeds.
+//! This kernel's device tree, the next kernel's, which is made from the first, and random seeds.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Kernel;
 use crate::fdt::{self, edit, edit::Changes, edit::QUARANTINE};
-use crate::memory::{Owner, Range};
+use crate::machine::Board;
+use crate::memory::Range;
 use crate::platform::{LPI_TABLES, Reserved};
 
 /// Bytes of a seed.
@@ -33,28 +33,69 @@ fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges
 }
 
-impl Kernel {
-    /// The tree for the next kernel.
-    pub(super) fn next_tree(
+/// This kernel's tree, and what goes from there into the next kernel's.
+pub struct OwnTree {
+    board: &'static dyn Board,
+    bytes: &'static [u8],
+    range: Range,
+    /// The handover region, which the next kernel finds through its tree.
+    handover: Range,
+    /// Memory that no later kernel may use either.
+    kept: Vec<Range>,
+    /// Entropy that came to this kernel.
+    seed: Option<Vec<u8>>,
+    generation: u32,
+}
+
+impl OwnTree {
+    /// `bytes`, which lie at `range`. Of the memory that this kernel's tree reserves, what has to
+    /// stay reserved is kept.
+    pub fn new(
+        board: &'static dyn Board,
+        (bytes, range): (&'static [u8], Range),
+        handover: Range,
+        reserved: &[Reserved],
+        seed: Option<Vec<u8>>,
+        generation: u32,
+    ) -> Self {
+        // A CPU that this or an earlier kernel has parked keeps its memory for good; so do LPI
+        // tables that redistributors write to.
+        let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
+        let kept = reserved.iter().filter(kept).map(|r| r.range).collect();
+        Self { board, bytes, range, handover, kept, seed, generation }
+    }
+
+    /// The tree, in place.
+    pub fn bytes(&self) -> &'static [u8] {
+        self.bytes
+    }
+
+    /// Its physical range.
+    pub fn range(&self) -> Range {
+        self.range
+    }
+
+    /// The tree for the next kernel, made from `current`. The next kernel keeps off `quarantine`
+    /// and off what this kernel keeps off.
+    ///
+    /// # Errors
+    /// What is wrong with `current`, or does not fit.
+    pub fn next(
         &self,
         current: &[u8],
         bootargs: &str,
         initrd: Option<Range>,
         quarantine: &[Range],
     ) -> Result<Vec<u8>, String> {
-        // A CPU that this or an earlier kernel has parked keeps its memory for good; so do LPI
-        // tables that redistributors write to.
-        let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
-        let inherited = self.boot.machine.reserved.iter().filter(kept).map(|r| r.range);
-        let quarantine = joined(inherited.chain(quarantine.iter().copied()).collect());
+        let quarantine = joined(self.kept.iter().chain(quarantine).copied().collect());
         let changes = Changes {
             bootargs,
             initrd,
-            handover: Some(self.boot.claims.handover),
+            handover: Some(self.handover),
             rng_seed: Some([0; SEED]),
             kaslr_seed: Some(0),
             quarantine: &quarantine,
-            old_tree: Some(self.boot.dtb_range),
+            old_tree: Some(self.range),
         };
         let mut out = Vec::new();
         edit::next_tree(current, &changes, &mut out).map_err(|e| e.to_string())?;
@@ -68,71 +109,45 @@ impl Kernel {
         Ok(out)
     }
 
-    /// Writes the loaded kernel's tree again, with memory reserved in which CPUs are parked.
-    ///
-    /// # Errors
-    /// What was wrong; the tree is unchanged.
-    pub(super) fn reserve_quarantine(&mut self, quarantine: &[Range]) -> Result<(), String> {
-        let Some(mut loaded) = self.loaded.take() else { return Ok(()) };
-        let result = self
-            .next_tree(&loaded.source_tree, &loaded.bootargs, loaded.plan.initrd, quarantine)
-            .and_then(|mut tree| {
-                loaded.plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
-                loaded.guarded.iter().for_each(|&range| self.unguard(range));
-                self.board.write(loaded.plan.dtb.start, &tree);
-                tree.fill(0);
-                core::hint::black_box(&tree);
-                self.board.clean(loaded.plan.dtb);
-                Ok(())
-            });
-        self.loaded = Some(loaded);
-        result
-    }
-
-    /// A copy of the tree to make the next one from, without the seeds in the original.
-    pub(super) fn without_seeds(mut tree: Vec<u8>) -> Vec<u8> {
-        for seed in fdt::seeds(&tree) {
-            tree[seed].fill(0);
-        }
-        tree
-    }
-
-    /// Wipes the seeds in this kernel's own tree, which stays in memory across the jump. The seeds
-    /// have been read by now.
-    pub(super) fn forget_tree_seeds(&mut self) {
-        let range = self.boot.dtb_range;
-        if self.boot.map.owner_of(range.start) != Some(Owner::Dtb) {
-            return; // in no RAM of ours
-        }
-        let seeds = fdt::seeds(core::mem::take(&mut self.boot.dtb));
-        for at in seeds {
+    /// Wipes the seeds in the tree, which lies in RAM of this kernel's.
+    pub fn forget_seeds(&mut self) {
+        let range = self.range;
+        for at in fdt::seeds(core::mem::take(&mut self.bytes)) {
             let seed = Range::new(range.start + at.start as u64, range.start + at.end as u64);
             self.board.zero(seed);
             self.board.clean(seed);
         }
-        self.boot.dtb = self.board.bytes(range);
+        self.bytes = self.board.bytes(range);
     }
 
     /// The same for the copy from which the next kernel's seed is made. At the jump: stores only.
-    pub(super) fn forget_own_seed(&mut self) {
-        if let Some(seed) = &mut self.boot.params.rng_seed {
+    pub fn forget_own_seed(&mut self) {
+        if let Some(seed) = &mut self.seed {
             seed.fill(0);
         }
-        core::hint::black_box(&self.boot.params.rng_seed); // the stores count
+        core::hint::black_box(&self.seed); // the stores count
     }
 
     /// A seed for the next kernel: the hardware's numbers where there are any, stirred with the
-    /// seed that came to us and the counter, so that no kernel gets the one before's.
+    /// seed that came to this kernel and the counter, so that no two kernels get the same.
     fn fresh_seed(&self) -> [u8; SEED] {
         let mut hash = Sha256::new();
-        hash.update(self.boot.params.rng_seed.as_deref().unwrap_or(&[]));
+        hash.update(self.seed.as_deref().unwrap_or(&[]));
         for _ in 0..4 {
             hash.update(self.board.random().unwrap_or_default().to_le_bytes());
             hash.update(self.board.now().to_le_bytes());
         }
-        hash.update(self.hotplug.generation().to_le_bytes());
+        hash.update(self.generation.to_le_bytes());
         hash.finalize().into() // never the same twice: the counter has moved
     }
+}
+
+/// A copy of a tree to make the next one from, without the seeds in the original.
+pub(super) fn without_seeds(mut tree: Vec<u8>) -> Vec<u8> {
+    for seed in fdt::seeds(&tree) {
+        tree[seed].fill(0);
+    }
+    tree
 }
 
 #[cfg(all(test, not(loom)))]

@@ -1,0 +1,282 @@
+//! The next kernel: `kexec load` plans, checks, writes, hashes, cleans and protects. Nothing is
+//! changed before every part has a place, and everything written is read back.
+
+mod chosen;
+mod segments;
+mod signature;
+mod tree;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Next, Reporter};
+use crate::config::MAX_DTB;
+use crate::kexec::{
+    self, Files, InitrdChoice, KexecLoad, LoadError, Loaded, PlaceError, Plan, What,
+};
+use crate::machine::Board;
+use crate::memory::{Map, MapError, Owner, Range};
+use crate::options::{self, Options, Signatures};
+use chosen::Chosen;
+pub use chosen::UNPACK_LIMIT;
+pub(super) use tree::OwnTree;
+
+/// Why nothing can be done with the next kernel.
+pub const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads one";
+
+/// Room that the next kernel's own editing may need on top of the current tree.
+const TREE_SLACK: usize = 8 << 10;
+
+/// The owners of memory, what this kernel was booted with, and the next kernel if one is loaded.
+pub struct Loader {
+    board: &'static dyn Board,
+    /// The owner of every page of RAM.
+    map: Map,
+    /// This kernel's tree.
+    tree: OwnTree,
+    /// This kernel's initrd, if it was given one.
+    initrd: Option<Range>,
+    /// This kernel's command line.
+    bootargs: String,
+    /// Which signatures permit a load.
+    signatures: Signatures,
+    /// Hash again before each jump, whatever the command says.
+    verify: bool,
+    loaded: Option<Loaded>,
+}
+
+impl Loader {
+    /// For a kernel that was booted with `tree`, `initrd` and `bootargs`; `options` says which
+    /// signatures permit a load, and whether what is loaded is hashed again before each jump.
+    pub(super) fn new(
+        board: &'static dyn Board,
+        map: Map,
+        tree: OwnTree,
+        initrd: Option<Range>,
+        bootargs: String,
+        options: &Options,
+    ) -> Self {
+        let Options { signatures, verify, .. } = *options;
+        Self { board, map, tree, initrd, bootargs, signatures, verify, loaded: None }
+    }
+
+    /// The owner of every page of RAM.
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// The initrd as bytes, if there is one.
+    pub fn initrd(&self) -> Option<(&'static [u8], Range)> {
+        let range = self.initrd?;
+        let ours = self.map.owner_of(range.start) == Some(Owner::Initrd);
+        ours.then(|| (self.board.bytes(range), range))
+    }
+
+    /// The bootargs that the next kernel gets by default: this kernel's, without the commands meant
+    /// for this kernel.
+    pub fn inherited_bootargs(&self) -> String {
+        options::without_run(&self.bootargs)
+    }
+
+    /// True if the command line asks to hash what is loaded again before each jump.
+    pub fn verifies(&self) -> bool {
+        self.verify
+    }
+
+    /// What is loaded, if anything is.
+    pub fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_ref()
+    }
+
+    /// Loads the next kernel in place of the one that may be loaded.
+    ///
+    /// # Errors
+    /// What was wrong and what to do; nothing has changed then.
+    pub fn load(&mut self, out: &mut Reporter, ask: &KexecLoad) -> Result<(), String> {
+        let (own, own_at) =
+            self.initrd().ok_or("there is no initrd, so there are no files; boot with -initrd")?;
+        let files = Files::open(own, UNPACK_LIMIT).map_err(|e| e.to_string())?;
+        let mut chosen = Chosen::find(ask, &files, own_at, || self.inherited_bootargs())?;
+        let asked = chosen.as_signed(own);
+        let signature = signature::check(out, self.board, self.signatures, ask, &files, &asked)?;
+        let kept = chosen.kept_digest(own);
+        let (image, packing) = chosen.flat(out)?;
+        let tree = tree::without_seeds(chosen.dtb.unwrap_or(self.tree.bytes()).to_vec());
+        let (mut plan, mut map) = self.plan(&mut chosen, &image, tree.len(), own)?;
+        let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
+        plan.seal_dtb(&next).map_err(|e| e.to_string())?;
+        plan.claim(&mut map).map_err(|e| e.to_string())?;
+        // From here on nothing refuses; what is loaded now goes only after the new one is good.
+        if let Some(old) = self.loaded.take() {
+            self.wipe(&old);
+        }
+        self.map = map;
+        segments::write(self.board, &plan, |what| match (what, chosen.initrd) {
+            (What::Kernel, _) => &image,
+            (What::Dtb, _) => &next,
+            (What::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
+            _ => &[],
+        });
+        next.fill(0);
+        core::hint::black_box(&next); // the stores count
+        let loaded = Loaded {
+            name: ask.path.clone(),
+            bootargs: chosen.bootargs,
+            packing,
+            plan,
+            source_tree: tree,
+            guarded: Vec::new(),
+            kept,
+            signature,
+        };
+        self.finish(out, loaded)
+    }
+
+    /// Finds room for every part. The room of the kernel that is loaded now counts as free. An
+    /// initrd that should stay in place makes way if the caller wants the kernel there; the initrd
+    /// is then a copy of `own`.
+    fn plan<'f>(
+        &self,
+        chosen: &mut Chosen<'f>,
+        image: &[u8],
+        tree: usize,
+        own: &'f [u8],
+    ) -> Result<(Plan, Map), String> {
+        let mut map = self.map.clone();
+        if let Some(old) = &self.loaded {
+            old.plan.release(&mut map).map_err(|e| e.to_string())?;
+        }
+        let room = (tree + chosen.bootargs.len() + TREE_SLACK).min(MAX_DTB);
+        let granules = self.board.granules();
+        let mut planned = kexec::plan(&chosen.request(image, granules), &map, room);
+        if matches!(planned, Err(error) if on_initrd(&error)) {
+            chosen.initrd = InitrdChoice::Bytes(own);
+            planned = kexec::plan(&chosen.request(image, granules), &map, room);
+        }
+        Ok((planned.map_err(|e| e.to_string())?, map))
+    }
+
+    fn tree_for(
+        &self,
+        ask: &KexecLoad,
+        chosen: &Chosen<'_>,
+        tree: &[u8],
+        plan: &Plan,
+    ) -> Result<Vec<u8>, String> {
+        let next = self.tree.next(tree, &chosen.bootargs, plan.initrd, &[]);
+        next.map_err(|why| match &ask.dtb {
+            Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
+            None => why,
+        })
+    }
+
+    /// Reads the written segments back, and makes their memory read-only.
+    fn finish(&mut self, out: &mut Reporter, mut loaded: Loaded) -> Result<(), String> {
+        let plan = &loaded.plan;
+        let good = segments::read_back(self.board, plan).and_then(|()| match &plan.copy {
+            Some(copy) => self.board.prepare_copy(copy, plan.entry, plan.dtb.start),
+            None => Ok(()),
+        });
+        if let Err(error) = good {
+            // The memory does not keep what is written: nothing can be loaded there.
+            let _ = loaded.plan.release(&mut self.map);
+            return Err(error);
+        }
+        let guard = |range| segments::guard(out, self.board, &self.map, range);
+        loaded.guarded = plan.ranges().filter_map(guard).collect();
+        self.loaded = Some(loaded);
+        Ok(())
+    }
+
+    /// Drops what is loaded and frees its memory.
+    ///
+    /// # Errors
+    /// Nothing is loaded.
+    pub fn unload(&mut self) -> Result<(), String> {
+        let loaded = self.loaded.take().ok_or(NOTHING_LOADED)?;
+        self.wipe(&loaded);
+        loaded.plan.release(&mut self.map).map_err(|e| e.to_string())
+    }
+
+    /// Clears the memory of a kernel that will not run: initrd and seeds must not stay readable.
+    fn wipe(&self, loaded: &Loaded) {
+        segments::unguard(self.board, loaded);
+        loaded.plan.ranges().for_each(|range| self.board.zero(range));
+    }
+
+    /// Hashes the loaded kernel again.
+    ///
+    /// # Errors
+    /// What is not what was loaded.
+    pub(super) fn recheck(&self) -> Result<(), String> {
+        let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
+        loaded.recheck(|range| self.board.bytes(range)).map_err(|why| why.to_string())
+    }
+
+    /// Keeps the next kernel away from `range`, where CPUs are parked: its tree reserves the range.
+    ///
+    /// # Errors
+    /// The next kernel would be copied there, or its tree can't say so; the tree is unchanged.
+    pub(super) fn keep_off(&mut self, range: Range) -> Result<(), String> {
+        let copy = self.loaded.as_ref().and_then(|loaded| loaded.plan.copy);
+        if let Some(copy) = copy.filter(|copy| copy.to.overlaps(&range)) {
+            return Err(format!(
+                "CPUs are parked at {range}, and the next kernel would be copied to {}; load it elsewhere",
+                copy.to
+            ));
+        }
+        self.reserve(&[range])
+    }
+
+    /// Writes the loaded kernel's tree again, with the ranges in `quarantine` reserved.
+    fn reserve(&mut self, quarantine: &[Range]) -> Result<(), String> {
+        let Some(loaded) = &mut self.loaded else { return Ok(()) };
+        let Loaded { source_tree, bootargs, plan, .. } = loaded;
+        let mut tree = self.tree.next(source_tree, bootargs, plan.initrd, quarantine)?;
+        plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
+        segments::unguard(self.board, loaded);
+        self.board.write(loaded.plan.dtb.start, &tree);
+        tree.fill(0);
+        core::hint::black_box(&tree);
+        self.board.clean(loaded.plan.dtb);
+        Ok(())
+    }
+
+    /// The jump to what is loaded.
+    ///
+    /// # Errors
+    /// Nothing is loaded.
+    pub(super) fn jump(&self) -> Result<Next, String> {
+        let plan = &self.loaded.as_ref().ok_or(NOTHING_LOADED)?.plan;
+        let copier = plan.copy.map(|copy| copy.work.start);
+        Ok(Next::Jump { entry: plan.entry, dtb: plan.dtb.start, copier })
+    }
+
+    /// Wipes the seeds in this kernel's own tree, which stays in memory across the jump. The seeds
+    /// have been read by now.
+    pub(super) fn forget_tree_seeds(&mut self) {
+        if self.map.owner_of(self.tree.range().start) == Some(Owner::Dtb) {
+            self.tree.forget_seeds();
+        } // else in no RAM of ours
+    }
+
+    /// Wipes the seed from which the next kernel's seed is made. At the jump: stores only.
+    pub(super) fn forget_own_seed(&mut self) {
+        self.tree.forget_own_seed();
+    }
+
+    /// Warns if signatures are asked for and the built-in key is the test key, whose secret is
+    /// public.
+    pub(super) fn warn_of_test_key(&self, out: &mut Reporter) {
+        signature::warn_of_test_key(out, self.signatures);
+    }
+}
+
+/// True if the place asked for the kernel overlaps the initrd that should stay in place.
+fn on_initrd(error: &LoadError) -> bool {
+    let LoadError::Place(PlaceError::Taken { what: What::Kernel, error }) = error else {
+        return false;
+    };
+    matches!(error, MapError::InUse { owner: Owner::Initrd, .. })
+}

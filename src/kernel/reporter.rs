@@ -1,0 +1,264 @@
+//! What the kernel says: messages for people, records for programs. The reporter knows the console
+//! and the counter; what a message or a record is about comes with each call.
+
+mod log;
+#[cfg(all(test, not(loom)))]
+mod paper;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::mem;
+
+pub use log::Level;
+use log::Log;
+
+use crate::handover::{Farewell, StressCount};
+use crate::hotplug::{BringupOutcome, Failure, Hotplug, TeardownOutcome};
+use crate::machine::{Clock, Terminal};
+use crate::report::{
+    self, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Interrupts, Kexec, Name, Phases,
+    Record, Teardown, TeardownAt, TeardownMode,
+};
+use crate::trace::Spans;
+
+/// Writes messages and records to the console, and keeps the messages.
+pub struct Reporter {
+    terminal: &'static dyn Terminal,
+    clock: &'static dyn Clock,
+    log: Log,
+    /// Warnings from the part of the boot that is timed, where nothing may be printed.
+    held: Vec<String>,
+}
+
+/// When the stations of the last jump were passed, ticks.
+pub(super) struct Passage {
+    /// The last counter read of the kernel before.
+    pub jump_at: u64,
+    /// The copier was done, if the jump had something to copy.
+    pub copied_at: Option<u64>,
+    /// The first counter read of this kernel.
+    pub entry_at: u64,
+}
+
+impl Reporter {
+    /// Prints on `terminal` the messages up to `loglevel`; `clock` is the counter that all ticks
+    /// come from.
+    pub fn new(terminal: &'static dyn Terminal, clock: &'static dyn Clock, loglevel: u8) -> Self {
+        Self { terminal, clock, log: Log::new(loglevel), held: Vec::new() }
+    }
+
+    /// Where the console reads and writes.
+    pub fn terminal(&self) -> &'static dyn Terminal {
+        self.terminal
+    }
+
+    /// Ticks as nanoseconds.
+    pub fn ns(&self, ticks: u64) -> u64 {
+        (u128::from(ticks) * 1_000_000_000 / u128::from(self.clock.hz())) as u64
+    }
+
+    /// Keeps a message, and prints the message if the level is within the log level.
+    pub fn say(&mut self, level: Level, text: &str) {
+        let prefix = if level == Level::Warning { "warning: " } else { "" };
+        let line = format!("{prefix}{text}");
+        if level as u8 <= self.log.level() {
+            self.print(&line);
+        }
+        self.log.keep(&line);
+    }
+
+    /// Says each of the texts as a warning.
+    pub fn warn(&mut self, texts: impl IntoIterator<Item = impl AsRef<str>>) {
+        texts.into_iter().for_each(|text| self.say(Level::Warning, text.as_ref()));
+    }
+
+    /// Takes a warning that may not be printed yet; [`Self::say_held`] says the warning.
+    pub fn hold(&mut self, warning: String) {
+        self.held.push(warning);
+    }
+
+    /// Says every warning that was held back, in the order of [`Self::hold`].
+    pub fn say_held(&mut self) {
+        let held = mem::take(&mut self.held);
+        self.warn(held);
+    }
+
+    /// Prints a line.
+    pub fn print(&self, line: &str) {
+        self.terminal.put(line);
+        self.terminal.put("\n");
+    }
+
+    /// Prints a record.
+    pub fn record(&self, record: &Record) {
+        self.print(&report::to_line(record));
+    }
+
+    /// Says that a command or an option failed, for people and for programs.
+    pub fn error(&mut self, place: &str, what: &str) {
+        self.say(Level::Error, &format!("error: {what}"));
+        let (what, place) = (what.into(), place.into());
+        self.record(&Record::Error(report::Error { what, place }));
+    }
+
+    /// The messages kept.
+    pub fn messages(&self) -> &str {
+        self.log.text()
+    }
+
+    /// Messages of this level and below are printed.
+    pub fn loglevel(&self) -> u8 {
+        self.log.level()
+    }
+
+    /// Changes [`Self::loglevel`].
+    pub fn set_loglevel(&mut self, level: u8) {
+        self.log.set_level(level);
+    }
+
+    /// Prints the outcome of a bring-up, and its purpose.
+    pub fn bringup(
+        &self,
+        hotplug: &Hotplug,
+        at: BringupAt,
+        policy: BringupPolicy,
+        outcome: &BringupOutcome,
+    ) {
+        self.record(&Record::Bringup(Bringup {
+            generation: hotplug.generation(),
+            at: at.into(),
+            cpus: (outcome.online.len() + outcome.failed.len()) as u32,
+            online: outcome.online.len() as u32,
+            failed: failures(hotplug, &outcome.failed),
+            policy: policy.into(),
+            kick_ns: self.ns(outcome.kick),
+            alive_ns: self.ns(outcome.alive),
+            online_ns: self.ns(outcome.last_online),
+        }));
+    }
+
+    /// Prints the outcome of a teardown, and its purpose.
+    pub fn teardown(
+        &self,
+        hotplug: &Hotplug,
+        at: TeardownAt,
+        mode: TeardownMode,
+        outcome: &TeardownOutcome,
+    ) {
+        self.record(&Record::Teardown(Teardown {
+            generation: hotplug.generation(),
+            at: at.into(),
+            cpus: (outcome.off.len() + outcome.stuck.len()) as u32,
+            mode: mode.into(),
+            stuck: failures(hotplug, &outcome.stuck),
+            noted: failures(hotplug, &outcome.noted),
+            exclusive: hotplug.exclusive_steps().map(Name::from).collect(),
+            phases: self.phases(&outcome.spans),
+            total_ns: self.ns(outcome.total),
+        }));
+    }
+
+    /// Warns of failures that do not stand in the way of a teardown. Only this kernel can warn: the
+    /// next one does not learn of such failures. Printing takes time.
+    pub fn noted(&mut self, outcome: &TeardownOutcome) {
+        self.warn(outcome.noted.iter().map(ToString::to_string));
+    }
+
+    /// Prints how the kernel before this one took its CPUs down, and how the jump to this kernel,
+    /// whose CPUs `hotplug` has brought up, went.
+    pub(super) fn jump(&mut self, hotplug: &Hotplug, farewell: &Farewell, passage: &Passage) {
+        self.record(&Record::Teardown(Teardown {
+            generation: farewell.generation,
+            at: TeardownAt::Kexec.into(),
+            cpus: farewell.cpus,
+            mode: farewell.teardown.into(),
+            stuck: Vec::new(),
+            noted: Vec::new(),
+            exclusive: Vec::new(),
+            phases: self.phases(&farewell.spans),
+            total_ns: self.ns(farewell.teardown_total),
+        }));
+        let copy_ns = self.copy_ns(passage);
+        self.record(&Record::Kexec(self.kexec(hotplug, farewell, passage, copy_ns)));
+        if copy_ns > 0 {
+            let (bytes, us) = (farewell.bytes_copied, copy_ns / 1000);
+            let speed = bytes * 1000 / copy_ns; // bytes a nanosecond, times 1000
+            let text = format!("the jump copied {bytes} bytes in {us} us, {speed} MB/s");
+            self.say(Level::Info, &text);
+        }
+    }
+
+    fn kexec(&self, hotplug: &Hotplug, from: &Farewell, passage: &Passage, copy_ns: u64) -> Kexec {
+        let Passage { jump_at, entry_at, .. } = *passage;
+        let online = hotplug.last_online_at().max(entry_at);
+        Kexec {
+            generation: hotplug.generation(),
+            from: from.from.clone(),
+            to: from.to.clone(),
+            teardown: from.teardown.into(),
+            bytes_copied: from.bytes_copied,
+            copy_ns,
+            exec_to_jump_ns: self.between(from.exec_at, jump_at),
+            verify_ns: from.verify.map(|ticks| self.ns(ticks)),
+            jump_to_entry_ns: self.between(jump_at, entry_at),
+            entry_to_online_ns: self.between(entry_at, online),
+            blackout_ns: self.between(from.exec_at, online),
+            exec_at_ns: self.ns(from.exec_at),
+        }
+    }
+
+    /// How long the copy took, ns; 0 if there was none, or if its time is none of this jump.
+    fn copy_ns(&self, passage: &Passage) -> u64 {
+        let jump = passage.jump_at..=passage.entry_at;
+        let copied = passage.copied_at.filter(|at| jump.contains(at));
+        copied.map_or(0, |at| self.between(passage.jump_at, at))
+    }
+
+    fn between(&self, from: u64, to: u64) -> u64 {
+        self.ns(to.saturating_sub(from))
+    }
+
+    /// Prints where in a series of kexecs the last jump was, if it belonged to one.
+    pub(super) fn cycle(&self, farewell: &Farewell) {
+        let cycle = farewell.cycle;
+        if cycle.asked > 0 {
+            self.record(&Record::Cycle(Cycle {
+                done: cycle.done,
+                asked: cycle.asked,
+                teardown: farewell.teardown.into(),
+            }));
+        }
+    }
+
+    /// Prints what the stress in the kernels before this one has sent, if that was anything.
+    pub(super) fn interrupts(&self, generation: u32, count: &StressCount) {
+        let StressCount { sent, handled, .. } = *count;
+        if sent > 0 {
+            self.record(&Record::Interrupts(Interrupts { generation, sent, handled }));
+        }
+    }
+
+    fn phases(&self, spans: &Spans) -> Phases {
+        Phases {
+            migrate_ns: self.ns(spans.migrate),
+            online_down_ns: self.ns(spans.online_down),
+            grace_ns: self.ns(spans.grace),
+            stop_ns: self.ns(spans.stop),
+            off_ns: self.ns(spans.off),
+            dead_ns: self.ns(spans.dead),
+        }
+    }
+}
+
+fn failures(hotplug: &Hotplug, failures: &[Failure]) -> Vec<CpuFailure> {
+    let named = |f: &Failure| CpuFailure {
+        cpu: f.cpu.0.into(),
+        mpidr: hotplug.topology().mpidr(f.cpu).map_or(0, |m| m.value()),
+        mark: f.mark.into(),
+        why: f.why.to_string(),
+    };
+    failures.iter().map(named).collect()
+}
