@@ -7,8 +7,8 @@ mod names;
 mod ring;
 mod spans;
 
-pub use event::{Edge, Event, StepId, Untimed, What};
+pub use event::{EVENT_LAYOUT, Edge, Event, StepId, Untimed, What};
 pub(crate) use names::named;
-pub use names::{Dir, Mark, Named, Phase, StepName};
+pub use names::{Dir, Mark, NAMES_SUM, Named, Phase, StepName};
 pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, ring_words};
 pub use spans::Spans;
