@@ -11,6 +11,7 @@ pub(crate) mod fake;
 mod granules;
 pub mod inherited;
 pub mod irq;
+mod pauses;
 pub mod pmu;
 mod psci;
 pub mod quiesce;
@@ -32,6 +33,7 @@ use crate::trace::{Event, Untimed};
 pub use crash::CrashKind;
 pub use granules::Granules;
 pub use irq::{Interrupts, Route, RouteError};
+pub use pauses::Pauses;
 pub use relocation::Relocation;
 pub use step::StepError;
 
