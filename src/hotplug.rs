@@ -128,7 +128,6 @@ mod observers;
 mod outcome;
 mod parallel;
 mod rendezvous;
-mod room;
 mod runner;
 mod serial;
 pub mod state;

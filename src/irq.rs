@@ -19,7 +19,6 @@ mod descriptor;
 mod error;
 mod list;
 mod plan;
-mod table;
 mod words;
 
 #[cfg(all(test, not(loom)))]
@@ -42,8 +41,7 @@ use crate::machine::Seam;
 use crate::machine::irq::{Interrupts, Route};
 use crate::rcu::{How, Rcu, RcuCell};
 use choice::Loads;
-use descriptor::{Descriptor, Entry};
-use table::Table;
+use descriptor::{Descriptor, Entry, Table};
 
 /// Numbers of shared interrupts that this kernel routes: the SPIs (IHI 0069 2.2). Extended SPIs
 /// have registers of their own, and no machine in sight uses any.

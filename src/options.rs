@@ -9,9 +9,7 @@
 
 mod fail;
 mod nearest;
-mod numbers;
 mod policy;
-mod signatures;
 mod warning;
 mod words;
 
@@ -25,12 +23,12 @@ use core::str::FromStr;
 
 pub use fail::{FailError, FailSpec};
 pub use nearest::nearest;
-pub use numbers::{cpu, number};
-pub use policy::NameError;
-pub use signatures::Signatures;
+pub use policy::{NameError, Signatures};
 pub use warning::Warning;
 use words::{Word, words};
 
+use crate::config::MAX_CPUS;
+use crate::cpu::CpuId;
 use crate::report::{BringupPolicy, TeardownMode};
 
 /// Every option that has a meaning, for suggestions.
@@ -165,4 +163,22 @@ fn malformed(word: &Word<'_>, why: impl ToString) -> Warning {
 
 fn unknown(word: &Word<'_>) -> Warning {
     Warning::Unknown { word: word.whole.to_string(), nearest: nearest(word.key, &KEYS) }
+}
+
+/// A number in digits, or in hexadecimal after `0x`. `None` for anything else, a sign and an empty
+/// text included, and for what does not fit.
+pub fn number(text: &str) -> Option<u64> {
+    let (digits, radix) = match text.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (text, 10),
+    };
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    if plain { u64::from_str_radix(digits, radix).ok() } else { None }
+}
+
+/// A CPU's logical number in digits; `None` for anything else and from [`MAX_CPUS`] on.
+pub fn cpu(text: &str) -> Option<CpuId> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    let id = text.parse().ok().filter(|&n| plain && usize::from(n) < MAX_CPUS)?;
+    Some(CpuId(id))
 }

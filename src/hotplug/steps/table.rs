@@ -1,9 +1,11 @@
-//! The rows of the table, and what they call.
+//! The rows of the table, what they call, and that the trace rings hold a bring-up and the teardown
+//! after that, serial ones too.
 
 use super::{Act, Section, Step, Together};
+use crate::config::{BOOT_TRACE_EVENTS, MAX_CPUS, TRACE_EVENTS};
 use crate::cpu::{CpuMask, Target};
 use crate::machine::StepError;
-use crate::trace::StepName;
+use crate::trace::{Mark, StepName};
 
 /// The defaults of a row: an online step without acts or check, which may run in parallel.
 const EACH: Step = Step {
@@ -158,3 +160,38 @@ fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
     let plan = t.services.irqs.plan(t.survivors)?;
     Ok(t.services.irqs.apply(t.machine, &plan)?)
 }
+
+/// Phases of the boot CPU for one CPU: prepare, kick and sync up; migrate, online-down, grace,
+/// stop, off and dead down.
+const PHASES_EACH: usize = 9;
+
+/// Phases of the boot CPU that come once in a kernel's life: its boot, the checks, the end.
+const PHASES_ONCE: usize = 16;
+
+/// Events of the steps that are done once for all, and of those done for each CPU.
+const fn of_steps() -> (usize, usize) {
+    let (mut once, mut each, mut i) = (0, 0, 0);
+    while i < STEPS.len() {
+        let acts = [&STEPS[i].up, &STEPS[i].down];
+        let mut dir = 0;
+        while dir < acts.len() {
+            match acts[dir] {
+                Act::Nothing => {}
+                Act::Sure(_) | Act::Each(_) => each += 2,
+                Act::All(_) => once += 2,
+            }
+            dir += 1;
+        }
+        i += 1;
+    }
+    (once, each)
+}
+
+// Serially, what is done once for all is done once for each CPU, and counts as the boot CPU's.
+const _: () = assert!(
+    (of_steps().0 + 2 * PHASES_EACH) * MAX_CPUS + of_steps().1 + 2 * PHASES_ONCE
+        <= BOOT_TRACE_EVENTS
+);
+
+// Each CPU comes and goes; a step that fails is undone, so there is room for two of both.
+const _: () = assert!(2 * (of_steps().1 + Mark::ALL.len()) <= TRACE_EVENTS);
