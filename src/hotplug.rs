@@ -148,7 +148,7 @@ use crate::services::Services;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, Untimed, What};
-use claims::Claims;
+use claims::FanoutClaims;
 use exclusive::Exclusive;
 use fault::Faults;
 use frozen::Frozen;
@@ -171,7 +171,7 @@ pub struct Hotplug {
     /// When the last CPU had assembled for the stop_machine, ticks.
     assembled_at: AtomicU64,
     /// Which CPU issues which CPU_ON, under the fanout policy.
-    claims: Claims,
+    claims: FanoutClaims,
     survivors: Frozen,
     timeout_ms: AtomicU64,
     /// Steps that run on one CPU at a time.
@@ -198,7 +198,7 @@ impl Hotplug {
             latch: Latch::default(),
             stop: StopMachine::default(),
             assembled_at: AtomicU64::new(0),
-            claims: Claims::default(),
+            claims: FanoutClaims::default(),
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
             exclusive: Exclusive::default(),
@@ -229,7 +229,7 @@ impl Hotplug {
     }
 
     /// What the CPU was last asked to do, for a report of a machine that hangs.
-    pub fn request(&self, cpu: CpuId) -> state::Request {
+    pub fn request(&self, cpu: CpuId) -> state::CpuRequest {
         self.cell(cpu).request()
     }
 

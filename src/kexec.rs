@@ -57,8 +57,8 @@ pub use error::LoadError;
 pub use files::{Files, FilesError};
 pub use image::{Header, ImageError};
 pub use packed::{PackedError, Packing};
-pub use placement::{Layout, PlaceError};
-pub use plan::{InitrdChoice, Kind, Plan, Request, Segment, What, plan};
+pub use placement::{PlaceError, Placement};
+pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};
 pub use state::Loaded;
 
 /// What `kexec load` was asked for.

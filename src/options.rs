@@ -25,7 +25,7 @@ pub use fail::{FailError, FailSpec};
 pub use nearest::nearest;
 pub use policy::{NameError, Signatures};
 pub use warning::Warning;
-use words::{Word, words};
+use words::{OptionWord, words};
 
 use crate::config::MAX_CPUS;
 use crate::cpu::CpuId;
@@ -91,7 +91,7 @@ impl Options {
         (options, warnings)
     }
 
-    fn apply(&mut self, word: &Word<'_>) -> Result<(), Warning> {
+    fn apply(&mut self, word: &OptionWord<'_>) -> Result<(), Warning> {
         match word.key {
             "cpuhp.bringup" => self.bringup = value(word)?,
             "cpuhp.teardown" => self.teardown = value(word)?,
@@ -109,7 +109,7 @@ impl Options {
 
     /// A typing error in this option must not allow unsigned kernels: a malformed value counts as
     /// the strictest.
-    fn sign(&mut self, word: &Word<'_>) -> Result<(), Warning> {
+    fn sign(&mut self, word: &OptionWord<'_>) -> Result<(), Warning> {
         self.signatures = Signatures::Enforce;
         self.signatures = value(word).map_err(|warning| match warning {
             Warning::Malformed { word, why } => Warning::Enforced { word, why },
@@ -136,20 +136,20 @@ pub fn without_run(bootargs: &str) -> String {
     kept
 }
 
-fn text<'a>(word: &Word<'a>) -> Result<&'a str, Warning> {
+fn text<'a>(word: &OptionWord<'a>) -> Result<&'a str, Warning> {
     word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))
 }
 
-fn value<T: FromStr<Err: Display>>(word: &Word<'_>) -> Result<T, Warning> {
+fn value<T: FromStr<Err: Display>>(word: &OptionWord<'_>) -> Result<T, Warning> {
     text(word)?.parse().map_err(|why: T::Err| malformed(word, why))
 }
 
-fn bounded(word: &Word<'_>, most: u64) -> Result<u64, Warning> {
+fn bounded(word: &OptionWord<'_>, most: u64) -> Result<u64, Warning> {
     let why = "it is not a number in range";
     number(text(word)?).filter(|&n| n <= most).ok_or_else(|| malformed(word, why))
 }
 
-fn switch(word: &Word<'_>) -> Result<bool, Warning> {
+fn switch(word: &OptionWord<'_>) -> Result<bool, Warning> {
     match text(word)? {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -157,11 +157,11 @@ fn switch(word: &Word<'_>) -> Result<bool, Warning> {
     }
 }
 
-fn malformed(word: &Word<'_>, why: impl ToString) -> Warning {
+fn malformed(word: &OptionWord<'_>, why: impl ToString) -> Warning {
     Warning::Malformed { word: word.whole.to_string(), why: why.to_string() }
 }
 
-fn unknown(word: &Word<'_>) -> Warning {
+fn unknown(word: &OptionWord<'_>) -> Warning {
     Warning::Unknown { word: word.whole.to_string(), nearest: nearest(word.key, &KEYS) }
 }
 

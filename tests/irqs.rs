@@ -5,8 +5,8 @@ mod sim;
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{Why, steps};
-use baton::irq::Kind;
-use baton::machine::Interrupts;
+use baton::irq::AffinityKind;
+use baton::machine::IrqChip;
 use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Dir;
 use sim::ops::{MODES, POLICIES, Tally};
@@ -31,7 +31,7 @@ impl Devices {
         let tally = Tally::new(count);
         let wishes: Vec<_> = (0..count).map(|_| wish(random)).collect();
         for (i, wish) in wishes.iter().enumerate() {
-            let kind = if i % 4 == 3 { Kind::Managed } else { Kind::Balanced };
+            let kind = if i % 4 == 3 { AffinityKind::Managed } else { AffinityKind::Balanced };
             sim.ask_for(m, FIRST + i as u32, *wish, kind, &tally, i);
         }
         Self { tally, wishes }
@@ -231,7 +231,7 @@ fn a_managed_interrupt_waits_for_its_cpus() {
                 sim.up(m, BringupPolicy::Parallel);
                 let own = sim::some(&sim.aps(), &[2, 3]);
                 let tally = Tally::new(1);
-                sim.ask_for(m, FIRST, own, Kind::Managed, &tally, 0);
+                sim.ask_for(m, FIRST, own, AffinityKind::Managed, &tally, 0);
                 let first = CpuMask::from_iter(own.iter().next());
                 sim.gone(m, &first, mode);
                 assert_eq!(sim.route(FIRST), (own.and_not(&first).iter().next().unwrap(), true));

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::choice::{self, Choice, Loads};
-use super::{IrqError, Shared};
+use super::{IrqError, SharedDescriptor};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::interrupt::Interrupt;
 use crate::machine::Seam;
@@ -42,7 +42,7 @@ pub type Action = Box<dyn Fn(&Irq<'_>) -> Handled + Send + Sync>;
 
 /// Which CPUs may take an interrupt when no CPU of its affinity stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum AffinityKind {
     /// Any CPU, until a CPU of the affinity is back.
     Balanced,
     /// None: only the affinity's CPUs reach the device. The interrupt is masked until one of those
@@ -59,7 +59,7 @@ pub struct Wanted {
     /// CPUs that may take the interrupt.
     pub affinity: CpuMask,
     /// What to do if none of these CPUs stays.
-    pub kind: Kind,
+    pub kind: AffinityKind,
     /// The action that serves the interrupt.
     pub action: Action,
 }
@@ -68,7 +68,7 @@ pub struct Wanted {
 pub(super) struct Descriptor {
     intid: u32,
     name: String,
-    kind: Kind,
+    kind: AffinityKind,
     action: Action,
     /// Written by the CPU that has taken the interrupt. Relaxed: only counts.
     handled: AtomicU64,
@@ -101,9 +101,9 @@ impl Descriptor {
 
 /// Where one interrupt goes. Plans are made from entries, and an entry changes only after the route
 /// was read back from the hardware.
-pub(super) struct Entry {
-    pub(super) shared: Shared,
-    /// The affinity: the user's, or the device's if [`Kind::Managed`]. Hotplug reads this and never
+pub(super) struct IrqEntry {
+    pub(super) shared: SharedDescriptor,
+    /// The affinity: the user's, or the device's if [`AffinityKind::Managed`]. Hotplug reads this and never
     /// writes it.
     pub(super) requested: CpuMask,
     /// The CPU of the affinity that takes the interrupt whenever that CPU is online; none until the
@@ -115,7 +115,7 @@ pub(super) struct Entry {
     pub(super) enabled: bool,
 }
 
-impl Entry {
+impl IrqEntry {
     /// An entry for the request, and the first route.
     pub(super) fn new(
         wanted: Wanted,
@@ -158,7 +158,7 @@ impl Entry {
         self.shared.name.clone()
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> AffinityKind {
         self.shared.kind
     }
 
@@ -177,10 +177,10 @@ impl Entry {
 /// interrupt number, which stands beside the descriptor so that a search
 /// stays in few cache lines.
 #[derive(Default)]
-pub(super) struct Table(Vec<(u32, Shared)>);
+pub(super) struct ActionTable(Vec<(u32, SharedDescriptor)>);
 
-impl Table {
-    pub(super) fn of(entries: &[Entry]) -> Self {
+impl ActionTable {
+    pub(super) fn of(entries: &[IrqEntry]) -> Self {
         Self(entries.iter().map(|entry| (entry.intid(), Arc::clone(&entry.shared))).collect())
     }
 

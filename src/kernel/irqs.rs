@@ -6,7 +6,7 @@ use alloc::format;
 use super::{Kernel, Level};
 use crate::cpu::CpuMask;
 use crate::interrupt::Interrupt;
-use crate::irq::{Action, Handled, Here, Irq, Kind, Wanted};
+use crate::irq::{Action, AffinityKind, Handled, Here, Irq, Wanted};
 use crate::platform::LPI_TABLES;
 
 impl Kernel {
@@ -34,7 +34,7 @@ impl Kernel {
         };
         let board = self.board;
         let action = Box::new(move |_: &Irq<'_>| handled(board.take_input()));
-        if self.request(interrupt, "console", Kind::Balanced, self.everywhere(), action) {
+        if self.request(interrupt, "console", AffinityKind::Balanced, self.everywhere(), action) {
             board.listen();
         }
     }
@@ -52,11 +52,11 @@ impl Kernel {
         let everywhere = self.everywhere();
         if let Some(interrupt) = self.devices.alarm {
             let action = Box::new(move |_: &Irq<'_>| handled(board.alarm_taken()));
-            self.request(interrupt, "alarm", Kind::Balanced, everywhere, action);
+            self.request(interrupt, "alarm", AffinityKind::Balanced, everywhere, action);
         }
         if let Some(interrupt) = self.devices.disk {
             let action = Box::new(move |_: &Irq<'_>| handled(board.disk_taken() > 0));
-            self.request(interrupt, "disk", Kind::Balanced, everywhere, action);
+            self.request(interrupt, "disk", AffinityKind::Balanced, everywhere, action);
         }
         for number in 0..self.boot.machine.clusters.len() {
             self.cluster(number);
@@ -75,7 +75,7 @@ impl Kernel {
         let pmu = &self.services.pmu;
         let action = move |irq: &Irq<'_>| handled(pmu.overflow(irq.machine, number, irq.cpu));
         let action = Box::new(action);
-        self.request(interrupt, &cluster.name, Kind::Managed, cluster.cpus, action);
+        self.request(interrupt, &cluster.name, AffinityKind::Managed, cluster.cpus, action);
     }
 
     /// False if the interrupt can't be had; a warning at boot says so.
@@ -83,7 +83,7 @@ impl Kernel {
         &mut self,
         interrupt: Interrupt,
         name: &str,
-        kind: Kind,
+        kind: AffinityKind,
         affinity: CpuMask,
         action: Action,
     ) -> bool {

@@ -10,8 +10,8 @@ use super::{Kernel, Level};
 use crate::config::MAX_DTB;
 use crate::kexec::signature::Asked;
 use crate::kexec::{
-    self, Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, Loaded, Packing, PlaceError,
-    Plan, Request, What, packed,
+    self, Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, LoadPart, LoadRequest,
+    Loaded, Packing, PlaceError, Plan, packed,
 };
 use crate::machine::Granules;
 use crate::memory::{Map, MapError, Owner, Range};
@@ -57,9 +57,9 @@ impl Kernel {
         }
         self.boot.map = map;
         self.write(&plan, |what| match (what, chosen.initrd) {
-            (What::Kernel, _) => &image,
-            (What::Dtb, _) => &next,
-            (What::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
+            (LoadPart::Kernel, _) => &image,
+            (LoadPart::Dtb, _) => &next,
+            (LoadPart::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
             _ => &[],
         });
         next.fill(0);
@@ -153,7 +153,7 @@ impl Kernel {
     }
 
     /// Writes every segment to its place and cleans that memory to the point of coherency.
-    fn write<'b>(&self, plan: &Plan, contents: impl Fn(What) -> &'b [u8]) {
+    fn write<'b>(&self, plan: &Plan, contents: impl Fn(LoadPart) -> &'b [u8]) {
         for segment in &plan.segments {
             let bytes = contents(segment.what);
             self.board.write(segment.dest.start, bytes);
@@ -238,9 +238,9 @@ impl<'f> Chosen<'f> {
         Asked { kind, image, initrd, dtb, append: &self.bootargs }
     }
 
-    fn request<'r>(&'r self, image: &'r [u8], granules: Granules) -> Request<'r> {
+    fn request<'r>(&'r self, image: &'r [u8], granules: Granules) -> LoadRequest<'r> {
         let Self { kind, initrd, at, .. } = *self;
-        Request { image, kind, initrd, bootargs: &self.bootargs, at, granules }
+        LoadRequest { image, kind, initrd, bootargs: &self.bootargs, at, granules }
     }
 }
 
@@ -258,7 +258,7 @@ fn only_loaded(map: &Map, range: Range) -> bool {
 
 /// True if the place asked for the kernel overlaps the initrd that should stay in place.
 fn on_initrd(error: &LoadError) -> bool {
-    let LoadError::Place(PlaceError::Taken { what: What::Kernel, error }) = error else {
+    let LoadError::Place(PlaceError::Taken { what: LoadPart::Kernel, error }) = error else {
         return false;
     };
     matches!(error, MapError::InUse { owner: Owner::Initrd, .. })

@@ -5,20 +5,20 @@ use super::*;
 
 /// A record as it is on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Raw {
+struct RawRecord {
     kind: u16,
     version: u16,
     words: Vec<u64>,
 }
 
-impl Raw {
+impl RawRecord {
     fn header(&self) -> u64 {
         u64::from(self.kind) | u64::from(self.version) << 16 | (self.words.len() as u64) << 32
     }
 }
 
 /// The records of [`farewell`].
-fn said() -> Vec<Raw> {
+fn said() -> Vec<RawRecord> {
     let memory = memory(4);
     let area = Area::new(&memory, 4, CpuId(0)).unwrap();
     area.prepare(&farewell("mem"));
@@ -27,7 +27,7 @@ fn said() -> Vec<Raw> {
     let (mut records, mut rest) = (vec![], &words[..]);
     while let [header, after @ ..] = rest {
         let (words, next) = after.split_at((header >> 32) as usize);
-        records.push(Raw {
+        records.push(RawRecord {
             kind: *header as u16,
             version: (header >> 16) as u16,
             words: words.into(),
@@ -51,15 +51,15 @@ fn taken_words(words: &[u64]) -> Result<Farewell, HandoverError> {
     area.take().map(|(farewell, _)| farewell)
 }
 
-fn words(records: &[Raw]) -> Vec<u64> {
+fn words(records: &[RawRecord]) -> Vec<u64> {
     records.iter().flat_map(|raw| [vec![raw.header()], raw.words.clone()].concat()).collect()
 }
 
-fn taken(records: &[Raw]) -> Result<Farewell, HandoverError> {
+fn taken(records: &[RawRecord]) -> Result<Farewell, HandoverError> {
     taken_words(&words(records))
 }
 
-fn without(kind: FactKind) -> Vec<Raw> {
+fn without(kind: FactKind) -> Vec<RawRecord> {
     said().into_iter().filter(|raw| raw.kind != kind as u16).collect()
 }
 
@@ -72,7 +72,7 @@ fn every_kind_is_written_once_with_version_1() {
 
 #[test]
 fn records_come_in_any_order() {
-    let reversed: Vec<Raw> = said().into_iter().rev().collect();
+    let reversed: Vec<RawRecord> = said().into_iter().rev().collect();
     assert_eq!(taken(&reversed), Ok(farewell("mem")));
 }
 
@@ -81,8 +81,8 @@ fn unknown_kinds_are_skipped_wherever() {
     for kind in [11, 0x8000, u16::MAX] {
         for at in 0..=said().len() {
             let mut records = said();
-            records.insert(at, Raw { kind, version: 0, words: vec![u64::MAX; 9] });
-            records.insert(at, Raw { kind, version: 7, words: vec![] });
+            records.insert(at, RawRecord { kind, version: 0, words: vec![u64::MAX; 9] });
+            records.insert(at, RawRecord { kind, version: 7, words: vec![] });
             assert_eq!(taken(&records), Ok(farewell("mem")), "kind {kind} at {at}");
         }
     }
@@ -206,7 +206,7 @@ fn a_number_of_sealed_words_that_cannot_be_is_not_sealed() {
 
 /// Lays the records down with an event in the bank of generation 7; returns whether the machine
 /// was left quiet, and how many events there are when the facts have been taken.
-fn quiet_and_events(records: &[Raw]) -> (bool, usize) {
+fn quiet_and_events(records: &[RawRecord]) -> (bool, usize) {
     let memory = memory(4);
     let area = Area::new(&memory, 4, CpuId(0)).unwrap();
     area.format();
