@@ -32,15 +32,16 @@
 //! | 1 jump | generation, time of exec, bytes that the jump moves | refused |
 //! | 2 quiesced | none: the machine is left quiet | no promise |
 //! | 3 parked | 8 words: a bit for each CPU that is parked for good | refused |
-//! | 4 teardown | mode (0 serial, 1 parallel), CPUs, total; spans migrate, online-down, grace, stop, off, dead | refused |
+//! | 4 teardown | mode (0 serial, 1 parallel), CPUs, total; the six spans, in order | refused |
 //! | 5 verify | ticks of the second look | no second look |
 //! | 6 cycle | jumps done, jumps asked for | no cycle |
 //! | 7 load | on (0, 1), interrupts sent, interrupts handled | off |
 //! | 8 script | text | no commands |
 //! | 9 names | text of the kernel that jumps, text of the next | empty |
-//! | 10 rings | layout of an event, checksum of the names, events of the boot CPU's ring, of others | no events |
+//! | 10 rings | layout of an event, sum of the names, events in the boot ring, in others | no events |
 //!
-//! A text is its length in bytes, then its bytes, eight to a word.
+//! The spans are those of [`Spans`](crate::trace::Spans). A text is its length in bytes, then its
+//! bytes, eight to a word.
 //!
 //! A reader skips kinds that it does not know. A later version of a kind only appends words, so a
 //! reader takes the front that it knows. Two records of one kind, and a length that runs past what

@@ -80,7 +80,8 @@ impl Default for Irqs {
 impl Irqs {
     /// Configures, routes and enables an interrupt, whose action runs from now on. Boot CPU, in
     /// ordinary context. An interrupt whose affinity has no online CPU is masked
-    /// ([`AffinityKind::Managed`]) or goes elsewhere ([`AffinityKind::Balanced`]) until such a CPU is there.
+    /// ([`AffinityKind::Managed`]) or goes elsewhere ([`AffinityKind::Balanced`]) until such a CPU
+    /// is there.
     ///
     /// # Errors
     /// The number is no SPI or is taken already, or its route did not take; nothing has changed.

@@ -205,7 +205,8 @@ pub trait ConsoleTerminal {
     fn listen(&self);
 
     /// Takes the bytes that the line has received and wakes the boot CPU, which reads these with
-    /// [`ConsoleTerminal::get`]; false if there was nothing. The console's interrupt handler, any CPU.
+    /// [`ConsoleTerminal::get`]; false if there was nothing. The console's interrupt handler, any
+    /// CPU.
     fn take_input(&self) -> bool;
 }
 

@@ -114,8 +114,8 @@ fn each_is_handled_once_whoever_comes_and_goes() {
     seeds(0..1, |seed| come_and_go(512, 80, 1, seed));
 }
 
-/// CPUs are asked to leave under a rain of interrupts, and `scenario` keeps them or brings them back:
-/// every route is then as it was.
+/// CPUs are asked to leave under a rain of interrupts, and `scenario` keeps them or brings them
+/// back: every route is then as it was.
 fn every_route_is_put_back(
     mode: TeardownMode,
     scenario: fn(&Sim, &Cpu<'_>, &Devices, TeardownMode),

@@ -57,7 +57,7 @@ fn pinned_work_refuses_and_nothing_has_changed() {
 /// What a failure on the way down leads to.
 fn goes_wrong(step: StepId, mode: TeardownMode, single: bool, seed: u64) {
     Sim::new(8, seed).run(move |sim, m| {
-        let &steps::Step { down: act, section, .. } = steps::get(step).unwrap();
+        let &steps::CpuhpStep { down: act, section, .. } = steps::get(step).unwrap();
         sim.up(m, BringupPolicy::Parallel);
         let last = sim.ap(6);
         let go = if single { CpuMask::from_iter([last]) } else { sim.aps() };

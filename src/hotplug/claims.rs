@@ -19,8 +19,8 @@ impl FanoutClaims {
     /// Lets the CPUs of this operation claim. Boot CPU only, once every boot record and every
     /// KICKED is written.
     pub(super) fn open(&self, ticket: Ticket) {
-        // Release: pairs with `FanoutClaims::claim`, whose CPU then sees every boot record and every
-        // KICKED. A swap, here and in `close`: late helpers may still be updating the word.
+        // Release: pairs with `FanoutClaims::claim`, whose CPU then sees every boot record and
+        // every KICKED. A swap, here and in `close`: late helpers may still be updating the word.
         self.word.swap(ticket.number() << INDEX_BITS, Ordering::AcqRel);
     }
 
@@ -36,7 +36,8 @@ impl FanoutClaims {
             (ours && word & INDEX < count as u64).then_some(word & INDEX)
         };
         self.word
-            // Acquire: pairs with `FanoutClaims::open`. Release: hands that order on to the next claim.
+            // Acquire: pairs with `FanoutClaims::open`. Release: hands that order on to the next
+            // claim.
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |w| index(w).map(|_| w + 1))
             .ok()
             .and_then(index)

@@ -7,7 +7,7 @@
 
 use core::ops::Range;
 
-use super::steps::{self, Act, STEPS, Section, Step, StepContext, Together};
+use super::steps::{self, Act, CpuhpStep, STEPS, Section, StepContext, Together};
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Seam, StepError};
@@ -125,7 +125,7 @@ impl<'a> Runner<'a> {
     }
 
     /// What begins where another step has ended.
-    fn begins(&self, next: Option<(StepId, &Step)>, walk: &StepWalk) -> Option<Untimed> {
+    fn begins(&self, next: Option<(StepId, &CpuhpStep)>, walk: &StepWalk) -> Option<Untimed> {
         match (next, walk.mark) {
             (Some((id, _)), _) => Some(self.event(What::Step(id), walk.dir, Edge::Begin)),
             (None, mark) => mark.map(|mark| self.event(What::Mark(mark), walk.dir, Edge::Point)),
@@ -133,7 +133,7 @@ impl<'a> Runner<'a> {
     }
 
     #[inline]
-    fn attempt(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
+    fn attempt(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
         if self.hp.faults.hit(id, self.context.cpu, dir) {
             return Err(StepError::Injected);
         }
@@ -148,13 +148,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn is_alone(&self, id: StepId, step: &Step, dir: Dir) -> bool {
+    fn is_alone(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> bool {
         self.hp.is_exclusive(id, step) && step.is_each(dir)
     }
 
     /// A step that one CPU at a time may run: the recorded time begins when this CPU has the turn.
     #[cold]
-    fn in_its_turn(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
+    fn in_its_turn(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
         let StepContext { machine, cpu, .. } = self.context;
         let edge = |edge| machine.record_now(self.event(What::Step(id), dir, edge), None);
         self.hp.in_turn(machine, cpu, (id, step), || {
@@ -171,7 +171,7 @@ impl<'a> Runner<'a> {
 }
 
 /// The next step that does anything in this direction.
-fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static Step)> {
+fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static CpuhpStep)> {
     loop {
         let i = match dir {
             Dir::Up => steps.next()?,

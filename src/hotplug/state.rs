@@ -105,8 +105,9 @@ fn mark_of(word: u64) -> Mark {
 impl CpuCell {
     /// The mark that this CPU has reached.
     pub fn mark(&self) -> Mark {
-        // Acquire: pairs with `LocalCell::advance`, `LocalCell::set`, `Remote::set_off` and `LastWord::say`
-        // (ap). A CPU that sees the mark sees every store made before the mark was set.
+        // Acquire: pairs with `LocalCell::advance`, `LocalCell::set`, `Remote::set_off` and
+        // `LastWord::say` (ap). A CPU that sees the mark sees every store made before the mark was
+        // set.
         mark_of(self.word.load(Ordering::Acquire))
     }
 
@@ -277,9 +278,9 @@ impl Remote<'_> {
         for time in [&cell.kicked_at, &cell.alive_at, &cell.online_at] {
             time.store(0, Ordering::Relaxed);
         }
-        // Release: pairs with `LocalCell::advance` (KICKED to ALIVE) and `Remote::to_be_kicked`: the
-        // arriving CPU uses the cleared fields only after that exchange. That CPU reads the request
-        // word before the exchange, and relies on the order of this store and CPU_ON.
+        // Release: pairs with `LocalCell::advance` (KICKED to ALIVE) and `Remote::to_be_kicked`:
+        // the arriving CPU uses the cleared fields only after that exchange. That CPU reads the
+        // request word before the exchange, and relies on the order of this store and CPU_ON.
         cell.word.store(pack(start, Mark::Kicked), Ordering::Release);
         start
     }
@@ -328,8 +329,8 @@ impl Remote<'_> {
         };
         self.cell
             .word
-            // Acquire pairs with `LocalCell::advance` and `Remote::refused`; release with the failing
-            // exchange of `LocalCell::advance`.
+            // Acquire pairs with `LocalCell::advance` and `Remote::refused`; release with the
+            // failing exchange of `LocalCell::advance`.
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, giving_up)
             .map(mark_of)
             .map_err(mark_of)
@@ -344,8 +345,8 @@ impl Remote<'_> {
 
     /// Writes the CPU's request word. The caller wakes that CPU afterwards.
     pub fn ask(&self, request: CpuRequest) {
-        // A swap: the CPU may be serving the older request at this moment (`LocalCell::served`), and
-        // the newer request has to be the last value of the word. Release pairs with
+        // A swap: the CPU may be serving the older request at this moment (`LocalCell::served`),
+        // and the newer request has to be the last value of the word. Release pairs with
         // `CpuCell::request`, `LocalCell::request_word` and the look before the sleep in
         // `Clock::wait_unless`.
         self.cell.request.swap(request.to_word(), Ordering::AcqRel);

@@ -78,7 +78,7 @@ pub enum Act {
 }
 
 /// One step.
-pub struct Step {
+pub struct CpuhpStep {
     /// The name, as on the console and in records.
     pub name: StepName,
     /// On which CPU and when the step runs.
@@ -99,7 +99,7 @@ pub struct Step {
     pub down: Act,
 }
 
-impl Step {
+impl CpuhpStep {
     /// What the step does in a direction.
     pub fn act(&self, dir: Dir) -> Act {
         match dir {
@@ -130,12 +130,12 @@ pub fn name(step: StepId) -> &'static str {
 }
 
 /// The step itself; `None` for a point of fault injection.
-pub fn get(step: StepId) -> Option<&'static Step> {
+pub fn get(step: StepId) -> Option<&'static CpuhpStep> {
     STEPS.get(step.0 as usize)
 }
 
 /// The step that a name stands for.
-pub fn named(name: StepName) -> &'static Step {
+pub fn named(name: StepName) -> &'static CpuhpStep {
     &STEPS[name as usize]
 }
 

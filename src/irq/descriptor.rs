@@ -103,8 +103,8 @@ impl Descriptor {
 /// was read back from the hardware.
 pub(super) struct IrqEntry {
     pub(super) shared: SharedDescriptor,
-    /// The affinity: the user's, or the device's if [`AffinityKind::Managed`]. Hotplug reads this and never
-    /// writes it.
+    /// The affinity: the user's, or the device's if [`AffinityKind::Managed`]. Hotplug reads this
+    /// and never writes it.
     pub(super) requested: CpuMask,
     /// The CPU of the affinity that takes the interrupt whenever that CPU is online; none until the
     /// first route to a CPU of the affinity.
@@ -173,9 +173,9 @@ impl IrqEntry {
     }
 }
 
-/// The actions as handlers see them: never changed, only replaced as a whole. In rising order of the
-/// interrupt number, which stands beside the descriptor so that a search
-/// stays in few cache lines.
+/// The actions as handlers see them: never changed, only replaced as a whole. In rising order of
+/// the interrupt number, which stands beside the descriptor so that a search stays in few cache
+/// lines.
 #[derive(Default)]
 pub(super) struct ActionTable(Vec<(u32, SharedDescriptor)>);
 

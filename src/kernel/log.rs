@@ -68,7 +68,7 @@ impl Kernel {
     pub fn error(&mut self, place: &str, what: &str) {
         self.say(Level::Error, &format!("error: {what}"));
         let (what, place) = (what.into(), place.into());
-        self.record(&Record::Error(report::Error { what, place }));
+        self.record(&Record::Error(report::CommandError { what, place }));
     }
 
     /// The messages kept.

@@ -216,9 +216,7 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Placement,
             let dtb = place_dtb(&free, kernel, ask).ok_or(LoadPart::Dtb)?;
             Ok(done(range.grow_to(PAGE), dtb))
         }
-        Initrd::None => {
-            place_dtb(&free, kernel, ask).map(|dtb| done(None, dtb)).ok_or(LoadPart::Dtb)
-        }
+        Initrd::None => Ok(done(None, place_dtb(&free, kernel, ask).ok_or(LoadPart::Dtb)?)),
     }
 }
 

@@ -29,9 +29,9 @@ impl GateReason {
 
 /// The gate to the registers of one cluster and to the counters kept for them. Holder and reasons
 /// are one word, so a CPU either leaves its reason before the holder frees the gate, and the holder
-/// acts on that reason, or finds the gate free. The holder goes on in the context in which the holder
-/// entered: where ordinary code holds the gate, an interrupt handler of the same CPU leaves a reason
-/// and returns.
+/// acts on that reason, or finds the gate free. The holder goes on in the context in which the
+/// holder entered: where ordinary code holds the gate, an interrupt handler of the same CPU leaves
+/// a reason and returns.
 pub(super) struct Gate(AtomicU32);
 
 impl Default for Gate {

@@ -190,8 +190,8 @@ impl Phase {
     }
 }
 
-/// A checksum (FNV-1a) of the names of all steps, marks and phases, in order. Two kernels whose sums
-/// are equal mean the same by the numbers in their events.
+/// A checksum (FNV-1a) of the names of all steps, marks and phases, in order. Two kernels whose
+/// sums are equal mean the same by the numbers in their events.
 pub const NAMES_SUM: u64 = {
     let (mut sum, mut i) = (0xcbf2_9ce4_8422_2325, 0);
     while i < StepName::ALL.len() {

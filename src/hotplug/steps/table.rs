@@ -1,14 +1,14 @@
 //! The rows of the table, what they call, and that the trace rings hold a bring-up and the teardown
 //! after that, serial ones too.
 
-use super::{Act, Section, Step, Together};
+use super::{Act, CpuhpStep, Section, Together};
 use crate::config::{BOOT_TRACE_EVENTS, MAX_CPUS, TRACE_EVENTS};
 use crate::cpu::{CpuMask, Target};
 use crate::machine::StepError;
 use crate::trace::{Mark, StepName};
 
 /// The defaults of a row: an online step without acts or check, which may run in parallel.
-const EACH: Step = Step {
+const EACH: CpuhpStep = CpuhpStep {
     name: StepName::PercpuPrepare, // each row has its own
     section: Section::Online,
     what: "",
@@ -19,8 +19,8 @@ const EACH: Step = Step {
 };
 
 /// All steps, in the order of their names' list.
-pub static STEPS: [Step; StepName::ALL.len()] = [
-    Step {
+pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
+    CpuhpStep {
         name: StepName::PercpuPrepare,
         section: Section::Prepare,
         what: "stacks and per-CPU area",
@@ -28,7 +28,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.machine.release(c.cpu)),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::TimersPrepare,
         section: Section::Prepare,
         what: "per-CPU timers; those of the dead move to a survivor",
@@ -39,7 +39,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::WorkPrepare,
         section: Section::Prepare,
         what: "per-CPU work; that of the dead moves to a survivor",
@@ -54,7 +54,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::RcuPrepare,
         section: Section::Prepare,
         what: "RCU callbacks; those of the dead move to a survivor",
@@ -64,14 +64,14 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::CpuCheck,
         section: Section::Starting,
         what: "the CPU is what the description says",
         up: Act::Each(|c| c.machine.check()),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::RcuStarting,
         section: Section::Starting,
         what: "grace periods wait for the CPU",
@@ -79,7 +79,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.services.rcu.cpu_dying(c.cpu)),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::GicStarting,
         section: Section::Starting,
         what: "GIC redistributor and CPU interface",
@@ -87,7 +87,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Each(|c| c.machine.gic_down()),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::TimerStarting,
         section: Section::Starting,
         what: "virtual timer and its interrupt",
@@ -95,7 +95,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.machine.timer_down()),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::IpiStarting,
         section: Section::Starting,
         what: "inter-processor interrupt",
@@ -103,7 +103,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         // Down: IPIs must get through until the CPU interface goes, in gic:starting.
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::WorkOnline,
         section: Section::Online,
         what: "the CPU takes interrupts and per-CPU work",
@@ -111,7 +111,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.machine.interrupts(false)),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::PmuOnline,
         section: Section::Online,
         what: "performance monitors of the cluster; their owner hands over, or stops them",
@@ -123,7 +123,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::IrqShared,
         section: Section::Shared,
         what: "shared interrupts go to CPUs that stay",

@@ -13,8 +13,8 @@ use super::check_message;
 const CPUS: usize = 2;
 const RING_EVENTS: usize = 16;
 const PAGE_WORDS: usize = PAGE as usize / 8;
-/// Words of the page's header: how many words are sealed, the first record. The copier's time, which
-/// is not sealed, and the seal.
+/// Words of the page's header: how many words are sealed, the first record. The copier's time,
+/// which is not sealed, and the seal.
 const SEALED: usize = 4;
 const FIRST: usize = 5;
 const COPIED: usize = PAGE_WORDS - 2;
