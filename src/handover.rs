@@ -167,7 +167,7 @@ impl<'a> Area<'a> {
         if !known || self.word(field::CPUS) != self.cpus as u64 {
             return Err(HandoverError::Foreign);
         }
-        let words = self.to_seal().ok_or(HandoverError::Unsealed)?;
+        let words = self.sealed_words().ok_or(HandoverError::Unsealed)?;
         if self.word(SEAL) != checksum(words) {
             return Err(HandoverError::Unsealed);
         }
@@ -176,7 +176,7 @@ impl<'a> Area<'a> {
 
     /// The words that the header says are under the seal; `None` if there is no such number of
     /// words.
-    fn to_seal(&self) -> Option<&'a [Word]> {
+    fn sealed_words(&self) -> Option<&'a [Word]> {
         let count = usize::try_from(self.word(field::SEALED)).ok()?;
         (field::RECORDS..=COPIED).contains(&count).then(|| &self.words[..count])
     }
@@ -201,7 +201,7 @@ impl<'a> Area<'a> {
     /// point of no return. A page on which nothing was prepared stays open.
     pub fn seal(&self, jump_at: u64) {
         self.words[field::JUMP_AT].store(jump_at, Relaxed);
-        self.words[SEAL].store(self.to_seal().map_or(0, checksum), Relaxed);
+        self.words[SEAL].store(self.sealed_words().map_or(0, checksum), Relaxed);
     }
 
     /// The ring of a CPU in the bank of a generation; `None` past the number of CPUs.
