@@ -59,7 +59,7 @@ pub const TRACE_EVENTS: usize = 128;
 
 /// Trace events kept of the boot CPU: in serial mode, the boot CPU records its phases, and the
 /// steps done once for all CPUs, anew for each CPU. Whether that fits is asserted where the steps
-/// are, in `hotplug::room`.
+/// are, in `hotplug::steps`.
 pub const BOOT_TRACE_EVENTS: usize = 16384;
 
 const _: () = {

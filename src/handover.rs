@@ -5,14 +5,61 @@
 //! rings. A kernel writes to the bank of its generation's parity, so that the next kernel can read
 //! its predecessor's teardown while recording its own bring-up.
 //!
-//! The whole region consists of plain 64-bit words. The page is closed by a seal over its contents;
-//! without a valid seal the next kernel starts with a clean slate and says so.
+//! The whole region consists of plain 64-bit words. The page is closed by a seal; without a valid
+//! seal the next kernel starts with a clean slate and says so.
+//!
+//! | word of the page | contents |
+//! | --- | --- |
+//! | 0 | magic |
+//! | 1 | layout of this table; not that of the records |
+//! | 2 | CPUs of the machine |
+//! | 3 | time of the jump, ticks |
+//! | 4 | how many words are under the seal, this header included |
+//! | 5 and on | records, one after the other; an end record, or the end of what is sealed |
+//! | 510 | when the copier was done, ticks; 0 if there was nothing to copy. Not under the seal |
+//! | 511 | the seal: a checksum of the words before |
+//!
+//! A record is a header word and its payload:
+//!
+//! | bits of the header word | contents |
+//! | --- | --- |
+//! | 0..16 | kind; 0 is the end |
+//! | 16..32 | version of the kind, from 1 |
+//! | 32..64 | words of the payload |
+//!
+//! | kind | payload, by word | missing |
+//! | --- | --- | --- |
+//! | 1 jump | generation, time of exec, bytes that the jump moves | refused |
+//! | 2 quiesced | none: the machine is left quiet | no promise |
+//! | 3 parked | 8 words: a bit for each CPU that is parked for good | refused |
+//! | 4 teardown | mode (0 serial, 1 parallel), CPUs, total; the six spans, in order | refused |
+//! | 5 verify | ticks of the second look | no second look |
+//! | 6 cycle | jumps done, jumps asked for | no cycle |
+//! | 7 stress | on (0, 1), interrupts sent, interrupts handled | off |
+//! | 8 script | text | no commands |
+//! | 9 names | text of the kernel that jumps, text of the next | empty |
+//! | 10 rings | layout of an event, sum of the names, events in the boot ring, in others | no events |
+//!
+//! The spans are those of [`Spans`](crate::trace::Spans). A text is its length in bytes, then its
+//! bytes, eight to a word.
+//!
+//! A reader skips kinds that it does not know. A later version of a kind only appends words, so a
+//! reader takes the front that it knows. Two records of one kind, and a length that runs past what
+//! is sealed, make the page unusable. So what must survive can be added, as another kind or at the
+//! end of one, and an earlier kernel still reads what it knows.
 
+mod error;
+mod facts;
 mod farewell;
+mod record;
 
-use core::fmt;
+pub use error::HandoverError;
+pub use facts::{CycleCount, StressCount};
+pub use farewell::Farewell;
+pub use record::FactKind;
 
-pub use farewell::{CycleCount, Farewell, StressCount};
+use facts::RingsFact;
+use record::FactIndex;
 
 use crate::config::{BOOT_TRACE_EVENTS, PAGE, TRACE_EVENTS};
 use crate::cpu::CpuId;
@@ -20,13 +67,13 @@ use crate::sync::words::{Relaxed, Word};
 use crate::trace::{Ring, ring_words};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"batonho1");
-/// Changes with the layout of the page, of an event, or with the table of steps.
-const VERSION: u64 = 6;
+/// Changes with the layout of the page's header, and with nothing else.
+const LAYOUT: u64 = 7;
 
 /// Words of the page of facts.
 const PAGE_WORDS: usize = (PAGE / 8) as usize;
 
-/// The seal, over all words before [`COPIED`].
+/// The seal, over the words that [`field::SEALED`] counts.
 const SEAL: usize = PAGE_WORDS - 1;
 
 /// Written after the page is sealed, so not under the seal: when the copy was done, if there was
@@ -36,36 +83,18 @@ const COPIED: usize = SEAL - 1;
 /// The same as an offset into the region, for the code that copies.
 pub const COPIED_AT: u64 = COPIED as u64 * 8;
 
-/// Fixed fields, by word.
+/// The header, by word.
 mod field {
     pub const MAGIC: usize = 0;
-    pub const VERSION: usize = 1;
+    pub const LAYOUT: usize = 1;
     pub const CPUS: usize = 2;
     pub const JUMP_AT: usize = 3;
-    /// First word of the [`super::Farewell`].
-    pub const FAREWELL: usize = 8;
+    pub const SEALED: usize = 4;
+    /// First word of the records.
+    pub const RECORDS: usize = 5;
 }
 
-/// Why the region that the device tree names can't be used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HandoverError {
-    /// The region is smaller than this number of CPUs needs.
-    Small,
-    /// The region is no handover of baton, or one of another version.
-    Foreign,
-    /// The page was not sealed by a jump, or has been written to since.
-    Unsealed,
-}
-
-impl fmt::Display for HandoverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Small => "handover region is too small for these CPUs",
-            Self::Foreign => "handover region is of another kernel or version",
-            Self::Unsealed => "handover region was not closed by a jump, or is damaged",
-        })
-    }
-}
+const _: () = assert!(field::RECORDS + Farewell::WORDS <= COPIED);
 
 /// Bytes that the region needs for `cpus` CPUs, in whole pages.
 pub fn bytes_for(cpus: usize) -> u64 {
@@ -99,57 +128,80 @@ impl<'a> Area<'a> {
     /// Clears the region: no farewell, no events.
     pub fn format(&self) {
         self.words[..PAGE_WORDS].iter().for_each(|w| w.store(0, Relaxed));
-        self.words[field::MAGIC].store(MAGIC, Relaxed);
-        self.words[field::VERSION].store(VERSION, Relaxed);
-        self.words[field::CPUS].store(self.cpus as u64, Relaxed);
+        self.write_header(0);
         (0..2).for_each(|bank| self.clear_rings(bank));
     }
 
+    /// The header, with `sealed` words to be sealed; no seal.
+    fn write_header(&self, sealed: usize) {
+        let header = [MAGIC, LAYOUT, self.cpus as u64, 0, sealed as u64];
+        self.words.iter().zip(header).for_each(|(word, value)| word.store(value, Relaxed));
+        self.words[SEAL].store(0, Relaxed);
+    }
+
     /// Reads what the last kernel left, with the time of its last counter read, and breaks the
-    /// seal, so that a farewell is never taken twice.
+    /// seal, so that a farewell is never taken twice. If events of that kernel mean something else
+    /// than this kernel's, its rings are emptied.
     ///
     /// # Errors
     /// Why there is nothing to take.
     pub fn take(&self) -> Result<(Farewell, u64), HandoverError> {
-        let word = |at: usize| self.words[at].load(Relaxed);
-        self.check()?;
-        let farewell = Farewell::read(&self.words[field::FAREWELL..COPIED])?;
+        let facts = self.facts()?;
+        let farewell = Farewell::read(&facts)?;
+        if facts.find() != Ok(Some(RingsFact::OURS)) {
+            self.clear_rings(farewell.generation);
+        }
         self.words[SEAL].store(0, Relaxed);
-        Ok((farewell, word(field::JUMP_AT)))
+        Ok((farewell, self.word(field::JUMP_AT)))
     }
 
-    /// True if a kernel of this version has jumped here and no other kernel has run since: the
-    /// machine is then in the state that such a kernel leaves. Changes nothing.
+    /// True if a baton has jumped here, no other kernel has run since, and that baton promised to
+    /// leave the machine quiet. Changes nothing.
     pub fn is_sealed(&self) -> bool {
-        self.check().is_ok()
+        self.facts().is_ok_and(|facts| facts.has(FactKind::Quiesced))
     }
 
-    fn check(&self) -> Result<(), HandoverError> {
-        let word = |at: usize| self.words[at].load(Relaxed);
-        let known = word(field::MAGIC) == MAGIC && word(field::VERSION) == VERSION;
-        if !known || word(field::CPUS) != self.cpus as u64 {
+    /// Where the records are, if the page is sealed.
+    fn facts(&self) -> Result<FactIndex<'a>, HandoverError> {
+        let known = self.word(field::MAGIC) == MAGIC && self.word(field::LAYOUT) == LAYOUT;
+        if !known || self.word(field::CPUS) != self.cpus as u64 {
             return Err(HandoverError::Foreign);
         }
-        let sealed = word(SEAL) == self.checksum();
-        sealed.then_some(()).ok_or(HandoverError::Unsealed)
+        let words = self.sealed_words().ok_or(HandoverError::Unsealed)?;
+        if self.word(SEAL) != checksum(words) {
+            return Err(HandoverError::Unsealed);
+        }
+        FactIndex::new(&words[field::RECORDS..])
+    }
+
+    /// The words that the header says are under the seal; `None` if there is no such number of
+    /// words.
+    fn sealed_words(&self) -> Option<&'a [Word]> {
+        let count = usize::try_from(self.word(field::SEALED)).ok()?;
+        (field::RECORDS..=COPIED).contains(&count).then(|| &self.words[..count])
+    }
+
+    fn word(&self, at: usize) -> u64 {
+        self.words[at].load(Relaxed)
     }
 
     /// When the copier was done; `None` if the jump had nothing to copy.
     pub fn copied_at(&self) -> Option<u64> {
-        Some(self.words[COPIED].load(Relaxed)).filter(|&at| at != 0)
+        Some(self.word(COPIED)).filter(|&at| at != 0)
     }
 
     /// Lays the farewell down. May be done again until the jump.
     pub fn prepare(&self, farewell: &Farewell) {
-        farewell.write(&self.words[field::FAREWELL..COPIED]);
+        let used = farewell.write(&self.words[field::RECORDS..COPIED]);
+        self.write_header(field::RECORDS + used);
         self.words[COPIED].store(0, Relaxed);
     }
 
-    /// Writes the time of the jump and closes the page. Stores only: this is after the point of no
-    /// return.
+    /// Writes the time of the jump and closes the page. Loads and stores only: this is after the
+    /// point of no return. A page on which nothing was prepared stays open.
     pub fn seal(&self, jump_at: u64) {
         self.words[field::JUMP_AT].store(jump_at, Relaxed);
-        self.words[SEAL].store(self.checksum(), Relaxed);
+        self.words[SEAL].store(self.sealed_words().map_or(0, checksum), Relaxed);
     }
 
     /// The ring of a CPU in the bank of a generation; `None` past the number of CPUs.
@@ -172,13 +224,14 @@ impl<'a> Area<'a> {
         let rings = (0..self.cpus).filter_map(|i| self.ring(generation, CpuId(i as u16)));
         rings.for_each(|ring| ring.clear());
     }
+}
 
-    /// FNV-1a over the page, seal excluded, never zero. Guards against an unfinished page and
-    /// stray writes, not against malice.
-    fn checksum(&self) -> u64 {
-        let fold = |sum: u64, w: &Word| (sum ^ w.load(Relaxed)).wrapping_mul(0x100_0000_01b3);
-        self.words[..COPIED].iter().fold(0xcbf2_9ce4_8422_2325, fold) | 1
-    }
+/// FNV-1a over words, with a rotation so that no bit stays where a second one could undo it; never
+/// zero. Guards against an unfinished page and stray writes, not against malice.
+fn checksum(words: &[Word]) -> u64 {
+    let fold =
+        |sum: u64, w: &Word| (sum ^ w.load(Relaxed)).wrapping_mul(0x100_0000_01b3).rotate_left(32);
+    words.iter().fold(0xcbf2_9ce4_8422_2325, fold).max(1)
 }
 
 #[cfg(test)]

@@ -128,7 +128,6 @@ mod observers;
 mod outcome;
 mod parallel;
 mod rendezvous;
-mod room;
 mod runner;
 mod serial;
 pub mod state;
@@ -144,12 +143,12 @@ pub use outcome::{BringupOutcome, Failure, TeardownOutcome, Why};
 
 use crate::config;
 use crate::cpu::{CpuId, CpuMask, Survivors, Topology};
-use crate::machine::Seam;
+use crate::machine::{Pauses, Seam};
 use crate::services::Services;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Latch, StopMachine};
 use crate::trace::{Dir, Edge, Event, Mark, Phase, Untimed, What};
-use claims::Claims;
+use claims::FanoutClaims;
 use exclusive::Exclusive;
 use fault::Faults;
 use frozen::Frozen;
@@ -160,11 +159,6 @@ use steps::Section;
 
 /// Longest sleep of the boot CPU before it looks at the words again, IPI or not.
 const LOOK_AGAIN_MS: u64 = 10;
-
-/// First pause between two looks at a word that changes without an IPI; doubles up to
-/// [`LONGEST_PAUSE_US`].
-const FIRST_PAUSE_US: u64 = 20;
-const LONGEST_PAUSE_US: u64 = 1000;
 
 /// What all CPUs share about hotplug.
 pub struct Hotplug {
@@ -177,7 +171,7 @@ pub struct Hotplug {
     /// When the last CPU had assembled for the stop_machine, ticks.
     assembled_at: AtomicU64,
     /// Which CPU issues which CPU_ON, under the fanout policy.
-    claims: Claims,
+    claims: FanoutClaims,
     survivors: Frozen,
     timeout_ms: AtomicU64,
     /// Steps that run on one CPU at a time.
@@ -204,7 +198,7 @@ impl Hotplug {
             latch: Latch::default(),
             stop: StopMachine::default(),
             assembled_at: AtomicU64::new(0),
-            claims: Claims::default(),
+            claims: FanoutClaims::default(),
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
             exclusive: Exclusive::default(),
@@ -235,7 +229,7 @@ impl Hotplug {
     }
 
     /// What the CPU was last asked to do, for a report of a machine that hangs.
-    pub fn request(&self, cpu: CpuId) -> state::Request {
+    pub fn request(&self, cpu: CpuId) -> state::CpuRequest {
         self.cell(cpu).request()
     }
 
@@ -349,37 +343,25 @@ impl Hotplug {
     /// Looks for `done` in pauses that double, for a change after which no CPU sends an IPI; true
     /// if done.
     fn poll(&self, m: &dyn Seam, deadline: u64, done: impl FnMut() -> bool) -> bool {
-        self.look_until(m, deadline, FIRST_PAUSE_US, LONGEST_PAUSE_US, done)
+        self.look_until(m, deadline, Pauses::POLLING, done)
     }
 
     /// Sleeps until `done` or the deadline; true if done. A CPU whose GIC is down can't send the
     /// IPI, so the boot CPU looks again every [`LOOK_AGAIN_MS`].
     fn wait_until(&self, m: &dyn Seam, deadline: u64, done: impl FnMut() -> bool) -> bool {
-        let pause = LOOK_AGAIN_MS * 1000;
-        self.look_until(m, deadline, pause, pause, done)
+        let pauses = Pauses { first_us: LOOK_AGAIN_MS * 1000, longest_us: LOOK_AGAIN_MS * 1000 };
+        self.look_until(m, deadline, pauses, done)
     }
 
-    /// Sleeps between looks for `done`, `pause` microseconds at most, doubling up to `longest`;
-    /// true if done before the deadline. Boot CPU.
+    /// Sleeps between looks for `done`; true if done before the deadline. Boot CPU.
     fn look_until(
         &self,
         m: &dyn Seam,
         deadline: u64,
-        mut pause: u64,
-        longest: u64,
-        mut done: impl FnMut() -> bool,
+        pauses: Pauses,
+        done: impl FnMut() -> bool,
     ) -> bool {
-        loop {
-            if done() {
-                return true;
-            }
-            let now = m.now();
-            if now >= deadline {
-                return false;
-            }
-            let until = deadline.min(now + m.ticks_from_us(pause));
-            self.services.idle(m, self.topology.boot(), Some(until));
-            pause = (pause * 2).min(longest);
-        }
+        let sleep = |until| self.services.idle(m, self.topology.boot(), Some(until));
+        pauses.look_until(m, deadline, sleep, done)
     }
 }

@@ -1,7 +1,7 @@
 //! Shared interrupts: the driver's action, the CPUs that may take the interrupt, the CPU that does.
 //!
 //! An entry has the affinity that the user asked for, which only another request of the user
-//! changes, and the CPU that takes the interrupt, which hotplug changes. A [`Plan`] says where
+//! changes, and the CPU that takes the interrupt, which hotplug changes. A [`RoutePlan`] says where
 //! every interrupt goes, for a whole set of leaving CPUs at once: computed in temporaries, so that
 //! a refusal has changed nothing, and applied by the boot CPU before the first CPU leaves. The
 //! targets come from [`Survivors`] alone. After CPUs came up, the same plan is made with all of
@@ -19,7 +19,6 @@ mod descriptor;
 mod error;
 mod list;
 mod plan;
-mod table;
 mod words;
 
 #[cfg(all(test, not(loom)))]
@@ -31,19 +30,18 @@ use alloc::vec::Vec;
 
 use spin::Mutex;
 
-pub use descriptor::{Action, Handled, Irq, Kind, Wanted};
+pub use descriptor::{Action, AffinityKind, Handled, Irq, Wanted};
 pub use error::IrqError;
-pub use list::{Counter, Row};
-pub use plan::Plan;
+pub use list::{IrqCounter, Row};
+pub use plan::RoutePlan;
 pub use words::Words;
 
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::Seam;
-use crate::machine::irq::{Interrupts, Route};
+use crate::machine::irq::{IrqChip, Route};
 use crate::rcu::{How, Rcu, RcuCell};
 use choice::Loads;
-use descriptor::{Descriptor, Entry};
-use table::Table;
+use descriptor::{ActionTable, Descriptor, IrqEntry};
 
 /// Numbers of shared interrupts that this kernel routes: the SPIs (IHI 0069 2.2). Extended SPIs
 /// have registers of their own, and no machine in sight uses any.
@@ -54,9 +52,9 @@ const FREE_MS: u64 = 1000;
 
 /// All shared interrupts.
 pub struct Irqs {
-    table: RcuCell<Table>,
+    table: RcuCell<ActionTable>,
     /// In rising order of the interrupt number.
-    entries: Mutex<Vec<Entry>>,
+    entries: Mutex<Vec<IrqEntry>>,
 }
 
 /// The caller of a change to the table, and what the change needs.
@@ -74,7 +72,7 @@ pub struct Here<'a> {
 
 impl Default for Irqs {
     fn default() -> Self {
-        let table = RcuCell::new(Box::new(Table::default()));
+        let table = RcuCell::new(Box::new(ActionTable::default()));
         Self { table, entries: Mutex::new(Vec::new()) }
     }
 }
@@ -82,7 +80,8 @@ impl Default for Irqs {
 impl Irqs {
     /// Configures, routes and enables an interrupt, whose action runs from now on. Boot CPU, in
     /// ordinary context. An interrupt whose affinity has no online CPU is masked
-    /// ([`Kind::Managed`]) or goes elsewhere ([`Kind::Balanced`]) until such a CPU is there.
+    /// ([`AffinityKind::Managed`]) or goes elsewhere ([`AffinityKind::Balanced`]) until such a CPU
+    /// is there.
     ///
     /// # Errors
     /// The number is no SPI or is taken already, or its route did not take; nothing has changed.
@@ -96,7 +95,7 @@ impl Irqs {
         let Err(at) = find(&entries, intid) else {
             return Err(IrqError::Taken(intid, entries[find(&entries, intid).unwrap_or(0)].name()));
         };
-        let (entry, route) = Entry::new(wanted, here.online, &Loads::of(&entries))?;
+        let (entry, route) = IrqEntry::new(wanted, here.online, &Loads::of(&entries))?;
         entries.insert(at, entry);
         self.publish(here, &entries); // before the enable: the first interrupt finds its action
         here.machine.configure(interrupt); // masked until now: no user had it
@@ -131,8 +130,8 @@ impl Irqs {
     }
 
     /// Replaces the table of actions. The old table is freed after a grace period.
-    fn publish(&self, here: &Here<'_>, entries: &[Entry]) {
-        here.rcu.free_later(here.cpu, self.table.replace(Box::new(Table::of(entries))));
+    fn publish(&self, here: &Here<'_>, entries: &[IrqEntry]) {
+        here.rcu.free_later(here.cpu, self.table.replace(Box::new(ActionTable::of(entries))));
     }
 
     /// Runs the action of an interrupt that this CPU has taken. False if there is no action, or if
@@ -152,8 +151,8 @@ impl Irqs {
     ///
     /// # Errors
     /// No CPU stays.
-    pub fn plan(&self, survivors: &Survivors) -> Result<Plan, IrqError> {
-        Plan::new(&self.entries.lock(), survivors)
+    pub fn plan(&self, survivors: &Survivors) -> Result<RoutePlan, IrqError> {
+        RoutePlan::new(&self.entries.lock(), survivors)
     }
 
     /// Carries a plan out: afterwards no interrupt goes to a CPU that leaves, read back from the
@@ -162,7 +161,7 @@ impl Irqs {
     /// # Errors
     /// The first interrupt whose route did not read back as written, and where it goes. All
     /// interrupts are where they were.
-    pub fn apply(&self, m: &dyn Interrupts, plan: &Plan) -> Result<(), IrqError> {
+    pub fn apply(&self, m: &dyn IrqChip, plan: &RoutePlan) -> Result<(), IrqError> {
         let mut entries = self.entries.lock();
         if let Err(error) = plan.route(m) {
             return Err(plan.explain(&entries, error));
@@ -180,7 +179,7 @@ impl Irqs {
     ///
     /// # Errors
     /// As [`Self::apply`].
-    pub fn restore(&self, m: &dyn Interrupts, online: &Survivors) -> Result<(), IrqError> {
+    pub fn restore(&self, m: &dyn IrqChip, online: &Survivors) -> Result<(), IrqError> {
         let plan = self.plan(online)?;
         self.apply(m, &plan)
     }
@@ -193,7 +192,7 @@ impl Irqs {
     /// certain CPUs, or the route did not read back as written; nothing has changed.
     pub fn set_affinity(
         &self,
-        m: &dyn Interrupts,
+        m: &dyn IrqChip,
         online: &Survivors,
         intid: u32,
         wanted: &CpuMask,
@@ -201,7 +200,7 @@ impl Irqs {
         let mut entries = self.entries.lock();
         let at = find(&entries, intid).map_err(|_| IrqError::Unknown(intid))?;
         let entry = &entries[at];
-        if entry.kind() == Kind::Managed {
+        if entry.kind() == AffinityKind::Managed {
             return Err(IrqError::Bound(intid, entry.name(), entry.requested));
         }
         let to = choice::among(entry.at, wanted, online, &Loads::of(&entries))
@@ -227,15 +226,15 @@ impl Irqs {
 
     /// The count of one interrupt, for a caller that looks often; `None` if the interrupt is not in
     /// use.
-    pub fn counter(&self, intid: u32) -> Option<Counter> {
+    pub fn counter(&self, intid: u32) -> Option<IrqCounter> {
         let entries = self.entries.lock();
         let at = find(&entries, intid).ok()?;
-        Some(Counter(entries[at].shared.clone()))
+        Some(IrqCounter(entries[at].shared.clone()))
     }
 
     /// The first interrupt that the hardware routes to one of `cpus`, and which of them: none once
     /// a plan is applied under which these CPUs leave. Reads one register for each interrupt.
-    pub fn stray(&self, m: &dyn Interrupts, cpus: &CpuMask) -> Option<(u32, CpuId)> {
+    pub fn stray(&self, m: &dyn IrqChip, cpus: &CpuMask) -> Option<(u32, CpuId)> {
         let entries = self.entries.lock();
         let routed = entries.iter().filter_map(|e| Some((e.intid(), m.route_of(e.intid())?)));
         routed.into_iter().find(|(_, cpu)| cpus.contains(*cpu))
@@ -243,9 +242,9 @@ impl Irqs {
 }
 
 /// Where an interrupt is among the entries, or would be.
-fn find(entries: &[Entry], intid: u32) -> Result<usize, usize> {
-    entries.binary_search_by_key(&intid, Entry::intid)
+fn find(entries: &[IrqEntry], intid: u32) -> Result<usize, usize> {
+    entries.binary_search_by_key(&intid, IrqEntry::intid)
 }
 
 /// A descriptor, shared by the table that handlers read, the entries, and counters.
-type Shared = Arc<Descriptor>;
+type SharedDescriptor = Arc<Descriptor>;

@@ -117,7 +117,7 @@ struct Entered {
 pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services, &'static Hotplug);
 
 /// Boots: from what the entry found out to a kernel that can serve its console.
-pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> Kernel {
+pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.params.bootargs);
     let area = area(board, &boot);
     let farewell = predecessor(&area, &boot);
@@ -130,7 +130,7 @@ pub fn primary(board: &'static dyn Board, boot: Boot, publish: Publish<'_>) -> K
     let (services, hotplug) = publish(services, hotplug);
     let site = Site { board, hotplug, services };
     let entered = Entered { at: boot.entry_at, level: boot.entry_level, base: boot.base };
-    let stamps = boot.stamps;
+    let stamps = core::mem::take(&mut boot.stamps);
     let mut kernel = Kernel::new(site, area, &options, parked, boot);
     kernel.cpus.inject_faults(&mut kernel.out, &options.fail);
     kernel.cpus.boot_cpu(&mut kernel.out);

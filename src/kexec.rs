@@ -48,15 +48,45 @@ pub mod state;
 pub mod zboot;
 pub mod zstd;
 
-mod ask;
 mod error;
 
-pub use ask::{InitrdAsk, KexecLoad};
+use alloc::string::String;
+
 pub use digest::Digest;
 pub use error::LoadError;
 pub use files::{Files, FilesError};
 pub use image::{Header, ImageError};
 pub use packed::{PackedError, Packing};
-pub use placement::{Layout, PlaceError};
-pub use plan::{InitrdChoice, Kind, Plan, Request, Segment, What, plan};
+pub use placement::{PlaceError, Placement};
+pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};
 pub use state::Loaded;
+
+/// What `kexec load` was asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KexecLoad {
+    /// The kernel image.
+    pub path: String,
+    /// How the image is to be read.
+    pub kind: Kind,
+    /// The initrd.
+    pub initrd: Option<InitrdAsk>,
+    /// The command line.
+    pub append: Option<String>,
+    /// The device tree.
+    pub dtb: Option<String>,
+    /// The signature.
+    pub sig: Option<String>,
+    /// Physical address for the image.
+    pub at: Option<u64>,
+}
+
+/// The initrd of the next kernel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum InitrdAsk {
+    /// The one of this kernel.
+    Keep,
+    /// None.
+    None,
+    /// A file.
+    File(String),
+}

@@ -79,8 +79,8 @@
 //! (the latch, or OFF from firmware) makes the words visible.
 //!
 //! **The handover's seal** orders kernels, not CPUs. After the point of no return the boot CPU, the
-//! last CPU on, stores the time of the jump and a checksum over the page. The next kernel takes the
-//! page only under a valid seal and breaks the seal, so that no farewell is read twice. The two
+//! last CPU on, stores the time of the jump and a checksum over the facts. The next kernel takes
+//! the page only under a valid seal and breaks the seal, so that no farewell is read twice. The two
 //! banks of rings alternate by generation: a ring that is read is never one that is being written.
 //!
 //! **The last word** of a CPU whose CPU_OFF firmware denies is the QUARANTINED mark, stored by

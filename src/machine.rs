@@ -11,6 +11,7 @@ pub(crate) mod fake;
 mod granules;
 pub mod inherited;
 pub mod irq;
+mod pauses;
 pub mod pmu;
 mod psci;
 pub mod quiesce;
@@ -31,7 +32,8 @@ use crate::sync::words::Word;
 use crate::trace::{Event, Untimed};
 pub use crash::CrashKind;
 pub use granules::Granules;
-pub use irq::{Interrupts, Route, RouteError};
+pub use irq::{IrqChip, Route, RouteError};
+pub use pauses::Pauses;
 pub use relocation::Relocation;
 pub use step::StepError;
 
@@ -81,7 +83,7 @@ pub trait Clock {
 /// Firmware power control, by logical CPU.
 pub trait Power {
     /// CPU_ON at the secondary entry, with that CPU's boot record as context id. The record must be
-    /// prepared ([`Bringup::prepare`]) and everything the CPU needs written before the call. Boot
+    /// prepared ([`CpuMemory::prepare`]) and everything the CPU needs written before the call. Boot
     /// CPU, or under the fanout policy any CPU that is up.
     ///
     /// # Errors
@@ -104,14 +106,14 @@ pub trait Ipi {
 }
 
 /// Memory of a CPU that is not up. Boot CPU only.
-pub trait Bringup {
+pub trait CpuMemory {
     /// Stacks, per-CPU area. The CPU is off.
     ///
     /// # Errors
     /// No memory, no redistributor.
     fn prepare(&self, cpu: CpuId) -> Result<(), StepError>;
 
-    /// Undoes [`Bringup::prepare`]. The CPU is confirmed off.
+    /// Undoes [`CpuMemory::prepare`]. The CPU is confirmed off.
     fn release(&self, cpu: CpuId);
 
     /// Writes the boot record that the CPU reads with its MMU off, and cleans the record to the
@@ -192,7 +194,7 @@ pub trait Memory {
 }
 
 /// Where people and programs read and write.
-pub trait Terminal {
+pub trait ConsoleTerminal {
     /// Writes text; lines end in a line feed.
     fn put(&self, text: &str);
 
@@ -203,7 +205,8 @@ pub trait Terminal {
     fn listen(&self);
 
     /// Takes the bytes that the line has received and wakes the boot CPU, which reads these with
-    /// [`Terminal::get`]; false if there was nothing. The console's interrupt handler, any CPU.
+    /// [`ConsoleTerminal::get`]; false if there was nothing. The console's interrupt handler, any
+    /// CPU.
     fn take_input(&self) -> bool;
 }
 
@@ -257,16 +260,16 @@ pub trait Recorder: Clock {
 
 /// The whole seam.
 pub trait Seam:
-    Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
+    Clock + Power + Ipi + CpuMemory + Local + IrqChip + ClusterPmu + Recorder + Sync
 {
 }
 
 impl<T> Seam for T where
-    T: Clock + Power + Ipi + Bringup + Local + Interrupts + ClusterPmu + Recorder + Sync
+    T: Clock + Power + Ipi + CpuMemory + Local + IrqChip + ClusterPmu + Recorder + Sync
 {
 }
 
 /// What the kernel on the boot CPU runs on: the machine, its memory and its console.
-pub trait Board: Seam + Memory + Terminal + Facts + Devices {}
+pub trait Board: Seam + Memory + ConsoleTerminal + Facts + Devices {}
 
-impl<T: Seam + Memory + Terminal + Facts + Devices> Board for T {}
+impl<T: Seam + Memory + ConsoleTerminal + Facts + Devices> Board for T {}

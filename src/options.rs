@@ -9,9 +9,7 @@
 
 mod fail;
 mod nearest;
-mod numbers;
 mod policy;
-mod signatures;
 mod warning;
 mod words;
 
@@ -25,12 +23,12 @@ use core::str::FromStr;
 
 pub use fail::{FailError, FailSpec};
 pub use nearest::nearest;
-pub use numbers::{cpu, number};
-pub use policy::NameError;
-pub use signatures::Signatures;
+pub use policy::{NameError, Signatures};
 pub use warning::Warning;
-use words::{Word, words};
+use words::{OptionWord, words};
 
+use crate::config::MAX_CPUS;
+use crate::cpu::CpuId;
 use crate::report::{BringupPolicy, TeardownMode};
 
 /// Every option that has a meaning, for suggestions.
@@ -93,7 +91,7 @@ impl Options {
         (options, warnings)
     }
 
-    fn apply(&mut self, word: &Word<'_>) -> Result<(), Warning> {
+    fn apply(&mut self, word: &OptionWord<'_>) -> Result<(), Warning> {
         match word.key {
             "cpuhp.bringup" => self.bringup = value(word)?,
             "cpuhp.teardown" => self.teardown = value(word)?,
@@ -111,7 +109,7 @@ impl Options {
 
     /// A typing error in this option must not allow unsigned kernels: a malformed value counts as
     /// the strictest.
-    fn sign(&mut self, word: &Word<'_>) -> Result<(), Warning> {
+    fn sign(&mut self, word: &OptionWord<'_>) -> Result<(), Warning> {
         self.signatures = Signatures::Enforce;
         self.signatures = value(word).map_err(|warning| match warning {
             Warning::Malformed { word, why } => Warning::Enforced { word, why },
@@ -138,20 +136,20 @@ pub fn without_run(bootargs: &str) -> String {
     kept
 }
 
-fn text<'a>(word: &Word<'a>) -> Result<&'a str, Warning> {
+fn text<'a>(word: &OptionWord<'a>) -> Result<&'a str, Warning> {
     word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))
 }
 
-fn value<T: FromStr<Err: Display>>(word: &Word<'_>) -> Result<T, Warning> {
+fn value<T: FromStr<Err: Display>>(word: &OptionWord<'_>) -> Result<T, Warning> {
     text(word)?.parse().map_err(|why: T::Err| malformed(word, why))
 }
 
-fn bounded(word: &Word<'_>, most: u64) -> Result<u64, Warning> {
+fn bounded(word: &OptionWord<'_>, most: u64) -> Result<u64, Warning> {
     let why = "it is not a number in range";
     number(text(word)?).filter(|&n| n <= most).ok_or_else(|| malformed(word, why))
 }
 
-fn switch(word: &Word<'_>) -> Result<bool, Warning> {
+fn switch(word: &OptionWord<'_>) -> Result<bool, Warning> {
     match text(word)? {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -159,10 +157,28 @@ fn switch(word: &Word<'_>) -> Result<bool, Warning> {
     }
 }
 
-fn malformed(word: &Word<'_>, why: impl ToString) -> Warning {
+fn malformed(word: &OptionWord<'_>, why: impl ToString) -> Warning {
     Warning::Malformed { word: word.whole.to_string(), why: why.to_string() }
 }
 
-fn unknown(word: &Word<'_>) -> Warning {
+fn unknown(word: &OptionWord<'_>) -> Warning {
     Warning::Unknown { word: word.whole.to_string(), nearest: nearest(word.key, &KEYS) }
+}
+
+/// A number in digits, or in hexadecimal after `0x`. `None` for anything else, a sign and an empty
+/// text included, and for what does not fit.
+pub fn number(text: &str) -> Option<u64> {
+    let (digits, radix) = match text.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (text, 10),
+    };
+    let plain = digits.chars().all(|c| c.is_digit(radix));
+    if plain { u64::from_str_radix(digits, radix).ok() } else { None }
+}
+
+/// A CPU's logical number in digits; `None` for anything else and from [`MAX_CPUS`] on.
+pub fn cpu(text: &str) -> Option<CpuId> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    let id = text.parse().ok().filter(|&n| plain && usize::from(n) < MAX_CPUS)?;
+    Some(CpuId(id))
 }

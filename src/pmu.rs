@@ -38,21 +38,21 @@ use alloc::vec::Vec;
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::pmu::ClusterPmu;
 use crate::platform;
-use cluster::Cluster;
+use cluster::PmuCluster;
 pub use error::PmuError;
 pub use mail::Request;
 use mail::{Answer, Posted, Refusal};
-pub use owner::Left;
+pub use owner::PmuLeft;
 
 /// The PMUs of all clusters.
 pub struct Pmu {
-    clusters: Box<[Cluster]>,
+    clusters: Box<[PmuCluster]>,
     /// By CPU: the CPU's cluster and index there.
-    places: Box<[Option<Place>]>,
+    places: Box<[Option<ClusterPlace>]>,
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct ClusterPlace {
     cluster: u16,
     index: u8,
 }
@@ -102,13 +102,14 @@ impl Pmu {
     /// For the clusters of the description, none of which has an owner yet. A CPU that is named
     /// twice belongs to the first cluster that names the CPU; of a cluster the first 16 CPUs count.
     pub fn new(clusters: &[platform::Cluster]) -> Self {
-        let clusters: Box<[Cluster]> = clusters.iter().map(Cluster::new).collect();
+        let clusters: Box<[PmuCluster]> = clusters.iter().map(PmuCluster::new).collect();
         let last = clusters.iter().flat_map(|c| c.cpus()).map(|cpu| cpu.index() + 1).max();
-        let mut places: Box<[Option<Place>]> = (0..last.unwrap_or(0)).map(|_| None).collect();
+        let mut places: Box<[Option<ClusterPlace>]> =
+            (0..last.unwrap_or(0)).map(|_| None).collect();
         for (number, cluster) in clusters.iter().enumerate() {
             for (index, cpu) in cluster.cpus().iter().enumerate() {
                 places[cpu.index()]
-                    .get_or_insert(Place { cluster: number as u16, index: index as u8 });
+                    .get_or_insert(ClusterPlace { cluster: number as u16, index: index as u8 });
             }
         }
         Self { clusters, places }
@@ -139,17 +140,17 @@ impl Pmu {
     /// The calling CPU leaves. Never waits; for all but an owner one read-modify-write. If no CPU
     /// takes the cluster over, this CPU stops the counters; or, if another CPU of the cluster holds
     /// the gate, that holder does, before it can leave itself.
-    pub fn cpu_leaving(&self, m: &dyn ClusterPmu, cpu: CpuId, survivors: &Survivors) -> Left {
+    pub fn cpu_leaving(&self, m: &dyn ClusterPmu, cpu: CpuId, survivors: &Survivors) -> PmuLeft {
         let place = self.place(cpu);
-        place.map_or(Left::Bystander, |(cluster, index)| cluster.leave(m, index, survivors))
+        place.map_or(PmuLeft::Bystander, |(cluster, index)| cluster.leave(m, index, survivors))
     }
 
     /// Takes a CPU out that is off or parked without having left. If that CPU was the last of its
     /// cluster, the counts since the last look are lost. Boot CPU, once the CPU is known to be off
     /// or parked.
-    pub fn forget(&self, cpu: CpuId, survivors: &Survivors) -> Left {
+    pub fn forget(&self, cpu: CpuId, survivors: &Survivors) -> PmuLeft {
         let place = self.place(cpu);
-        place.map_or(Left::Bystander, |(cluster, index)| cluster.forget(index, survivors))
+        place.map_or(PmuLeft::Bystander, |(cluster, index)| cluster.forget(index, survivors))
     }
 
     /// The overflow interrupt of a cluster, taken by `cpu`, in its handler. False if that CPU does
@@ -205,7 +206,7 @@ impl Pmu {
         self.clusters.iter().enumerate().map(|(number, cluster)| cluster.info(number)).collect()
     }
 
-    fn place(&self, cpu: CpuId) -> Option<(&Cluster, u32)> {
+    fn place(&self, cpu: CpuId) -> Option<(&PmuCluster, u32)> {
         let place = (*self.places.get(cpu.index())?)?;
         Some((self.clusters.get(usize::from(place.cluster))?, u32::from(place.index)))
     }
@@ -262,14 +263,14 @@ impl Pmu {
     }
 }
 
-fn answered(unit: &Cluster, request: Request, place: u8) -> u64 {
+fn answered(unit: &PmuCluster, request: Request, place: u8) -> u64 {
     match request {
         Request::Read => 0,
         Request::Open(_) | Request::Close(_) => unit.counters.total(place),
     }
 }
 
-fn refused(refusal: Refusal, cluster: usize, unit: &Cluster, request: Request) -> PmuError {
+fn refused(refusal: Refusal, cluster: usize, unit: &PmuCluster, request: Request) -> PmuError {
     let (Request::Open(event) | Request::Close(event)) = request else {
         return PmuError::Busy { cluster }; // a read is never refused
     };

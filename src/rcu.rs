@@ -57,7 +57,7 @@ use core::marker::PhantomData;
 use crate::cpu::{CpuId, CpuMask};
 use crate::sync::Lock;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use callbacks::List;
+use callbacks::CallbackList;
 pub use cell::{RcuCell, Retired};
 use eqs::{Eqs, Snapshot};
 pub use stall::Stall;
@@ -66,7 +66,7 @@ pub use synchronize::How;
 /// All state of RCU: what each CPU says about its read sides, and the callbacks that wait for grace
 /// periods.
 pub struct Rcu {
-    cpus: Box<[PerCpu]>,
+    cpus: Box<[RcuData]>,
     /// Held while callbacks move between CPUs, so that a barrier finds each callback in one place.
     moving: Lock<()>,
     /// Memory for one waiter, so that a grace period can be waited for when nothing may be
@@ -78,11 +78,11 @@ pub struct Rcu {
 /// Cache lines of its own: a CPU that reads shares nothing with the others.
 #[repr(align(128))]
 #[derive(Default)]
-struct PerCpu {
+struct RcuData {
     eqs: Eqs,
     /// Callbacks queued here that have not run.
     pending: AtomicUsize,
-    list: Lock<List>,
+    list: Lock<CallbackList>,
 }
 
 #[derive(Default)]
@@ -97,7 +97,7 @@ struct Totals {
 
 /// Counts since boot.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counts {
+pub struct RcuCounts {
     /// Grace periods that a [`Rcu::synchronize`] waited for, of either kind.
     pub synchronized: u64,
     /// Those that sent IPIs ([`How::Expedited`]).
@@ -133,7 +133,7 @@ impl Rcu {
     /// For CPUs `0..cpus`, all of them off.
     pub fn new(cpus: usize) -> Self {
         Self {
-            cpus: (0..cpus).map(|_| PerCpu::default()).collect(),
+            cpus: (0..cpus).map(|_| RcuData::default()).collect(),
             moving: Lock::new(()),
             spare: Lock::new(Some(Snapshot::with_room(cpus))),
             totals: Totals::default(),
@@ -205,10 +205,10 @@ impl Rcu {
     }
 
     /// What has happened since boot.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> RcuCounts {
         let totals = &self.totals;
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Counts {
+        RcuCounts {
             synchronized: get(&totals.synchronized),
             expedited: get(&totals.expedited),
             stalls: get(&totals.stalls),
@@ -225,7 +225,7 @@ impl Rcu {
         counts.synchronized + counts.batches
     }
 
-    fn own(&self, cpu: CpuId) -> &PerCpu {
+    fn own(&self, cpu: CpuId) -> &RcuData {
         &self.cpus[cpu.index()]
     }
 }

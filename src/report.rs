@@ -16,8 +16,8 @@ use alloc::string::{String, ToString};
 pub use cost::{Cost, Spread};
 pub use name::Name;
 pub use record::{
-    Bringup, CpuFailure, Cycle, Error, Floor, Hello, Interrupts, Kexec, Panic, Phases, Record,
-    Teardown, Torture,
+    Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
+    Record, Teardown, Torture,
 };
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};

@@ -7,7 +7,6 @@ pub mod lock;
 pub mod queues;
 mod stop;
 pub mod turn;
-pub mod words;
 
 /// Atomic types: the core's, or loom's under `--cfg loom`.
 pub mod atomic {
@@ -16,6 +15,14 @@ pub mod atomic {
 
     #[cfg(loom)]
     pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+}
+
+/// Words in memory that outlives a kernel. Always the core's atomics, not loom's: at any time only
+/// one CPU writes such a word, and a reader has been told to read by a hand-shake that is
+/// model-checked itself.
+pub mod words {
+    pub use core::sync::atomic::AtomicU64 as Word;
+    pub use core::sync::atomic::Ordering::Relaxed;
 }
 
 pub use latch::{Latch, Ticket};

@@ -28,10 +28,10 @@ use crate::sync::queues::Queues;
 const NONE: u64 = u64::MAX;
 
 /// Deadline, then order of adding over all CPUs: no two are the same.
-type Key = (u64, u64);
+type TimerKey = (u64, u64);
 
 /// What a timer does, on the CPU whose queue the timer is in by then.
-pub type Action = Box<dyn FnOnce(&Fired<'_>) + Send>;
+pub type TimerCallback = Box<dyn FnOnce(&Fired<'_>) + Send>;
 
 /// What a timer learns when it fires.
 pub struct Fired<'a> {
@@ -49,7 +49,7 @@ pub struct Fired<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimerId {
     cpu: CpuId,
-    key: Key,
+    key: TimerKey,
     /// [`Timers::moves`] when the timer was added.
     moves: u64,
 }
@@ -73,7 +73,7 @@ struct Earliest(AtomicU64);
 
 /// The timers of all CPUs.
 pub struct Timers {
-    queues: Queues<BTreeMap<Key, Action>>,
+    queues: Queues<BTreeMap<TimerKey, TimerCallback>>,
     /// Of each CPU, so that a look costs one load. Stored under the queue's lock. Relaxed: the
     /// queue itself is read under the lock, and a CPU that adds an earlier timer sends an IPI.
     earliest: Box<[Earliest]>,
@@ -101,7 +101,7 @@ impl Timers {
     /// Adds a timer to a CPU, `deadline` in ticks of the counter; a deadline in the past fires at
     /// the next look. Any CPU, ordinary context. The caller wakes [`Added::cpu`] if that is another
     /// CPU and [`Added::earliest`] is set.
-    pub fn add(&self, cpu: CpuId, deadline: u64, action: Action) -> Added {
+    pub fn add(&self, cpu: CpuId, deadline: u64, action: TimerCallback) -> Added {
         // Relaxed: only tells timers apart, in order on each CPU that adds.
         let key = (deadline, self.sequence.fetch_add(1, Ordering::Relaxed));
         self.queues.open_one(cpu, |cpu, queue| {
@@ -183,7 +183,7 @@ impl Timers {
     }
 
     /// Takes the first timer that is due at `now` and was added before the timer number `until`.
-    fn take_due(&self, cpu: CpuId, now: u64, until: u64) -> Option<(u64, Action)> {
+    fn take_due(&self, cpu: CpuId, now: u64, until: u64) -> Option<(u64, TimerCallback)> {
         self.queues.with(cpu, |queue| {
             let due = queue.range(..=(now, u64::MAX)).map(|(&key, _)| key);
             let key = { due }.find(|&(_, sequence)| sequence < until)?;
@@ -193,7 +193,7 @@ impl Timers {
         })
     }
 
-    fn remove(&self, cpu: CpuId, key: Key) -> Option<Action> {
+    fn remove(&self, cpu: CpuId, key: TimerKey) -> Option<TimerCallback> {
         self.queues.with(cpu, |queue| {
             let action = queue.remove(&key)?;
             self.note(cpu, queue);
@@ -201,7 +201,7 @@ impl Timers {
         })
     }
 
-    fn note(&self, cpu: CpuId, queue: &BTreeMap<Key, Action>) {
+    fn note(&self, cpu: CpuId, queue: &BTreeMap<TimerKey, TimerCallback>) {
         let first = queue.first_key_value().map_or(NONE, |(&(deadline, _), _)| deadline);
         self.earliest[cpu.index()].0.store(first, Ordering::Relaxed);
     }

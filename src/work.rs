@@ -35,7 +35,7 @@ pub struct Running<'a> {
 }
 
 /// One item.
-pub struct Item {
+pub struct WorkItem {
     /// True if the item may run on no other CPU than the one that it is queued for.
     pub pinned: bool,
     /// What to do.
@@ -48,7 +48,7 @@ struct Waiting(AtomicUsize);
 
 /// The work of all CPUs.
 pub struct Work {
-    queues: Queues<VecDeque<Item>>,
+    queues: Queues<VecDeque<WorkItem>>,
     /// Lengths, so that a look costs one load. Stored under the queue's lock. Relaxed: the queue
     /// itself is read under the lock, and a CPU that queues an item sends an IPI.
     waiting: Box<[Waiting]>,
@@ -73,7 +73,7 @@ impl Work {
     /// asked for, or the CPU that has taken that queue over. The caller wakes that CPU if it is
     /// another one. A pinned item stays in its CPU's queue even while that CPU is off.
     #[must_use = "the CPU has to be woken"]
-    pub fn queue(&self, cpu: CpuId, item: Item) -> CpuId {
+    pub fn queue(&self, cpu: CpuId, item: WorkItem) -> CpuId {
         if item.pinned {
             self.queues.with(cpu, |queue| self.push(cpu, queue, item))
         } else {
@@ -103,7 +103,7 @@ impl Work {
             if before > 0 {
                 let (stay, go) = from.drain(..).partition(|item| item.pinned);
                 *from = stay;
-                let mut go: VecDeque<Item> = go;
+                let mut go: VecDeque<WorkItem> = go;
                 target.append(&mut go);
                 self.note(cpu, from);
                 self.note(to.cpu(), target);
@@ -127,13 +127,13 @@ impl Work {
         self.len(cpu) == 0
     }
 
-    fn push(&self, cpu: CpuId, queue: &mut VecDeque<Item>, item: Item) -> CpuId {
+    fn push(&self, cpu: CpuId, queue: &mut VecDeque<WorkItem>, item: WorkItem) -> CpuId {
         queue.push_back(item);
         self.note(cpu, queue);
         cpu
     }
 
-    fn take(&self, cpu: CpuId) -> Option<Item> {
+    fn take(&self, cpu: CpuId) -> Option<WorkItem> {
         self.queues.with(cpu, |queue| {
             let item = queue.pop_front()?;
             self.note(cpu, queue);
@@ -141,7 +141,7 @@ impl Work {
         })
     }
 
-    fn note(&self, cpu: CpuId, queue: &VecDeque<Item>) {
+    fn note(&self, cpu: CpuId, queue: &VecDeque<WorkItem>) {
         self.waiting[cpu.index()].0.store(queue.len(), Ordering::Relaxed);
     }
 }

@@ -13,7 +13,7 @@ use sim::{Sim, seeds};
 
 /// The steps that CPUs do for themselves.
 fn own_steps() -> Vec<StepId> {
-    let own = |s: &steps::Step| matches!(s.section, Section::Starting | Section::Online);
+    let own = |s: &steps::CpuhpStep| matches!(s.section, Section::Starting | Section::Online);
     let all = steps::STEPS.iter().enumerate().filter(|(_, s)| own(s));
     all.map(|(i, _)| StepId(i as u8)).collect()
 }

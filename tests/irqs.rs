@@ -3,10 +3,10 @@
 
 mod sim;
 
-use baton::cpu::CpuMask;
+use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::{Why, steps};
-use baton::irq::Kind;
-use baton::machine::Interrupts;
+use baton::irq::AffinityKind;
+use baton::machine::IrqChip;
 use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Dir;
 use sim::ops::{MODES, POLICIES, Tally};
@@ -31,7 +31,7 @@ impl Devices {
         let tally = Tally::new(count);
         let wishes: Vec<_> = (0..count).map(|_| wish(random)).collect();
         for (i, wish) in wishes.iter().enumerate() {
-            let kind = if i % 4 == 3 { Kind::Managed } else { Kind::Balanced };
+            let kind = if i % 4 == 3 { AffinityKind::Managed } else { AffinityKind::Balanced };
             sim.ask_for(m, FIRST + i as u32, *wish, kind, &tally, i);
         }
         Self { tally, wishes }
@@ -39,6 +39,18 @@ impl Devices {
 
     fn intids(&self) -> Vec<u32> {
         (0..self.wishes.len()).map(|i| FIRST + i as u32).collect()
+    }
+
+    /// Where each of the interrupts goes.
+    fn routes(&self, sim: &Sim) -> Vec<(CpuId, bool)> {
+        self.intids().into_iter().map(|intid| sim.route(intid)).collect()
+    }
+
+    /// A CPU that has an interrupt which moves when that CPU leaves.
+    fn busy_ap(&self, sim: &Sim) -> CpuId {
+        let routes = self.routes(sim).into_iter().enumerate().filter(|(i, _)| i % 4 != 3);
+        let mut cpus = routes.map(|(_, (cpu, _))| cpu).filter(|&cpu| cpu != sim.boot());
+        cpus.next().expect("an interrupt at an AP")
     }
 
     fn rain(&self, sim: &Sim, chance: u64) {
@@ -102,61 +114,110 @@ fn each_is_handled_once_whoever_comes_and_goes() {
     seeds(0..1, |seed| come_and_go(512, 80, 1, seed));
 }
 
-/// A step refuses, in the shared section or on a CPU, or a route does not take: all is as it was.
-/// Where a CPU is lost and nobody can refuse, the others have left, and it is when they are back.
-#[test]
-fn a_refusal_puts_every_route_back() {
-    for mode in MODES {
-        seeds(0..300, |seed| {
-            Sim::new(8, seed).run(move |sim, m| {
-                let mut random = Random::new(seed);
-                sim.up(m, BringupPolicy::Parallel);
-                let devices = Devices::new(sim, m, 12, &mut random);
-                let before: Vec<_> = devices.intids().iter().map(|&i| sim.route(i)).collect();
-                devices.rain(sim, 20);
-                let (last, how) = (sim.ap(6), seed % 4);
-                match how {
-                    0 => sim.faults(sim.boot(), |f| f.steps.push((Act::Route, ROUTE))),
-                    1 => inject(sim, "irq:shared", sim.boot()),
-                    2 => inject(sim, "work:online", last),
-                    _ => sim.lose(last),
-                }
-                let go = if mode == TeardownMode::Serial {
-                    CpuMask::from_iter([last])
-                } else {
-                    sim.aps()
-                };
-                let outcome = sim.down(m, &go, mode);
-                // A route that does not take is met only if something has to move to the boot CPU.
-                if how != 0 || !outcome.stuck.is_empty() {
-                    let leaves = how == 3 && mode == TeardownMode::Parallel;
-                    let off = if leaves {
-                        go.and_not(&CpuMask::from_iter([last]))
-                    } else {
-                        CpuMask::new()
-                    };
-                    assert_eq!((outcome.stuck.len(), outcome.off), (1, off));
-                    if how == 3 {
-                        assert!(matches!(outcome.stuck[0].why, Why::Missing(_)));
-                        sim.revive(last);
-                        m.live(5);
-                        sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
-                    }
-                    sim.whole(m);
-                    let after: Vec<_> = devices.intids().iter().map(|&i| sim.route(i)).collect();
-                    assert_eq!(after, before);
-                }
-                sim.faults(sim.boot(), |f| f.steps.clear());
-                sim.up(m, BringupPolicy::Parallel);
-                devices.settle(sim, m);
-            });
+/// CPUs are asked to leave under a rain of interrupts, and `scenario` keeps them or brings them
+/// back: every route is then as it was.
+fn every_route_is_put_back(
+    mode: TeardownMode,
+    scenario: fn(&Sim, &Cpu<'_>, &Devices, TeardownMode),
+) {
+    seeds(0..150, |seed| {
+        Sim::new(8, seed).run(move |sim, m| {
+            let mut random = Random::new(seed);
+            sim.up(m, BringupPolicy::Parallel);
+            let devices = Devices::new(sim, m, 12, &mut random);
+            let before = devices.routes(sim);
+            devices.rain(sim, 20);
+            scenario(sim, m, &devices, mode);
+            sim.whole(m);
+            assert_eq!(devices.routes(sim), before);
+            CpuMask::first(8).iter().for_each(|cpu| sim.faults(cpu, |f| f.steps.clear()));
+            sim.up(m, BringupPolicy::Parallel);
+            devices.settle(sim, m);
         });
+    });
+}
+
+/// One CPU in serial mode, all APs at once.
+fn leaving(sim: &Sim, one: CpuId, mode: TeardownMode) -> CpuMask {
+    match mode {
+        TeardownMode::Serial => CpuMask::from_iter([one]),
+        TeardownMode::Parallel => sim.aps(),
     }
+}
+
+/// CPUs are asked to leave, and none does.
+fn refused(sim: &Sim, m: &Cpu<'_>, one: CpuId, mode: TeardownMode) {
+    let outcome = sim.down(m, &leaving(sim, one, mode), mode);
+    assert_eq!((outcome.stuck.len(), outcome.off), (1, CpuMask::new()));
+}
+
+/// The route to each CPU that stays fails once.
+#[test]
+fn a_route_that_does_not_take_puts_every_route_back() {
+    MODES.into_iter().for_each(|mode| {
+        every_route_is_put_back(mode, |sim, m, devices, mode| {
+            let one = devices.busy_ap(sim);
+            let stay = CpuMask::first(8).and_not(&leaving(sim, one, mode));
+            stay.iter().for_each(|cpu| sim.faults(cpu, |f| f.steps.push((Act::Route, ROUTE))));
+            refused(sim, m, one, mode);
+        });
+    });
+}
+
+#[test]
+fn a_shared_step_that_refuses_puts_every_route_back() {
+    MODES.into_iter().for_each(|mode| {
+        every_route_is_put_back(mode, |sim, m, _, mode| {
+            inject(sim, "irq:shared", sim.boot());
+            refused(sim, m, sim.ap(6), mode);
+        });
+    });
+}
+
+#[test]
+fn an_online_step_that_refuses_puts_every_route_back() {
+    MODES.into_iter().for_each(|mode| {
+        every_route_is_put_back(mode, |sim, m, _, mode| {
+            inject(sim, "work:online", sim.ap(6));
+            refused(sim, m, sim.ap(6), mode);
+        });
+    });
+}
+
+#[test]
+fn a_lost_cpu_that_leaves_alone_puts_every_route_back() {
+    every_route_is_put_back(TeardownMode::Serial, |sim, m, _, mode| {
+        let lost = sim.ap(6);
+        sim.lose(lost);
+        refused(sim, m, lost, mode);
+        revive(sim, m, lost);
+    });
+}
+
+/// No step can refuse, so the others leave without the lost CPU; the routes are as they were when
+/// the others are back.
+#[test]
+fn cpus_that_left_without_a_lost_one_get_every_route_back() {
+    every_route_is_put_back(TeardownMode::Parallel, |sim, m, _, mode| {
+        let lost = sim.ap(6);
+        sim.lose(lost);
+        let outcome = sim.down(m, &sim.aps(), mode);
+        let others = sim.aps().and_not(&CpuMask::from_iter([lost]));
+        assert_eq!((outcome.stuck.len(), outcome.off), (1, others));
+        assert!(matches!(outcome.stuck[0].why, Why::Missing(_)));
+        revive(sim, m, lost);
+    });
+}
+
+fn revive(sim: &Sim, m: &Cpu<'_>, lost: CpuId) {
+    sim.revive(lost);
+    m.live(5);
+    sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
 }
 
 const ROUTE: baton::machine::StepError = baton::machine::StepError::RouteRejected;
 
-fn inject(sim: &Sim, step: &str, cpu: baton::cpu::CpuId) {
+fn inject(sim: &Sim, step: &str, cpu: CpuId) {
     let step = steps::by_name(step).unwrap();
     sim.hp.faults.inject(step, Some(cpu), Some(Dir::Down), 1).unwrap();
 }
@@ -170,7 +231,7 @@ fn a_managed_interrupt_waits_for_its_cpus() {
                 sim.up(m, BringupPolicy::Parallel);
                 let own = sim::some(&sim.aps(), &[2, 3]);
                 let tally = Tally::new(1);
-                sim.ask_for(m, FIRST, own, Kind::Managed, &tally, 0);
+                sim.ask_for(m, FIRST, own, AffinityKind::Managed, &tally, 0);
                 let first = CpuMask::from_iter(own.iter().next());
                 sim.gone(m, &first, mode);
                 assert_eq!(sim.route(FIRST), (own.and_not(&first).iter().next().unwrap(), true));

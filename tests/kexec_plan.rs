@@ -5,7 +5,7 @@ use std::fmt;
 
 use baton::{
     kexec::{
-        Digest, Header, InitrdChoice, Kind, Layout, Plan, Request,
+        Digest, Header, InitrdChoice, Kind, LoadRequest, Placement, Plan,
         image::PageSize,
         placement::{Ask, Initrd, place},
         plan, script,
@@ -110,9 +110,9 @@ fn brute_force(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
         .find(fits)
 }
 
-fn check(machine: &Machine, ask: &Ask<'_>, layout: &Layout) -> Result<(), TestCaseError> {
+fn check(machine: &Machine, ask: &Ask<'_>, layout: &Placement) -> Result<(), TestCaseError> {
     let map = machine.map();
-    let Layout { kernel, initrd, dtb, copy } = *layout;
+    let Placement { kernel, initrd, dtb, copy } = *layout;
     let base = kernel.start - ask.header.text_offset;
     prop_assert!(base.is_multiple_of(BLOCK) && machine.owner(base).is_some());
     prop_assert_eq!(kernel.size(), ask.header.image_size);
@@ -222,7 +222,7 @@ proptest! {
         let map = Map::new(&[Range::new(0, 64 << 20), Range::new(u64::MAX - (9 << 20), u64::MAX)]);
         let initrd = InitrdChoice::Keep(Range::new(kept.0, kept.1));
         for initrd in [initrd, InitrdChoice::None, InitrdChoice::Bytes(&[1])] {
-            let request = Request { initrd, at, ..request(&image) };
+            let request = LoadRequest { initrd, at, ..request(&image) };
             if let Ok(plan) = plan(&request, &map, dtb) {
                 prop_assert!(plan.segments.iter().all(|s| s.dest.end <= 64 << 20));
             }
@@ -249,8 +249,8 @@ fn image(bytes: usize, text_offset: u64, image_size: u64, flags: u64) -> Vec<u8>
     file
 }
 
-fn request(image: &[u8]) -> Request<'_> {
-    Request {
+fn request(image: &[u8]) -> LoadRequest<'_> {
+    LoadRequest {
         image,
         kind: Kind::Image,
         initrd: InitrdChoice::None,
@@ -273,7 +273,7 @@ fn next_map(plan: &Plan) -> Map {
 fn generations_take_turns_in_the_same_memory() {
     let image = image(300_000, 0, 0x18_0000, 0b1010);
     let initrd = Range::new(LOW + (128 << 20), LOW + (128 << 20) + 7_654_321);
-    let request = Request { initrd: InitrdChoice::Keep(initrd), ..request(&image) };
+    let request = LoadRequest { initrd: InitrdChoice::Keep(initrd), ..request(&image) };
     let mut map = Map::new(&[Range::new(LOW, LOW + GIB)]);
     map.claim(initrd, Owner::Initrd).unwrap();
     let mut seen = Vec::new();

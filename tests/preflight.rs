@@ -9,7 +9,7 @@ use baton::hotplug::{Failure, StepFailure, Why};
 use baton::machine::StepError;
 use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
-use baton::work::Item;
+use baton::work::WorkItem;
 use sim::ops::{MODES, POLICIES, Tally};
 use sim::{Sim, seeds};
 
@@ -29,7 +29,7 @@ fn pinned_work_refuses_and_nothing_has_changed() {
                         assert_eq!(r.cpu, bad);
                         tally.count(0);
                     });
-                    let _ = sim.services.work.queue(bad, Item { pinned, run });
+                    let _ = sim.services.work.queue(bad, WorkItem { pinned, run });
                 }
                 sim.set_console(m, bad);
                 let (marks, online) = (sim.marks().len(), sim.hp.online());
@@ -57,7 +57,7 @@ fn pinned_work_refuses_and_nothing_has_changed() {
 /// What a failure on the way down leads to.
 fn goes_wrong(step: StepId, mode: TeardownMode, single: bool, seed: u64) {
     Sim::new(8, seed).run(move |sim, m| {
-        let &steps::Step { down: act, section, .. } = steps::get(step).unwrap();
+        let &steps::CpuhpStep { down: act, section, .. } = steps::get(step).unwrap();
         sim.up(m, BringupPolicy::Parallel);
         let last = sim.ap(6);
         let go = if single { CpuMask::from_iter([last]) } else { sim.aps() };

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::Why;
 use baton::report::{BringupPolicy, TeardownMode};
-use baton::work::Item;
+use baton::work::WorkItem;
 use sim::ops::{MODES, Tally};
 use sim::{Cpu, Random, Sim, TIMEOUT_MS, seeds};
 
@@ -29,7 +29,7 @@ fn reader(sim: &Arc<Sim>, cpu: CpuId, ms: u64) -> Arc<AtomicU64> {
         said.store(2, Relaxed);
         drop(guard);
     });
-    let whose = sim.services.work.queue(cpu, Item { pinned: false, run });
+    let whose = sim.services.work.queue(cpu, WorkItem { pinned: false, run });
     assert_eq!(whose, cpu);
     state
 }
@@ -168,7 +168,7 @@ fn queue(own: &Arc<Sim>, m: &Cpu<'_>, each: usize, tally: &Tally, reading: &Arc<
                 sim.services.rcu.call(r.cpu, Box::new(callback));
             }
         });
-        let _ = own.services.work.queue(cpu, Item { pinned: false, run });
+        let _ = own.services.work.queue(cpu, WorkItem { pinned: false, run });
     }
     assert!(busy, "the reader is to be there first");
     let boot = own.boot();

@@ -13,7 +13,7 @@ use baton::pmu::Request;
 use baton::rcu::How;
 use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, Mark, StepId};
-use baton::work::{Item, Running};
+use baton::work::{Running, WorkItem};
 use sim::{Act, Answer, Cpu, Power, Sim, TIMEOUT_MS, seeds};
 
 const MODES: [TeardownMode; 2] = [TeardownMode::Serial, TeardownMode::Parallel];
@@ -36,7 +36,7 @@ fn a_refusal_leaves_the_view_as_it_was() {
             Sim::new(4, seed).run(move |sim, m| {
                 up(sim, m);
                 let bad = sim.ap(0);
-                let item = Item { pinned: true, run: Box::new(|_| ()) };
+                let item = WorkItem { pinned: true, run: Box::new(|_| ()) };
                 let _ = sim.services.work.queue(bad, item);
                 let outcome = sim.hp.tear_down(m, &sim.aps(), mode);
                 assert_eq!(outcome.stuck.len(), 1, "{:?}", outcome.stuck);
@@ -78,7 +78,7 @@ fn a_request_that_comes_while_work_waits_is_not_overlooked() {
                         sim.services.idle(r.machine, r.cpu, Some(end));
                     }
                 });
-                let whose = sim.services.work.queue(busy, Item { pinned: false, run });
+                let whose = sim.services.work.queue(busy, WorkItem { pinned: false, run });
                 m.wake(&CpuMask::from_iter([whose]));
                 let until = sim.now() + 50_000 + seed * 1000;
                 while sim.now() < until {
@@ -201,7 +201,7 @@ fn work_without_end_does_not_hold_up_a_grace_period() {
     fn again(sim: &Weak<Sim>, cpu: CpuId) {
         let (Some(strong), weak) = (sim.upgrade(), sim.clone()) else { return };
         let run = Box::new(move |r: &Running<'_>| again(&weak, r.cpu));
-        let _ = strong.services.work.queue(cpu, Item { pinned: false, run });
+        let _ = strong.services.work.queue(cpu, WorkItem { pinned: false, run });
     }
     seeds(0..20, |seed| {
         let sim = Sim::new(4, seed);

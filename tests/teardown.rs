@@ -1,6 +1,8 @@
 //! Taking CPUs down, serially and all at once.
 #![cfg(not(loom))]
 
+#[path = "teardown/lost.rs"]
+mod lost;
 mod sim;
 
 use baton::cpu::{CpuId, CpuMask};
@@ -190,98 +192,15 @@ fn lost_cpus_are_named_and_cost_one_deadline_and_the_others_come_back() {
     }
 }
 
-/// If a CPU can refuse, all assemble before the first one is off, and a lost one calls them back.
-/// If none can, nobody waits for it.
-#[test]
-fn a_lost_cpu_calls_the_others_back_or_is_left_behind() {
-    let step = steps::by_name("work:online").unwrap();
-    seeds(0..200, |seed| {
-        Sim::new(8, seed).run(move |sim, m| {
-            up(sim, m);
-            let lost = sim.ap(seed as usize % 7);
-            let others = sim.aps().and_not(&CpuMask::from_iter([lost]));
-            let assemble = seed % 2 == 0;
-            if assemble {
-                sim.hp.faults.inject(step, Some(sim.boot()), Some(Dir::Down), 1).unwrap();
-            }
-            sim.lose(lost);
-            let outcome = down(sim, m, &sim.aps(), TeardownMode::Parallel);
-            let why = Why::Missing(Ok(Affinity::On));
-            assert_eq!(outcome.stuck, [Failure { cpu: lost, mark: Mark::Online, why }]);
-            assert_eq!(outcome.off, if assemble { CpuMask::new() } else { others });
-            assert_eq!(sim.hp.online(), CpuMask::first(8).and_not(&outcome.off));
-            no_later_than_one_deadline(&outcome);
-            sim.revive(lost);
-            m.rest(10);
-            sim.truth();
-            assert_eq!(sim.hp.mark(lost), Mark::Online, "it is not asked any more");
-            all_is_well(sim, m, TeardownMode::Parallel);
-        });
-    });
-}
-
-/// In serial mode a CPU that does not stand still keeps the other one from being stopped.
-#[test]
-fn a_cpu_that_does_not_stand_still_is_named() {
-    seeds(0..100, |seed| {
-        Sim::new(8, seed).run(move |sim, m| {
-            up(sim, m);
-            let (leaving, restless) = (sim.ap(seed as usize % 6), sim.ap(6));
-            sim.lose(restless);
-            let outcome = down(sim, m, &CpuMask::from_iter([leaving]), TeardownMode::Serial);
-            let why = Why::Missing(Ok(Affinity::On));
-            assert_eq!(outcome.stuck, [Failure { cpu: restless, mark: Mark::Online, why }]);
-            assert_eq!(sim.hp.online().len(), 8);
-            no_later_than_one_deadline(&outcome);
-            sim.revive(restless);
-            all_is_well(sim, m, TeardownMode::Serial);
-        });
-    });
-}
-
-/// CPUs that stop for good between their marks: as long as it can be called off, the others stay.
-#[test]
-fn a_cpu_lost_on_its_way_down_is_named_and_the_others_come_back_or_go_on() {
-    let (missing, still_on) = (Why::Missing(Ok(Affinity::On)), Why::StillOn(Ok(Affinity::On)));
-    for at in [Mark::TeardownCpu, Mark::ApIdleDead] {
-        seeds(0..100, |seed| {
-            Sim::new(8, seed).run(move |sim, m| {
-                up(sim, m);
-                let bad = sim.ap(seed as usize % 7);
-                sim.faults(bad, |f| f.lose_after = Some(at));
-                let outcome = down(sim, m, &sim.aps(), TeardownMode::Parallel);
-                assert_eq!(outcome.stuck.len(), 1);
-                let stuck = outcome.stuck[0];
-                assert_eq!((stuck.cpu, stuck.mark), (bad, at));
-                // At TEARDOWN_CPU it may have said that it is there, or not: that decides.
-                let called_off = stuck.why == missing;
-                assert!(stuck.why == still_on || at == Mark::TeardownCpu && called_off);
-                let others = sim.aps().and_not(&CpuMask::from_iter([bad]));
-                let off = if called_off { CpuMask::new() } else { others };
-                assert_eq!((outcome.off, sim.hp.online().len()), (off, 7 - off.len()));
-                no_later_than_one_deadline(&outcome);
-                sim.revive(bad);
-                m.rest(10);
-                sim.truth();
-                all_is_well(sim, m, TeardownMode::Parallel);
-            });
-        });
-    }
-}
-
-#[test]
-fn a_denied_cpu_off_is_quarantined_and_its_memory_is_kept() {
+/// A CPU in whose CPU_OFF `deny` has put a fault is parked, and never started again.
+fn denied(deny: fn(&Sim, CpuId)) {
     for mode in MODES {
-        seeds(0..100, |seed| {
+        seeds(0..75, |seed| {
             Sim::new(8, seed).run(move |sim, m| {
                 up(sim, m);
                 let bad = sim.ap(if mode == TeardownMode::Serial { 6 } else { 3 });
                 let only = CpuMask::from_iter([bad]);
-                if seed % 2 == 0 {
-                    sim.faults(bad, |f| f.deny_off = 1);
-                } else {
-                    sim.hp.faults.inject(fault::OFF, Some(bad), None, 1).unwrap();
-                }
+                deny(sim, bad);
                 let outcome = down(sim, m, &sim.aps(), mode);
                 let why = Why::OffDenied;
                 assert_eq!(outcome.stuck, [Failure { cpu: bad, mark: Mark::Quarantined, why }]);
@@ -295,6 +214,16 @@ fn a_denied_cpu_off_is_quarantined_and_its_memory_is_kept() {
             });
         });
     }
+}
+
+#[test]
+fn a_cpu_off_that_firmware_denies_is_quarantined_and_its_memory_is_kept() {
+    denied(|sim, bad| sim.faults(bad, |f| f.deny_off = 1));
+}
+
+#[test]
+fn a_cpu_off_that_fails_on_purpose_is_quarantined_and_its_memory_is_kept() {
+    denied(|sim, bad| sim.hp.faults.inject(fault::OFF, Some(bad), None, 1).unwrap());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use baton::hotplug::Why;
 use baton::machine::{Clock, Ipi};
 use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::Mark;
-use baton::work::Item;
+use baton::work::WorkItem;
 use sim::ops::{MODES, Tally};
 use sim::{Cpu, Random, Sim, seeds};
 
@@ -61,7 +61,7 @@ fn item(own: &Arc<Sim>, m: &Cpu<'_>, cpu: CpuId, load: &Load, which: usize) {
         tally.count(which);
         done.lock().unwrap().push((cpu, r.cpu));
     });
-    let whose = own.services.work.queue(cpu, Item { pinned: false, run });
+    let whose = own.services.work.queue(cpu, WorkItem { pinned: false, run });
     if random_wake(which) {
         m.wake(&CpuMask::from_iter([whose]));
     }

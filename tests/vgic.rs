@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use baton::cpu::CpuMask;
 use baton::interrupt::{Interrupt, Trigger};
-use baton::irq::{Handled, Kind};
-use baton::machine::{Clock, Interrupts};
+use baton::irq::{AffinityKind, Handled};
+use baton::machine::{Clock, IrqChip};
 use baton::report::BringupPolicy;
 use sim::ops::{MODES, Tally};
 use sim::{Controller, Sim, seeds};
@@ -24,7 +24,7 @@ fn pended_in_its_handler(controller: Controller, trigger: Trigger, seed: u64) ->
     Sim::with(controller, 4, seed).run(move |sim, m| {
         sim.up(m, BringupPolicy::Parallel);
         let interrupt = Interrupt { intid: INTID, trigger };
-        sim.ask(m, interrupt, sim.aps(), Kind::Balanced, move |irq| {
+        sim.ask(m, interrupt, sim.aps(), AffinityKind::Balanced, move |irq| {
             tally.count(0);
             if tally.get(0) == 1 {
                 irq.machine.pend(INTID);
@@ -58,7 +58,7 @@ fn sent_and_handled(controller: Controller, trigger: Trigger, seed: u64) -> (u64
         sim.up(m, BringupPolicy::Parallel);
         let (handled, is_out) = (tally.clone(), out.clone());
         let aps = sim.aps();
-        sim.ask(m, Interrupt { intid: INTID, trigger }, aps, Kind::Balanced, move |irq| {
+        sim.ask(m, Interrupt { intid: INTID, trigger }, aps, AffinityKind::Balanced, move |irq| {
             handled.count(1);
             is_out.store(false, Relaxed);
             irq.machine.now(); // others run, and time passes
@@ -106,7 +106,7 @@ fn a_route_that_changes_loses_nothing_that_a_cpu_has_listed() {
                 let intids: Vec<u32> = (0..count).map(|i| INTID + i as u32).collect();
                 for (i, &intid) in intids.iter().enumerate() {
                     let cpus = CpuMask::first(8);
-                    sim.ask_for(m, intid, cpus, Kind::Balanced, &tally, i);
+                    sim.ask_for(m, intid, cpus, AffinityKind::Balanced, &tally, i);
                 }
                 sim.rain(Some((4, intids.clone())));
                 m.live(1);

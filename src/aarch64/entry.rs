@@ -97,7 +97,7 @@ extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
     regs::serror_enable();
     let start = record.token() as u32;
     let next = hotplug.secondary(board, me.cpu, start);
-    if next == ap::Next::Off {
+    if next == ap::ApNext::Off {
         psci::cpu_off(); // returns only if firmware denies CPU_OFF
     }
     jump::park(board.base, hotplug.off_denied(board, me.cpu, start))

@@ -1,37 +1,17 @@
 //! What a kernel tells its successor.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use super::HandoverError;
-use crate::config::{MAX_CPUS, MAX_SCRIPT};
+use super::facts::{
+    JumpFact, NamesFact, ParkedFact, QuiescedFact, RingsFact, ScriptFact, TeardownFact, VerifyFact,
+};
+use super::record::{Fact, FactIndex, FactWriter};
+use super::{CycleCount, HandoverError, StressCount};
 use crate::cpu::CpuMask;
 use crate::report::TeardownMode;
-use crate::sync::words::{Relaxed, Word};
+use crate::sync::words::Word;
 use crate::trace::Spans;
-
-/// Longest name of a kernel or image.
-const MAX_NAME: usize = 96;
-
-/// What the stress has done so far, in all kernels since first switched on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct StressCount {
-    /// The stress is on, and goes on in the next kernel.
-    pub on: bool,
-    /// Interrupts sent.
-    pub sent: u64,
-    /// Interrupts handled.
-    pub handled: u64,
-}
-
-/// How many jumps of a cycle are done: a console command may ask for several jumps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct CycleCount {
-    /// Jumps done, the one that leads here included.
-    pub done: u32,
-    /// Jumps asked for; 0 if this was no cycle.
-    pub asked: u32,
-}
 
 /// What a kernel tells its successor. Times are ticks of the generic counter.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,123 +46,76 @@ pub struct Farewell {
     pub to: String,
 }
 
-/// Words before the mask of parked CPUs.
-const SINGLE: usize = 18;
-
-/// Stands for a second look that there was not.
-const NONE: u64 = u64::MAX;
-
-const NUMBERS: usize = SINGLE + MAX_CPUS / 64;
-
 impl Farewell {
-    /// Words that a farewell takes at most.
-    const WORDS: usize = NUMBERS + 3 + (MAX_SCRIPT + 2 * MAX_NAME) / 8 + 3;
-
-    pub(super) fn write(&self, words: &[Word]) {
-        const { assert!(Farewell::WORDS < super::COPIED - super::field::FAREWELL) };
-        for (word, value) in words.iter().zip(self.numbers()) {
-            word.store(value, Relaxed);
-        }
-        let mut at = NUMBERS;
-        for (text, limit) in
-            [(&self.script, MAX_SCRIPT), (&self.from, MAX_NAME), (&self.to, MAX_NAME)]
-        {
-            at += write_text(&words[at..], clip(text, limit));
-        }
-    }
-
-    fn numbers(&self) -> [u64; NUMBERS] {
-        let s = &self.spans;
-        let single = [
-            u64::from(self.generation),
-            self.exec_at,
-            self.bytes_copied,
-            u64::from(self.teardown == TeardownMode::Parallel),
-            u64::from(self.cpus),
-            s.online_down,
-            s.stop,
-            s.off,
-            s.dead,
-            self.teardown_total,
-            u64::from(self.cycle.done),
-            u64::from(self.cycle.asked),
-            s.migrate,
-            s.grace,
-            u64::from(self.stress.on),
-            self.stress.sent,
-            self.stress.handled,
-            self.verify.unwrap_or(NONE),
+    /// Most words of all records, with their header words and the end record.
+    pub(super) const WORDS: usize = {
+        let payloads = [
+            JumpFact::WORDS,
+            QuiescedFact::WORDS,
+            ParkedFact::WORDS,
+            TeardownFact::WORDS,
+            VerifyFact::WORDS,
+            CycleCount::WORDS,
+            StressCount::WORDS,
+            ScriptFact::WORDS,
+            NamesFact::WORDS,
+            RingsFact::WORDS,
         ];
-        let parked = self.parked.words();
-        core::array::from_fn(|i| if i < SINGLE { single[i] } else { parked[i - SINGLE] })
+        let (mut sum, mut i) = (payloads.len() + 1, 0);
+        while i < payloads.len() {
+            sum += payloads[i];
+            i += 1;
+        }
+        sum
+    };
+
+    /// Lays the records down, and says how many words these take.
+    pub(super) fn write(&self, words: &[Word]) -> usize {
+        let mut to = FactWriter::new(words);
+        let Self { generation, exec_at, bytes_copied, .. } = *self;
+        to.fact(&JumpFact { generation, exec_at, bytes_copied });
+        to.fact(&QuiescedFact);
+        to.fact(&ParkedFact(self.parked));
+        to.fact(&TeardownFact {
+            mode: self.teardown,
+            cpus: self.cpus,
+            total: self.teardown_total,
+            spans: self.spans,
+        });
+        self.verify.into_iter().for_each(|ticks| to.fact(&VerifyFact(ticks)));
+        to.fact(&self.cycle);
+        to.fact(&self.stress);
+        to.fact(&ScriptFact(Cow::Borrowed(&self.script)));
+        to.fact(&NamesFact { from: Cow::Borrowed(&self.from), to: Cow::Borrowed(&self.to) });
+        to.fact(&RingsFact::OURS);
+        to.end()
     }
 
-    pub(super) fn read(words: &[Word]) -> Result<Self, HandoverError> {
-        let n: [u64; NUMBERS] = core::array::from_fn(|i| words[i].load(Relaxed));
-        let mut at = NUMBERS;
-        let mut text = |limit: usize| -> Result<String, HandoverError> {
-            let (text, used) = read_text(&words[at..], limit)?;
-            at += used;
-            Ok(text)
-        };
-        let (script, from, to) = (text(MAX_SCRIPT)?, text(MAX_NAME)?, text(MAX_NAME)?);
-        let spans = Spans {
-            migrate: n[12],
-            online_down: n[5],
-            grace: n[13],
-            stop: n[6],
-            off: n[7],
-            dead: n[8],
-        };
-        let teardown = if n[3] == 1 { TeardownMode::Parallel } else { TeardownMode::Serial };
+    /// From the records.
+    ///
+    /// # Errors
+    /// [`HandoverError::Missing`] and [`HandoverError::Malformed`].
+    pub(super) fn read(facts: &FactIndex<'_>) -> Result<Self, HandoverError> {
+        let JumpFact { generation, exec_at, bytes_copied } = facts.need()?;
+        let ParkedFact(parked) = facts.need()?;
+        let TeardownFact { mode, cpus, total, spans } = facts.need()?;
+        let ScriptFact(script) = facts.find()?.unwrap_or_default();
+        let NamesFact { from, to } = facts.find()?.unwrap_or_default();
         Ok(Self {
-            generation: n[0] as u32,
-            exec_at: n[1],
-            bytes_copied: n[2],
-            verify: Some(n[17]).filter(|&ticks| ticks != NONE),
-            teardown,
-            cpus: n[4] as u32,
+            generation,
+            exec_at,
+            bytes_copied,
+            verify: facts.find()?.map(|VerifyFact(ticks)| ticks),
+            teardown: mode,
+            cpus,
             spans,
-            teardown_total: n[9],
-            cycle: CycleCount { done: n[10] as u32, asked: n[11] as u32 },
-            stress: StressCount { on: n[14] == 1, sent: n[15], handled: n[16] },
-            parked: CpuMask::from_words(core::array::from_fn(|i| n[SINGLE + i])),
-            script,
-            from,
-            to,
+            teardown_total: total,
+            cycle: facts.find()?.unwrap_or_default(),
+            stress: facts.find()?.unwrap_or_default(),
+            parked,
+            script: script.into_owned(),
+            from: from.into_owned(),
+            to: to.into_owned(),
         })
     }
-}
-
-/// The longest prefix of whole characters that fits.
-fn clip(text: &str, limit: usize) -> &str {
-    let mut end = text.len().min(limit);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-fn write_text(words: &[Word], text: &str) -> usize {
-    words[0].store(text.len() as u64, Relaxed);
-    let chunks = text.as_bytes().chunks(8);
-    let used = 1 + chunks.len();
-    for (word, chunk) in words[1..].iter().zip(chunks) {
-        let mut bytes = [0; 8];
-        bytes[..chunk.len()].copy_from_slice(chunk);
-        word.store(u64::from_le_bytes(bytes), Relaxed);
-    }
-    used
-}
-
-fn read_text(words: &[Word], limit: usize) -> Result<(String, usize), HandoverError> {
-    let length = words[0].load(Relaxed) as usize;
-    if length > limit {
-        return Err(HandoverError::Unsealed);
-    }
-    let count = length.div_ceil(8);
-    let bytes: Vec<u8> =
-        words[1..=count].iter().flat_map(|w| w.load(Relaxed).to_le_bytes()).take(length).collect();
-    let text = String::from_utf8(bytes).map_err(|_| HandoverError::Unsealed)?;
-    Ok((text, 1 + count))
 }

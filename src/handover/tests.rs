@@ -6,6 +6,8 @@ use super::*;
 use crate::report::TeardownMode;
 use crate::trace::{Dir, Edge, Event, Mark, Spans, What};
 
+mod records;
+
 fn memory(cpus: usize) -> Vec<Word> {
     (0..bytes_for(cpus) / 8).map(|i| Word::new(i.wrapping_mul(0x9e37_79b9))).collect()
 }
@@ -27,6 +29,11 @@ fn farewell(script: &str) -> Farewell {
         from: "baton 0.1.0".into(),
         to: "/baton.Image".into(),
     }
+}
+
+fn event(generation: u32) -> Event {
+    let what = What::Mark(Mark::Online);
+    Event { at: 5, cpu: CpuId(1), generation, dir: Dir::Up, edge: Edge::Point, what }
 }
 
 #[test]
@@ -60,23 +67,47 @@ fn the_longest_script_fits_and_a_longer_one_is_cut() {
 }
 
 #[test]
-fn every_stray_write_to_the_page_is_noticed() {
+fn every_flipped_bit_under_the_seal_is_noticed() {
     let memory = memory(1);
     let area = Area::new(&memory, 1, CpuId(0)).unwrap();
     area.format();
     area.prepare(&farewell("mem"));
     area.seal(5);
-    for (at, word) in memory[..PAGE_WORDS].iter().enumerate().filter(|(at, _)| *at != COPIED) {
-        let old = word.load(Relaxed);
-        word.store(old ^ 0x100, Relaxed);
-        assert!(area.take().is_err(), "word {at}");
-        word.store(old, Relaxed);
+    let sealed = memory[field::SEALED].load(Relaxed) as usize;
+    for at in (0..sealed).chain([SEAL]) {
+        for bit in 0..64 {
+            memory[at].fetch_xor(1 << bit, Relaxed);
+            assert!(!area.is_sealed() && area.take().is_err(), "word {at} bit {bit}");
+            memory[at].fetch_xor(1 << bit, Relaxed);
+        }
     }
+    assert!(area.is_sealed() && area.take().is_ok());
+}
+
+#[test]
+fn what_is_not_under_the_seal_changes_nothing() {
+    let memory = memory(1);
+    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
+    area.format();
+    area.prepare(&farewell("mem"));
+    area.seal(5);
+    let sealed = memory[field::SEALED].load(Relaxed) as usize;
+    assert!(sealed < 100, "{sealed} words");
+    memory[sealed..COPIED].iter().for_each(|word| word.store(u64::MAX, Relaxed));
     memory[COPIED].store(7, Relaxed); // as the jump does, after the seal
-    assert!(area.take().is_ok());
+    assert_eq!(area.take(), Ok((farewell("mem"), 5)));
     assert_eq!(area.copied_at(), Some(7));
     area.prepare(&farewell("mem"));
     assert_eq!(area.copied_at(), None);
+}
+
+#[test]
+fn a_page_that_nothing_was_prepared_on_stays_open() {
+    let memory = memory(1);
+    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
+    area.format();
+    area.seal(5);
+    assert_eq!((area.is_sealed(), area.take()), (false, Err(HandoverError::Unsealed)));
 }
 
 #[test]
@@ -93,14 +124,6 @@ fn two_generations_use_two_banks() {
     let memory = memory(2);
     let area = Area::new(&memory, 2, CpuId(0)).unwrap();
     area.format();
-    let event = |generation| Event {
-        at: 5,
-        cpu: CpuId(1),
-        generation,
-        dir: Dir::Up,
-        edge: Edge::Point,
-        what: What::Mark(Mark::Online),
-    };
     for generation in [4, 5] {
         area.ring(generation, CpuId(1)).unwrap().record(&event(generation));
     }

@@ -6,7 +6,7 @@
 
 use super::fault;
 use super::runner::Runner;
-use super::state::{Local, Request};
+use super::state::{CpuRequest, LocalCell};
 use super::steps::Section;
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, Survivors};
@@ -17,7 +17,7 @@ use crate::trace::{Dir, Mark};
 
 /// What the CPU has to do after [`Hotplug::secondary`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
+pub enum ApNext {
     /// Call CPU_OFF. If that returns, call [`Hotplug::off_denied`] and park.
     Off,
     /// Call [`Hotplug::off_denied`] and park, as if CPU_OFF had been denied.
@@ -45,13 +45,13 @@ struct Ap<'a> {
     hp: &'a Hotplug,
     m: &'a dyn Seam,
     cpu: CpuId,
-    local: Local<'a>,
+    local: LocalCell<'a>,
 }
 
 impl Hotplug {
     /// The whole life of a secondary CPU. `start` is the number of this start, from its boot
     /// record. Called once per start, on that CPU.
-    pub fn secondary(&self, m: &dyn Seam, cpu: CpuId, start: u32) -> Next {
+    pub fn secondary(&self, m: &dyn Seam, cpu: CpuId, start: u32) -> ApNext {
         let ap = Ap { hp: self, m, cpu, local: self.cell(cpu).local(start) };
         if ap.come_up() {
             ap.work();
@@ -73,7 +73,7 @@ impl Ap<'_> {
     /// Up through the marks. False if this CPU has to turn itself off again, with every step
     /// undone.
     fn come_up(&self) -> bool {
-        let Request::Come(ticket) = self.local.request() else { return false };
+        let CpuRequest::Come(ticket) = self.local.request() else { return false };
         if !self.advance(Mark::Kicked, Mark::Alive) {
             return false; // late: the boot CPU has given this start up
         }
@@ -99,7 +99,7 @@ impl Ap<'_> {
             self.failed(Mark::ApOnline, failure, ticket);
             return false;
         }
-        self.local.served(Request::Come(ticket));
+        self.local.served(CpuRequest::Come(ticket));
         let up = self.advance(Mark::ApOnline, Mark::Online);
         if up {
             self.arrive(ticket);
@@ -117,15 +117,15 @@ impl Ap<'_> {
     fn work(&self) {
         loop {
             let (word, request) = self.local.request_word();
-            if !matches!(request, Request::Stop(_)) {
+            if !matches!(request, CpuRequest::Stop(_)) {
                 self.m.resume();
             }
             match request {
-                Request::Stay | Request::Come(_) => self.breathe(word),
-                Request::Leave(ticket) => self.leave(ticket),
-                Request::Return(ticket) => self.come_back(ticket),
-                Request::StandStill(ticket) => self.stand_still(ticket),
-                Request::Stop(ticket) => {
+                CpuRequest::Stay | CpuRequest::Come(_) => self.breathe(word),
+                CpuRequest::Leave(ticket) => self.leave(ticket),
+                CpuRequest::Return(ticket) => self.come_back(ticket),
+                CpuRequest::StandStill(ticket) => self.stand_still(ticket),
+                CpuRequest::Stop(ticket) => {
                     if self.stop(ticket) {
                         return;
                     }
@@ -150,7 +150,7 @@ impl Ap<'_> {
         if self.hp.mark(self.cpu) == Mark::Online {
             self.undo_online();
         }
-        self.local.served(Request::Leave(ticket));
+        self.local.served(CpuRequest::Leave(ticket));
         self.arrive(ticket);
     }
 
@@ -168,7 +168,7 @@ impl Ap<'_> {
             // all other CPUs of the cluster were about to leave. This CPU becomes the owner then.
             self.hp.services.pmu.cpu_online(self.m, self.cpu);
         }
-        self.local.served(Request::Return(ticket));
+        self.local.served(CpuRequest::Return(ticket));
         self.arrive(ticket);
     }
 
@@ -182,7 +182,7 @@ impl Ap<'_> {
             }
             self.m.interrupts(true);
         }
-        self.local.served(Request::StandStill(ticket));
+        self.local.served(CpuRequest::StandStill(ticket));
     }
 
     /// Out of all steps, together with the other leaving CPUs. False if this CPU stays: one of its
@@ -193,7 +193,7 @@ impl Ap<'_> {
         if self.hp.stop.state(ticket) == StopState::Run {
             self.leave_online_for_good(&runner);
         } else if !self.assemble(ticket) {
-            self.local.served(Request::Stop(ticket));
+            self.local.served(CpuRequest::Stop(ticket));
             return false;
         }
         self.die(&runner, Some(Mark::ApIdleDead));
@@ -273,12 +273,12 @@ impl Ap<'_> {
         Runner::one(self.hp, self.m, self.cpu, survivors)
     }
 
-    fn last_act(&self) -> Next {
+    fn last_act(&self) -> ApNext {
         let dead = self.hp.mark(self.cpu) == Mark::ApIdleDead;
         if dead && self.hp.faults.hit(fault::OFF, self.cpu, Dir::Down) {
-            return Next::Park;
+            return ApNext::Park;
         }
-        Next::Off
+        ApNext::Off
     }
 
     /// A step failed on the way up, and every step is undone: notes the failure, moves to

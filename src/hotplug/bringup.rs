@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::runner::Runner;
-use super::state::Request;
+use super::state::CpuRequest;
 use super::steps::Section;
 use super::{BringupOutcome, Failure, Hotplug, StepFailure, Why, fault};
 use crate::cpu::{CpuId, CpuMask, Survivors};
@@ -14,7 +14,7 @@ use crate::sync::Ticket;
 use crate::trace::{Dir, Mark, Phase};
 
 /// One bring-up while it runs.
-struct Run<'a> {
+struct BringupRun<'a> {
     hp: &'a Hotplug,
     m: &'a dyn Seam,
     survivors: Survivors,
@@ -30,7 +30,7 @@ impl Hotplug {
         let survivors = self.everybody_stays();
         self.survivors.set(&survivors);
         let begin = m.now();
-        let mut run = Run { hp: self, m, survivors, begin, failed: Vec::new() };
+        let mut run = BringupRun { hp: self, m, survivors, begin, failed: Vec::new() };
         let asked = cpus.and_not(&self.online());
         match policy {
             BringupPolicy::Serial => asked.iter().for_each(|cpu| {
@@ -58,7 +58,7 @@ impl Hotplug {
         let Some(start) = remote.to_be_kicked() else {
             // The start was given up meanwhile. The CPU that claimed this CPU_ON says that no
             // CPU_ON will follow (`CpuCell::kick_returned`).
-            if self.cell(cpu).request() == Request::Come(ticket) {
+            if self.cell(cpu).request() == CpuRequest::Come(ticket) {
                 remote.kicked(m.now());
             }
             return;
@@ -104,7 +104,7 @@ impl Hotplug {
     }
 }
 
-impl Run<'_> {
+impl BringupRun<'_> {
     /// Brings up `cpus` at the same time, under one deadline.
     fn together(&mut self, cpus: &CpuMask, fanout: bool) {
         let (hp, m) = (self.hp, self.m);

@@ -10,17 +10,17 @@ const INDEX: u64 = (1 << INDEX_BITS) - 1;
 /// The next unclaimed index of one operation. A late helper of an earlier operation finds nothing
 /// to claim.
 #[derive(Default)]
-pub(super) struct Claims {
+pub(super) struct FanoutClaims {
     /// operation << 16 | next index; 0 when closed (operations count from 1)
     word: AtomicU64,
 }
 
-impl Claims {
+impl FanoutClaims {
     /// Lets the CPUs of this operation claim. Boot CPU only, once every boot record and every
     /// KICKED is written.
     pub(super) fn open(&self, ticket: Ticket) {
-        // Release: pairs with `Claims::claim`, whose CPU then sees every boot record and every
-        // KICKED. A swap, here and in `close`: late helpers may still be updating the word.
+        // Release: pairs with `FanoutClaims::claim`, whose CPU then sees every boot record and
+        // every KICKED. A swap, here and in `close`: late helpers may still be updating the word.
         self.word.swap(ticket.number() << INDEX_BITS, Ordering::AcqRel);
     }
 
@@ -36,7 +36,8 @@ impl Claims {
             (ours && word & INDEX < count as u64).then_some(word & INDEX)
         };
         self.word
-            // Acquire: pairs with `Claims::open`. Release: hands that order on to the next claim.
+            // Acquire: pairs with `FanoutClaims::open`. Release: hands that order on to the next
+            // claim.
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |w| index(w).map(|_| w + 1))
             .ok()
             .and_then(index)
@@ -50,7 +51,7 @@ mod tests {
 
     #[test]
     fn indices_come_once_and_only_to_their_operation() {
-        let claims = Claims::default();
+        let claims = FanoutClaims::default();
         let (old, new) = (Ticket::from_number(1), Ticket::from_number(2));
         claims.open(old);
         assert_eq!(claims.claim(old, 2), Some(0));
@@ -74,7 +75,7 @@ mod loom_tests {
     #[test]
     fn loom_no_index_is_claimed_twice() {
         loom::model(|| {
-            let shared = Arc::new((Claims::default(), AtomicU64::new(0)));
+            let shared = Arc::new((FanoutClaims::default(), AtomicU64::new(0)));
             let ticket = Ticket::from_number(1);
             let helpers: [_; 2] = core::array::from_fn(|_| {
                 let shared = shared.clone();
@@ -98,7 +99,7 @@ mod loom_tests {
     #[test]
     fn loom_a_closed_operation_stays_closed() {
         loom::model(|| {
-            let claims = Arc::new(Claims::default());
+            let claims = Arc::new(FanoutClaims::default());
             let (old, new) = (Ticket::from_number(1), Ticket::from_number(2));
             claims.open(old);
             let late = thread::spawn({

@@ -3,7 +3,7 @@
 //! steps go on at the same time.
 
 use super::Hotplug;
-use super::steps::{STEPS, Section, Step};
+use super::steps::{CpuhpStep, STEPS, Section};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -40,7 +40,7 @@ impl Hotplug {
     }
 
     /// True if a step runs on one CPU at a time.
-    pub fn is_exclusive(&self, id: StepId, step: &Step) -> bool {
+    pub fn is_exclusive(&self, id: StepId, step: &CpuhpStep) -> bool {
         !step.parallel || self.exclusive.on_purpose.load(Ordering::Relaxed) >> id.0 & 1 == 1
     }
 
@@ -56,7 +56,7 @@ impl Hotplug {
         &self,
         m: &dyn Seam,
         cpu: CpuId,
-        (id, step): (StepId, &Step),
+        (id, step): (StepId, &CpuhpStep),
         body: impl FnOnce() -> R,
     ) -> R {
         let turn = &self.exclusive.turns[usize::from(id.0)];

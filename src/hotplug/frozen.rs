@@ -8,19 +8,19 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 /// The mask of CPUs that stay and the mask of CPUs that leave.
 #[derive(Default)]
 pub(super) struct Frozen {
-    stay: Words,
-    leaving: Words,
+    stay: MaskWords,
+    leaving: MaskWords,
 }
 
-struct Words([AtomicU64; MAX_CPUS / 64]);
+struct MaskWords([AtomicU64; MAX_CPUS / 64]);
 
-impl Default for Words {
+impl Default for MaskWords {
     fn default() -> Self {
         Self(core::array::from_fn(|_| AtomicU64::new(0)))
     }
 }
 
-impl Words {
+impl MaskWords {
     fn set(&self, mask: &CpuMask) {
         for (word, value) in self.0.iter().zip(mask.words()) {
             word.store(value, Ordering::Relaxed);

@@ -2,14 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::teardown::Run;
+use super::teardown::TeardownRun;
 use super::{Failure, Why};
 use crate::cpu::{CpuId, CpuMask};
 use crate::rcu::Stall;
 use crate::sync::{StopState, Ticket};
 use crate::trace::Mark;
 
-impl Run<'_> {
+impl TeardownRun<'_> {
     /// Names the CPUs that have not acknowledged a state that hung.
     pub(super) fn name_those_before(&mut self, ticket: Ticket, state: StopState) {
         let hp = self.hp;

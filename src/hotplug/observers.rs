@@ -21,12 +21,12 @@ pub type Observer = Arc<dyn Fn(CpuId, Mark) + Send + Sync>;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ObserverId(usize);
 
-type List = Vec<(ObserverId, Observer)>;
+type ObserverList = Vec<(ObserverId, Observer)>;
 
 /// Values that are replaced as a whole and that every CPU may read.
 pub(super) struct Observers {
     online: RcuCell<CpuMask>,
-    list: RcuCell<List>,
+    list: RcuCell<ObserverList>,
     /// How many observers there are, so that no read side is opened for an empty list. Relaxed: the
     /// cell publishes the list itself.
     count: AtomicUsize,
@@ -74,7 +74,7 @@ impl Hotplug {
         self.change_list(me, |list| list.retain(|(other, _)| *other != id));
     }
 
-    fn change_list(&self, me: CpuId, change: impl FnOnce(&mut List)) {
+    fn change_list(&self, me: CpuId, change: impl FnOnce(&mut ObserverList)) {
         let observers = &self.observers;
         let guard = self.services.rcu.read(me);
         let mut list = Box::new(observers.list.read(&guard).clone());

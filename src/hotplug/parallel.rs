@@ -3,9 +3,9 @@
 //! stop_machine starts in RUN: the CPUs do not assemble, and each leaves as soon as it can.
 
 use super::Hotplug;
-use super::state::Request;
+use super::state::CpuRequest;
 use super::steps::{self, Act, STEPS, Section};
-use super::teardown::Run;
+use super::teardown::TeardownRun;
 use crate::cpu::CpuMask;
 use crate::rcu::How;
 use crate::sync::{StopState, Ticket};
@@ -21,7 +21,7 @@ impl Hotplug {
     }
 }
 
-impl Run<'_> {
+impl TeardownRun<'_> {
     pub(super) fn all_at_once(&mut self, leaving: &CpuMask) {
         if !self.share_out(leaving) {
             return;
@@ -43,7 +43,7 @@ impl Run<'_> {
         }
         let begin = self.m.now();
         let ticket = self.hp.stop.open(leaving.len());
-        self.ask(leaving, Request::Stop(ticket));
+        self.ask(leaving, CpuRequest::Stop(ticket));
         let runs = self.await_run(ticket);
         self.span_until_run(begin);
         if !runs {
@@ -58,7 +58,7 @@ impl Run<'_> {
         let (hp, m) = (self.hp, self.m);
         let ticket = hp.stop.open_running(leaving.len());
         let (_, ticks) = hp.phase(m, Phase::OnlineDown, Dir::Down, || {
-            self.ask(leaving, Request::Stop(ticket));
+            self.ask(leaving, CpuRequest::Stop(ticket));
             hp.give_way(m, ticket, StopState::Run);
         });
         self.spans.online_down += ticks;
@@ -69,7 +69,7 @@ impl Run<'_> {
     /// up after all.
     fn withdraw(&self, silent: &CpuMask, ticket: Ticket) {
         self.hp.stop.finish(ticket);
-        self.ask(silent, Request::Return(Ticket::NONE));
+        self.ask(silent, CpuRequest::Return(Ticket::NONE));
     }
 
     /// Splits the time into undoing the online steps and stopping, at the moment when the last CPU

@@ -3,7 +3,7 @@
 //! The looks matter where CPUs share a hardware thread, as in a guest: giving way lets the other
 //! CPUs arrive, and a CPU that finds the state changed needs no IPI.
 
-use super::state::Request;
+use super::state::CpuRequest;
 use super::{Hotplug, LOOK_AGAIN_MS};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Seam;
@@ -82,7 +82,7 @@ impl Hotplug {
 
     /// The CPUs that were asked to take part and have not answered.
     pub(super) fn asked(&self, ticket: Ticket) -> CpuMask {
-        let ours = [Request::Stop(ticket), Request::StandStill(ticket)];
+        let ours = [CpuRequest::Stop(ticket), CpuRequest::StandStill(ticket)];
         self.topology.cpus().filter(|&cpu| ours.contains(&self.cell(cpu).request())).collect()
     }
 

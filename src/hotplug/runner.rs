@@ -7,7 +7,7 @@
 
 use core::ops::Range;
 
-use super::steps::{self, Act, Context, STEPS, Section, Step, Together};
+use super::steps::{self, Act, CpuhpStep, STEPS, Section, StepContext, Together};
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Seam, StepError};
@@ -16,12 +16,12 @@ use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
 /// The steps of one CPU, or of all CPUs of an operation.
 pub(super) struct Runner<'a> {
     hp: &'a Hotplug,
-    context: Context<'a>,
+    context: StepContext<'a>,
     all: Together<'a>,
 }
 
 /// Which steps are run, and how.
-struct Walk {
+struct StepWalk {
     steps: Range<usize>,
     dir: Dir,
     /// Recorded after the last step, unless the walk ends before it.
@@ -58,14 +58,14 @@ impl<'a> Runner<'a> {
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
     ) -> Self {
-        let context = Context { machine, services: &hp.services, cpu, survivors };
+        let context = StepContext { machine, services: &hp.services, cpu, survivors };
         Self { hp, context, all: Together { machine, cpus, survivors, services: &hp.services } }
     }
 
     /// Runs a section upwards. If a step fails, the steps before it are undone before this returns.
     pub(super) fn up(&self, section: Section) -> Result<(), StepFailure> {
         let steps = steps::of(section);
-        let walk = Walk { steps: steps.clone(), dir: Dir::Up, mark: None, to_the_end: false };
+        let walk = StepWalk { steps: steps.clone(), dir: Dir::Up, mark: None, to_the_end: false };
         self.walk(walk).inspect_err(|failure| {
             self.undo(steps.start..usize::from(failure.step.0), Dir::Down);
         })
@@ -75,7 +75,7 @@ impl<'a> Runner<'a> {
     /// again: the CPU is whole.
     pub(super) fn down(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
         let steps = steps::of(section);
-        let walk = Walk { steps: steps.clone(), dir: Dir::Down, mark, to_the_end: false };
+        let walk = StepWalk { steps: steps.clone(), dir: Dir::Down, mark, to_the_end: false };
         self.walk(walk).inspect_err(|failure| {
             self.undo(usize::from(failure.step.0) + 1..steps.end, Dir::Up);
         })
@@ -84,24 +84,24 @@ impl<'a> Runner<'a> {
     /// Runs a section downwards to the end whatever fails, to a mark; returns the first failure.
     pub(super) fn down_all(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
         let steps = steps::of(section);
-        self.walk(Walk { steps, dir: Dir::Down, mark, to_the_end: true })
+        self.walk(StepWalk { steps, dir: Dir::Down, mark, to_the_end: true })
     }
 
     /// A failure while undoing shows in the trace only, and changes nothing: there is nowhere
     /// further back to go.
     #[cold]
     fn undo(&self, steps: Range<usize>, dir: Dir) {
-        let _ = self.walk(Walk { steps, dir, mark: None, to_the_end: true });
+        let _ = self.walk(StepWalk { steps, dir, mark: None, to_the_end: true });
     }
 
     /// One step.
     pub(super) fn run(&self, id: StepId, dir: Dir) -> Result<(), StepFailure> {
         let steps = usize::from(id.0)..usize::from(id.0) + 1;
-        self.walk(Walk { steps, dir, mark: None, to_the_end: false })
+        self.walk(StepWalk { steps, dir, mark: None, to_the_end: false })
     }
 
     #[inline(never)]
-    fn walk(&self, walk: Walk) -> Result<(), StepFailure> {
+    fn walk(&self, walk: StepWalk) -> Result<(), StepFailure> {
         let (mut steps, mut ended, mut result) = (walk.steps.clone(), None, Ok(()));
         loop {
             let goes_on = result.is_ok() || walk.to_the_end;
@@ -125,7 +125,7 @@ impl<'a> Runner<'a> {
     }
 
     /// What begins where another step has ended.
-    fn begins(&self, next: Option<(StepId, &Step)>, walk: &Walk) -> Option<Untimed> {
+    fn begins(&self, next: Option<(StepId, &CpuhpStep)>, walk: &StepWalk) -> Option<Untimed> {
         match (next, walk.mark) {
             (Some((id, _)), _) => Some(self.event(What::Step(id), walk.dir, Edge::Begin)),
             (None, mark) => mark.map(|mark| self.event(What::Mark(mark), walk.dir, Edge::Point)),
@@ -133,7 +133,7 @@ impl<'a> Runner<'a> {
     }
 
     #[inline]
-    fn attempt(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
+    fn attempt(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
         if self.hp.faults.hit(id, self.context.cpu, dir) {
             return Err(StepError::Injected);
         }
@@ -148,14 +148,14 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn is_alone(&self, id: StepId, step: &Step, dir: Dir) -> bool {
+    fn is_alone(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> bool {
         self.hp.is_exclusive(id, step) && step.is_each(dir)
     }
 
     /// A step that one CPU at a time may run: the recorded time begins when this CPU has the turn.
     #[cold]
-    fn in_its_turn(&self, id: StepId, step: &Step, dir: Dir) -> Result<(), StepError> {
-        let Context { machine, cpu, .. } = self.context;
+    fn in_its_turn(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
+        let StepContext { machine, cpu, .. } = self.context;
         let edge = |edge| machine.record_now(self.event(What::Step(id), dir, edge), None);
         self.hp.in_turn(machine, cpu, (id, step), || {
             edge(Edge::Begin);
@@ -171,7 +171,7 @@ impl<'a> Runner<'a> {
 }
 
 /// The next step that does anything in this direction.
-fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static Step)> {
+fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static CpuhpStep)> {
     loop {
         let i = match dir {
             Dir::Up => steps.next()?,

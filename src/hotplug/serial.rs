@@ -4,14 +4,14 @@
 //! with, so it wastes nothing beyond that.
 
 use super::Why;
-use super::state::Request;
-use super::teardown::Run;
+use super::state::CpuRequest;
+use super::teardown::TeardownRun;
 use crate::cpu::{CpuId, CpuMask};
 use crate::rcu::How;
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase};
 
-impl Run<'_> {
+impl TeardownRun<'_> {
     pub(super) fn one_by_one(&mut self, leaving: &CpuMask) {
         for cpu in leaving.iter() {
             if !self.one(cpu) {
@@ -54,7 +54,7 @@ impl Run<'_> {
     fn leave_online(&mut self, only: &CpuMask) -> bool {
         let ticket = self.hp.latch.open(1);
         let (_, ticks) = self.hp.phase(self.m, Phase::OnlineDown, Dir::Down, || {
-            self.ask(only, Request::Leave(ticket));
+            self.ask(only, CpuRequest::Leave(ticket));
             self.wait(ticket)
         });
         self.spans.online_down += ticks;
@@ -68,8 +68,8 @@ impl Run<'_> {
         let others = hp.online().and_not(&hp.boot_mask());
         let begin = m.now();
         let ticket = hp.stop.open(others.len() + 1);
-        self.ask(&others, Request::StandStill(ticket));
-        self.ask(&CpuMask::from_iter([cpu]), Request::Stop(ticket));
+        self.ask(&others, CpuRequest::StandStill(ticket));
+        self.ask(&CpuMask::from_iter([cpu]), CpuRequest::Stop(ticket));
         let runs = self.await_run(ticket);
         if runs {
             self.release(ticket);

@@ -1,4 +1,4 @@
-//! One CPU's state, with two views: [`Local`] for the CPU itself, [`Remote`] for the boot CPU.
+//! One CPU's state, with two views: [`LocalCell`] for the CPU itself, [`Remote`] for the boot CPU.
 //!
 //! The mark word holds the mark and the number of the start that the mark belongs to. On the way up
 //! the arriving CPU moves the word by compare-and-swap, and so does the boot CPU when it gives that
@@ -15,7 +15,7 @@ use crate::trace::Mark;
 
 /// What the boot CPU wants of a CPU that is up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Request {
+pub enum CpuRequest {
     /// Go on as you are.
     Stay,
     /// Come up.
@@ -33,7 +33,7 @@ pub enum Request {
 
 const KIND_BITS: u32 = 3;
 
-impl Request {
+impl CpuRequest {
     fn to_word(self) -> u64 {
         let (kind, ticket) = match self {
             Self::Stay => return 0,
@@ -105,8 +105,9 @@ fn mark_of(word: u64) -> Mark {
 impl CpuCell {
     /// The mark that this CPU has reached.
     pub fn mark(&self) -> Mark {
-        // Acquire: pairs with `Local::advance`, `Local::set`, `Remote::set_off` and `LastWord::say`
-        // (ap). A CPU that sees the mark sees every store made before the mark was set.
+        // Acquire: pairs with `LocalCell::advance`, `LocalCell::set`, `Remote::set_off` and
+        // `LastWord::say` (ap). A CPU that sees the mark sees every store made before the mark was
+        // set.
         mark_of(self.word.load(Ordering::Acquire))
     }
 
@@ -123,15 +124,15 @@ impl CpuCell {
     }
 
     /// What the boot CPU wants of this CPU.
-    pub fn request(&self) -> Request {
+    pub fn request(&self) -> CpuRequest {
         // Acquire: pairs with the swap of `Remote::ask`, and on the boot CPU with the exchange of
-        // `Local::served`: what the CPU did for a request is visible once the request is gone.
-        Request::from_word(self.request.load(Ordering::Acquire))
+        // `LocalCell::served`: what the CPU did for a request is visible once the request is gone.
+        CpuRequest::from_word(self.request.load(Ordering::Acquire))
     }
 
     /// Why its last step failed, if one did.
     pub fn failure(&self) -> Option<StepFailure> {
-        // Acquire: pairs with `Local::fail` and `Remote::note_failure`.
+        // Acquire: pairs with `LocalCell::fail` and `Remote::note_failure`.
         StepFailure::from_word(self.failure.load(Ordering::Acquire))
     }
 
@@ -145,7 +146,7 @@ impl CpuCell {
     /// start.
     pub fn times(&self) -> [u64; 3] {
         // Acquire: pairs with `Remote::kicked` and `online_since`. The other two times are stored
-        // relaxed, and published by the exchange of the mark in `Local::advance`.
+        // relaxed, and published by the exchange of the mark in `LocalCell::advance`.
         [&self.kicked_at, &self.alive_at, &self.online_at].map(|t| t.load(Ordering::Acquire))
     }
 
@@ -160,8 +161,8 @@ impl CpuCell {
     }
 
     /// The view of the CPU itself, for the start with this number.
-    pub fn local(&self, start: u32) -> Local<'_> {
-        Local { cell: self, start }
+    pub fn local(&self, start: u32) -> LocalCell<'_> {
+        LocalCell { cell: self, start }
     }
 
     /// The view of the boot CPU.
@@ -172,12 +173,12 @@ impl CpuCell {
 
 /// What only the CPU itself may do.
 #[derive(Clone, Copy)]
-pub struct Local<'a> {
+pub struct LocalCell<'a> {
     cell: &'a CpuCell,
     start: u32,
 }
 
-impl<'a> Local<'a> {
+impl<'a> LocalCell<'a> {
     /// One mark further on the way up.
     ///
     /// # Errors
@@ -204,21 +205,21 @@ impl<'a> Local<'a> {
         self.cell.word.store(pack(self.start, mark), Ordering::Release);
     }
 
-    /// The store that [`Local::set`] would make, for the caller to make later.
+    /// The store that [`LocalCell::set`] would make, for the caller to make later.
     pub fn last_word(&self, mark: Mark) -> LastWord<'a> {
         LastWord { word: &self.cell.word, value: pack(self.start, mark) }
     }
 
     /// What the boot CPU wants.
-    pub fn request(&self) -> Request {
+    pub fn request(&self) -> CpuRequest {
         self.cell.request()
     }
 
     /// The same, and the word that says it.
-    pub fn request_word(&self) -> (u64, Request) {
+    pub fn request_word(&self) -> (u64, CpuRequest) {
         // Acquire: pairs with the swap of `Remote::ask`.
         let word = self.cell.request.load(Ordering::Acquire);
-        (word, Request::from_word(word))
+        (word, CpuRequest::from_word(word))
     }
 
     /// Where that word is.
@@ -227,10 +228,10 @@ impl<'a> Local<'a> {
     }
 
     /// Marks a request as served. False if a newer request has come: the newer one stands.
-    pub fn served(&self, request: Request) -> bool {
+    pub fn served(&self, request: CpuRequest) -> bool {
         // Release pairs with `CpuCell::request` on the boot CPU, acquire with the swap of
         // `Remote::ask`.
-        let (old, new) = (request.to_word(), Request::Stay.to_word());
+        let (old, new) = (request.to_word(), CpuRequest::Stay.to_word());
         self.cell.request.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
@@ -271,15 +272,15 @@ impl Remote<'_> {
     pub fn begin_start(&self, ticket: Ticket) -> u32 {
         let cell = self.cell;
         let start = ((cell.word.load(Ordering::Relaxed) >> 8) as u32).wrapping_add(1);
-        cell.request.store(Request::Come(ticket).to_word(), Ordering::Relaxed);
+        cell.request.store(CpuRequest::Come(ticket).to_word(), Ordering::Relaxed);
         cell.failure.store(0, Ordering::Relaxed);
         cell.refusal.store(0, Ordering::Relaxed);
         for time in [&cell.kicked_at, &cell.alive_at, &cell.online_at] {
             time.store(0, Ordering::Relaxed);
         }
-        // Release: pairs with `Local::advance` (KICKED to ALIVE) and `Remote::to_be_kicked`: the
-        // arriving CPU uses the cleared fields only after that exchange. That CPU reads the request
-        // word before the exchange, and relies on the order of this store and CPU_ON.
+        // Release: pairs with `LocalCell::advance` (KICKED to ALIVE) and `Remote::to_be_kicked`:
+        // the arriving CPU uses the cleared fields only after that exchange. That CPU reads the
+        // request word before the exchange, and relies on the order of this store and CPU_ON.
         cell.word.store(pack(start, Mark::Kicked), Ordering::Release);
         start
     }
@@ -328,8 +329,8 @@ impl Remote<'_> {
         };
         self.cell
             .word
-            // Acquire pairs with `Local::advance` and `Remote::refused`; release with the failing
-            // exchange of `Local::advance`.
+            // Acquire pairs with `LocalCell::advance` and `Remote::refused`; release with the
+            // failing exchange of `LocalCell::advance`.
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, giving_up)
             .map(mark_of)
             .map_err(mark_of)
@@ -337,16 +338,16 @@ impl Remote<'_> {
 
     /// True if the CPU has acknowledged this state of a stop_machine, or a later one.
     pub fn acked(&self, ticket: Ticket, state: StopState) -> bool {
-        // Acquire: pairs with `Local::acks`.
+        // Acquire: pairs with `LocalCell::acks`.
         let word = self.cell.acked.load(Ordering::Acquire);
         word >> 3 == ticket.number() && word & 7 >= state as u64
     }
 
     /// Writes the CPU's request word. The caller wakes that CPU afterwards.
-    pub fn ask(&self, request: Request) {
-        // A swap: the CPU may be serving the older request at this moment (`Local::served`), and
-        // the newer request has to be the last value of the word. Release pairs with
-        // `CpuCell::request`, `Local::request_word` and the look before the sleep in
+    pub fn ask(&self, request: CpuRequest) {
+        // A swap: the CPU may be serving the older request at this moment (`LocalCell::served`),
+        // and the newer request has to be the last value of the word. Release pairs with
+        // `CpuCell::request`, `LocalCell::request_word` and the look before the sleep in
         // `Clock::wait_unless`.
         self.cell.request.swap(request.to_word(), Ordering::AcqRel);
     }

@@ -39,7 +39,7 @@ impl Section {
 }
 
 /// What a step may use when it acts for one CPU.
-pub struct Context<'a> {
+pub struct StepContext<'a> {
     /// The machine.
     pub machine: &'a dyn Seam,
     /// The CPU that comes or goes.
@@ -69,16 +69,16 @@ pub enum Act {
     Nothing,
     /// For one CPU, on the CPU that the section says. Can't fail: if all online steps down are of
     /// this kind, CPUs that leave together need not assemble, since none of them can refuse.
-    Sure(fn(&Context<'_>)),
+    Sure(fn(&StepContext<'_>)),
     /// For one CPU, on the CPU that the section says.
-    Each(fn(&Context<'_>) -> Result<(), StepError>),
+    Each(fn(&StepContext<'_>) -> Result<(), StepError>),
     /// Once for all CPUs of the operation, on the boot CPU: in the shared section, and down in the
     /// prepare section.
     All(fn(&Together<'_>) -> Result<(), StepError>),
 }
 
 /// One step.
-pub struct Step {
+pub struct CpuhpStep {
     /// The name, as on the console and in records.
     pub name: StepName,
     /// On which CPU and when the step runs.
@@ -99,7 +99,7 @@ pub struct Step {
     pub down: Act,
 }
 
-impl Step {
+impl CpuhpStep {
     /// What the step does in a direction.
     pub fn act(&self, dir: Dir) -> Act {
         match dir {
@@ -130,12 +130,12 @@ pub fn name(step: StepId) -> &'static str {
 }
 
 /// The step itself; `None` for a point of fault injection.
-pub fn get(step: StepId) -> Option<&'static Step> {
+pub fn get(step: StepId) -> Option<&'static CpuhpStep> {
     STEPS.get(step.0 as usize)
 }
 
 /// The step that a name stands for.
-pub fn named(name: StepName) -> &'static Step {
+pub fn named(name: StepName) -> &'static CpuhpStep {
     &STEPS[name as usize]
 }
 
@@ -150,7 +150,7 @@ pub fn ids() -> impl DoubleEndedIterator<Item = StepId> {
 }
 
 /// What a step is asked before its CPU leaves.
-pub type Check = fn(&Context<'_>) -> Result<(), StepError>;
+pub type Check = fn(&StepContext<'_>) -> Result<(), StepError>;
 
 /// The steps that want to be asked before a CPU leaves, in order of down.
 pub(super) fn checks() -> impl Iterator<Item = (StepId, Check)> {

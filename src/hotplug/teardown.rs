@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use super::runner::Runner;
-use super::state::Request;
+use super::state::CpuRequest;
 use super::steps::{self, Section};
 use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Why};
 use crate::cpu::{CpuId, CpuMask, Survivors};
@@ -16,7 +16,7 @@ use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase, Spans};
 
 /// One teardown while it runs.
-pub(super) struct Run<'a> {
+pub(super) struct TeardownRun<'a> {
     pub(super) hp: &'a Hotplug,
     pub(super) m: &'a dyn Seam,
     pub(super) survivors: Survivors,
@@ -41,7 +41,7 @@ impl Hotplug {
         let silent = self.await_answers(m);
         let online = self.online();
         let leaving = self.can_leave(cpus);
-        let mut run = Run {
+        let mut run = TeardownRun {
             hp: self,
             m,
             survivors: Survivors::freeze(&online, &leaving),
@@ -61,7 +61,7 @@ impl Hotplug {
             // The CPUs that did not leave are online as before.
             self.publish_view(*self.everybody_stays().mask());
         }
-        let Run { spans, stuck, noted, off, .. } = run;
+        let TeardownRun { spans, stuck, noted, off, .. } = run;
         TeardownOutcome { off, stuck, noted, spans, total: m.now() - begin }
     }
 
@@ -81,14 +81,14 @@ impl Hotplug {
     /// CPUs that have not answered an earlier teardown. Such a CPU may still be migrating to the
     /// survivors of that teardown, so no CPU may leave now.
     pub(super) fn unanswered(&self) -> CpuMask {
-        let silent = |&cpu: &CpuId| self.cell(cpu).request() != Request::Stay;
+        let silent = |&cpu: &CpuId| self.cell(cpu).request() != CpuRequest::Stay;
         self.up().iter().filter(silent).collect()
     }
 
     /// The unanswered CPUs that may still leave. A CPU that was only asked to stand still stays:
     /// the stop_machine was for another CPU.
     pub(super) fn may_leave_yet(&self) -> CpuMask {
-        let stands = |&cpu: &CpuId| matches!(self.cell(cpu).request(), Request::StandStill(_));
+        let stands = |&cpu: &CpuId| matches!(self.cell(cpu).request(), CpuRequest::StandStill(_));
         self.unanswered().iter().filter(|cpu| !stands(cpu)).collect()
     }
 
@@ -130,7 +130,7 @@ impl Hotplug {
     }
 }
 
-impl Run<'_> {
+impl TeardownRun<'_> {
     /// Freezes the survivors, and writes the masks that the leaving CPUs read. No operation is
     /// under way.
     pub(super) fn freeze(&mut self, online: &CpuMask, leaving: &CpuMask) {
@@ -153,9 +153,9 @@ impl Run<'_> {
         !self.stuck.is_empty()
     }
 
-    fn context(&self, cpu: CpuId) -> steps::Context<'_> {
+    fn context(&self, cpu: CpuId) -> steps::StepContext<'_> {
         let (services, survivors) = (&self.hp.services, &self.survivors);
-        steps::Context { machine: self.m, cpu, survivors, services }
+        steps::StepContext { machine: self.m, cpu, survivors, services }
     }
 
     /// Runs the shared steps down: what CPUs share moves to the survivors. False if a step refused;
@@ -206,8 +206,8 @@ impl Run<'_> {
     pub(super) fn call_off(&mut self, leaving: &CpuMask, silent: &CpuMask) {
         let present = leaving.and_not(silent);
         let ticket = self.hp.latch.open(present.len());
-        self.ask(silent, Request::Return(Ticket::NONE));
-        self.ask(&present, Request::Return(ticket));
+        self.ask(silent, CpuRequest::Return(Ticket::NONE));
+        self.ask(&present, CpuRequest::Return(ticket));
         self.wait(ticket);
         self.name_those_not_at(Mark::Online, &present);
     }
@@ -260,10 +260,10 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn ask(&self, cpus: &CpuMask, request: Request) {
+    pub(super) fn ask(&self, cpus: &CpuMask, request: CpuRequest) {
         for cpu in cpus.iter() {
             let remote = self.hp.cell(cpu).remote();
-            if matches!(request, Request::Stop(_) | Request::Leave(_)) {
+            if matches!(request, CpuRequest::Stop(_) | CpuRequest::Leave(_)) {
                 remote.clear_failure();
             }
             remote.ask(request);

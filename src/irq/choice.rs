@@ -4,8 +4,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::Kind;
-use super::descriptor::Entry;
+use super::AffinityKind;
+use super::descriptor::IrqEntry;
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, CpuMask, Survivors, Target};
 
@@ -24,9 +24,9 @@ impl Loads {
         Self(vec![0; MAX_CPUS].into_boxed_slice())
     }
 
-    pub(super) fn of(entries: &[Entry]) -> Self {
+    pub(super) fn of(entries: &[IrqEntry]) -> Self {
         let mut loads = Self::none();
-        entries.iter().filter_map(Entry::effective).for_each(|cpu| loads.add(cpu));
+        entries.iter().filter_map(IrqEntry::effective).for_each(|cpu| loads.add(cpu));
         loads
     }
 
@@ -46,7 +46,7 @@ impl Loads {
 
 /// The choice that needs no loads: the home CPU if that stays, or else the CPU of the present
 /// route, if that is in the affinity and stays.
-pub(super) fn settled(entry: &Entry, survivors: &Survivors) -> Option<Target> {
+pub(super) fn settled(entry: &IrqEntry, survivors: &Survivors) -> Option<Target> {
     let stays_here = || entry.requested.contains(entry.at).then(|| survivors.stays(entry.at));
     entry.home.and_then(|home| survivors.stays(home)).or_else(|| stays_here().flatten())
 }
@@ -65,7 +65,7 @@ pub(super) fn among(
 /// The choice for an interrupt without a route.
 pub(super) fn anew(
     requested: &CpuMask,
-    kind: Kind,
+    kind: AffinityKind,
     survivors: &Survivors,
     loads: &Loads,
 ) -> Option<Choice> {
@@ -77,14 +77,19 @@ pub(super) fn anew(
 
 /// The choice for an interrupt whose affinity has no survivor. Masked or not, the route goes to a
 /// CPU that stays.
-fn abroad(at: Option<CpuId>, kind: Kind, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
+fn abroad(
+    at: Option<CpuId>,
+    kind: AffinityKind,
+    survivors: &Survivors,
+    loads: &Loads,
+) -> Option<Choice> {
     let here = at.and_then(|at| survivors.stays(at));
     let to = here.or_else(|| loads.least(survivors.mask(), survivors))?;
-    Some(Choice { to, enable: kind == Kind::Balanced })
+    Some(Choice { to, enable: kind == AffinityKind::Balanced })
 }
 
 /// The choice for an interrupt that is not [`settled`].
-pub(super) fn moved(entry: &Entry, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
+pub(super) fn moved(entry: &IrqEntry, survivors: &Survivors, loads: &Loads) -> Option<Choice> {
     match loads.least(&entry.requested, survivors) {
         Some(to) => Some(Choice { to, enable: true }),
         None => abroad(Some(entry.at), entry.kind(), survivors, loads),

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::choice::{self, Choice, Loads};
-use super::{IrqError, Shared};
+use super::{IrqError, SharedDescriptor};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::interrupt::Interrupt;
 use crate::machine::Seam;
@@ -41,7 +42,7 @@ pub type Action = Box<dyn Fn(&Irq<'_>) -> Handled + Send + Sync>;
 
 /// Which CPUs may take an interrupt when no CPU of its affinity stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum AffinityKind {
     /// Any CPU, until a CPU of the affinity is back.
     Balanced,
     /// None: only the affinity's CPUs reach the device. The interrupt is masked until one of those
@@ -58,7 +59,7 @@ pub struct Wanted {
     /// CPUs that may take the interrupt.
     pub affinity: CpuMask,
     /// What to do if none of these CPUs stays.
-    pub kind: Kind,
+    pub kind: AffinityKind,
     /// The action that serves the interrupt.
     pub action: Action,
 }
@@ -67,7 +68,7 @@ pub struct Wanted {
 pub(super) struct Descriptor {
     intid: u32,
     name: String,
-    kind: Kind,
+    kind: AffinityKind,
     action: Action,
     /// Written by the CPU that has taken the interrupt. Relaxed: only counts.
     handled: AtomicU64,
@@ -100,10 +101,10 @@ impl Descriptor {
 
 /// Where one interrupt goes. Plans are made from entries, and an entry changes only after the route
 /// was read back from the hardware.
-pub(super) struct Entry {
-    pub(super) shared: Shared,
-    /// The affinity: the user's, or the device's if [`Kind::Managed`]. Hotplug reads this and never
-    /// writes it.
+pub(super) struct IrqEntry {
+    pub(super) shared: SharedDescriptor,
+    /// The affinity: the user's, or the device's if [`AffinityKind::Managed`]. Hotplug reads this
+    /// and never writes it.
     pub(super) requested: CpuMask,
     /// The CPU of the affinity that takes the interrupt whenever that CPU is online; none until the
     /// first route to a CPU of the affinity.
@@ -114,7 +115,7 @@ pub(super) struct Entry {
     pub(super) enabled: bool,
 }
 
-impl Entry {
+impl IrqEntry {
     /// An entry for the request, and the first route.
     pub(super) fn new(
         wanted: Wanted,
@@ -157,7 +158,7 @@ impl Entry {
         self.shared.name.clone()
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> AffinityKind {
         self.shared.kind
     }
 
@@ -169,5 +170,25 @@ impl Entry {
     /// True if the interrupt has come for nothing once too often.
     pub(super) fn silenced(&self) -> bool {
         self.shared.declined_in_a_row.load(Ordering::Relaxed) >= FOR_NOTHING
+    }
+}
+
+/// The actions as handlers see them: never changed, only replaced as a whole. In rising order of
+/// the interrupt number, which stands beside the descriptor so that a search stays in few cache
+/// lines.
+#[derive(Default)]
+pub(super) struct ActionTable(Vec<(u32, SharedDescriptor)>);
+
+impl ActionTable {
+    pub(super) fn of(entries: &[IrqEntry]) -> Self {
+        Self(entries.iter().map(|entry| (entry.intid(), Arc::clone(&entry.shared))).collect())
+    }
+
+    /// Runs the action; false if there is none, or if the interrupt has to be silenced.
+    pub(super) fn take(&self, irq: &Irq<'_>) -> bool {
+        match self.0.binary_search_by_key(&irq.intid, |row| row.0) {
+            Ok(at) => self.0[at].1.take(irq),
+            Err(_) => false,
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
-use super::Shared;
-use super::descriptor::Entry;
+use super::SharedDescriptor;
+use super::descriptor::IrqEntry;
 use crate::cpu::{CpuId, CpuMask};
 
 /// One interrupt as of now.
@@ -29,9 +29,9 @@ pub struct Row {
 }
 
 /// How often one interrupt was handled.
-pub struct Counter(pub(super) Shared);
+pub struct IrqCounter(pub(super) SharedDescriptor);
 
-impl Counter {
+impl IrqCounter {
     /// Times that the action found a reason. Any CPU, no lock.
     pub fn handled(&self) -> u64 {
         self.0.handled()
@@ -39,7 +39,7 @@ impl Counter {
 }
 
 impl Row {
-    pub(super) fn of(entry: &Entry) -> Self {
+    pub(super) fn of(entry: &IrqEntry) -> Self {
         let effective = entry.effective();
         Self {
             intid: entry.intid(),

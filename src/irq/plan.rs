@@ -3,22 +3,22 @@
 use alloc::vec::Vec;
 
 use super::choice::{self, Choice, Loads};
-use super::descriptor::Entry;
+use super::descriptor::IrqEntry;
 use super::{IrqError, find};
 use crate::cpu::{CpuMask, Survivors};
-use crate::machine::irq::{Interrupts, Route, RouteError};
+use crate::machine::irq::{IrqChip, Route, RouteError};
 
 /// The routes that change, and the routes back.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Plan {
+pub struct RoutePlan {
     there: Vec<Route>,
     back: Vec<Route>,
 }
 
-impl Plan {
+impl RoutePlan {
     /// First the interrupts that are [`settled`](choice::settled), which make up the loads; then
     /// all others in rising order of the number, each to the CPU with the least load so far.
-    pub(super) fn new(entries: &[Entry], survivors: &Survivors) -> Result<Self, IrqError> {
+    pub(super) fn new(entries: &[IrqEntry], survivors: &Survivors) -> Result<Self, IrqError> {
         let mut loads = Loads::none();
         let settled: Vec<_> = entries.iter().map(|e| choice::settled(e, survivors)).collect();
         settled.iter().flatten().for_each(|to| loads.add(to.cpu()));
@@ -34,7 +34,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn note(&mut self, entry: &Entry, choice: Choice, everybody: &Survivors) {
+    fn note(&mut self, entry: &IrqEntry, choice: Choice, everybody: &Survivors) {
         let (intid, enable) = (entry.intid(), choice.enable && !entry.silenced());
         if (entry.at, entry.enabled) == (choice.to.cpu(), enable) {
             return;
@@ -50,7 +50,7 @@ impl Plan {
     }
 
     /// Applies all routes, or none.
-    pub(super) fn route(&self, m: &dyn Interrupts) -> Result<(), RouteError> {
+    pub(super) fn route(&self, m: &dyn IrqChip) -> Result<(), RouteError> {
         if self.there.is_empty() {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Plan {
     }
 
     /// The error, with the interrupt's name and the CPU of the route as planned.
-    pub(super) fn explain(&self, entries: &[Entry], error: RouteError) -> IrqError {
+    pub(super) fn explain(&self, entries: &[IrqEntry], error: RouteError) -> IrqError {
         let route = self.there.iter().find(|route| route.intid == error.intid);
         let name = find(entries, error.intid).map(|at| entries[at].name()).unwrap_or_default();
         match route {
@@ -72,7 +72,7 @@ impl Plan {
     }
 }
 
-fn moved(entry: &Entry, survivors: &Survivors, loads: &mut Loads) -> Result<Choice, IrqError> {
+fn moved(entry: &IrqEntry, survivors: &Survivors, loads: &mut Loads) -> Result<Choice, IrqError> {
     let choice = choice::moved(entry, survivors, loads).ok_or(IrqError::NobodyStays)?;
     if choice.enable {
         loads.add(choice.to.cpu());

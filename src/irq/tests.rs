@@ -22,7 +22,7 @@ fn an_interrupt_finds_its_action_and_is_counted_once() {
         count.fetch_add(1, Ordering::Relaxed);
         Handled::Yes
     };
-    scene.ask_for(40, &mask(&[2]), Kind::Balanced, action).unwrap();
+    scene.ask_for(40, &mask(&[2]), AffinityKind::Balanced, action).unwrap();
     assert!(scene.take(2, 40) && scene.take(2, 40));
     assert!(!scene.take(2, 41), "nobody's");
     assert_eq!(ran.load(Ordering::Relaxed), 2);
@@ -34,14 +34,14 @@ fn an_interrupt_finds_its_action_and_is_counted_once() {
 fn what_cannot_be_requested_changes_nothing() {
     let scene = Scene::new(2);
     for intid in [0, 31, 1020, 4096, u32::MAX] {
-        let refused = scene.ask(intid, &mask(&[0]), Kind::Balanced);
+        let refused = scene.ask(intid, &mask(&[0]), AffinityKind::Balanced);
         assert_eq!(refused, Err(IrqError::NotShared(intid)));
     }
-    scene.ask(50, &mask(&[1]), Kind::Balanced).unwrap();
-    let refused = scene.ask(50, &mask(&[0]), Kind::Balanced).unwrap_err();
+    scene.ask(50, &mask(&[1]), AffinityKind::Balanced).unwrap();
+    let refused = scene.ask(50, &mask(&[0]), AffinityKind::Balanced).unwrap_err();
     assert_eq!(refused.to_string(), "interrupt 50 belongs to dev50 already");
     *scene.bench.stuck.lock().unwrap() = Some(51);
-    scene.ask(51, &mask(&[0]), Kind::Balanced).unwrap_err();
+    scene.ask(51, &mask(&[0]), AffinityKind::Balanced).unwrap_err();
     assert!(!scene.take(0, 51), "its action is gone again");
     assert_eq!(scene.irqs.rows().len(), 1);
 }
@@ -49,11 +49,11 @@ fn what_cannot_be_requested_changes_nothing() {
 #[test]
 fn a_trigger_is_set_before_the_first_route_and_while_it_is_masked() {
     let scene = Scene::new(2);
-    scene.ask(40, &mask(&[1]), Kind::Balanced).unwrap();
+    scene.ask(40, &mask(&[1]), AffinityKind::Balanced).unwrap();
     scene.rcu.idle_enter(CpuId(1));
     scene.here(|here| scene.irqs.free(here, 40)).unwrap();
-    scene.ask(40, &mask(&[0]), Kind::Balanced).unwrap();
-    scene.ask(40, &mask(&[0]), Kind::Balanced).unwrap_err();
+    scene.ask(40, &mask(&[0]), AffinityKind::Balanced).unwrap();
+    scene.ask(40, &mask(&[0]), AffinityKind::Balanced).unwrap_err();
     let configured = scene.bench.configured.lock().unwrap().clone();
     assert_eq!(configured, [(Interrupt::level(40), false); 2], "and not when it is refused");
 }
@@ -67,7 +67,7 @@ fn a_freed_interrupt_is_masked_and_its_action_dropped() {
         let _ = &holds;
         Handled::Yes
     };
-    scene.ask_for(40, &mask(&[1]), Kind::Balanced, action).unwrap();
+    scene.ask_for(40, &mask(&[1]), AffinityKind::Balanced, action).unwrap();
     scene.rcu.idle_enter(CpuId(1));
     scene.here(|here| scene.irqs.free(here, 40)).unwrap();
     assert_eq!(scene.routes()[&40], (CpuId(1), false));
@@ -87,7 +87,7 @@ fn a_freed_interrupt_is_masked_and_its_action_dropped() {
 #[test]
 fn one_that_comes_for_nothing_is_turned_off_at_last() {
     let scene = Scene::new(2);
-    scene.ask_for(40, &mask(&[0]), Kind::Balanced, || Handled::No).unwrap();
+    scene.ask_for(40, &mask(&[0]), AffinityKind::Balanced, || Handled::No).unwrap();
     let taken = (0..descriptor::FOR_NOTHING).filter(|_| scene.take(0, 40)).count();
     assert_eq!(taken as u64, descriptor::FOR_NOTHING - 1);
     let row = scene.irqs.rows().remove(0);
@@ -100,7 +100,7 @@ fn one_that_comes_for_nothing_is_turned_off_at_last() {
 fn loads_are_spread_and_ties_go_to_the_lowest() {
     let scene = Scene::new(4);
     for intid in 40..46 {
-        scene.ask(intid, &mask(&[1, 2, 3]), Kind::Balanced).unwrap();
+        scene.ask(intid, &mask(&[1, 2, 3]), AffinityKind::Balanced).unwrap();
     }
     let at: Vec<u16> = scene.routes().values().map(|r| r.0.0).collect();
     assert_eq!(at, [1, 2, 3, 1, 2, 3]);
@@ -116,8 +116,8 @@ fn loads_are_spread_and_ties_go_to_the_lowest() {
 #[test]
 fn a_managed_interrupt_is_masked_until_one_of_its_cpus_is_back() {
     let mut scene = Scene::new(8);
-    scene.ask(40, &mask(&[4, 5]), Kind::Managed).unwrap();
-    scene.ask(41, &mask(&[4, 5]), Kind::Balanced).unwrap();
+    scene.ask(40, &mask(&[4, 5]), AffinityKind::Managed).unwrap();
+    scene.ask(41, &mask(&[4, 5]), AffinityKind::Balanced).unwrap();
     scene.leave(&scene.without(&[4, 5])).unwrap();
     assert_eq!(scene.routes()[&40], (CpuId(0), false), "it points at nobody who leaves");
     assert_eq!(scene.routes()[&41], (CpuId(0), true));
@@ -134,7 +134,7 @@ fn a_managed_interrupt_is_masked_until_one_of_its_cpus_is_back() {
 fn a_route_that_does_not_take_is_named_and_nothing_is_half_done() {
     let scene = Scene::new(4);
     for intid in [40, 41, 42] {
-        scene.ask(intid, &mask(&[3]), Kind::Balanced).unwrap();
+        scene.ask(intid, &mask(&[3]), AffinityKind::Balanced).unwrap();
     }
     let (routes, rows) = (scene.routes(), scene.irqs.rows());
     *scene.bench.stuck.lock().unwrap() = Some(41);
@@ -154,7 +154,7 @@ fn a_route_that_does_not_take_is_named_and_nothing_is_half_done() {
 #[test]
 fn an_affinity_takes_effect_at_once_and_needs_an_online_cpu() {
     let mut scene = Scene::new(4);
-    scene.ask(40, &mask(&[0, 1]), Kind::Balanced).unwrap();
+    scene.ask(40, &mask(&[0, 1]), AffinityKind::Balanced).unwrap();
     scene.online = mask(&[0, 1, 2]);
     let set = |intid, cpus: &[u16]| {
         let online = scene.everybody();
@@ -175,7 +175,7 @@ fn an_affinity_takes_effect_at_once_and_needs_an_online_cpu() {
 #[test]
 fn what_a_device_is_bound_to_cannot_be_changed() {
     let scene = Scene::new(4);
-    scene.ask(40, &mask(&[2, 3]), Kind::Managed).unwrap();
+    scene.ask(40, &mask(&[2, 3]), AffinityKind::Managed).unwrap();
     let online = scene.everybody();
     let refused = scene.irqs.set_affinity(&scene.bench, &online, 40, &mask(&[0])).unwrap_err();
     assert_eq!(refused, IrqError::Bound(40, "dev40".into(), mask(&[2, 3])));
@@ -185,6 +185,6 @@ fn what_a_device_is_bound_to_cannot_be_changed() {
 #[test]
 fn nothing_can_be_planned_when_nobody_stays() {
     let scene = Scene::new(2);
-    scene.ask(40, &mask(&[0, 1]), Kind::Balanced).unwrap();
+    scene.ask(40, &mask(&[0, 1]), AffinityKind::Balanced).unwrap();
     assert_eq!(scene.irqs.plan(&scene.without(&[0, 1])), Err(IrqError::NobodyStays));
 }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use super::{Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::kexec::{
-    self, Files, InitrdChoice, KexecLoad, LoadError, Loaded, PlaceError, Plan, What,
+    self, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded, PlaceError, Plan,
 };
 use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Range};
@@ -113,9 +113,9 @@ impl Loader {
         }
         self.map = map;
         segments::write(self.board, &plan, |what| match (what, chosen.initrd) {
-            (What::Kernel, _) => &image,
-            (What::Dtb, _) => &next,
-            (What::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
+            (LoadPart::Kernel, _) => &image,
+            (LoadPart::Dtb, _) => &next,
+            (LoadPart::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
             _ => &[],
         });
         next.fill(0);
@@ -275,7 +275,7 @@ impl Loader {
 
 /// True if the place asked for the kernel overlaps the initrd that should stay in place.
 fn on_initrd(error: &LoadError) -> bool {
-    let LoadError::Place(PlaceError::Taken { what: What::Kernel, error }) = error else {
+    let LoadError::Place(PlaceError::Taken { what: LoadPart::Kernel, error }) = error else {
         return false;
     };
     matches!(error, MapError::InUse { owner: Owner::Initrd, .. })

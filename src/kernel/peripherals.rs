@@ -9,7 +9,7 @@ use super::Reporter;
 use crate::cpu::CpuMask;
 use crate::hotplug::fault::QUIESCE;
 use crate::interrupt::Interrupt;
-use crate::irq::{Action, Handled, Here, Irq, Kind, Wanted};
+use crate::irq::{Action, AffinityKind, Handled, Here, Irq, Wanted};
 use crate::machine::device::{Devices, DevicesFound};
 use crate::machine::quiesce::{quiesce_all, resume_all};
 use crate::platform::{LPI_TABLES, Machine};
@@ -65,7 +65,14 @@ impl Peripherals {
         let Some(interrupt) = self.console_interrupt() else { return };
         let board = self.site.board;
         let action = Box::new(move |_: &Irq<'_>| handled(board.take_input()));
-        if self.request(out, interrupt, "console", Kind::Balanced, self.everywhere(), action) {
+        if self.request(
+            out,
+            interrupt,
+            "console",
+            AffinityKind::Balanced,
+            self.everywhere(),
+            action,
+        ) {
             board.listen();
         }
     }
@@ -83,11 +90,11 @@ impl Peripherals {
         let everywhere = self.everywhere();
         if let Some(interrupt) = self.found.alarm {
             let action = Box::new(move |_: &Irq<'_>| handled(board.alarm_taken()));
-            self.request(out, interrupt, "alarm", Kind::Balanced, everywhere, action);
+            self.request(out, interrupt, "alarm", AffinityKind::Balanced, everywhere, action);
         }
         if let Some(interrupt) = self.found.disk {
             let action = Box::new(move |_: &Irq<'_>| handled(board.disk_taken() > 0));
-            self.request(out, interrupt, "disk", Kind::Balanced, everywhere, action);
+            self.request(out, interrupt, "disk", AffinityKind::Balanced, everywhere, action);
         }
         for number in 0..self.machine.clusters.len() {
             self.cluster(out, number);
@@ -106,7 +113,7 @@ impl Peripherals {
         let interrupt = if emulated { Interrupt::edge(intid) } else { cluster.interrupt };
         let action = move |irq: &Irq<'_>| handled(pmu.overflow(irq.machine, number, irq.cpu));
         let action = Box::new(action);
-        self.request(out, interrupt, &cluster.name, Kind::Managed, cluster.cpus, action);
+        self.request(out, interrupt, &cluster.name, AffinityKind::Managed, cluster.cpus, action);
     }
 
     /// False if the interrupt can't be had; a warning at boot says so.
@@ -115,7 +122,7 @@ impl Peripherals {
         out: &mut Reporter,
         interrupt: Interrupt,
         name: &str,
-        kind: Kind,
+        kind: AffinityKind,
         affinity: CpuMask,
         action: Action,
     ) -> bool {

@@ -17,7 +17,7 @@ use log::Log;
 
 use crate::handover::{Farewell, StressCount};
 use crate::hotplug::{BringupOutcome, Failure, Hotplug, TeardownOutcome};
-use crate::machine::{Clock, Terminal};
+use crate::machine::{Clock, ConsoleTerminal};
 use crate::report::{
     self, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Interrupts, Kexec, Name, Phases,
     Record, Teardown, TeardownAt, TeardownMode,
@@ -26,7 +26,7 @@ use crate::trace::Spans;
 
 /// Writes messages and records to the console, and keeps the messages.
 pub struct Reporter {
-    terminal: &'static dyn Terminal,
+    terminal: &'static dyn ConsoleTerminal,
     clock: &'static dyn Clock,
     log: Log,
     /// Warnings from the part of the boot that is timed, where nothing may be printed.
@@ -46,12 +46,16 @@ pub(super) struct Passage {
 impl Reporter {
     /// Prints on `terminal` the messages up to `loglevel`; `clock` is the counter that all ticks
     /// come from.
-    pub fn new(terminal: &'static dyn Terminal, clock: &'static dyn Clock, loglevel: u8) -> Self {
+    pub fn new(
+        terminal: &'static dyn ConsoleTerminal,
+        clock: &'static dyn Clock,
+        loglevel: u8,
+    ) -> Self {
         Self { terminal, clock, log: Log::new(loglevel), held: Vec::new() }
     }
 
     /// Where the console reads and writes.
-    pub fn terminal(&self) -> &'static dyn Terminal {
+    pub fn terminal(&self) -> &'static dyn ConsoleTerminal {
         self.terminal
     }
 
@@ -101,7 +105,7 @@ impl Reporter {
     pub fn error(&mut self, place: &str, what: &str) {
         self.say(Level::Error, &format!("error: {what}"));
         let (what, place) = (what.into(), place.into());
-        self.record(&Record::Error(report::Error { what, place }));
+        self.record(&Record::Error(report::CommandError { what, place }));
     }
 
     /// The messages kept.

@@ -23,7 +23,7 @@ const SYMLINK: u32 = 0o120_000;
 
 /// A regular file or a symbolic link, as places in the archive's bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct File {
+pub struct CpioFile {
     /// The path as written in the archive, without the final zero; UTF-8.
     pub name: ops::Range<usize>,
     /// Its contents; of a symbolic link, the path of its target.
@@ -92,11 +92,11 @@ impl fmt::Display for CpioError {
 ///
 /// # Errors
 /// The offset of the entry that cannot be read, and why.
-pub fn read(data: &[u8], begin: usize) -> Result<(Vec<File>, usize), (usize, CpioError)> {
+pub fn read(data: &[u8], begin: usize) -> Result<(Vec<CpioFile>, usize), (usize, CpioError)> {
     let mut files = Vec::new();
     let mut at = begin;
     loop {
-        let frame = Frame::read(data, at).map_err(|error| (at, error))?;
+        let frame = CpioFrame::read(data, at).map_err(|error| (at, error))?;
         if data[frame.name.clone()] == *TRAILER {
             share_contents(&mut files);
             return Ok((files, frame.end));
@@ -118,7 +118,7 @@ pub fn walk(
 ) -> Result<usize, (usize, CpioError)> {
     let mut at = begin;
     loop {
-        let frame = Frame::read(data, at).map_err(|error| (at, error))?;
+        let frame = CpioFrame::read(data, at).map_err(|error| (at, error))?;
         if data[frame.name.clone()] == *TRAILER {
             return Ok(frame.end);
         }
@@ -133,14 +133,14 @@ pub const fn is_regular(mode: u32) -> bool {
 }
 
 /// Where the parts of one entry lie; all inside the data.
-struct Frame {
+struct CpioFrame {
     mode: u32,
     name: ops::Range<usize>,
     contents: ops::Range<usize>,
     end: usize,
 }
 
-impl Frame {
+impl CpioFrame {
     fn read(data: &[u8], at: usize) -> Result<Self, CpioError> {
         let left = data.get(at..).unwrap_or_default();
         check_magic(left)?;
@@ -170,11 +170,11 @@ impl Frame {
     }
 
     /// The entry as a file; `None` for a directory, a device or such.
-    fn file(&self, data: &[u8], at: usize) -> Result<Option<File>, CpioError> {
+    fn file(&self, data: &[u8], at: usize) -> Result<Option<CpioFile>, CpioError> {
         let bytes = &data[at..self.end];
         let entry = cpio_reader::iter_files(bytes).next().ok_or(CpioError::Entry)?;
         let kind = entry.mode().bits() & TYPE_MASK;
-        Ok(matches!(kind, REGULAR | SYMLINK).then(|| File {
+        Ok(matches!(kind, REGULAR | SYMLINK).then(|| CpioFile {
             name: self.name.clone(),
             contents: self.contents.clone(),
             symlink: kind == SYMLINK,
@@ -212,7 +212,7 @@ fn link(entry: &Entry<'_>) -> Option<(u32, u32, u32)> {
 
 /// Of the several names of a hard-linked file only one entry carries the contents; copies the range
 /// to the entries of the other names.
-fn share_contents(files: &mut [File]) {
+fn share_contents(files: &mut [CpioFile]) {
     let mut full = BTreeMap::new();
     for file in files.iter().filter(|file| !file.contents.is_empty()) {
         let Some(link) = file.link else { continue };

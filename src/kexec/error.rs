@@ -6,7 +6,7 @@ use super::{
     files::FilesError,
     image::ImageError,
     packed::PackedError,
-    placement::{PlaceError, What},
+    placement::{LoadPart, PlaceError},
 };
 use crate::{
     config::MAX_BOOTARGS,
@@ -46,7 +46,7 @@ pub enum LoadError {
     /// Memory reads back other bytes than were written.
     Corrupt {
         /// Which segment.
-        what: What,
+        what: LoadPart,
         /// The segment's place.
         dest: Range,
     },

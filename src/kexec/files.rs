@@ -70,11 +70,11 @@ const MAX_LINKS: usize = 8;
 pub struct Files<'a> {
     parts: Vec<Cow<'a, [u8]>>,
     /// Sorted by path; no two are the same.
-    index: Vec<File>,
+    index: Vec<IndexedFile>,
 }
 
 #[derive(Clone, Debug)]
-struct File {
+struct IndexedFile {
     part: usize,
     path: ops::Range<usize>,
     contents: ops::Range<usize>,
@@ -133,11 +133,11 @@ impl<'a> Files<'a> {
         paths.filter_map(|path| self.get(path).map(|contents| (path, contents.len())))
     }
 
-    fn path(&self, file: &File) -> &str {
+    fn path(&self, file: &IndexedFile) -> &str {
         plain(str::from_utf8(&self.parts[file.part][file.path.clone()]).unwrap_or_default())
     }
 
-    fn contents(&self, file: &File) -> &[u8] {
+    fn contents(&self, file: &IndexedFile) -> &[u8] {
         &self.parts[file.part][file.contents.clone()]
     }
 
@@ -169,10 +169,10 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    fn add(&mut self, part: Cow<'a, [u8]>, found: Vec<cpio::File>) {
+    fn add(&mut self, part: Cow<'a, [u8]>, found: Vec<cpio::CpioFile>) {
         let number = self.parts.len();
         self.parts.push(part);
-        let file = |file: cpio::File| File {
+        let file = |file: cpio::CpioFile| IndexedFile {
             part: number,
             path: file.name,
             contents: file.contents,

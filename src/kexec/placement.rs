@@ -34,7 +34,7 @@ const WINDOW_ALIGN: u64 = 1 << 30;
 
 /// What has to be placed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum What {
+pub enum LoadPart {
     /// The kernel, with all of its `image_size`.
     Kernel,
     /// The initrd.
@@ -45,7 +45,7 @@ pub enum What {
     Copier,
 }
 
-impl What {
+impl LoadPart {
     /// The name that the console prints.
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl What {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for LoadPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -94,7 +94,7 @@ pub struct Ask<'a> {
 /// A place for each part, in whole pages. Nothing overlaps, and all but a kept initrd is free, and
 /// the kernel's place if there is a copy to be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Layout {
+pub struct Placement {
     /// The kernel with all of its `image_size`; entered at its start.
     pub kernel: Range,
     /// The initrd.
@@ -112,7 +112,7 @@ pub struct Layout {
 ///
 /// # Errors
 /// [`PlaceError`] names the part that has no place and why.
-pub fn place(map: &Map, ask: &Ask<'_>) -> Result<Layout, PlaceError> {
+pub fn place(map: &Map, ask: &Ask<'_>) -> Result<Placement, PlaceError> {
     check_sizes(map, ask)?;
     let free: Vec<Range> = map.free_ranges().collect();
     let placed = match ask.at {
@@ -131,23 +131,23 @@ fn check_sizes(map: &Map, ask: &Ask<'_>) -> Result<(), PlaceError> {
         Initrd::Place(0) => Err(PlaceError::NoInitrd),
         // Also cuts a search short that is bound to fail.
         Initrd::Place(size) if size > WINDOW.min(map.largest_free()) => {
-            Err(no_room(map, ask, What::Initrd))
+            Err(no_room(map, ask, LoadPart::Initrd))
         }
         Initrd::Place(_) => Ok(()),
         Initrd::Keep(range) if range.is_empty() => Err(PlaceError::NoInitrd),
         Initrd::Keep(range) => map
             .require(range, Owner::Initrd)
-            .map_err(|error| PlaceError::Taken { what: What::Initrd, error }),
+            .map_err(|error| PlaceError::Taken { what: LoadPart::Initrd, error }),
     }
 }
 
 /// Tries every 2 MiB from below. An error names the part that found no place in the attempt that
 /// got furthest.
-fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Layout, What> {
+fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Placement, LoadPart> {
     let bases = free.iter().flat_map(|range| bases(*range, ask.header));
     // The base itself has to lie in RAM too, even if in use by another owner.
     let in_ram = bases.filter(|base| map.owner_of(*base).is_some());
-    let mut missing = What::Kernel;
+    let mut missing = LoadPart::Kernel;
     for kernel in in_ram.filter_map(|base| kernel_range(base, ask.header)) {
         match place_rest(free, kernel, ask) {
             Ok(layout) => return Ok(layout),
@@ -165,7 +165,7 @@ fn kernel_at(map: &Map, base: u64, ask: &Ask<'_>) -> Result<Range, PlaceError> {
     let kernel = kernel_range(base, header)
         .filter(|kernel| kernel.end <= ADDRESSABLE)
         .ok_or(PlaceError::TooHigh { base })?;
-    let taken = |error| PlaceError::Taken { what: What::Kernel, error };
+    let taken = |error| PlaceError::Taken { what: LoadPart::Kernel, error };
     match map.require(kernel, Owner::Free) {
         Err(error @ MapError::InUse { .. }) => yields(map, kernel, ask, error).map_err(taken)?,
         other => other.map_err(taken)?,
@@ -194,18 +194,18 @@ fn bases(free: Range, header: &Header) -> impl Iterator<Item = u64> {
 }
 
 /// Places initrd and device tree around a kernel, or names the one that has no place.
-fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, What> {
+fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Placement, LoadPart> {
     let window = window(kernel);
     if matches!(ask.initrd, Initrd::Keep(range) if !window.covers(&range)) {
-        return Err(What::Initrd);
+        return Err(LoadPart::Initrd);
     }
     let free = without(free, kernel);
-    let done = |initrd, dtb| Layout { kernel, initrd, dtb, copy: None };
+    let done = |initrd, dtb| Placement { kernel, initrd, dtb, copy: None };
     match ask.initrd {
         Initrd::Place(size) => {
-            let mut missing = What::Initrd;
+            let mut missing = LoadPart::Initrd;
             for initrd in ends(&free, window, pages(size)) {
-                missing = What::Dtb;
+                missing = LoadPart::Dtb;
                 if let Some(dtb) = place_dtb(&without(&free, initrd), kernel, ask) {
                     return Ok(done(Some(initrd), dtb));
                 }
@@ -213,10 +213,10 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Layout, Wh
             Err(missing)
         }
         Initrd::Keep(range) => {
-            let dtb = place_dtb(&free, kernel, ask).ok_or(What::Dtb)?;
+            let dtb = place_dtb(&free, kernel, ask).ok_or(LoadPart::Dtb)?;
             Ok(done(range.grow_to(PAGE), dtb))
         }
-        Initrd::None => place_dtb(&free, kernel, ask).map(|dtb| done(None, dtb)).ok_or(What::Dtb),
+        Initrd::None => Ok(done(None, place_dtb(&free, kernel, ask).ok_or(LoadPart::Dtb)?)),
     }
 }
 
@@ -286,14 +286,14 @@ const fn pages(size: u64) -> u64 {
     size.next_multiple_of(PAGE)
 }
 
-fn no_room(map: &Map, ask: &Ask<'_>, what: What) -> PlaceError {
+fn no_room(map: &Map, ask: &Ask<'_>, what: LoadPart) -> PlaceError {
     let size = match (what, ask.initrd) {
-        (What::Initrd, Initrd::Keep(initrd)) => return PlaceError::InitrdTooFar { initrd },
-        (What::Initrd, Initrd::Place(size)) => size,
-        (What::Initrd, Initrd::None) => 0,
-        (What::Kernel, _) => ask.header.image_size,
-        (What::Dtb, _) => ask.dtb,
-        (What::Copier, _) => COPIER_BYTES,
+        (LoadPart::Initrd, Initrd::Keep(initrd)) => return PlaceError::InitrdTooFar { initrd },
+        (LoadPart::Initrd, Initrd::Place(size)) => size,
+        (LoadPart::Initrd, Initrd::None) => 0,
+        (LoadPart::Kernel, _) => ask.header.image_size,
+        (LoadPart::Dtb, _) => ask.dtb,
+        (LoadPart::Copier, _) => COPIER_BYTES,
     };
     PlaceError::NoRoom { what, size, largest: map.largest_free() }
 }

@@ -6,12 +6,12 @@ mod tests;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use super::placement::What;
+pub use super::placement::LoadPart;
 use super::{
     digest::Digest,
     error::LoadError,
     image::Header,
-    placement::{self, Ask, Initrd, Layout},
+    placement::{self, Ask, Initrd, Placement},
 };
 use crate::{
     config::MAX_BOOTARGS,
@@ -58,7 +58,7 @@ pub enum InitrdChoice<'a> {
 
 /// What is to be loaded.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct LoadRequest<'a> {
     /// The kernel file.
     pub image: &'a [u8],
     /// How to read the kernel file.
@@ -77,7 +77,7 @@ pub struct Request<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Segment {
     /// The part of the load that this segment holds.
-    pub what: What,
+    pub what: LoadPart,
     /// Where the segment is written, in whole pages: exactly what is claimed for this segment. The
     /// next kernel uses the segment there, except for a kernel that the copier moves in the jump.
     pub dest: Range,
@@ -127,7 +127,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`LoadError`] says what cannot be loaded and why.
-pub fn plan(request: &Request<'_>, map: &Map, dtb_len: usize) -> Result<Plan, LoadError> {
+pub fn plan(request: &LoadRequest<'_>, map: &Map, dtb_len: usize) -> Result<Plan, LoadError> {
     check_bootargs(request.bootargs)?;
     let memory = map.total_bytes();
     let header = match request.kind {
@@ -147,26 +147,26 @@ pub fn plan(request: &Request<'_>, map: &Map, dtb_len: usize) -> Result<Plan, Lo
     Ok(assemble(request, &layout, dtb_len))
 }
 
-fn assemble(request: &Request<'_>, layout: &Layout, dtb_len: usize) -> Plan {
+fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Plan {
     let written = |what, dest, bytes: &[u8]| Segment {
         what,
         dest,
         bytes: bytes.len(),
-        zero_to_end: what == What::Kernel,
+        zero_to_end: what == LoadPart::Kernel,
         digest: Some(Digest::of(bytes)),
     };
     let waits = layout.copy.map_or(layout.kernel, |copy| copy.from);
-    let mut segments = Vec::from([written(What::Kernel, waits, request.image)]);
+    let mut segments = Vec::from([written(LoadPart::Kernel, waits, request.image)]);
     let initrd = match (request.initrd, layout.initrd) {
         (InitrdChoice::Keep(range), _) => Some(range),
         (InitrdChoice::Bytes(bytes), Some(dest)) => {
-            segments.push(written(What::Initrd, dest, bytes));
+            segments.push(written(LoadPart::Initrd, dest, bytes));
             Range::sized(dest.start, bytes.len() as u64)
         }
         _ => None,
     };
     segments.push(Segment {
-        what: What::Dtb,
+        what: LoadPart::Dtb,
         dest: layout.dtb,
         bytes: dtb_len,
         zero_to_end: false,
@@ -207,7 +207,7 @@ impl Plan {
         if dtb.is_empty() || dtb.len() as u64 > room {
             return Err(LoadError::DtbTooLong { bytes: dtb.len(), room });
         }
-        for segment in self.segments.iter_mut().filter(|segment| segment.what == What::Dtb) {
+        for segment in self.segments.iter_mut().filter(|segment| segment.what == LoadPart::Dtb) {
             segment.bytes = dtb.len();
             segment.digest = Some(Digest::of(dtb));
         }

@@ -2,7 +2,7 @@
 
 use super::Digest;
 use super::error::LoadError;
-use super::plan::What;
+use super::plan::LoadPart;
 use super::state::Loaded;
 use crate::memory::Range;
 
@@ -17,7 +17,7 @@ impl Loaded {
         segments.try_for_each(|segment| segment.verify(bytes(segment.dest)))?;
         match (self.kept, self.plan.initrd) {
             (Some(digest), Some(dest)) if Digest::of(bytes(dest)) != digest => {
-                Err(LoadError::Corrupt { what: What::Initrd, dest })
+                Err(LoadError::Corrupt { what: LoadPart::Initrd, dest })
             }
             _ => Ok(()),
         }
@@ -55,15 +55,18 @@ mod tests {
             what,
             dest,
             bytes,
-            zero_to_end: what == What::Kernel,
+            zero_to_end: what == LoadPart::Kernel,
             digest: Some(Digest::of(&part(memory, dest)[..bytes])),
         };
         let plan = Plan {
             entry: KERNEL.start,
             dtb: DTB,
             initrd: Some(INITRD),
-            segments: [segment(What::Kernel, KERNEL, 0x1100), segment(What::Dtb, DTB, 0x800)]
-                .into(),
+            segments: [
+                segment(LoadPart::Kernel, KERNEL, 0x1100),
+                segment(LoadPart::Dtb, DTB, 0x800),
+            ]
+            .into(),
             copy: None,
         };
         Loaded {
@@ -84,13 +87,13 @@ mod tests {
         let loaded = loaded(&good);
         assert_eq!(loaded.recheck(|range| part(&good, range)), Ok(()));
         let cases = [
-            (0x1000, What::Kernel, KERNEL),
-            (0x20ff, What::Kernel, KERNEL),
-            (0x2100, What::Kernel, KERNEL),
-            (0x2fff, What::Kernel, KERNEL),
-            (0x47ff, What::Dtb, DTB),
-            (0x6000, What::Initrd, INITRD),
-            (0x6122, What::Initrd, INITRD),
+            (0x1000, LoadPart::Kernel, KERNEL),
+            (0x20ff, LoadPart::Kernel, KERNEL),
+            (0x2100, LoadPart::Kernel, KERNEL),
+            (0x2fff, LoadPart::Kernel, KERNEL),
+            (0x47ff, LoadPart::Dtb, DTB),
+            (0x6000, LoadPart::Initrd, INITRD),
+            (0x6122, LoadPart::Initrd, INITRD),
         ];
         for (at, what, dest) in cases {
             let mut changed = good.clone();

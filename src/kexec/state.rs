@@ -73,13 +73,13 @@ mod tests {
     use alloc::{string::ToString, vec};
 
     use super::*;
-    use crate::kexec::{placement::What, signature::Standing};
+    use crate::kexec::{placement::LoadPart, signature::Standing};
 
     #[test]
     fn status_shows_each_segment_and_what_stays() {
         let dest = Range::new(0x4020_0000, 0x4030_0000);
         let digest = Some(Digest::of(b"abc"));
-        let kernel = Segment { what: What::Kernel, dest, bytes: 3, zero_to_end: true, digest };
+        let kernel = Segment { what: LoadPart::Kernel, dest, bytes: 3, zero_to_end: true, digest };
         let plan = Plan {
             entry: dest.start,
             dtb: Range::new(0x4800_0000, 0x4800_1000),

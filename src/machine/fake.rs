@@ -50,7 +50,7 @@ impl Ipi for Fake {
     fn wake(&self, _: &CpuMask) {}
 }
 
-impl Bringup for Fake {
+impl CpuMemory for Fake {
     fn prepare(&self, _: CpuId) -> Result<(), StepError> {
         Err(StepError::NoMemory)
     }
@@ -84,7 +84,7 @@ impl Local for Fake {
     fn interrupts(&self, _: bool) {}
 }
 
-impl Interrupts for Fake {
+impl IrqChip for Fake {
     fn configure(&self, _: crate::interrupt::Interrupt) {}
 
     fn apply(&self, routes: &[Route]) -> Result<(), RouteError> {

@@ -64,7 +64,7 @@ impl From<RouteError> for StepError {
 }
 
 /// Shared interrupts.
-pub trait Interrupts {
+pub trait IrqChip {
     /// Makes an interrupt known to the distributor: its priority, and its trigger. The interrupt is
     /// masked and not pending, as before the first route and after a free: the architecture does
     /// not define what becomes of an interrupt that is pending when its trigger changes (IHI 0069

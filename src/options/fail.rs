@@ -53,7 +53,7 @@ impl FromStr for FailSpec {
             return Err(FailError::NoStep);
         }
         let mut spec = Self { step: step.to_string(), cpu: None, dir: None, times: 1 };
-        let mut place = Place::Cpu;
+        let mut place = FailField::Cpu;
         for field in fields.split(':').skip(1) {
             place = spec.take(field, place).ok_or_else(|| FailError::Field(field.to_string()))?;
         }
@@ -72,7 +72,7 @@ fn is_name(part: &str) -> bool {
 
 /// The field that may stand next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum FailField {
     Cpu,
     Dir,
     Times,
@@ -82,23 +82,23 @@ enum Place {
 impl FailSpec {
     /// Takes a field at the first place from `place` on that the field fits; returns what may
     /// follow.
-    fn take(&mut self, field: &str, place: Place) -> Option<Place> {
+    fn take(&mut self, field: &str, place: FailField) -> Option<FailField> {
         let dir = direction(field);
         match place {
-            Place::Cpu if field.is_empty() => Some(Place::Dir),
-            Place::Cpu if dir.is_none() => {
+            FailField::Cpu if field.is_empty() => Some(FailField::Dir),
+            FailField::Cpu if dir.is_none() => {
                 self.cpu = Some(cpu(field)?);
-                Some(Place::Dir)
+                Some(FailField::Dir)
             }
-            Place::Dir if field.is_empty() => Some(Place::Times),
-            Place::Cpu | Place::Dir if dir.is_some() => {
+            FailField::Dir if field.is_empty() => Some(FailField::Times),
+            FailField::Cpu | FailField::Dir if dir.is_some() => {
                 self.dir = dir;
-                Some(Place::Times)
+                Some(FailField::Times)
             }
-            Place::End => None,
+            FailField::End => None,
             _ => {
                 self.times = number(field).and_then(|n| n.try_into().ok()).filter(|&n| n > 0)?;
-                Some(Place::End)
+                Some(FailField::End)
             }
         }
     }

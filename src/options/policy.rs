@@ -1,11 +1,12 @@
-//! How CPUs come and go: values, chosen at boot or per command.
+//! How CPUs come and go, and what signatures are good for: values by name, chosen at boot or per
+//! command.
 
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
 use crate::report::{BringupPolicy, TeardownMode};
-use crate::trace::Named;
+use crate::trace::{Named, named};
 
 /// A word that is none of the names allowed here.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,5 +43,29 @@ impl FromStr for TeardownMode {
 
     fn from_str(word: &str) -> Result<Self, NameError> {
         NameError::or_value(word, "serial, parallel")
+    }
+}
+
+named! {
+    /// What is done about the signature of a kernel that is to be loaded. Set by the command line
+    /// alone: nothing changes it while the kernel runs.
+    #[derive(Default)]
+    Signatures {
+        /// The signature is not checked.
+        #[default]
+        Off = "off",
+        /// One that is there has to be good; to have none, or one by an unknown key, costs a
+        /// warning.
+        Check = "check",
+        /// Without a good one nothing is loaded.
+        Enforce = "enforce",
+    }
+}
+
+impl FromStr for Signatures {
+    type Err = NameError;
+
+    fn from_str(word: &str) -> Result<Self, NameError> {
+        NameError::or_value(word, "off, check, enforce")
     }
 }

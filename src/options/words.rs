@@ -4,7 +4,7 @@
 
 /// One word and its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Word<'a> {
+pub struct OptionWord<'a> {
     /// Byte offset in the command line.
     pub start: usize,
     /// The word with its quotes.
@@ -16,7 +16,7 @@ pub struct Word<'a> {
 }
 
 /// The words up to a bare `--`.
-pub fn words(line: &str) -> impl Iterator<Item = Word<'_>> {
+pub fn words(line: &str) -> impl Iterator<Item = OptionWord<'_>> {
     let mut at = 0;
     core::iter::from_fn(move || {
         let start = at + line[at..].find(|c| !is_space(c))?;
@@ -39,11 +39,11 @@ fn length(rest: &str) -> usize {
     end.unwrap_or(rest.len())
 }
 
-fn word(start: usize, whole: &str) -> Word<'_> {
+fn word(start: usize, whole: &str) -> OptionWord<'_> {
     let bare = unquoted(whole);
     match bare.split_once('=') {
-        Some((key, value)) => Word { start, whole, key, value: Some(unquoted(value)) },
-        None => Word { start, whole, key: bare, value: None },
+        Some((key, value)) => OptionWord { start, whole, key, value: Some(unquoted(value)) },
+        None => OptionWord { start, whole, key: bare, value: None },
     }
 }
 

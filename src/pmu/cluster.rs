@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::counters::Counters;
 use super::events;
-use super::gate::{Gate, Reason};
+use super::gate::{Gate, GateReason};
 use super::mail::{Mail, Request};
-use super::owner::{Arrival, CPUS, Left, Owner};
+use super::owner::{Arrival, CPUS, PmuLeft, PmuOwner};
 use super::{ClusterInfo, EventInfo};
 use crate::cpu::{CpuId, CpuMask, Survivors, Target};
 use crate::machine::pmu::{ClusterPmu, PmuReg};
@@ -15,8 +15,8 @@ use crate::platform;
 
 /// On cache lines of its own, because CPUs of other clusters leave at the same time.
 #[repr(align(128))]
-pub(super) struct Cluster {
-    owner: Owner,
+pub(super) struct PmuCluster {
+    owner: PmuOwner,
     gate: Gate,
     pub(super) mail: Mail,
     pub(super) counters: Counters,
@@ -26,10 +26,10 @@ pub(super) struct Cluster {
     name: String,
 }
 
-impl Cluster {
+impl PmuCluster {
     pub(super) fn new(cluster: &platform::Cluster) -> Self {
         Self {
-            owner: Owner::default(),
+            owner: PmuOwner::default(),
             gate: Gate::default(),
             mail: Mail::default(),
             counters: Counters::default(),
@@ -51,33 +51,33 @@ impl Cluster {
     pub(super) fn arrive(&self, m: &dyn ClusterPmu, index: u32) -> bool {
         let reason = match self.owner.arrive(index) {
             Arrival::Joined => return false,
-            Arrival::Took => Reason::OWNER,
-            Arrival::TookLost => Reason::ANEW,
+            Arrival::Took => GateReason::OWNER,
+            Arrival::TookLost => GateReason::ANEW,
         };
         self.settle(m, reason);
         true
     }
 
     /// The CPU with this index goes.
-    pub(super) fn leave(&self, m: &dyn ClusterPmu, index: u32, survivors: &Survivors) -> Left {
+    pub(super) fn leave(&self, m: &dyn ClusterPmu, index: u32, survivors: &Survivors) -> PmuLeft {
         let left = self.owner.leave(index, &|i| self.stays(i, survivors));
-        if left == Left::Vacant {
-            self.settle(m, Reason::OWNER);
+        if left == PmuLeft::Vacant {
+            self.settle(m, GateReason::OWNER);
         }
         left
     }
 
     /// The CPU with this index is gone without having left.
-    pub(super) fn forget(&self, index: u32, survivors: &Survivors) -> Left {
+    pub(super) fn forget(&self, index: u32, survivors: &Survivors) -> PmuLeft {
         if self.owner.present() >> index & 1 == 0 {
-            return Left::Bystander; // that CPU has left
+            return PmuLeft::Bystander; // that CPU has left
         }
         self.owner.forget(index, &|i| self.stays(i, survivors))
     }
 
     /// Handles overflows, in an interrupt handler of a CPU of the cluster.
     pub(super) fn overflow(&self, m: &dyn ClusterPmu) {
-        if self.settle(m, Reason::OVERFLOW) {
+        if self.settle(m, GateReason::OVERFLOW) {
             return;
         }
         // The holder may be the very code that this handler interrupts, and the line is a level
@@ -86,25 +86,25 @@ impl Cluster {
         // write, so the CPU that acts on HUSHED, the holder or this one, turns the interrupts on
         // again.
         m.pmu_write(PmuReg::InterruptsOff, u64::from(u32::MAX));
-        self.settle(m, Reason::HUSHED);
+        self.settle(m, GateReason::HUSHED);
     }
 
     /// Carries out the waiting request, if there is one. On a CPU of the cluster.
     pub(super) fn serve(&self, m: &dyn ClusterPmu) {
         if self.mail.waiting() {
-            self.settle(m, Reason::MAIL);
+            self.settle(m, GateReason::MAIL);
         }
     }
 
     /// Makes the registers agree with the owner, counts overflows and answers the mail: done by
     /// this CPU, or (false) by the CPU that holds the gate.
-    fn settle(&self, m: &dyn ClusterPmu, reason: Reason) -> bool {
+    fn settle(&self, m: &dyn ClusterPmu, reason: GateReason) -> bool {
         self.gate.enter(reason, |reason| self.act(m, reason))
     }
 
-    fn act(&self, m: &dyn ClusterPmu, reason: Reason) {
+    fn act(&self, m: &dyn ClusterPmu, reason: GateReason) {
         let counters = &self.counters;
-        if reason.has(Reason::ANEW) {
+        if reason.has(GateReason::ANEW) {
             counters.begin_anew(m);
         }
         match (self.owner.get().is_some(), counters.running()) {
@@ -125,11 +125,11 @@ impl Cluster {
         }
     }
 
-    fn go_on(&self, m: &dyn ClusterPmu, reason: Reason) {
-        if reason.has(Reason::OVERFLOW) || reason.has(Reason::HUSHED) {
+    fn go_on(&self, m: &dyn ClusterPmu, reason: GateReason) {
+        if reason.has(GateReason::OVERFLOW) || reason.has(GateReason::HUSHED) {
             self.counters.fold(m);
         }
-        if reason.has(Reason::HUSHED) {
+        if reason.has(GateReason::HUSHED) {
             self.counters.rearm(m);
         }
     }

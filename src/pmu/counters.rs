@@ -33,7 +33,7 @@ const OPEN: u32 = 1 << 16;
 const WRAP: u64 = 1 << 32;
 
 /// One counter.
-struct Slot {
+struct CounterSlot {
     /// [`OPEN`] and the event, or 0.
     event: AtomicU32,
     /// Counted since the event was opened, up to `seen`. Stays when the event is closed.
@@ -44,7 +44,7 @@ struct Slot {
 
 /// The counters.
 pub(super) struct Counters {
-    slots: [Slot; PLACES],
+    slots: [CounterSlot; PLACES],
     /// Places that are open, one bit each.
     open: AtomicU32,
     /// 1 while the registers are set up by an owner.
@@ -60,7 +60,8 @@ pub(super) struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         let word = || AtomicU32::new(0);
-        let slot = |_| Slot { event: word(), total: AtomicU64::new(0), seen: AtomicU64::new(0) };
+        let slot =
+            |_| CounterSlot { event: word(), total: AtomicU64::new(0), seen: AtomicU64::new(0) };
         Self {
             slots: core::array::from_fn(slot),
             open: word(),
@@ -101,7 +102,7 @@ impl Counters {
 
     /// Open events with their totals as of the last look.
     pub(super) fn events(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        let open = |slot: &Slot| slot.event.load(Relaxed) & OPEN != 0;
+        let open = |slot: &CounterSlot| slot.event.load(Relaxed) & OPEN != 0;
         let slots = self.slots.iter().filter(move |slot| open(slot));
         slots.map(|slot| (slot.event.load(Relaxed) as u16, slot.total.load(Relaxed)))
     }

@@ -7,9 +7,9 @@ const HELD: u32 = 1;
 
 /// Why a CPU comes to the gate, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Reason(u32);
+pub(super) struct GateReason(u32);
 
-impl Reason {
+impl GateReason {
     /// The owner changed.
     pub(super) const OWNER: Self = Self(1 << 1);
     /// The owner changed, and the last one was lost: the registers may hold anything.
@@ -29,9 +29,9 @@ impl Reason {
 
 /// The gate to the registers of one cluster and to the counters kept for them. Holder and reasons
 /// are one word, so a CPU either leaves its reason before the holder frees the gate, and the holder
-/// acts on that reason, or finds the gate free. The holder goes on in the context in which the holder
-/// entered: where ordinary code holds the gate, an interrupt handler of the same CPU leaves a reason
-/// and returns.
+/// acts on that reason, or finds the gate free. The holder goes on in the context in which the
+/// holder entered: where ordinary code holds the gate, an interrupt handler of the same CPU leaves
+/// a reason and returns.
 pub(super) struct Gate(AtomicU32);
 
 impl Default for Gate {
@@ -43,7 +43,7 @@ impl Default for Gate {
 impl Gate {
     /// Runs `act` with the reason, and again with the reasons that other CPUs leave meanwhile.
     /// False if the gate is held: the holder then acts on the reason.
-    pub(super) fn enter(&self, reason: Reason, mut act: impl FnMut(Reason)) -> bool {
+    pub(super) fn enter(&self, reason: GateReason, mut act: impl FnMut(GateReason)) -> bool {
         // AcqRel in all three accesses, which pair with each other. The `fetch_or` that leaves a
         // reason pairs with the holder's `swap`: the holder sees all that was done before the
         // reason was left. The `compare_exchange` that frees the gate pairs with the next holder's
@@ -52,7 +52,7 @@ impl Gate {
             return false;
         }
         loop {
-            act(Reason(self.0.swap(HELD, Ordering::AcqRel) & !HELD));
+            act(GateReason(self.0.swap(HELD, Ordering::AcqRel) & !HELD));
             if self.0.compare_exchange(HELD, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return true;
             }
@@ -67,15 +67,21 @@ mod tests {
     #[test]
     fn who_finds_it_held_leaves_word_and_goes() {
         let (gate, mut rounds) = (Gate::default(), alloc::vec::Vec::new());
-        assert!(gate.enter(Reason::OWNER, |reason| {
+        assert!(gate.enter(GateReason::OWNER, |reason| {
             if rounds.is_empty() {
                 let inside = |_| panic!("two inside");
-                assert!(!gate.enter(Reason::OVERFLOW, inside) && !gate.enter(Reason::MAIL, inside));
+                assert!(
+                    !gate.enter(GateReason::OVERFLOW, inside)
+                        && !gate.enter(GateReason::MAIL, inside)
+                );
             }
             rounds.push(reason);
         }));
-        assert_eq!(rounds, [Reason::OWNER, Reason(Reason::OVERFLOW.0 | Reason::MAIL.0)]);
-        assert!(gate.enter(Reason::MAIL, |reason| assert_eq!(reason, Reason::MAIL)));
+        assert_eq!(
+            rounds,
+            [GateReason::OWNER, GateReason(GateReason::OVERFLOW.0 | GateReason::MAIL.0)]
+        );
+        assert!(gate.enter(GateReason::MAIL, |reason| assert_eq!(reason, GateReason::MAIL)));
     }
 }
 
@@ -93,7 +99,7 @@ mod loom_tests {
         served: [AtomicU32; 3],
     }
 
-    const REASONS: [Reason; 3] = [Reason::OWNER, Reason::OVERFLOW, Reason::MAIL];
+    const REASONS: [GateReason; 3] = [GateReason::OWNER, GateReason::OVERFLOW, GateReason::MAIL];
 
     fn come(shared: &Shared, i: usize) {
         shared.posted[i].store(1, Ordering::Relaxed);

@@ -91,7 +91,7 @@ impl Shared {
         self.pmu.cpu_online(&self.registers, CpuId(cpu));
     }
 
-    fn leave(&self, cpu: u16) -> Left {
+    fn leave(&self, cpu: u16) -> PmuLeft {
         let survivors = Survivors::freeze(&CpuMask::first(2), &CpuMask::first(2));
         self.pmu.cpu_leaving(&self.registers, CpuId(cpu), &survivors)
     }

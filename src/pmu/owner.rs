@@ -11,7 +11,7 @@ const OWNER_SHIFT: u32 = 16;
 const OWNER: u32 = 0x1f << OWNER_SHIFT;
 const LOST: u32 = 1 << 24;
 
-/// What [`Owner::arrive`] did.
+/// What [`PmuOwner::arrive`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Arrival {
     /// Another CPU owns the cluster.
@@ -24,7 +24,7 @@ pub(super) enum Arrival {
 
 /// What became of a CPU's share in its cluster when it left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Left {
+pub enum PmuLeft {
     /// Another CPU is the owner, or none.
     Bystander,
     /// The CPU was the owner, and the target is the owner now. The counters go on, since the
@@ -36,15 +36,15 @@ pub enum Left {
 
 /// Present CPUs in bits 15:0, the owner's index plus one in 20:16 (0 if vacant), bit 24 if the last
 /// owner was lost. An index is a CPU's place in its cluster.
-pub(super) struct Owner(AtomicU32);
+pub(super) struct PmuOwner(AtomicU32);
 
-impl Default for Owner {
+impl Default for PmuOwner {
     fn default() -> Self {
         Self(AtomicU32::new(0))
     }
 }
 
-impl Owner {
+impl PmuOwner {
     /// A CPU comes, and takes the cluster if that is vacant. Of several CPUs that come together
     /// exactly one does.
     pub(super) fn arrive(&self, index: u32) -> Arrival {
@@ -58,15 +58,15 @@ impl Owner {
 
     /// A CPU goes. If that CPU is the owner, the first present CPU for which `stays` has a target
     /// is the next owner.
-    pub(super) fn leave(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> Left {
+    pub(super) fn leave(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> PmuLeft {
         let before = self.update(|word| left(word, index, stays).0);
         left(before, index, stays).1
     }
 
     /// The same for a CPU that is gone without having left. If the cluster is vacant then, its
     /// counters were not stopped and can't be trusted: the next owner begins anew.
-    pub(super) fn forget(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> Left {
-        let mark = |(word, left)| if left == Left::Vacant { word | LOST } else { word };
+    pub(super) fn forget(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> PmuLeft {
+        let mark = |(word, left)| if left == PmuLeft::Vacant { word | LOST } else { word };
         let before = self.update(|word| mark(left(word, index, stays)));
         left(before, index, stays).1
     }
@@ -108,15 +108,15 @@ fn arrived(word: u32, index: u32) -> u32 {
     if owner_in(word).is_some() { word } else { owned_by(word, index) }
 }
 
-fn left(word: u32, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> (u32, Left) {
+fn left(word: u32, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> (u32, PmuLeft) {
     let rest = word & !(1 << index);
     if owner_in(word) != Some(index) {
-        return (rest, Left::Bystander);
+        return (rest, PmuLeft::Bystander);
     }
     let mut others = (0..CPUS as u32).filter(|i| rest >> i & 1 == 1);
     match others.find_map(|i| stays(i).map(|target| (i, target))) {
-        Some((next, target)) => (owned_by(rest, next), Left::Passed(target)),
-        None => (rest & !OWNER, Left::Vacant),
+        Some((next, target)) => (owned_by(rest, next), PmuLeft::Passed(target)),
+        None => (rest & !OWNER, PmuLeft::Vacant),
     }
 }
 
@@ -138,42 +138,46 @@ mod tests {
 
     #[test]
     fn the_first_to_come_owns_and_the_last_to_go_leaves_it_vacant() {
-        let (owner, s) = (Owner::default(), survivors(&[], &[0, 1, 2]));
+        let (owner, s) = (PmuOwner::default(), survivors(&[], &[0, 1, 2]));
         assert_eq!(
             [2, 0, 1].map(|i| owner.arrive(i)),
             [Arrival::Took, Arrival::Joined, Arrival::Joined]
         );
-        assert_eq!(owner.leave(0, &stays(&s)), Left::Bystander);
-        assert_eq!(owner.leave(2, &stays(&s)), Left::Vacant, "1 is present and leaves too");
+        assert_eq!(owner.leave(0, &stays(&s)), PmuLeft::Bystander);
+        assert_eq!(owner.leave(2, &stays(&s)), PmuLeft::Vacant, "1 is present and leaves too");
         assert_eq!((owner.get(), owner.present()), (None, 0b10));
-        assert_eq!(owner.leave(1, &stays(&s)), Left::Bystander);
+        assert_eq!(owner.leave(1, &stays(&s)), PmuLeft::Bystander);
     }
 
     #[test]
     fn only_a_present_cpu_that_stays_takes_over() {
-        let (owner, s) = (Owner::default(), survivors(&[3, 15], &[0, 1]));
+        let (owner, s) = (PmuOwner::default(), survivors(&[3, 15], &[0, 1]));
         [0, 1, 15].iter().for_each(|&i| _ = owner.arrive(i));
         let passed = owner.leave(0, &stays(&s));
-        assert_eq!(passed, Left::Passed(s.stays(CpuId(15)).unwrap()), "3 stays but is not there");
+        assert_eq!(
+            passed,
+            PmuLeft::Passed(s.stays(CpuId(15)).unwrap()),
+            "3 stays but is not there"
+        );
         assert_eq!(owner.get(), Some(15));
     }
 
     #[test]
     fn a_lost_owner_is_told_to_the_next_one_once() {
-        let (owner, s) = (Owner::default(), survivors(&[], &[0]));
+        let (owner, s) = (PmuOwner::default(), survivors(&[], &[0]));
         owner.arrive(0);
-        assert_eq!(owner.forget(0, &stays(&s)), Left::Vacant);
+        assert_eq!(owner.forget(0, &stays(&s)), PmuLeft::Vacant);
         assert_eq!(owner.arrive(1), Arrival::TookLost);
-        assert_eq!(owner.leave(1, &|_| None), Left::Vacant);
+        assert_eq!(owner.leave(1, &|_| None), PmuLeft::Vacant);
         assert_eq!(owner.arrive(1), Arrival::Took);
     }
 
     #[test]
     fn to_arrive_twice_changes_nothing_but_fills_a_vacancy() {
-        let owner = Owner::default();
+        let owner = PmuOwner::default();
         [0, 1].iter().for_each(|&i| _ = owner.arrive(i));
         assert_eq!(owner.arrive(1), Arrival::Joined);
-        assert_eq!(owner.leave(0, &|_| None), Left::Vacant);
+        assert_eq!(owner.leave(0, &|_| None), PmuLeft::Vacant);
         assert_eq!(owner.arrive(1), Arrival::Took);
     }
 }
@@ -190,7 +194,7 @@ mod loom_tests {
     /// before and stays. In every order: one owner, which stays and has never left.
     fn hand_over(stay: bool) {
         loom::model(move || {
-            let owner = Arc::new(Owner::default());
+            let owner = Arc::new(PmuOwner::default());
             [0, 1].iter().for_each(|&i| _ = owner.arrive(i));
             let leaving = CpuMask::first(2);
             let mut online = leaving;
@@ -213,10 +217,10 @@ mod loom_tests {
             let left = leavers.map(|t| t.join().unwrap());
             let last = owner.get().expect("vacant, and a CPU is there that stays");
             assert_eq!(owner.present(), if stay { 0b1100 } else { 0b100 });
-            assert_eq!(left[1], Left::Bystander, "it never was the owner");
+            assert_eq!(left[1], PmuLeft::Bystander, "it never was the owner");
             match (left[0], arrival) {
-                (Left::Passed(to), Arrival::Joined) => assert_eq!(to.cpu().0 as u32, last),
-                (Left::Vacant, Arrival::Took) => assert_eq!((last, stay), (2, false)),
+                (PmuLeft::Passed(to), Arrival::Joined) => assert_eq!(to.cpu().0 as u32, last),
+                (PmuLeft::Vacant, Arrival::Took) => assert_eq!((last, stay), (2, false)),
                 other => panic!("two owners, or none: {other:?}"),
             }
         });
@@ -236,7 +240,7 @@ mod loom_tests {
     #[test]
     fn loom_one_of_those_that_come_together_is_the_owner() {
         loom::model(|| {
-            let owner = Arc::new(Owner::default());
+            let owner = Arc::new(PmuOwner::default());
             let come = |i| {
                 let owner = owner.clone();
                 thread::spawn(move || owner.arrive(i))

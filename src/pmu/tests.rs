@@ -87,8 +87,8 @@ fn a_hand_over_costs_no_register_and_no_count() {
     bench.pass(1 << 20);
     bench.accesses.set(0);
     let left = bench.leave(&[0, 2, 4]);
-    let Left::Passed(to) = left[0] else { panic!("{left:?}") };
-    assert_eq!((to.cpu(), &left[1..]), (CpuId(1), &[Left::Bystander; 2][..]));
+    let PmuLeft::Passed(to) = left[0] else { panic!("{left:?}") };
+    assert_eq!((to.cpu(), &left[1..]), (CpuId(1), &[PmuLeft::Bystander; 2][..]));
     assert_eq!((bench.pmu.owner(0), bench.accesses.get()), (Some(CpuId(1)), 0));
     bench.pass(1 << 20);
     bench.check();
@@ -101,7 +101,7 @@ fn a_cluster_that_loses_all_its_cpus_stops_and_goes_on_when_one_comes_back() {
     bench.online(0..3);
     open(&bench, 0, 1, &[events::CYCLES, BUS_CYCLES]);
     bench.pass(1 << 20);
-    assert_eq!(bench.leave(&[2, 1]), [Left::Bystander, Left::Vacant]);
+    assert_eq!(bench.leave(&[2, 1]), [PmuLeft::Bystander, PmuLeft::Vacant]);
     let totals = bench.totals(1);
     assert_eq!(totals, [(events::CYCLES, 16 << 20), (BUS_CYCLES, 8 << 20)]);
     bench.pass(1 << 30);
@@ -130,7 +130,7 @@ fn leaving_touches_registers_only_to_stop_what_is_open() {
     }
     bench.accesses.set(0);
     let left = bench.leave(&all);
-    assert_eq!(left.iter().filter(|&&l| l == Left::Vacant).count(), 39);
+    assert_eq!(left.iter().filter(|&&l| l == PmuLeft::Vacant).count(), 39);
     assert_eq!(bench.accesses.get(), 39 * 3, "one of the whole, two of the counter");
     bench.check();
 }
@@ -162,11 +162,14 @@ fn an_owner_that_is_gone_is_replaced_and_counting_begins_anew_after_the_last() {
         Survivors::freeze(&CpuMask::first(3), &leaving)
     };
     let passed = bench.pmu.forget(CpuId(0), &survivors(&[0]));
-    assert!(matches!(passed, Left::Passed(to) if to.cpu() == CpuId(1)), "{passed:?}");
+    assert!(matches!(passed, PmuLeft::Passed(to) if to.cpu() == CpuId(1)), "{passed:?}");
     bench.pass(100);
     assert_eq!(bench.ask(1, 0, Request::Read), Ok(0));
-    assert_eq!(bench.pmu.cpu_leaving(&bench.on(2), CpuId(2), &survivors(&[1, 2])), Left::Bystander);
-    assert_eq!(bench.pmu.forget(CpuId(1), &survivors(&[1, 2])), Left::Vacant);
+    assert_eq!(
+        bench.pmu.cpu_leaving(&bench.on(2), CpuId(2), &survivors(&[1, 2])),
+        PmuLeft::Bystander
+    );
+    assert_eq!(bench.pmu.forget(CpuId(1), &survivors(&[1, 2])), PmuLeft::Vacant);
     bench.pass(1000);
     bench.models[0].replace(ClusterModel::default());
     bench.online([2]);

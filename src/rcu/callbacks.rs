@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::mem::take;
 
 use super::eqs::Snapshot;
-use super::{PerCpu, Rcu, add};
+use super::{Rcu, RcuData, add};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::Clock;
 use crate::sync::atomic::Ordering;
@@ -23,7 +23,7 @@ const LOOK_AGAIN_US: (u64, u64) = (50, 10_000);
 
 /// The callbacks of one CPU.
 #[derive(Default)]
-pub(super) struct List {
+pub(super) struct CallbackList {
     /// Callbacks queued since the waiting batch was closed.
     next: Vec<Callback>,
     /// The waiting batch: waits for the CPUs of the snapshot.
@@ -35,7 +35,7 @@ pub(super) struct List {
     running: bool,
 }
 
-impl List {
+impl CallbackList {
     pub(super) fn push(&mut self, callback: Callback) {
         self.next.push(callback);
     }
@@ -58,13 +58,13 @@ impl List {
     }
 
     /// The CPUs for which the batch still waits.
-    pub(super) fn laggards(&mut self, cpus: &[PerCpu]) -> CpuMask {
+    pub(super) fn laggards(&mut self, cpus: &[RcuData]) -> CpuMask {
         self.snapshot.passed(cpus);
         self.snapshot.laggards()
     }
 
     /// Takes the callbacks that may run now, and closes the next batch if there is one.
-    fn advance(&mut self, cpus: &[PerCpu], me: CpuId, now: u64) -> Vec<Callback> {
+    fn advance(&mut self, cpus: &[RcuData], me: CpuId, now: u64) -> Vec<Callback> {
         if self.running || !self.snapshot.passed(cpus) {
             return Vec::new();
         }

@@ -14,7 +14,7 @@
 
 use alloc::vec::Vec;
 
-use super::PerCpu;
+use super::RcuData;
 use crate::cpu::{CpuId, CpuMask};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -109,9 +109,9 @@ impl Eqs {
 /// The CPUs that a grace period waits for, with their counters as the grace period began. Idle CPUs
 /// are left out.
 #[derive(Default)]
-pub(super) struct Snapshot(Vec<Seen>);
+pub(super) struct Snapshot(Vec<SeenCpu>);
 
-struct Seen {
+struct SeenCpu {
     cpu: CpuId,
     count: u64,
 }
@@ -123,18 +123,18 @@ impl Snapshot {
     }
 
     /// Begins a grace period. `me` is the calling CPU, on which no read side is open.
-    pub(super) fn take(&mut self, cpus: &[PerCpu], me: CpuId) {
+    pub(super) fn take(&mut self, cpus: &[RcuData], me: CpuId) {
         self.0.clear();
         for (i, other) in cpus.iter().enumerate().filter(|(i, _)| *i != me.index()) {
             let count = other.eqs.look();
             if count & 1 == 1 {
-                self.0.push(Seen { cpu: CpuId(i as u16), count });
+                self.0.push(SeenCpu { cpu: CpuId(i as u16), count });
             }
         }
     }
 
     /// Drops the CPUs whose counters have moved; true if none is left.
-    pub(super) fn passed(&mut self, cpus: &[PerCpu]) -> bool {
+    pub(super) fn passed(&mut self, cpus: &[RcuData]) -> bool {
         self.0.retain(|seen| cpus[seen.cpu.index()].eqs.now() == seen.count);
         self.0.is_empty()
     }

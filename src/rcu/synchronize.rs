@@ -2,11 +2,7 @@
 
 use super::{Rcu, Stall, add};
 use crate::cpu::{CpuId, CpuMask};
-use crate::machine::{Clock, Ipi};
-
-/// First pause between two looks; doubles up to [`LONGEST_PAUSE_US`].
-const FIRST_PAUSE_US: u64 = 20;
-const LONGEST_PAUSE_US: u64 = 1000;
+use crate::machine::{Clock, Ipi, Pauses};
 
 /// How to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,20 +67,9 @@ impl Rcu {
         m: &M,
         me: CpuId,
         deadline: u64,
-        mut done: impl FnMut() -> bool,
+        done: impl FnMut() -> bool,
     ) -> bool {
-        let mut pause = FIRST_PAUSE_US;
-        loop {
-            if done() {
-                return true;
-            }
-            let now = m.now();
-            if now >= deadline {
-                return false;
-            }
-            self.sleep(m, me, deadline.min(now + m.ticks_from_us(pause)));
-            pause = (pause * 2).min(LONGEST_PAUSE_US);
-        }
+        Pauses::POLLING.look_until(m, deadline, |until| self.sleep(m, me, until), done)
     }
 
     /// Sleeps, counting as idle. A CPU that was idle or off for RCU before (not started yet)

@@ -30,7 +30,7 @@ pub enum Record {
     /// A phase of the boot CPU.
     Phase(PhaseSpan),
     /// A command or an option failed.
-    Error(Error),
+    Error(CommandError),
     /// The kernel cannot go on.
     Panic(Panic),
     /// A cycle of several kexecs went one further.
@@ -180,7 +180,7 @@ pub struct Kexec {
 
 /// A command or an option failed; nothing was changed.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct CommandError {
     /// What was wrong, and what to do.
     pub what: String,
     /// The command or the place.

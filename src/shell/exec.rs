@@ -22,13 +22,13 @@ use super::help;
 use super::line::{Editor, PROMPT};
 use super::parse::parse;
 use crate::kernel::{Cpus, Kernel, Next, Reporter};
-use crate::machine::Terminal;
+use crate::machine::ConsoleTerminal;
 
 /// What a command leads to: nothing more, or the end of this kernel.
 type Outcome = Result<Option<Next>, String>;
 
 /// The console as something to format into.
-struct Out(&'static dyn Terminal);
+struct Out(&'static dyn ConsoleTerminal);
 
 impl fmt::Write for Out {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -49,12 +49,6 @@ impl Latch {
         Ticket(operation)
     }
 
-    /// The operation that is under way.
-    pub fn current(&self) -> Ticket {
-        // Acquire: pairs with `arrive`, as in `complete`.
-        Ticket(self.word.load(Ordering::Acquire) >> COUNT_BITS)
-    }
-
     /// One arrival. True for the arrival that completes the operation; false for all others and for
     /// stragglers of an earlier operation.
     pub fn arrive(&self, ticket: Ticket) -> bool {

@@ -14,11 +14,11 @@ use super::lock::Lock;
 use crate::cpu::{CpuId, CpuMask, Target};
 
 /// One queue per CPU.
-pub struct Queues<T>(Box<[Row<T>]>);
+pub struct Queues<T>(Box<[CpuQueue<T>]>);
 
 /// On a cache line of its own: a CPU that works on its queue takes no line away from another CPU.
 #[repr(align(64))]
-struct Row<T>(Lock<Queue<T>>);
+struct CpuQueue<T>(Lock<Queue<T>>);
 
 struct Queue<T> {
     content: T,
@@ -30,7 +30,7 @@ impl<T: Default> Queues<T> {
     pub fn new(cpus: usize, boot: CpuId) -> Self {
         let row = |cpu| {
             let moved_to = (cpu != boot.index()).then_some(boot);
-            Row(Lock::new(Queue { content: T::default(), moved_to }))
+            CpuQueue(Lock::new(Queue { content: T::default(), moved_to }))
         };
         Self((0..cpus).map(row).collect())
     }

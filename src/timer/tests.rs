@@ -13,7 +13,7 @@ const BOOT: CpuId = CpuId(0);
 /// The timers that fired: which, on which CPU and for which deadline.
 type Log = Arc<Mutex<Vec<(u32, u16, u64)>>>;
 
-fn writes(log: &Log, number: u32) -> Action {
+fn writes(log: &Log, number: u32) -> TimerCallback {
     let log = log.clone();
     Box::new(move |fired| log.lock().unwrap().push((number, fired.cpu.0, fired.deadline)))
 }
@@ -77,7 +77,7 @@ fn a_timer_that_is_due_too_can_be_cancelled_by_the_one_before() {
 
 #[test]
 fn what_a_timer_adds_waits_for_the_next_look_even_if_it_is_due() {
-    fn again(timers: Arc<Timers>, log: Log, left: u32) -> Action {
+    fn again(timers: Arc<Timers>, log: Log, left: u32) -> TimerCallback {
         Box::new(move |fired| {
             log.lock().unwrap().push((left, fired.cpu.0, fired.now));
             if left > 0 {

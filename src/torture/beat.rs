@@ -12,7 +12,7 @@ use crate::cpu::CpuId;
 use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::timer::Fired;
-use crate::work::{Item, Running};
+use crate::work::{Running, WorkItem};
 
 /// What is done at each beat, on the CPU that runs the item: ordinary context.
 pub(super) type Body = Box<dyn Fn(CpuId, &dyn Seam) + Send + Sync>;
@@ -100,7 +100,7 @@ impl Beat {
         beat.queued.fetch_add(1, Ordering::Relaxed);
         let next = beat.clone();
         let run = Box::new(move |running: &Running<'_>| Self::run(&next, running, home));
-        let at = beat.site.services.work.queue(home, Item { pinned: false, run });
+        let at = beat.site.services.work.queue(home, WorkItem { pinned: false, run });
         beat.site.wake(fired.cpu, at);
     }
 

@@ -20,7 +20,7 @@ const LONGEST_US: usize = 20_000;
 
 /// Counts over all shots.
 #[derive(Default)]
-struct Counts {
+struct ShotCounts {
     fired: AtomicU64,
     early: AtomicU64,
 }
@@ -28,7 +28,7 @@ struct Counts {
 /// What was armed.
 pub(super) struct Shots {
     site: Site,
-    counts: Arc<Counts>,
+    counts: Arc<ShotCounts>,
     ids: VecDeque<TimerId>,
     armed: u64,
     cancelled: u64,

@@ -1,7 +1,7 @@
 //! Interrupts that software makes pending at the distributor, one outstanding for each source, so
 //! that what was sent can be compared with what was handled.
 
-use crate::irq::{Counter, Handled};
+use crate::irq::{Handled, IrqCounter};
 use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -94,9 +94,9 @@ impl Source {
 
 /// The line of a device, which has its own handler: the handler's count tells when the interrupt
 /// was taken.
-pub(super) struct Line {
+pub(super) struct IrqLine {
     pub(super) intid: u32,
-    counter: Counter,
+    counter: IrqCounter,
     state: AtomicU32,
     /// The counter's value at the send.
     base: AtomicU64,
@@ -104,8 +104,8 @@ pub(super) struct Line {
     handled: AtomicU64,
 }
 
-impl Line {
-    pub(super) fn new(intid: u32, counter: Counter) -> Self {
+impl IrqLine {
+    pub(super) fn new(intid: u32, counter: IrqCounter) -> Self {
         Self {
             intid,
             counter,

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use alloc::{format, vec};
 
 use super::Site;
-use super::source::{Line, Source, Tally};
+use super::source::{IrqLine, Source, Tally};
 use crate::cpu::CpuMask;
 use crate::interrupt::{Interrupt, Trigger};
-use crate::irq::{Here, Irq, Kind, Wanted};
+use crate::irq::{AffinityKind, Here, Irq, Wanted};
 use crate::machine::Seam;
 
 /// What handlers of the free interrupts do besides.
@@ -20,7 +20,7 @@ pub(super) type Hook = Arc<dyn Fn(&Irq<'_>) + Send + Sync>;
 pub(super) struct Sources {
     free: Vec<Arc<Source>>,
     /// By cluster.
-    lines: Vec<Line>,
+    lines: Vec<IrqLine>,
 }
 
 impl Sources {
@@ -37,7 +37,7 @@ impl Sources {
         }
         let clusters = site.services.pmu.info();
         let irqs = &site.services.irqs;
-        let line = |intid| irqs.counter(intid).map(|counter| Line::new(intid, counter));
+        let line = |intid| irqs.counter(intid).map(|counter| IrqLine::new(intid, counter));
         let lines = clusters.iter().filter_map(|cluster| line(cluster.intid)).collect();
         Self { free, lines }
     }
@@ -67,7 +67,7 @@ impl Sources {
     }
 
     pub(super) fn lines_settled(&self) -> bool {
-        self.lines.iter().all(Line::settled)
+        self.lines.iter().all(IrqLine::settled)
     }
 
     pub(super) fn settled(&self) -> bool {
@@ -75,7 +75,7 @@ impl Sources {
     }
 
     pub(super) fn tally(&self) -> Tally {
-        let lines = self.lines.iter().map(Line::tally);
+        let lines = self.lines.iter().map(IrqLine::tally);
         self.free.iter().map(|source| source.tally()).chain(lines).sum()
     }
 
@@ -135,7 +135,7 @@ fn one(site: Site, intid: u32, hook: &Hook) -> Option<Arc<Source>> {
     };
     let affinity = CpuMask::first(site.cpus());
     let (name, action) = ("torture".into(), Box::new(action));
-    let wanted = Wanted { interrupt, name, affinity, kind: Kind::Balanced, action };
+    let wanted = Wanted { interrupt, name, affinity, kind: AffinityKind::Balanced, action };
     let irqs = &site.services.irqs;
     irqs.request(&here(site, &everybody(site)), wanted).ok().map(|()| source)
 }

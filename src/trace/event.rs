@@ -17,6 +17,10 @@ use core::num::NonZeroU64;
 use super::{Dir, Mark, Phase};
 use crate::cpu::CpuId;
 
+/// Changes with the table above. What a step's, mark's or phase's number means is told by
+/// [`super::NAMES_SUM`].
+pub const EVENT_LAYOUT: u64 = 1;
+
 /// A step's place in the step table, see [`crate::hotplug::steps`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct StepId(pub u8);

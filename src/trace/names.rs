@@ -189,3 +189,34 @@ impl Phase {
         }
     }
 }
+
+/// A checksum (FNV-1a) of the names of all steps, marks and phases, in order. Two kernels whose
+/// sums are equal mean the same by the numbers in their events.
+pub const NAMES_SUM: u64 = {
+    let (mut sum, mut i) = (0xcbf2_9ce4_8422_2325, 0);
+    while i < StepName::ALL.len() {
+        sum = add_name(sum, StepName::ALL[i].name());
+        i += 1;
+    }
+    i = 0;
+    while i < Mark::ALL.len() {
+        sum = add_name(sum, Mark::ALL[i].name());
+        i += 1;
+    }
+    i = 0;
+    while i < Phase::ALL.len() {
+        sum = add_name(sum, Phase::ALL[i].name());
+        i += 1;
+    }
+    sum
+};
+
+/// A name, and a byte that no name has.
+const fn add_name(mut sum: u64, name: &str) -> u64 {
+    let (bytes, mut i) = (name.as_bytes(), 0);
+    while i < bytes.len() {
+        sum = (sum ^ bytes[i] as u64).wrapping_mul(0x100_0000_01b3);
+        i += 1;
+    }
+    (sum ^ 0xff).wrapping_mul(0x100_0000_01b3)
+}

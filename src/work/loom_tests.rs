@@ -23,7 +23,7 @@ fn shared() -> Arc<Shared> {
 fn queue(shared: &Arc<Shared>) -> CpuId {
     let counted = shared.clone();
     let run = move |_: &Running<'_>| _ = counted.runs.fetch_add(1, Ordering::Relaxed);
-    shared.work.queue(AP, Item { pinned: false, run: Box::new(run) })
+    shared.work.queue(AP, WorkItem { pinned: false, run: Box::new(run) })
 }
 
 fn pull(work: &Work) -> usize {

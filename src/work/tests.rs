@@ -13,10 +13,10 @@ const BOOT: CpuId = CpuId(0);
 /// The items that ran, and on which CPU.
 type Log = Arc<Mutex<Vec<(u32, u16)>>>;
 
-fn item(log: &Log, number: u32, pinned: bool) -> Item {
+fn item(log: &Log, number: u32, pinned: bool) -> WorkItem {
     let log = log.clone();
     let run = move |running: &Running<'_>| log.lock().unwrap().push((number, running.cpu.0));
-    Item { pinned, run: Box::new(run) }
+    WorkItem { pinned, run: Box::new(run) }
 }
 
 fn work(cpus: u16) -> Work {
@@ -45,7 +45,7 @@ fn runs_in_order_each_once_on_its_cpu() {
 #[test]
 fn what_an_item_queues_waits_for_the_next_look() {
     let (work, log, m) = (Arc::new(work(1)), Log::default(), Fake::at(5));
-    let outer = Item {
+    let outer = WorkItem {
         pinned: false,
         run: Box::new({
             let (work, log) = (work.clone(), log.clone());

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use baton::cpu::{CpuId, CpuMask};
 use baton::machine::{
-    Affinity, Bringup, Clock, Ipi, Local, Power as Firmware, PsciError, Recorder, StepError,
+    Affinity, Clock, CpuMemory, Ipi, Local, Power as Firmware, PsciError, Recorder, StepError,
 };
 use baton::trace::{Dir, Edge, Event, Mark, What};
 use corosensei::Yielder;
@@ -202,7 +202,7 @@ impl Ipi for Cpu<'_> {
     }
 }
 
-impl Bringup for Cpu<'_> {
+impl CpuMemory for Cpu<'_> {
     fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
         let mut state = self.call(7);
         self.boot_only(&state);

@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use baton::cpu::{CpuId, CpuMask, Mpidr, Topology};
 use baton::hotplug::Hotplug;
-use baton::hotplug::ap::Next;
-use baton::hotplug::state::Request;
+use baton::hotplug::ap::ApNext;
+use baton::hotplug::state::CpuRequest;
 use baton::interrupt::Interrupt;
-use baton::irq::{Handled, Here, Kind, Wanted};
+use baton::irq::{AffinityKind, Handled, Here, Wanted};
 use baton::platform::Cluster;
 use baton::services::Services;
 use baton::trace::{Event, Mark, What};
@@ -139,7 +139,7 @@ impl Sim {
     fn secondary(self: &Arc<Self>, id: CpuId, start: u32) -> Life {
         self.life(id, STACK, move |sim, cpu| {
             let next = sim.hp.secondary(cpu, id, start);
-            if next == Next::Park || !cpu.cpu_off() {
+            if next == ApNext::Park || !cpu.cpu_off() {
                 sim.hp.off_denied(cpu, id, start).say();
                 cpu.park();
             }
@@ -166,7 +166,7 @@ impl Sim {
 
     /// True if the CPU is online and nobody has asked it to leave.
     fn may_take(&self, cpu: CpuId) -> bool {
-        let asked = matches!(self.hp.request(cpu), Request::Leave(_) | Request::Stop(_));
+        let asked = matches!(self.hp.request(cpu), CpuRequest::Leave(_) | CpuRequest::Stop(_));
         self.hp.mark(cpu) == Mark::Online && !asked
     }
 
@@ -261,7 +261,7 @@ impl Sim {
             interrupt: Interrupt::level(CONSOLE),
             name: "console".into(),
             affinity: CpuMask::first(self.hp.topology().len()),
-            kind: Kind::Balanced,
+            kind: AffinityKind::Balanced,
             action: Box::new(|_| Handled::Yes),
         };
         let here = Here { machine: m, cpu, rcu, online: &online };
@@ -316,7 +316,7 @@ impl Sim {
                     || interrupts
                     || self.state().cpu(cpu).lost
                     // Who ended the standstill is about to wake it.
-                    || matches!(self.hp.request(cpu), Request::StandStill(_))
+                    || matches!(self.hp.request(cpu), CpuRequest::StandStill(_))
                     || self.state().cpu(cpu).doing != Doing::Sleeping(None),
                 "cpu {cpu} is deaf"
             );

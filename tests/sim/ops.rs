@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use baton::cpu::{CpuId, CpuMask};
 use baton::hotplug::TeardownOutcome;
 use baton::interrupt::Interrupt;
-use baton::irq::{Handled, Here, Irq, Kind, Row, Wanted};
+use baton::irq::{AffinityKind, Handled, Here, Irq, Row, Wanted};
 use baton::pmu::{PmuError, Request};
 use baton::report::{BringupPolicy, TeardownMode};
 use baton::trace::{Dir, StepId};
@@ -94,7 +94,7 @@ impl Sim {
         m: &Cpu<'_>,
         intid: u32,
         cpus: CpuMask,
-        kind: Kind,
+        kind: AffinityKind,
         tally: &Tally,
         i: usize,
     ) {
@@ -111,7 +111,7 @@ impl Sim {
         m: &Cpu<'_>,
         interrupt: Interrupt,
         affinity: CpuMask,
-        kind: Kind,
+        kind: AffinityKind,
         action: impl Fn(&Irq<'_>) -> Handled + Send + Sync + 'static,
     ) {
         let online = self.hp.everybody_stays();
@@ -125,11 +125,17 @@ impl Sim {
     pub fn ask_for_clusters(self: &Arc<Self>, m: &Cpu<'_>) {
         for (number, info) in self.services.pmu.info().into_iter().enumerate() {
             let sim = Arc::downgrade(self);
-            self.ask(m, Interrupt::level(info.intid), info.cpus, Kind::Managed, move |irq| {
-                let sim = sim.upgrade().expect("a machine that runs");
-                let had = sim.services.pmu.overflow(irq.machine, number, irq.cpu);
-                if had { Handled::Yes } else { Handled::No }
-            });
+            self.ask(
+                m,
+                Interrupt::level(info.intid),
+                info.cpus,
+                AffinityKind::Managed,
+                move |irq| {
+                    let sim = sim.upgrade().expect("a machine that runs");
+                    let had = sim.services.pmu.overflow(irq.machine, number, irq.cpu);
+                    if had { Handled::Yes } else { Handled::No }
+                },
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use baton::cpu::CpuId;
 use baton::interrupt::Interrupt;
 use baton::machine::irq::{Private, Status};
 use baton::machine::pmu::{ClusterPmu, PmuReg};
-use baton::machine::{Interrupts, Route, RouteError};
+use baton::machine::{IrqChip, Route, RouteError};
 use baton::trace::Mark;
 
 use super::Cpu;
@@ -64,7 +64,7 @@ impl Cpu<'_> {
     }
 }
 
-impl Interrupts for Cpu<'_> {
+impl IrqChip for Cpu<'_> {
     fn configure(&self, interrupt: Interrupt) {
         let mut state = self.call(28);
         self.boot_only(&state);

@@ -112,7 +112,7 @@ fn a_command_without_its_record_is_incomplete() {
 
 #[test]
 fn the_stress_is_switched_on_first_and_without_it_nothing_is_measured() {
-    let no = fake::print(&[Record::Error(baton::report::Error {
+    let no = fake::print(&[Record::Error(baton::report::CommandError {
         what: "\"stress\" is not a command; try \"help\"".into(),
         place: "stress on".into(),
     })]);

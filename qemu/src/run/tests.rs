@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use baton::report::{BringupAt, Error, Panic};
+use baton::report::{BringupAt, CommandError, Panic};
 use baton::trace::Mark;
 
 use super::*;
@@ -99,7 +99,7 @@ fn an_early_end_an_error_and_a_lost_cpu_each_have_their_name() {
     let early = scene(|mode, good| if mode == "parallel" { "EXIT".into() } else { good });
     assert_eq!(outcome(&early).exit_code(), 12);
     let (what, place) = ("no image; kexec load one".to_string(), "cycle".to_string());
-    let refusal = fake::print(&[Record::Error(Error { what, place })]);
+    let refusal = fake::print(&[Record::Error(CommandError { what, place })]);
     let refused = scene(|mode, good| if mode == "serial" { refusal.clone() } else { good });
     assert_eq!(outcome(&refused), Outcome::ErrorRecord("no image; kexec load one (cycle)".into()));
     let lost =

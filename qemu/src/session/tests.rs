@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use baton::report::{Error, Panic, Record};
+use baton::report::{CommandError, Panic, Record};
 
 use super::*;
 use crate::fake::{self, Script};
@@ -75,7 +75,7 @@ fn silence_is_a_timeout_and_an_early_end_is_no_verdict() {
 fn broken_records_end_the_run_and_error_records_are_kept() {
     let broken = "@baton {\"v\":1,\"record\":\"hel\r\n".to_string();
     let (what, place) = ("no such CPU; see cpus".to_string(), "cpu".to_string());
-    let error = Record::Error(Error { what, place });
+    let error = Record::Error(CommandError { what, place });
     let answers = [("bad", broken), ("refused", fake::print(std::slice::from_ref(&error)))];
     let (_keep, mut guest) = guest(&answers);
     assert_eq!(guest.command("refused").unwrap().len(), 1);

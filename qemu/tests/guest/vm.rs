@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use baton::report::{Bringup, Error, Hello, Panic, Record};
+use baton::report::{Bringup, CommandError, Hello, Panic, Record};
 use baton_qemu::Guest;
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
@@ -104,7 +104,7 @@ impl Vm {
         let (lines, records) = self.talk(command)?;
         let (errors, rest): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|r| matches!(r, Record::Error(_)));
-        let [Record::Error(Error { what, place })] = errors.as_slice() else {
+        let [Record::Error(CommandError { what, place })] = errors.as_slice() else {
             bail!("`{command}` gave {} error records: {lines:?}", errors.len());
         };
         check::same("place of the error", place.as_str(), command)?;

@@ -5,9 +5,9 @@ use crate::aarch64::percpu::PerCpu;
 use crate::cpu::CpuId;
 use crate::interrupt::Interrupt;
 use crate::machine::irq::{Private, Status};
-use crate::machine::{Interrupts, Route, RouteError};
+use crate::machine::{IrqChip, Route, RouteError};
 
-impl Interrupts for Board {
+impl IrqChip for Board {
     fn configure(&self, interrupt: Interrupt) {
         self.gic.configure(interrupt);
     }

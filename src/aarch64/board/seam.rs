@@ -11,8 +11,8 @@ use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
 use crate::machine::{
-    Affinity, Bringup, Clock, Ipi, Local, Memory, Power, PsciError, Recorder, Relocation,
-    StepError, Terminal,
+    Affinity, Clock, ConsoleTerminal, CpuMemory, Ipi, Local, Memory, Power, PsciError, Recorder,
+    Relocation, StepError,
 };
 use crate::memory::Range;
 use crate::sync::words::Word;
@@ -121,7 +121,7 @@ impl Ipi for Board {
     }
 }
 
-impl Bringup for Board {
+impl CpuMemory for Board {
     fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
         let slot = layout::linear(self.claims.stack_slot(cpu.index()).start);
         let stack = slot + PAGE + STACK_BYTES;
@@ -258,7 +258,7 @@ impl Memory for Board {
     }
 }
 
-impl Terminal for Board {
+impl ConsoleTerminal for Board {
     fn put(&self, text: &str) {
         uart::write(text);
     }

@@ -76,14 +76,14 @@ fn loom_leaving_is_seen_by_who_waits() {
         let shared = Arc::new((Latch::default(), CpuCell::default()));
         let start = shared.1.remote().begin_start(Ticket::from_number(1));
         let ticket = shared.0.open(1);
-        shared.1.remote().ask(Request::Leave(ticket));
+        shared.1.remote().ask(CpuRequest::Leave(ticket));
         let ap = thread::spawn({
             let shared = shared.clone();
             move || {
                 let local = shared.1.local(start);
-                let Request::Leave(ticket) = local.request() else { panic!("asked before") };
+                let CpuRequest::Leave(ticket) = local.request() else { panic!("asked before") };
                 local.set(Mark::TeardownCpu);
-                local.served(Request::Leave(ticket));
+                local.served(CpuRequest::Leave(ticket));
                 assert!(shared.0.arrive(ticket));
             }
         });
@@ -91,7 +91,7 @@ fn loom_leaving_is_seen_by_who_waits() {
             thread::yield_now();
         }
         assert_eq!(shared.1.mark(), Mark::TeardownCpu);
-        let stop = Request::Stop(shared.0.open(1));
+        let stop = CpuRequest::Stop(shared.0.open(1));
         shared.1.remote().ask(stop);
         ap.join().unwrap();
         assert_eq!(shared.1.request(), stop);
@@ -103,8 +103,8 @@ fn loom_leaving_is_seen_by_who_waits() {
 fn loom_a_newer_request_is_never_lost() {
     loom::model(|| {
         let cell = Arc::new(CpuCell::default());
-        let leave = Request::Leave(Ticket::from_number(1));
-        let back = Request::Return(Ticket::from_number(2));
+        let leave = CpuRequest::Leave(Ticket::from_number(1));
+        let back = CpuRequest::Return(Ticket::from_number(2));
         cell.remote().ask(leave);
         let ap = thread::spawn({
             let cell = cell.clone();
@@ -122,8 +122,8 @@ fn loom_a_newer_request_is_never_lost() {
 fn loom_a_stop_is_served_or_called_off() {
     loom::model(|| {
         let cell = Arc::new(CpuCell::default());
-        let stop = Request::Stop(Ticket::from_number(1));
-        let back = Request::Return(Ticket::from_number(2));
+        let stop = CpuRequest::Stop(Ticket::from_number(1));
+        let back = CpuRequest::Return(Ticket::from_number(2));
         cell.remote().ask(stop);
         let ap = thread::spawn({
             let cell = cell.clone();

@@ -4,14 +4,14 @@ use super::*;
 fn requests_survive_their_word() {
     let t = Ticket::from_number(77);
     for r in [
-        Request::Stay,
-        Request::Come(t),
-        Request::Leave(t),
-        Request::Return(t),
-        Request::Stop(t),
-        Request::StandStill(t),
+        CpuRequest::Stay,
+        CpuRequest::Come(t),
+        CpuRequest::Leave(t),
+        CpuRequest::Return(t),
+        CpuRequest::Stop(t),
+        CpuRequest::StandStill(t),
     ] {
-        assert_eq!(Request::from_word(r.to_word()), r);
+        assert_eq!(CpuRequest::from_word(r.to_word()), r);
     }
 }
 
@@ -42,8 +42,8 @@ fn a_cpu_that_made_it_cannot_be_given_up() {
 #[test]
 fn a_newer_request_is_not_lost_when_the_older_is_served() {
     let cell = CpuCell::default();
-    let old = Request::Leave(Ticket::from_number(1));
-    let new = Request::Return(Ticket::from_number(2));
+    let old = CpuRequest::Leave(Ticket::from_number(1));
+    let new = CpuRequest::Return(Ticket::from_number(2));
     cell.remote().ask(old);
     cell.remote().ask(new);
     cell.local(0).served(old);

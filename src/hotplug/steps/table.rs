@@ -1,12 +1,14 @@
-//! The rows of the table, and what they call.
+//! The rows of the table, what they call, and that the trace rings hold a bring-up and the teardown
+//! after that, serial ones too.
 
-use super::{Act, Section, Step, Together};
+use super::{Act, CpuhpStep, Section, Together};
+use crate::config::{BOOT_TRACE_EVENTS, MAX_CPUS, TRACE_EVENTS};
 use crate::cpu::{CpuMask, Target};
 use crate::machine::StepError;
-use crate::trace::StepName;
+use crate::trace::{Mark, StepName};
 
 /// The defaults of a row: an online step without acts or check, which may run in parallel.
-const EACH: Step = Step {
+const EACH: CpuhpStep = CpuhpStep {
     name: StepName::PercpuPrepare, // each row has its own
     section: Section::Online,
     what: "",
@@ -17,8 +19,8 @@ const EACH: Step = Step {
 };
 
 /// All steps, in the order of their names' list.
-pub static STEPS: [Step; StepName::ALL.len()] = [
-    Step {
+pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
+    CpuhpStep {
         name: StepName::PercpuPrepare,
         section: Section::Prepare,
         what: "stacks and per-CPU area",
@@ -26,7 +28,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.machine.release(c.cpu)),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::TimersPrepare,
         section: Section::Prepare,
         what: "per-CPU timers; those of the dead move to a survivor",
@@ -37,7 +39,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::WorkPrepare,
         section: Section::Prepare,
         what: "per-CPU work; that of the dead moves to a survivor",
@@ -52,7 +54,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::RcuPrepare,
         section: Section::Prepare,
         what: "RCU callbacks; those of the dead move to a survivor",
@@ -62,14 +64,14 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::CpuCheck,
         section: Section::Starting,
         what: "the CPU is what the description says",
         up: Act::Each(|c| c.machine.check()),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::RcuStarting,
         section: Section::Starting,
         what: "grace periods wait for the CPU",
@@ -77,7 +79,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.services.rcu.cpu_dying(c.cpu)),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::GicStarting,
         section: Section::Starting,
         what: "GIC redistributor and CPU interface",
@@ -85,7 +87,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Each(|c| c.machine.gic_down()),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::TimerStarting,
         section: Section::Starting,
         what: "virtual timer and its interrupt",
@@ -93,7 +95,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.machine.timer_down()),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::IpiStarting,
         section: Section::Starting,
         what: "inter-processor interrupt",
@@ -101,7 +103,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         // Down: IPIs must get through until the CPU interface goes, in gic:starting.
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::WorkOnline,
         section: Section::Online,
         what: "the CPU takes interrupts and per-CPU work",
@@ -109,7 +111,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         down: Act::Sure(|c| c.machine.interrupts(false)),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::PmuOnline,
         section: Section::Online,
         what: "performance monitors of the cluster; their owner hands over, or stops them",
@@ -121,7 +123,7 @@ pub static STEPS: [Step; StepName::ALL.len()] = [
         }),
         ..EACH
     },
-    Step {
+    CpuhpStep {
         name: StepName::IrqShared,
         section: Section::Shared,
         what: "shared interrupts go to CPUs that stay",
@@ -158,3 +160,38 @@ fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
     let plan = t.services.irqs.plan(t.survivors)?;
     Ok(t.services.irqs.apply(t.machine, &plan)?)
 }
+
+/// Phases of the boot CPU for one CPU: prepare, kick and sync up; migrate, online-down, grace,
+/// stop, off and dead down.
+const PHASES_EACH: usize = 9;
+
+/// Phases of the boot CPU that come once in a kernel's life: its boot, the checks, the end.
+const PHASES_ONCE: usize = 16;
+
+/// Events of the steps that are done once for all, and of those done for each CPU.
+const fn of_steps() -> (usize, usize) {
+    let (mut once, mut each, mut i) = (0, 0, 0);
+    while i < STEPS.len() {
+        let acts = [&STEPS[i].up, &STEPS[i].down];
+        let mut dir = 0;
+        while dir < acts.len() {
+            match acts[dir] {
+                Act::Nothing => {}
+                Act::Sure(_) | Act::Each(_) => each += 2,
+                Act::All(_) => once += 2,
+            }
+            dir += 1;
+        }
+        i += 1;
+    }
+    (once, each)
+}
+
+// Serially, what is done once for all is done once for each CPU, and counts as the boot CPU's.
+const _: () = assert!(
+    (of_steps().0 + 2 * PHASES_EACH) * MAX_CPUS + of_steps().1 + 2 * PHASES_ONCE
+        <= BOOT_TRACE_EVENTS
+);
+
+// Each CPU comes and goes; a step that fails is undone, so there is room for two of both.
+const _: () = assert!(2 * (of_steps().1 + Mark::ALL.len()) <= TRACE_EVENTS);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::bench::Scene;
 use crate::cpu::{CpuId, CpuMask, Survivors};
-use crate::irq::Kind;
+use crate::irq::AffinityKind;
 
 const CPUS: u16 = 70; // more than one word of a mask
 
@@ -24,11 +24,11 @@ fn leavings() -> impl Strategy<Value = Vec<CpuMask>> {
     vec(prop_oneof![some, all], 1..5)
 }
 
-fn wishes() -> impl Strategy<Value = Vec<(CpuMask, Kind)>> {
-    vec((cpus(), prop_oneof![Just(Kind::Balanced), Just(Kind::Managed)]), 1..60)
+fn wishes() -> impl Strategy<Value = Vec<(CpuMask, AffinityKind)>> {
+    vec((cpus(), prop_oneof![Just(AffinityKind::Balanced), Just(AffinityKind::Managed)]), 1..60)
 }
 
-fn scene(wanted: &[(CpuMask, Kind)]) -> Scene {
+fn scene(wanted: &[(CpuMask, AffinityKind)]) -> Scene {
     let scene = Scene::new(CPUS.into());
     for (intid, (affinity, kind)) in (32..).zip(wanted) {
         scene.ask(intid, affinity, *kind).unwrap();
@@ -37,14 +37,14 @@ fn scene(wanted: &[(CpuMask, Kind)]) -> Scene {
 }
 
 /// What has to hold whenever CPUs have left or come back.
-fn holds(scene: &Scene, wanted: &[(CpuMask, Kind)]) -> Result<(), TestCaseError> {
+fn holds(scene: &Scene, wanted: &[(CpuMask, AffinityKind)]) -> Result<(), TestCaseError> {
     for (row, (affinity, kind)) in scene.irqs.rows().iter().zip(wanted) {
         let (cpu, enabled) = scene.routes()[&row.intid];
         prop_assert_eq!(row.requested, *affinity, "the user's affinity was changed");
         prop_assert!(scene.online.contains(cpu), "{} goes to CPU {}", row.intid, cpu);
         prop_assert_eq!(row.effective, enabled.then_some(cpu));
         let served = !affinity.and(&scene.online).is_empty();
-        prop_assert_eq!(enabled, served || *kind == Kind::Balanced);
+        prop_assert_eq!(enabled, served || *kind == AffinityKind::Balanced);
         prop_assert!(!served || affinity.contains(cpu), "it could have gone to one of its CPUs");
         prop_assert_eq!(row.broken, enabled && !affinity.contains(cpu));
     }
@@ -116,7 +116,7 @@ proptest! {
     fn those_that_may_go_anywhere_are_spread_evenly(count in 1..200u32, leaving in 1..CPUS) {
         let mut scene = Scene::new(CPUS.into());
         for intid in 32..32 + count {
-            scene.ask(intid, &scene.online, Kind::Balanced).unwrap();
+            scene.ask(intid, &scene.online, AffinityKind::Balanced).unwrap();
         }
         prop_assert!(spread(&scene) <= 1);
         let leaving = (leaving..CPUS).map(CpuId).collect();

@@ -10,12 +10,12 @@ use std::vec::Vec;
 
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::interrupt::Interrupt;
-use crate::irq::{Handled, Here, Irq, IrqError, Irqs, Kind, Wanted};
+use crate::irq::{AffinityKind, Handled, Here, Irq, IrqError, Irqs, Wanted};
 use crate::machine::irq::Private;
 use crate::machine::pmu::{ClusterPmu, PmuReg};
 use crate::machine::{
-    Affinity, Bringup, Clock, Interrupts, Ipi, Local, Power, PsciError, Recorder, Route,
-    RouteError, StepError,
+    Affinity, Clock, CpuMemory, Ipi, IrqChip, Local, Power, PsciError, Recorder, Route, RouteError,
+    StepError,
 };
 use crate::rcu::Rcu;
 use crate::trace::Event;
@@ -35,7 +35,7 @@ pub struct Bench {
     now: AtomicU64,
 }
 
-impl Interrupts for Bench {
+impl IrqChip for Bench {
     fn configure(&self, interrupt: Interrupt) {
         let enabled = self.routes.lock().unwrap().get(&interrupt.intid).is_some_and(|r| r.1);
         self.configured.lock().unwrap().push((interrupt, enabled));
@@ -112,7 +112,7 @@ impl Ipi for Bench {
     fn wake(&self, _: &CpuMask) {}
 }
 
-impl Bringup for Bench {
+impl CpuMemory for Bench {
     fn prepare(&self, _: CpuId) -> Result<(), StepError> {
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Scene {
         Survivors::freeze(&self.online, &mask(leaving))
     }
 
-    pub fn ask(&self, intid: u32, affinity: &CpuMask, kind: Kind) -> Result<(), IrqError> {
+    pub fn ask(&self, intid: u32, affinity: &CpuMask, kind: AffinityKind) -> Result<(), IrqError> {
         self.ask_for(intid, affinity, kind, || Handled::Yes)
     }
 
@@ -194,7 +194,7 @@ impl Scene {
         &self,
         intid: u32,
         affinity: &CpuMask,
-        kind: Kind,
+        kind: AffinityKind,
         action: impl Fn() -> Handled + Send + Sync + 'static,
     ) -> Result<(), IrqError> {
         let name = std::format!("dev{intid}");

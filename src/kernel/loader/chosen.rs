@@ -1,4 +1,4 @@
-//! What a `kexec load` asks for, found among the files of the initrd.
+//! LoadPart a `kexec load` asks for, found among the files of the initrd.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -7,7 +7,8 @@ use alloc::string::{String, ToString};
 use crate::kernel::Reporter;
 use crate::kexec::signature::Asked;
 use crate::kexec::{
-    Digest, Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, Packing, Request, packed,
+    Digest, Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, LoadRequest, Packing,
+    packed,
 };
 use crate::machine::Granules;
 use crate::memory::Range;
@@ -82,9 +83,9 @@ impl<'f> Chosen<'f> {
     }
 
     /// The order for the planner; `image` is the unpacked kernel.
-    pub fn request<'r>(&'r self, image: &'r [u8], granules: Granules) -> Request<'r> {
+    pub fn request<'r>(&'r self, image: &'r [u8], granules: Granules) -> LoadRequest<'r> {
         let Self { kind, initrd, at, .. } = *self;
-        Request { image, kind, initrd, bootargs: &self.bootargs, at, granules }
+        LoadRequest { image, kind, initrd, bootargs: &self.bootargs, at, granules }
     }
 }
 

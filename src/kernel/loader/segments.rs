@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use crate::kernel::{Level, Reporter};
-use crate::kexec::{Loaded, Plan, Segment, What};
+use crate::kexec::{LoadPart, Loaded, Plan, Segment};
 use crate::machine::Memory;
 use crate::memory::{Map, Owner, Range};
 
@@ -12,7 +12,7 @@ use crate::memory::{Map, Owner, Range};
 const BLOCK: u64 = 2 << 20;
 
 /// Writes every segment to its place and cleans that memory to the point of coherency.
-pub(super) fn write<'b>(memory: &dyn Memory, plan: &Plan, contents: impl Fn(What) -> &'b [u8]) {
+pub(super) fn write<'b>(memory: &dyn Memory, plan: &Plan, contents: impl Fn(LoadPart) -> &'b [u8]) {
     for segment in &plan.segments {
         let bytes = contents(segment.what);
         memory.write(segment.dest.start, bytes);

@@ -7,14 +7,14 @@ use std::string::String;
 use std::sync::Mutex;
 
 use super::Reporter;
-use crate::machine::Terminal;
+use crate::machine::ConsoleTerminal;
 use crate::machine::fake::Fake;
 
 /// A terminal that keeps what is written; nothing is ever typed.
 #[derive(Default)]
 pub(crate) struct Paper(Mutex<String>);
 
-impl Terminal for Paper {
+impl ConsoleTerminal for Paper {
     fn put(&self, text: &str) {
         self.0.lock().unwrap().push_str(text);
     }

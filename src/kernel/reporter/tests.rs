@@ -48,7 +48,7 @@ fn an_error_is_a_message_and_a_record() {
     out.error("run=", "no such thing");
     assert_eq!(out.messages(), "error: no such thing\n");
     let text = paper.read();
-    let record = report::to_line(&Record::Error(report::Error {
+    let record = report::to_line(&Record::Error(report::CommandError {
         what: "no such thing".into(),
         place: "run=".into(),
     }));

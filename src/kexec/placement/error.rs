@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::What;
+use super::LoadPart;
 use crate::{
     config::MAX_DTB,
     memory::{MapError, Range},
@@ -14,7 +14,7 @@ pub enum PlaceError {
     /// Free memory has no place for this part, the others being placed.
     NoRoom {
         /// Which part.
-        what: What,
+        what: LoadPart,
         /// Bytes that the part needs.
         size: u64,
         /// Bytes of the largest free range.
@@ -28,7 +28,7 @@ pub enum PlaceError {
     /// The place asked for, or that of the initrd to keep, is another's or no RAM.
     Taken {
         /// Which part.
-        what: What,
+        what: LoadPart,
         /// The owner of the place.
         error: MapError,
     },

@@ -1,7 +1,7 @@
 //! Placing a kernel at the base that the caller asked for, although that place is in use until the
 //! jump.
 
-use super::{Ask, Initrd, Layout, What, place_rest, without};
+use super::{Ask, Initrd, LoadPart, Placement, place_rest, without};
 use crate::{
     config::{COPIER_BYTES, IMAGE_ALIGN},
     machine::Relocation,
@@ -14,16 +14,16 @@ pub(super) fn place_at(
     free: &[Range],
     kernel: Range,
     ask: &Ask<'_>,
-) -> Result<Layout, What> {
+) -> Result<Placement, LoadPart> {
     let layout = place_rest(free, kernel, ask)?;
     if map.require(kernel, Owner::Free).is_ok() {
         return Ok(layout);
     }
     let taken = [Some(kernel), layout.initrd, Some(layout.dtb)].into_iter().flatten();
     let left = taken.fold(free.to_vec(), |free, part| without(&free, part));
-    let work = highest(&left, COPIER_BYTES).ok_or(What::Copier)?;
-    let from = highest(&without(&left, work), kernel.size()).ok_or(What::Kernel)?;
-    Ok(Layout { copy: Some(Relocation { from, to: kernel, work }), ..layout })
+    let work = highest(&left, COPIER_BYTES).ok_or(LoadPart::Copier)?;
+    let from = highest(&without(&left, work), kernel.size()).ok_or(LoadPart::Kernel)?;
+    Ok(Placement { copy: Some(Relocation { from, to: kernel, work }), ..layout })
 }
 
 /// The highest `size` bytes, in whole blocks if there are any: those can be protected.

@@ -22,11 +22,11 @@ fn a_full_machine_names_what_has_no_room() {
     assert!(place(&map, &ask).is_ok());
     let large = Ask { initrd: Initrd::Place(BLOCK), ..ask };
     let no_room = |what, size| PlaceError::NoRoom { what, size, largest: BLOCK };
-    assert_eq!(place(&map, &large), Err(no_room(What::Initrd, BLOCK)));
-    assert_eq!(place(&map, &Ask { dtb: BLOCK, ..ask }), Err(no_room(What::Dtb, BLOCK)));
+    assert_eq!(place(&map, &large), Err(no_room(LoadPart::Initrd, BLOCK)));
+    assert_eq!(place(&map, &Ask { dtb: BLOCK, ..ask }), Err(no_room(LoadPart::Dtb, BLOCK)));
     map.claim(Range::new(LOW, LOW + 1), Owner::Image).unwrap();
     let error = place(&map, &ask).unwrap_err();
-    assert!(matches!(error, PlaceError::NoRoom { what: What::Kernel, .. }));
+    assert!(matches!(error, PlaceError::NoRoom { what: LoadPart::Kernel, .. }));
     assert!(error.to_string().contains("no room for the kernel: it needs 0x100000 bytes"));
 }
 
@@ -78,7 +78,7 @@ fn a_terabyte_that_cannot_work_is_refused_in_reasonable_time() {
     let initrd = Initrd::Place(2 * BLOCK);
     let ask = Ask { header: &header, initrd, dtb: CELL, dtb_at: None, at: None };
     let begin = std::time::Instant::now();
-    assert!(matches!(place(&map, &ask), Err(PlaceError::NoRoom { what: What::Dtb, .. })));
+    assert!(matches!(place(&map, &ask), Err(PlaceError::NoRoom { what: LoadPart::Dtb, .. })));
     let near = Ask { initrd: Initrd::None, dtb: BLOCK, ..ask };
     let mut holes = Map::new(&[Range::new(0, 1 << 40)]);
     holes.reserve(Range::new(BLOCK / 2, BLOCK));
@@ -115,7 +115,10 @@ fn a_place_that_ends_with_this_kernel_is_copied_to_and_any_other_is_refused() {
         let above = Range::new(LOW + 62 * BLOCK, u64::MAX);
         let result = place(&map, &ask);
         if kernel.overlaps(&firmware) || kernel.overlaps(&above) {
-            assert!(matches!(result, Err(PlaceError::Taken { what: What::Kernel, .. })), "{block}");
+            assert!(
+                matches!(result, Err(PlaceError::Taken { what: LoadPart::Kernel, .. })),
+                "{block}"
+            );
             continue;
         }
         let layout = result.unwrap();
@@ -159,8 +162,8 @@ fn a_copy_that_finds_no_room_to_wait_in_is_refused() {
     let header = header(30, 0, true);
     let ask = Ask { header: &header, initrd: Initrd::None, dtb: 4096, dtb_at: None, at: Some(LOW) };
     let error = place(&map, &ask).unwrap_err();
-    assert!(matches!(error, PlaceError::NoRoom { what: What::Kernel, .. }), "{error}");
+    assert!(matches!(error, PlaceError::NoRoom { what: LoadPart::Kernel, .. }), "{error}");
     map.claim(Range::new(LOW + 2 * BLOCK + 4096, LOW + 3 * BLOCK), Owner::Heap).unwrap();
     let error = place(&map, &ask).unwrap_err();
-    assert!(matches!(error, PlaceError::NoRoom { what: What::Copier, .. }), "{error}");
+    assert!(matches!(error, PlaceError::NoRoom { what: LoadPart::Copier, .. }), "{error}");
 }

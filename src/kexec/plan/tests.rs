@@ -27,9 +27,9 @@ fn image(size: u64) -> Vec<u8> {
     file
 }
 
-fn request<'a>(image: &'a [u8], initrd: InitrdChoice<'a>) -> Request<'a> {
+fn request<'a>(image: &'a [u8], initrd: InitrdChoice<'a>) -> LoadRequest<'a> {
     let granules = Granules::FOUR_K;
-    Request { image, kind: Kind::Image, initrd, bootargs: "quiet", at: None, granules }
+    LoadRequest { image, kind: Kind::Image, initrd, bootargs: "quiet", at: None, granules }
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_kept_initrd_is_passed_on_but_no_segment() {
     let image = image(0x10_0000);
     let plan = plan(&request(&image, InitrdChoice::Keep(OLD_INITRD)), &map(), 9000).unwrap();
     assert_eq!(plan.initrd, Some(OLD_INITRD));
-    assert!(plan.segments.iter().all(|segment| segment.what != What::Initrd));
+    assert!(plan.segments.iter().all(|segment| segment.what != LoadPart::Initrd));
 }
 
 #[test]
@@ -110,21 +110,21 @@ fn a_written_segment_is_verified_to_its_end() {
 fn a_bad_request_is_refused_with_its_reason() {
     let image = image(0x10_0000);
     let good = request(&image, InitrdChoice::None);
-    let refused = |request: Request<'_>| plan(&request, &map(), 9000).unwrap_err();
-    let elf = refused(Request { image: b"\x7fELF", ..good });
+    let refused = |request: LoadRequest<'_>| plan(&request, &map(), 9000).unwrap_err();
+    let elf = refused(LoadRequest { image: b"\x7fELF", ..good });
     assert!(elf.to_string().contains("ELF file; convert it"), "{elf}");
     let long = "x".repeat(MAX_BOOTARGS + 1);
     let too_long = LoadError::BootargsTooLong { bytes: MAX_BOOTARGS + 1 };
-    assert_eq!(refused(Request { bootargs: &long, ..good }), too_long);
-    let control = refused(Request { bootargs: "a\nb", ..good });
+    assert_eq!(refused(LoadRequest { bootargs: &long, ..good }), too_long);
+    let control = refused(LoadRequest { bootargs: "a\nb", ..good });
     assert_eq!(control, LoadError::BootargsControl { at: 1 });
-    let empty = refused(Request { initrd: InitrdChoice::Bytes(&[]), ..good });
+    let empty = refused(LoadRequest { initrd: InitrdChoice::Bytes(&[]), ..good });
     assert_eq!(empty, LoadError::Place(PlaceError::NoInitrd));
-    let odd = refused(Request { at: Some(RAM.start + PAGE), ..good });
+    let odd = refused(LoadRequest { at: Some(RAM.start + PAGE), ..good });
     assert_eq!(odd, LoadError::Place(PlaceError::NotAligned { base: RAM.start + PAGE }));
-    let taken = refused(Request { at: Some(HANDOVER.start), ..good });
+    let taken = refused(LoadRequest { at: Some(HANDOVER.start), ..good });
     assert!(taken.to_string().contains("trace has 0x47e00000..0x48000000"), "{taken}");
-    let nothing = refused(Request { kind: Kind::Raw, image: &[], ..good });
+    let nothing = refused(LoadRequest { kind: Kind::Raw, image: &[], ..good });
     assert_eq!(nothing, LoadError::Image(ImageError::TooShort { bytes: 0 }));
     for dtb in [0, (2 << 20) + 1] {
         assert!(plan(&good, &map(), dtb).is_err());
@@ -134,7 +134,7 @@ fn a_bad_request_is_refused_with_its_reason() {
 #[test]
 fn a_raw_binary_is_planned_like_an_image() {
     let code = [0x1f; 3000];
-    let raw = Request { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
+    let raw = LoadRequest { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
     let plan = plan(&raw, &map(), 4096).unwrap();
     assert_eq!(plan.entry % (2 << 20), 0x8_0000);
     assert_eq!(plan.segments[0].dest.size(), (2 << 20) + PAGE);
@@ -146,7 +146,8 @@ fn a_raw_binary_is_planned_like_an_image() {
 #[test]
 fn a_kernel_over_the_running_one_waits_elsewhere_and_all_of_it_is_claimed() {
     let (image, mut map) = (image(0x10_0000), map());
-    let over = Request { at: Some(RAM.start), ..request(&image, InitrdChoice::Keep(OLD_INITRD)) };
+    let over =
+        LoadRequest { at: Some(RAM.start), ..request(&image, InitrdChoice::Keep(OLD_INITRD)) };
     let plan = plan(&over, &map, 9000).unwrap();
     let copy = plan.copy.unwrap();
     assert_eq!((plan.entry, plan.bytes_copied()), (RAM.start, 0x10_0000));

@@ -18,7 +18,7 @@ pub fn parse(bytes: &[u8]) -> Result<Signature, SignatureError> {
     }
     let text = str::from_utf8(bytes)
         .map_err(|error| SignatureError::NotText { at: error.valid_up_to() })?;
-    let mut lines = Lines(text);
+    let mut lines = StatementLines(text);
     lines.version()?;
     let key = lines.read("key", |value| hex(value).map(KeyId))?;
     let kind = lines.read("type", kind)?;
@@ -35,9 +35,9 @@ pub fn parse(bytes: &[u8]) -> Result<Signature, SignatureError> {
 }
 
 /// What has not been read yet.
-struct Lines<'a>(&'a str);
+struct StatementLines<'a>(&'a str);
 
-impl<'a> Lines<'a> {
+impl<'a> StatementLines<'a> {
     fn version(&mut self) -> Result<(), SignatureError> {
         let same = self.0.bytes().zip(FIRST.bytes()).all(|(a, b)| a == b);
         if !same {

@@ -44,7 +44,7 @@ fn carry_out(bench: &Bench, act: Act) {
             let there = |&cpu: &u16| bench.online.borrow().contains(CpuId(cpu));
             let leaving: Vec<u16> = cpus.into_iter().filter(there).collect();
             for left in bench.leave(&leaving) {
-                assert!(!matches!(left, Left::Passed(to) if leaving.contains(&to.cpu().0)));
+                assert!(!matches!(left, PmuLeft::Passed(to) if leaving.contains(&to.cpu().0)));
             }
         }
         Act::Open(cluster, event) => {
@@ -93,7 +93,7 @@ proptest! {
         bench.step.set(step);
         bench.pass(1 << 29);
         let left = bench.leave(&out);
-        prop_assert_eq!(left.iter().filter(|&&l| l == Left::Vacant).count(), 1);
+        prop_assert_eq!(left.iter().filter(|&&l| l == PmuLeft::Vacant).count(), 1);
         bench.check();
         bench.online(back.iter().copied());
         prop_assert_eq!(bench.pmu.owner(0), Some(CpuId(back[0])));

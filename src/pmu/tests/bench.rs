@@ -67,7 +67,7 @@ impl Bench {
     }
 
     /// These CPUs leave together; the steps run in this order.
-    pub(super) fn leave(&self, cpus: &[u16]) -> Vec<Left> {
+    pub(super) fn leave(&self, cpus: &[u16]) -> Vec<PmuLeft> {
         let leaving = cpus.iter().map(|&c| CpuId(c)).collect();
         let survivors = Survivors::freeze(&self.online.borrow(), &leaving);
         let leave = |&cpu: &u16| {

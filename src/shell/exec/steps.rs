@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::Outcome;
 use crate::cpu::CpuMask;
-use crate::hotplug::steps::{self, Act, STEPS, Section, Step};
+use crate::hotplug::steps::{self, Act, CpuhpStep, STEPS, Section};
 use crate::kernel::{Cpus, Reporter};
 use crate::trace::Mark;
 
@@ -29,7 +29,7 @@ pub(super) fn list(out: &Reporter, cpus: &Cpus) -> Outcome {
 }
 
 /// `alone`: the step runs on one CPU at a time.
-fn line(step: &Step, alone: bool) -> String {
+fn line(step: &CpuhpStep, alone: bool) -> String {
     let (section, name, what) = (step.section.name(), step.name.name(), step.what);
     let (up, down) = (times(step.up), times(step.down));
     let cpus = match step.section {

@@ -1,7 +1,7 @@
 //! The plan of a load.
 
 use baton::config::{IMAGE_ALIGN, MAX_DTB, PAGE};
-use baton::kexec::{Header, InitrdChoice, Kind, Plan, Request, What, plan as make};
+use baton::kexec::{Header, InitrdChoice, Kind, LoadPart, LoadRequest, Plan, plan as make};
 use baton::machine::Granules;
 use baton::memory::{Map, Owner, Range};
 
@@ -22,7 +22,7 @@ pub fn plan(data: &[u8]) -> bool {
     let kind = if input.u8() == 1 { Kind::Raw } else { Kind::Image };
     let image = image(&mut input);
     let request =
-        Request { image: &image, kind, initrd, bootargs: "", at, granules: Granules::FOUR_K };
+        LoadRequest { image: &image, kind, initrd, bootargs: "", at, granules: Granules::FOUR_K };
     match make(&request, &map, dtb) {
         Ok(plan) => {
             check(&plan, &request, &map, dtb);
@@ -97,18 +97,18 @@ fn image(input: &mut Input<'_>) -> Vec<u8> {
 }
 
 /// The boot protocol's demands, and that nothing is written to what is not free.
-fn check(plan: &Plan, request: &Request<'_>, map: &Map, dtb: usize) {
+fn check(plan: &Plan, request: &LoadRequest<'_>, map: &Map, dtb: usize) {
     let header = match request.kind {
         Kind::Image => Header::parse(request.image, request.granules, map.total_bytes()).unwrap(),
         Kind::Raw => Header::raw(request.image, map.total_bytes()).unwrap(),
     };
-    let written = segment(plan, What::Kernel).expect("a kernel is placed");
+    let written = segment(plan, LoadPart::Kernel).expect("a kernel is placed");
     let kernel = plan.copy.map_or(written, |copy| copy.to);
     assert_eq!((plan.entry, kernel.size()), (kernel.start, header.image_size));
     let base = kernel.start - header.text_offset;
     assert!(base.is_multiple_of(IMAGE_ALIGN) && map.owner_of(base).is_some());
     assert!(request.at.is_none_or(|at| at == base) && kernel.end <= 1 << 48);
-    assert_eq!(segment(plan, What::Dtb), Some(plan.dtb));
+    assert_eq!(segment(plan, LoadPart::Dtb), Some(plan.dtb));
     assert!(plan.dtb.size() >= dtb as u64 && plan.dtb.size() <= MAX_DTB as u64);
     assert_eq!(plan.dtb.start / IMAGE_ALIGN, (plan.dtb.end - 1) / IMAGE_ALIGN);
     check_initrd(plan, request, map, kernel);
@@ -124,7 +124,7 @@ fn check(plan: &Plan, request: &Request<'_>, map: &Map, dtb: usize) {
 
 /// What is asked for and in use is copied to, and only that; nothing that is written before lies
 /// there, and nothing that stays.
-fn check_copy(plan: &Plan, request: &Request<'_>, map: &Map, kernel: Range) {
+fn check_copy(plan: &Plan, request: &LoadRequest<'_>, map: &Map, kernel: Range) {
     let free = map.require(kernel, Owner::Free).is_ok();
     assert_eq!((plan.copy.is_none(), plan.bytes_copied() == 0), (free, free));
     let Some(copy) = plan.copy else { return };
@@ -136,8 +136,8 @@ fn check_copy(plan: &Plan, request: &Request<'_>, map: &Map, kernel: Range) {
     assert!(under.into_iter().all(|region| region.owner.ends_with_kernel()));
 }
 
-fn check_initrd(plan: &Plan, request: &Request<'_>, map: &Map, kernel: Range) {
-    let dest = segment(plan, What::Initrd);
+fn check_initrd(plan: &Plan, request: &LoadRequest<'_>, map: &Map, kernel: Range) {
+    let dest = segment(plan, LoadPart::Initrd);
     match request.initrd {
         InitrdChoice::None => assert_eq!((plan.initrd, dest), (None, None)),
         InitrdChoice::Keep(kept) => {
@@ -155,7 +155,7 @@ fn check_initrd(plan: &Plan, request: &Request<'_>, map: &Map, kernel: Range) {
     assert!(lowest <= kernel.start.min(initrd.start), "{kernel} and {initrd} share no 32 GiB");
 }
 
-fn segment(plan: &Plan, what: What) -> Option<Range> {
+fn segment(plan: &Plan, what: LoadPart) -> Option<Range> {
     plan.segments.iter().find(|segment| segment.what == what).map(|segment| segment.dest)
 }
 
