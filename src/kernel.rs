@@ -25,16 +25,17 @@ pub use session::Session;
 use crate::cpu::CpuMask;
 use crate::handover::{Area, Farewell, HandoverError};
 use crate::hotplug::Hotplug;
+use crate::kexec::Departure;
 use crate::machine::Board;
-use crate::memory::{Map, Range};
+use crate::memory::{Piece, Ram, Range};
 use crate::options::Options;
 use crate::platform::{BootParams, Machine};
 use crate::report::{BringupAt, Hello, Record};
 use crate::services::Services;
+use crate::sync::words::Word;
 use crate::torture::Site;
 use crate::trace::Phase;
-use layout::Claims;
-use loader::OwnTree;
+use loader::{Own, OwnTree};
 use reporter::Passage;
 
 /// This kernel's name and version.
@@ -46,10 +47,12 @@ pub struct Boot {
     pub machine: Machine,
     /// What the boot loader or the kernel before has given.
     pub params: BootParams,
-    /// The owner of every page of RAM.
-    pub map: Map,
-    /// The memory that belongs to this kernel.
-    pub claims: Claims,
+    /// All RAM.
+    pub ram: Ram,
+    /// The handover region.
+    pub handover: Handover,
+    /// The initrd, if it is in RAM that is its own: its pages, and where it begins and ends.
+    pub initrd: Option<(Piece, Range)>,
     /// What was wrong with the tree, and with its claims on memory.
     pub warnings: Vec<String>,
     /// First counter read of this kernel, ticks.
@@ -64,20 +67,25 @@ pub struct Boot {
     pub dtb: &'static [u8],
     /// Its physical range.
     pub dtb_range: Range,
+    /// Its pages, if these are RAM.
+    pub dtb_piece: Option<Piece>,
+}
+
+/// The handover region, in words that several kernels write in turn.
+pub struct Handover {
+    /// The words.
+    pub words: &'static [Word],
+    /// Where.
+    pub range: Range,
+    /// True if an earlier kernel left the region.
+    pub inherited: bool,
 }
 
 /// What the machine has to do when the kernel is through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
     /// Enter another kernel. Every other CPU is off, everything is quiet.
-    Jump {
-        /// Its entry.
-        entry: u64,
-        /// Its device tree.
-        dtb: u64,
-        /// Physical address of the prepared copier; `None` if the kernel is in its place already.
-        copier: Option<u64>,
-    },
+    Jump(Departure),
     /// Turn the machine off.
     PowerOff,
     /// Restart the machine.
@@ -119,7 +127,7 @@ pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services,
 /// Boots: from what the entry found out to a kernel that can serve its console.
 pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.params.bootargs);
-    let area = area(board, &boot);
+    let area = area(&boot);
     let farewell = predecessor(&area, &boot);
     let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
     let parked = farewell.as_ref().map_or(CpuMask::new(), |(f, _)| f.parked);
@@ -148,16 +156,15 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
     kernel
 }
 
-fn area(board: &dyn Board, boot: &Boot) -> Area<'static> {
+fn area(boot: &Boot) -> Area<'static> {
     let cpus = boot.machine.topology.len();
-    let words = board.words(boot.claims.handover);
-    Area::new(words, cpus, boot.machine.topology.boot())
+    Area::new(boot.handover.words, cpus, boot.machine.topology.boot())
         .expect("the layout asked handover::bytes_for")
 }
 
 /// What the kernel before this one left. A region that holds nothing usable is made a clean slate.
 fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<HandoverError>> {
-    let taken = if boot.claims.inherited { area.take().map_err(Some) } else { Err(None) };
+    let taken = if boot.handover.inherited { area.take().map_err(Some) } else { Err(None) };
     if taken.is_err() {
         area.format();
     }
@@ -174,17 +181,18 @@ impl Kernel {
         boot: Boot,
     ) -> Self {
         let (board, generation) = (site.board, site.hotplug.generation());
-        let Boot { machine, params, map, claims, dtb, dtb_range, .. } = boot;
-        let BootParams { bootargs, initrd, rng_seed, .. } = params;
-        let (own, reserved) = ((dtb, dtb_range), &machine.reserved);
-        let tree = OwnTree::new(board, own, claims.handover, reserved, rng_seed, generation);
+        let Boot { machine, params, ram, handover, initrd, dtb, dtb_range, dtb_piece, .. } = boot;
+        let BootParams { bootargs, rng_seed, .. } = params;
+        let own = Own { bytes: dtb, range: dtb_range, piece: dtb_piece };
+        let reserved = &machine.reserved;
+        let tree = OwnTree::new(board, own, handover.range, reserved, rng_seed, generation);
         let mut out = Reporter::new(board, board, options.loglevel);
         boot.warnings.into_iter().for_each(|warning| out.hold(warning));
         Self {
             out,
             cpus: Cpus::new(site, area, options, parked),
             peripherals: Peripherals::new(site, machine),
-            loader: Loader::new(board, map, tree, initrd, bootargs, options),
+            loader: Loader::new(board, ram, tree, initrd, bootargs, options),
             session: Session::default(),
             area,
         }

@@ -59,7 +59,7 @@ pub use image::{Header, ImageError};
 pub use packed::{PackedError, Packing};
 pub use placement::{PlaceError, Placement};
 pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};
-pub use state::Loaded;
+pub use state::{Departure, Loaded};
 
 /// What `kexec load` was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -19,6 +19,7 @@ mod relocation;
 mod step;
 
 use alloc::string::String;
+use core::ops;
 
 use pmu::ClusterPmu;
 pub use psci::{Affinity, PsciError};
@@ -26,9 +27,8 @@ pub use psci::{Affinity, PsciError};
 use self::device::Devices;
 use self::inherited::Inherited;
 use crate::cpu::{CpuId, CpuMask};
-use crate::memory::Range;
+use crate::memory::{Piece, Quiet, Range};
 use crate::sync::atomic::AtomicU64;
-use crate::sync::words::Word;
 use crate::trace::{Event, Untimed};
 pub use crash::CrashKind;
 pub use granules::Granules;
@@ -162,35 +162,46 @@ pub trait Local {
     fn interrupts(&self, all: bool);
 }
 
-/// Physical memory, which has its owners by the map. Boot CPU only.
+/// Physical memory, by pieces. Boot CPU only.
 pub trait Memory {
-    /// The contents of the range. The caller owns the range by the map, and writes nothing there as
-    /// long as the slice lives.
-    fn bytes(&self, range: Range) -> &'static [u8];
+    /// The contents of a piece.
+    fn bytes<'p>(&self, piece: &'p Piece) -> &'p [u8];
 
-    /// The range as words that several kernels write in turn.
-    fn words(&self, range: Range) -> &'static [Word];
+    /// The contents of a piece that is never written again.
+    fn read_only(&self, piece: Piece) -> &'static [u8];
 
-    /// Copies `bytes` to `at`.
-    fn write(&self, at: u64, bytes: &[u8]);
+    /// Copies `bytes` to the start of a piece.
+    ///
+    /// # Panics
+    /// The piece is smaller.
+    fn write(&self, piece: &mut Piece, bytes: &[u8]);
 
-    /// Zeros the range.
-    fn zero(&self, range: Range);
+    /// Zeros bytes of a piece, counted from its start.
+    ///
+    /// # Panics
+    /// The piece is smaller.
+    fn zero(&self, piece: &mut Piece, part: ops::Range<usize>);
 
-    /// Cleans the range to the point of coherency, where a kernel that has just been entered reads.
-    fn clean(&self, range: Range);
+    /// Cleans a piece to the point of coherency, where a kernel that has just been entered reads.
+    fn clean(&self, piece: &Piece);
 
-    /// Makes the range read-only for every CPU, or writable again. False, with nothing changed, if
-    /// the range is mapped by an entry that also covers other memory.
-    fn protect(&self, range: Range, on: bool) -> bool;
+    /// Makes memory read-only for every CPU, or writable again. False, with nothing changed, if the
+    /// memory is mapped by an entry that also covers other memory.
+    fn protect(&self, quiet: &Quiet, on: bool) -> bool;
 
-    /// Writes into `copy.work` what the jump needs to move the kernel and enter there: code, page
-    /// tables, and orders. `copy` was made by [`kexec::plan`](crate::kexec::plan()): its ranges
-    /// don't overlap.
+    /// Writes into `work` what the jump needs to move the kernel and enter there: code, page
+    /// tables, and orders. `copy` was made by [`kexec::plan`](crate::kexec::plan()), so that its
+    /// ranges don't overlap; `work` is the piece for `copy.work`.
     ///
     /// # Errors
-    /// What does not fit; nothing outside of `copy.work` has changed.
-    fn prepare_copy(&self, copy: &Relocation, entry: u64, dtb: u64) -> Result<(), String>;
+    /// What does not fit; nothing outside of `work` has changed.
+    fn prepare_copy(
+        &self,
+        work: &mut Piece,
+        copy: &Relocation,
+        entry: u64,
+        dtb: u64,
+    ) -> Result<(), String>;
 }
 
 /// Where people and programs read and write.

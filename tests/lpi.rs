@@ -6,9 +6,9 @@ mod fdt_support;
 use baton::cpu::Mpidr;
 use baton::fdt::Checked;
 use baton::kernel::layout::{Present, heap_place, lay_out};
-use baton::memory::{Owner, Range};
+use baton::memory::{Map, Owner, Ram, Range};
 use baton::platform::early::Early;
-use baton::platform::{self, LpiTables, lpi_tables};
+use baton::platform::{self, LpiTables, Machine, lpi_tables};
 use fdt_support::dtb;
 
 const IMAGE: Range = Range::new(0x4020_0000, 0x4040_0000);
@@ -32,6 +32,12 @@ fn heap(tree: &[u8], left_on: &[LpiTables]) -> Range {
     heap_place(&early, &|take| taken.clone().for_each(take)).unwrap()
 }
 
+/// The machine's RAM, without owners.
+fn ram(machine: &Machine) -> Ram {
+    // SAFETY: nothing reads or writes memory through a piece here.
+    unsafe { Ram::new(Map::new(&machine.memory)) }
+}
+
 /// The kernel before put the initrd on top of them: the files are there all the same, and it is said.
 #[test]
 fn an_initrd_on_top_of_a_table_is_kept() {
@@ -41,8 +47,10 @@ fn an_initrd_on_top_of_a_table_is_kept() {
     d.params.initrd = Some(initrd);
     d.machine.reserved = lpi_tables(&left_on(initrd), BITS);
     let present = Present { image: IMAGE, dtb: TREE, heap: heap(&tree, &[]) };
-    let (map, _, warnings) = lay_out(&d.machine, &d.params, present).unwrap();
-    assert_eq!(map.require(initrd, Owner::Initrd), Ok(()));
+    let mut ram = ram(&d.machine);
+    let (claims, warnings) = lay_out(&mut ram, &d.machine, &d.params, present).unwrap();
+    assert_eq!(claims.initrd.map(|piece| piece.range()), Some(initrd));
+    assert_eq!(ram.map().require(initrd, Owner::Initrd), Ok(()));
     assert_eq!(warnings.len(), 5, "{warnings:?}");
     assert!(warnings[0].contains("LPI table"), "{warnings:?}");
 }
@@ -55,8 +63,8 @@ fn heap_stacks_and_handover_keep_off_the_tables() {
     let mut d = platform::describe(&tree, Mpidr::from_register(0)).unwrap();
     let first_heap = heap(&tree, &[]);
     let present = Present { image: IMAGE, dtb: TREE, heap: first_heap };
-    let (_, first, _) = lay_out(&d.machine, &d.params, present).unwrap();
-    for place in [first_heap, first.stacks, first.handover] {
+    let (first, _) = lay_out(&mut ram(&d.machine), &d.machine, &d.params, present).unwrap();
+    for place in [first_heap, first.stacks.range(), first.handover.range()] {
         let left_on = left_on(place);
         let kept = lpi_tables(&left_on, BITS);
         assert_eq!(kept.len(), 5);
@@ -64,13 +72,14 @@ fn heap_stacks_and_handover_keep_off_the_tables() {
         d.machine.reserved = kept.clone();
         let heap = heap(&tree, &left_on);
         let present = Present { image: IMAGE, dtb: TREE, heap };
-        let (map, claims, warnings) = lay_out(&d.machine, &d.params, present).unwrap();
+        let mut ram = ram(&d.machine);
+        let (claims, warnings) = lay_out(&mut ram, &d.machine, &d.params, present).unwrap();
         assert_eq!(warnings, [] as [&str; 0]);
         for range in kept.iter().map(|r| r.range) {
-            for ours in [heap, claims.stacks, claims.handover] {
+            for ours in [heap, claims.stacks.range(), claims.handover.range()] {
                 assert!(!ours.overlaps(&range), "{ours} and {range}");
             }
-            assert_eq!(map.require(range, Owner::Firmware), Ok(()));
+            assert_eq!(ram.map().require(range, Owner::Firmware), Ok(()));
         }
     }
 }

@@ -30,10 +30,10 @@ use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::handover::Area;
 use crate::hotplug::Hotplug;
 use crate::interrupt::Interrupt;
-use crate::kernel::layout::Claims;
+use crate::kernel::layout::stack_slot;
 use crate::machine::CrashKind;
 use crate::machine::inherited::Inherited;
-use crate::memory::Range;
+use crate::memory::{Piece, Range};
 use crate::services::Services;
 use crate::trace::{Mark, Ring};
 
@@ -49,7 +49,10 @@ pub struct Board {
     pub(super) gic: Gic,
     pub(super) areas: Box<[PerCpu]>,
     pub(super) records: Box<[Record]>,
-    pub(super) claims: Claims,
+    /// A slot for each CPU.
+    pub(super) stacks: Piece,
+    /// Where the handover is.
+    pub(super) handover: Range,
     pub(super) trace: Area<'static>,
     /// The rings of this kernel, by CPU.
     pub(super) rings: Once<Box<[Ring<'static>]>>,
@@ -59,7 +62,6 @@ pub struct Board {
     pub(super) timer_ppi: Interrupt,
     pub(super) psci_version: (u32, u32),
     pub(super) entry_level: u32,
-    pub(super) base: u64,
     /// What the boot CPU has.
     pub(super) features: Features,
     /// TTBR0, with which a secondary CPU turns its MMU on, and TTBR1.
@@ -82,8 +84,10 @@ pub struct Parts {
     pub gic: Gic,
     /// One area for each CPU.
     pub areas: Box<[PerCpu]>,
-    /// What belongs to this kernel.
-    pub claims: Claims,
+    /// A slot for each CPU.
+    pub stacks: Piece,
+    /// Where the handover is.
+    pub handover: Range,
     /// The handover.
     pub trace: Area<'static>,
     /// Where devices are.
@@ -98,8 +102,6 @@ pub struct Parts {
     pub psci_version: (u32, u32),
     /// Exception level of entry.
     pub entry_level: u32,
-    /// Physical address of the image.
-    pub base: u64,
     /// The tables of the linear map.
     pub tables: Tables,
 }
@@ -141,23 +143,22 @@ pub fn mark(cpu: CpuId) -> Option<Mark> {
 impl Board {
     /// With nothing pending on the console yet.
     pub fn new(parts: Parts) -> Self {
-        let upper = layout::physical(layout::ttbr1(), parts.base);
-        let identity = layout::physical(layout::ttbr0(), parts.base);
+        let [identity, upper] = [layout::ttbr0(), layout::ttbr1()].map(layout::physical);
         Self {
             topology: parts.topology,
             gic: parts.gic,
             records: parts.areas.iter().map(|_| Record::default()).collect(),
             areas: parts.areas,
-            claims: parts.claims,
+            stacks: parts.stacks,
+            handover: parts.handover,
             trace: parts.trace,
             rings: Once::new(),
-            devices: Held::new(parts.places, parts.base),
+            devices: Held::new(parts.places),
             lpis_left_on: parts.lpis_left_on,
             inherited: parts.inherited,
             timer_ppi: parts.timer_ppi,
             psci_version: parts.psci_version,
             entry_level: parts.entry_level,
-            base: parts.base,
             features: Features::here(),
             roots: (identity, upper),
             tables: Mutex::new(parts.tables),
@@ -258,7 +259,7 @@ pub fn guard_page_of(address: u64) -> Option<Stack> {
     }
     let shared = SHARED.get()?;
     shared.board.topology.cpus().find_map(|cpu| {
-        let slot = layout::linear(shared.board.claims.stack_slot(cpu.index()).start);
+        let slot = layout::linear(stack_slot(&shared.board.stacks, cpu.index()).start);
         let exception = page(slot + PAGE + crate::config::STACK_BYTES);
         (page(slot) || exception).then_some(Stack { cpu: Some(cpu), exception })
     })

@@ -30,8 +30,6 @@ pub use registers::Places;
 pub use window::console_of_last_resort;
 
 use super::inherited::AtEntry;
-use super::layout;
-use crate::memory::Range;
 
 /// What `head.S` hands over: MMU on with the first tables, bss zero, interrupts masked.
 pub struct Entry {
@@ -41,15 +39,6 @@ pub struct Entry {
     pub at: u64,
     /// Exception level of entry, 1 or 2.
     pub level: u32,
-    /// Physical address of the image.
-    pub base: u64,
     /// Registers that `head.S` had to overwrite.
     pub registers: AtEntry,
-}
-
-impl Entry {
-    /// The physical memory of the image, bss and the boot CPU's stacks included.
-    pub fn image(&self) -> Range {
-        Range::new(self.base, layout::physical(layout::image_end(), self.base))
-    }
 }

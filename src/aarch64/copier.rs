@@ -17,7 +17,7 @@ use super::mmu::Kind;
 use super::{heap, layout, ram, regs};
 use crate::config::{COPIER_BYTES, PAGE};
 use crate::machine::Relocation;
-use crate::memory::Range;
+use crate::memory::{Piece, Range};
 
 /// A range needs two tables at each of three levels at most; there are the two ends of the copy,
 /// code, orders and the page of the time, and one root.
@@ -58,14 +58,15 @@ pub struct Exit {
     pub stamp: u64,
 }
 
-/// Fills `copy.work`.
+/// Fills `work`.
 ///
 /// # Errors
 /// What could not be mapped.
-pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
-    let page = |n: u64| copy.work.start + n * PAGE;
-    ram::zero(copy.work);
-    ram::write(page(0), code());
+pub fn prepare(work: &mut Piece, copy: &Relocation, exit: &Exit) -> Result<(), String> {
+    let Range { start, end } = work.range();
+    let page = |n: u64| start + n * PAGE;
+    ram::zero(work, 0..(end - start) as usize);
+    ram::write(work, 0, code());
     let orders = Orders {
         from: copy.from.start,
         to: copy.to.start,
@@ -75,8 +76,8 @@ pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
         el2: exit.el2.into(),
         stamp: exit.stamp,
     };
-    ram::write(page(1), &orders.bytes());
-    let pages = WorkPages { next: page(2), end: copy.work.end };
+    ram::write(work, PAGE as usize, &orders.bytes());
+    let pages = WorkPages { next: page(2), end };
     let mut mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Lower);
     let stamp = Range::new(exit.stamp, exit.stamp + 8);
     let parts = [
@@ -94,7 +95,7 @@ pub fn prepare(copy: &Relocation, exit: &Exit) -> Result<(), String> {
             .map_err(|why| format!("page tables for the copy of {range}: {why}"))?;
     }
     mem::forget(mapping); // the tables stay
-    ram::clean(copy.work);
+    ram::clean(work);
     Ok(())
 }
 
@@ -128,9 +129,11 @@ impl Translation<El1Attributes> for WorkPages {
     }
 }
 
-/// Copies and enters the next kernel, as was prepared at `work`. Every other CPU is off, everything
-/// is quiet.
-pub fn jump(work: u64, entry_level: u32) -> ! {
+/// Copies and enters the next kernel.
+///
+/// # Safety
+/// [`prepare`] has filled the work area at `work`; every other CPU is off, and everything is quiet.
+pub unsafe fn jump(work: u64, entry_level: u32) -> ! {
     heap::close();
     regs::mask_all();
     // Every store, the handover's seal among them, is complete before the copier's tables are in

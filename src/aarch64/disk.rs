@@ -17,7 +17,6 @@ use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::mmio::{MmioError, MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
 
-pub use dma::set_base;
 pub use slot::Verdict;
 
 use self::dma::Heap;
@@ -48,10 +47,10 @@ pub struct Disk {
 }
 
 /// What sits in a place for a device; `None` if nothing does.
-pub fn look(place: &Registers) -> Option<MmioTransport<'static>> {
+pub fn look(place: Registers) -> Option<MmioTransport<'static>> {
     let header = place.pointer::<VirtIOHeader>();
-    // SAFETY: a piece of registers, mapped for good, of the size given; each place is looked at
-    // once.
+    // SAFETY: a piece of registers, mapped for good, of the size given; the piece is given up, so
+    // that there is one transport.
     let transport = unsafe { MmioTransport::new(header, place.size()) };
     transport.map_err(|_: MmioError| ()).ok()
 }

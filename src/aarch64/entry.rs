@@ -71,18 +71,25 @@ extern "C" fn primary_rust(
 ) -> ! {
     let level = entry_level as u32;
     let registers = AtEntry { hcr_el2, cnthp_ctl_el2 };
-    let entry = Entry { dtb, at: entry_at, level, base, registers };
+    // SAFETY: `head.S` has mapped the image from there.
+    unsafe { layout::set_base(base) };
+    let entry = Entry { dtb, at: entry_at, level, registers };
     let (boot, board) = Found::find(entry).lay_out().map().board();
     let mut kernel = kernel::primary(board, boot, &board::publish_cpus);
     let next = shell::serve(&mut kernel);
     core::mem::forget(kernel); // after a jump is decided nothing is tidied up
-    finish(next, level, base)
+    finish(next, level)
 }
 
-fn finish(next: Next, entry_level: u32, base: u64) -> ! {
+fn finish(next: Next, entry_level: u32) -> ! {
     match next {
-        Next::Jump { copier: Some(work), .. } => copier::jump(work, entry_level),
-        Next::Jump { entry, dtb, copier: None } => jump::jump(entry, dtb, entry_level, base),
+        Next::Jump(next) => match next.copier() {
+            // SAFETY: a departure is made only of a kernel that was loaded, with its copier
+            // prepared, and becomes what is next only after all else has been quiesced.
+            Some(work) => unsafe { copier::jump(work, entry_level) },
+            // SAFETY: as above; the segments were cleaned when they were written.
+            None => unsafe { jump::jump(next.entry(), next.dtb(), entry_level) },
+        },
         Next::PowerOff => panic!("SYSTEM_OFF: {}", psci::system_off()),
         Next::Reset => panic!("SYSTEM_RESET: {}", psci::system_reset()),
     }
@@ -100,5 +107,5 @@ extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
     if next == ap::ApNext::Off {
         psci::cpu_off(); // returns only if firmware denies CPU_OFF
     }
-    jump::park(board.base, hotplug.off_denied(board, me.cpu, start))
+    jump::park(hotplug.off_denied(board, me.cpu, start))
 }

@@ -5,16 +5,19 @@ use core::mem;
 use super::{heap, layout, mmu, regs};
 use crate::hotplug::ap::LastWord;
 
-/// Enters the next kernel at the exception level at which this one was entered. Every other CPU is
-/// off, everything is quiet, the segments are clean to the point of coherency.
-pub fn jump(entry: u64, dtb: u64, entry_level: u32, base: u64) -> ! {
+/// Enters the next kernel at the exception level at which this one was entered.
+///
+/// # Safety
+/// A kernel is at `entry` and its device tree at `dtb`, clean to the point of coherency; every other
+/// CPU is off, and everything is quiet.
+pub unsafe fn jump(entry: u64, dtb: u64, entry_level: u32) -> ! {
     heap::close();
     regs::mask_all();
     // Every store, the handover's seal among them, is complete before `_jump_idmap` turns the MMU
     // off.
     regs::dsb_sy();
-    mmu::enter_identity(base);
-    let address = layout::physical(layout::jump_idmap(), base) as usize;
+    mmu::enter_identity();
+    let address = layout::physical(layout::jump_idmap()) as usize;
     // SAFETY: `jump_idmap` in head.S takes these three and does not return; its physical address is
     // mapped executable at that same address.
     let leave: extern "C" fn(u64, u64, u64) -> ! = unsafe { mem::transmute(address) };
@@ -23,10 +26,10 @@ pub fn jump(entry: u64, dtb: u64, entry_level: u32, base: u64) -> ! {
 
 /// Sleeps for good, MMU off, in this image. The CPU's last store, in `park_idmap`, writes `last`:
 /// it tells the boot CPU that this CPU has parked.
-pub fn park(base: u64, last: LastWord<'_>) -> ! {
+pub fn park(last: LastWord<'_>) -> ! {
     regs::mask_all();
-    mmu::enter_identity(base);
-    let address = layout::physical(layout::park_idmap(), base) as usize;
+    mmu::enter_identity();
+    let address = layout::physical(layout::park_idmap()) as usize;
     // SAFETY: `park_idmap` in head.S takes these two and does not return; its physical address is
     // mapped executable at that same address.
     let park: extern "C" fn(*mut u64, u64) -> ! = unsafe { mem::transmute(address) };

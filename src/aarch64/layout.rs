@@ -1,7 +1,10 @@
 //! Every symbol that `linker/kernel.ld` exports, as addresses. No other module declares linker
 //! symbols.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use crate::config;
+use crate::memory::Range;
 
 pub use crate::config::{KERNEL_BASE, LINEAR_BASE};
 
@@ -57,10 +60,30 @@ symbols! {
     park_idmap = _park_idmap;
 }
 
-/// The physical address of a virtual one, in the linear map or in the image, which lies at the
-/// physical address `base`.
-pub fn physical(address: u64, base: u64) -> u64 {
-    if address < KERNEL_BASE { address - LINEAR_BASE } else { address - KERNEL_BASE + base }
+/// Physical address of the image, once the boot CPU has set it.
+static BASE: AtomicU64 = AtomicU64::new(0);
+
+/// Tells where the image lies. Boot CPU, first of all.
+///
+/// # Safety
+/// `base` is the physical address to which `head.S` has mapped [`KERNEL_BASE`].
+pub unsafe fn set_base(base: u64) {
+    BASE.store(base, Ordering::Relaxed); // no other CPU runs
+}
+
+/// The physical address of the image.
+pub fn base() -> u64 {
+    BASE.load(Ordering::Relaxed)
+}
+
+/// The physical memory of the image, bss and the boot CPU's stacks included.
+pub fn image() -> Range {
+    Range::new(base(), physical(image_end()))
+}
+
+/// The physical address of a virtual one, in the linear map or in the image.
+pub fn physical(address: u64) -> u64 {
+    if address < KERNEL_BASE { address - LINEAR_BASE } else { address - KERNEL_BASE + base() }
 }
 
 /// The virtual address at which a physical one is in the linear map.

@@ -22,7 +22,7 @@ use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Tran
 
 use super::{heap, layout, regs};
 use crate::config::{IMAGE_SPAN, PAGE};
-use crate::memory::Range;
+use crate::memory::{Quiet, Range};
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
 /// above, in blocks of 1 GiB.
@@ -79,8 +79,6 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Where tables are: the root in the image, the first others in the pool, and more in the heap.
 struct Pages {
-    /// Physical address of the image.
-    base: u64,
     /// The root has been given out: the first table that is asked for.
     rooted: bool,
     /// The heap is left alone: it may be what broke.
@@ -88,8 +86,8 @@ struct Pages {
 }
 
 impl Pages {
-    fn at(&self, table: NonNull<PageTable<El1Attributes>>) -> PhysicalAddress {
-        PhysicalAddress(layout::physical(table.as_ptr() as u64, self.base) as usize)
+    fn at(table: NonNull<PageTable<El1Attributes>>) -> PhysicalAddress {
+        PhysicalAddress(layout::physical(table.as_ptr() as u64) as usize)
     }
 
     fn root() -> NonNull<PageTable<El1Attributes>> {
@@ -123,7 +121,7 @@ impl Translation<El1Attributes> for Pages {
         self.rooted = true;
         // The table walker must see the page empty before it sees the entry that leads here.
         regs::dsb_ishst();
-        (table, self.at(table))
+        (table, Self::at(table))
     }
 
     unsafe fn deallocate_table(&mut self, _table: NonNull<PageTable<El1Attributes>>) {
@@ -132,9 +130,9 @@ impl Translation<El1Attributes> for Pages {
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
         let pa = pa.0 as u64;
-        let image = Range::new(self.base, self.base + IMAGE_SPAN);
-        let address = if image.contains(pa) {
-            pa - self.base + layout::KERNEL_BASE
+        let base = layout::base();
+        let address = if Range::new(base, base + IMAGE_SPAN).contains(pa) {
+            pa - base + layout::KERNEL_BASE
         } else {
             layout::linear(pa)
         };
@@ -145,7 +143,10 @@ impl Translation<El1Attributes> for Pages {
 /// Maps the 2 MiB behind those that `head.S` has mapped of the device tree. Only if the tree
 /// reaches that far: the 2 MiB may otherwise hold no memory at all. DSB, ISB: the table walker sees
 /// the new entry before the first access through it; the entry was invalid, so there is no TLBI.
-pub fn extend_dtb_window() {
+///
+/// # Safety
+/// The tree reaches that far: there is memory.
+pub unsafe fn extend_dtb_window() {
     let table = layout::ttbr1_l2() as *mut u64;
     // SAFETY: the table is ours; the entry behind the image's is the device tree's, and the next
     // entry has never been valid.
@@ -162,14 +163,21 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The tables that `head.S` has made, of an image at physical address `base`. Boot CPU, once.
-    pub fn take_over(base: u64) -> Self {
-        Self::over(Pages { base, rooted: false, last_resort: false })
+    /// The tables that `head.S` has made.
+    ///
+    /// # Safety
+    /// Boot CPU, before any other CPU runs; once.
+    pub unsafe fn take_over() -> Self {
+        Self::over(Pages { rooted: false, last_resort: false })
     }
 
-    /// The same tables once more, for a panic of the boot CPU: without the heap.
-    pub fn of_last_resort(base: u64) -> Self {
-        Self::over(Pages { base, rooted: false, last_resort: true })
+    /// The same tables once more, without the heap.
+    ///
+    /// # Safety
+    /// For a panic of the boot CPU before any other CPU runs: what else has the tables is not used
+    /// any more.
+    pub unsafe fn of_last_resort() -> Self {
+        Self::over(Pages { rooted: false, last_resort: true })
     }
 
     fn over(pages: Pages) -> Self {
@@ -180,14 +188,18 @@ impl Tables {
     /// Maps RAM that is not mapped yet, in blocks that are small where kernels are loaded: below
     /// `bank` + [`FINE`].
     ///
+    /// # Safety
+    /// `ram` is RAM, and not mapped yet.
+    ///
     /// # Errors
     /// As [`Tables::map`].
-    pub fn map_ram(&mut self, ram: Range, bank: u64) -> Result<(), MapError> {
+    pub unsafe fn map_ram(&mut self, ram: Range, bank: u64) -> Result<(), MapError> {
         let mut at = ram.start;
         while at < ram.end {
             let fine = (at & !(HALF - 1)) + HALF;
             let end = if at < bank + FINE { fine.min(ram.end) } else { ram.end };
-            self.map(Range::new(at, end), Kind::Ram)?;
+            // SAFETY: as the caller promises.
+            unsafe { self.map(Range::new(at, end), Kind::Ram)? };
             at = end;
         }
         Ok(())
@@ -196,9 +208,12 @@ impl Tables {
     /// Maps whole pages around a range that is not mapped yet. DSB, ISB: the table walker sees the
     /// new entries before the first access through these.
     ///
+    /// # Safety
+    /// Memory of this kind is there, and no part of it is mapped yet as another kind.
+    ///
     /// # Errors
     /// An address that the linear map does not reach.
-    pub fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
+    pub unsafe fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
         self.write(range, kind)?;
         regs::dsb_ishst();
         regs::isb();
@@ -220,11 +235,11 @@ impl Tables {
         self.mapping.mark_active();
     }
 
-    /// Makes ordinary memory read-only or writable while every CPU may be using these tables.
-    /// False, with nothing changed, if a block would have to be split: a split needs
+    /// Makes RAM read-only or writable while every CPU may be using these tables. False, with nothing changed, if a block would have to be split: a split needs
     /// break-before-make, and in the moment without a valid entry another CPU may access the rest
     /// of the block (Arm ARM D8.16.1).
-    pub fn protect(&mut self, range: Range, on: bool) -> bool {
+    pub fn protect(&mut self, quiet: &Quiet, on: bool) -> bool {
+        let range = quiet.range();
         let kind = if on { Kind::ReadOnly } else { Kind::Ram };
         let changed = self.write(range, kind).is_ok();
         // DSB ISHST: the new entries come before the TLBI. DSB ISH: every CPU has dropped the old
@@ -236,8 +251,8 @@ impl Tables {
 }
 
 /// Puts the identity page into the lower half of this CPU: for code that turns the MMU off.
-pub fn enter_identity(base: u64) {
-    let root = layout::physical(layout::ttbr0(), base);
+pub fn enter_identity() {
+    let root = layout::physical(layout::ttbr0());
     // SAFETY: nothing of this kernel is mapped in the lower half. The identity page is never mapped
     // there otherwise, so no entry in a TLB contradicts it.
     unsafe { asm!("msr ttbr0_el1, {0}", "isb", in(reg) root) };

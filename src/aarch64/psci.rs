@@ -49,9 +49,13 @@ pub fn version() -> Result<(u32, u32), PsciError> {
 
 /// CPU_ON.
 ///
+/// # Safety
+/// The code at physical address `entry` establishes all that the kernel relies on, with the MMU off
+/// and from the physical address `context` alone.
+///
 /// # Errors
 /// What firmware answered.
-pub fn cpu_on(target: Mpidr, entry: u64, context: u64) -> Result<(), PsciError> {
+pub unsafe fn cpu_on(target: Mpidr, entry: u64, context: u64) -> Result<(), PsciError> {
     psci::cpu_on::<Firmware>(target.value(), entry, context).map_err(named)
 }
 

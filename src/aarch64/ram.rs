@@ -1,21 +1,33 @@
-//! Physical memory as slices, through the linear map: this is where an address becomes a pointer.
+//! RAM through the linear map: this is where a piece becomes bytes.
 
-use core::ptr;
 use core::slice;
+use core::{ops, ptr};
 
 use super::{cache, layout};
-use crate::memory::Range;
+use crate::memory::Piece;
 use crate::sync::words::Word;
 
-fn pointer(at: u64) -> *mut u8 {
-    layout::linear(at) as *mut u8
+fn pointer(piece: &Piece) -> *mut u8 {
+    layout::linear(piece.range().start) as *mut u8
 }
 
-/// The bytes in a range. What the seam asks of its callers holds: the caller owns the range, and
-/// nothing writes to it as long as the slice lives.
-pub fn bytes(range: Range) -> &'static [u8] {
-    // SAFETY: RAM that the map gave to the caller, mapped for good.
-    unsafe { slice::from_raw_parts(pointer(range.start), range.size() as usize) }
+/// The contents of a piece.
+pub fn bytes(piece: &Piece) -> &[u8] {
+    // SAFETY: who made the `Ram` promised that it is mapped. As long as the slice borrows the piece,
+    // nothing writes there: that takes the piece itself, or a mutable borrow.
+    unsafe { slice::from_raw_parts(pointer(piece), piece.len()) }
+}
+
+/// The contents of a piece that is given up.
+pub fn read_only(piece: Piece) -> &'static [u8] {
+    // SAFETY: as in `bytes`, and nothing can write there any more: the piece is gone.
+    unsafe { slice::from_raw_parts(pointer(&piece), piece.len()) }
+}
+
+/// The contents of a piece that is given up, as atomic words.
+pub fn words(piece: Piece) -> &'static [Word] {
+    // SAFETY: as in `read_only`; pages are aligned for words, and any bits are a valid word.
+    unsafe { slice::from_raw_parts(pointer(&piece).cast(), piece.len() / size_of::<Word>()) }
 }
 
 /// The bytes that a window of the upper half maps.
@@ -28,26 +40,29 @@ pub unsafe fn window(at: u64, bytes: usize) -> &'static [u8] {
     unsafe { slice::from_raw_parts(at as *const u8, bytes) }
 }
 
-/// A range as atomic words.
-pub fn words(range: Range) -> &'static [Word] {
-    // SAFETY: RAM that the map gave to the caller, mapped for good, page-aligned; any bits are a
-    // valid word.
-    unsafe { slice::from_raw_parts(pointer(range.start).cast(), range.size() as usize / 8) }
+/// Copies `bytes` into a piece, from `offset` on.
+///
+/// # Panics
+/// The piece is smaller.
+pub fn write(piece: &mut Piece, offset: usize, bytes: &[u8]) {
+    let end = offset.checked_add(bytes.len());
+    assert!(end.is_some_and(|end| end <= piece.len()), "{} bytes do not fit", bytes.len());
+    // SAFETY: inside of a piece that is mapped, as asserted. `bytes` is not in it: that would
+    // borrow the piece.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer(piece).add(offset), bytes.len()) };
 }
 
-/// Copies `bytes` to `at`.
-pub fn write(at: u64, bytes: &[u8]) {
-    // SAFETY: RAM that the map gave to the caller; the source is the kernel's or another range.
-    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer(at), bytes.len()) };
+/// Zeros a part of a piece.
+///
+/// # Panics
+/// The piece is smaller.
+pub fn zero(piece: &mut Piece, part: ops::Range<usize>) {
+    assert!(part.start <= part.end && part.end <= piece.len(), "{part:?} is not in the piece");
+    // SAFETY: inside of a piece that is mapped, as asserted.
+    unsafe { ptr::write_bytes(pointer(piece).add(part.start), 0, part.len()) };
 }
 
-/// Zeros a range.
-pub fn zero(range: Range) {
-    // SAFETY: RAM that the map gave to the caller.
-    unsafe { ptr::write_bytes(pointer(range.start), 0, range.size() as usize) };
-}
-
-/// Cleans a range to the point of coherency.
-pub fn clean(range: Range) {
-    cache::clean_to_poc(layout::linear(range.start), range.size());
+/// Cleans a piece to the point of coherency.
+pub fn clean(piece: &Piece) {
+    cache::clean_to_poc(layout::linear(piece.range().start), piece.range().size());
 }

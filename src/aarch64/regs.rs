@@ -39,19 +39,22 @@ pub const DATA_ATTRS: u64 = PAGE | PXN | UXN;
 /// Block: the device tree.
 pub const DTB_ATTRS: u64 = (RODATA_ATTRS & !3) | 1;
 
-/// Masks IRQs and returns the previous DAIF.
-pub fn irq_save() -> u64 {
+/// Which exceptions were masked before [`irq_save`].
+pub struct Daif(u64);
+
+/// Masks IRQs and returns what was masked before.
+pub fn irq_save() -> Daif {
     let daif: u64;
     // SAFETY: masking interrupts changes nothing that Rust relies on; a compiler barrier by
     // default.
     unsafe { asm!("mrs {0}, daif", "msr daifset, #2", out(reg) daif) };
-    daif
+    Daif(daif)
 }
 
-/// Puts DAIF back.
-pub fn irq_restore(daif: u64) {
-    // SAFETY: only values from `irq_save` come here; handlers touch nothing but atomics.
-    unsafe { asm!("msr daif, {0}", in(reg) daif) };
+/// Masks what was masked before.
+pub fn irq_restore(daif: Daif) {
+    // SAFETY: the value is one that `irq_save` has read; handlers touch nothing but atomics.
+    unsafe { asm!("msr daif, {0}", in(reg) daif.0) };
 }
 
 /// Lets IRQs in.

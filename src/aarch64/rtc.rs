@@ -46,7 +46,7 @@ pub struct Rtc {
 impl Rtc {
     /// Takes over the clock, and ends what an earlier kernel has left. True if that was something.
     /// `None` if the registers are too few for a PL031.
-    pub fn start(registers: &mmio::Registers) -> Option<(Self, bool)> {
+    pub fn start(registers: mmio::Registers) -> Option<(Self, bool)> {
         let clock = Self { registers: registers.block(0)?, stopped_at: 0 };
         let registers = clock.registers();
         let left = registers.unmask.get() & ALARM != 0;

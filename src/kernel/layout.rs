@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
 use crate::handover;
-use crate::memory::{Map, MapError, Owner, Range, Side};
+use crate::memory::{MapError, Owner, Piece, Ram, Range, Side};
 use crate::platform::early::{Each, Early};
 use crate::platform::{BootParams, LPI_TABLES, Machine, Reserved};
 
@@ -30,19 +30,6 @@ pub fn heap_place(early: &Early<'_>, others: Each<'_>) -> Option<Range> {
 /// Guard page, stack, guard page, exception stack.
 pub const STACK_SLOT: u64 = PAGE + STACK_BYTES + PAGE + EXCEPTION_STACK_BYTES;
 
-/// What the kernel takes for itself at start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Claims {
-    /// The heap.
-    pub heap: Range,
-    /// One [`STACK_SLOT`] per CPU. The boot CPU's stays unused: its stacks are in the image.
-    pub stacks: Range,
-    /// The handover region.
-    pub handover: Range,
-    /// True if an earlier kernel left the region.
-    pub inherited: bool,
-}
-
 /// Where the parts of this kernel that are there already lie.
 #[derive(Clone, Copy, Debug)]
 pub struct Present {
@@ -54,42 +41,50 @@ pub struct Present {
     pub heap: Range,
 }
 
-/// The memory map at start. The third value says what was wrong with what the tree claims and was
-/// left out.
+/// What belongs to this kernel from the start.
+pub struct Claims {
+    /// One [`STACK_SLOT`] per CPU. The boot CPU's stays unused: its stacks are in the image.
+    pub stacks: Piece,
+    /// The handover region.
+    pub handover: Piece,
+    /// True if an earlier kernel left the region.
+    pub inherited: bool,
+    /// The pages of the device tree, if these are RAM.
+    pub dtb: Option<Piece>,
+    /// The pages of the initrd.
+    pub initrd: Option<Piece>,
+}
+
+/// Gives out memory at start; `ram` has no other owners yet. The second value says what was wrong
+/// with what the tree claims and was left out.
 ///
 /// # Errors
 /// There is not enough memory, or the image does not lie in RAM.
 pub fn lay_out(
+    ram: &mut Ram,
     machine: &Machine,
     params: &BootParams,
     present: Present,
-) -> Result<(Map, Claims, Vec<String>), MapError> {
-    let mut map = Map::new(&machine.memory);
+) -> Result<(Claims, Vec<String>), MapError> {
     let mut warnings = Vec::new();
     let Present { image, dtb, heap } = present;
-    map.claim(image, Owner::Image)?;
-    map.claim(heap, Owner::Heap)?;
+    ram.claim(image, Owner::Image)?;
+    ram.claim(heap, Owner::Heap)?;
     // A tree, an initrd or a handover that lies outside RAM does no harm.
-    let mut optional = |map: &mut Map, range: Range, owner| {
-        let page = range.grow_to(PAGE).unwrap_or(range);
-        let result = map.claim(page, owner);
-        if let Err(error) = &result {
-            warnings.push(error.to_string());
-        }
-        result.is_ok()
+    let mut optional = |ram: &mut Ram, range: Range, owner| {
+        let claimed = ram.claim(range, owner);
+        claimed.map_err(|error| warnings.push(error.to_string())).ok()
     };
     let cpus = machine.topology.len();
     let enough = |r: &Range| r.start.is_multiple_of(PAGE) && r.size() >= handover::bytes_for(cpus);
     let inherited = params.handover.filter(enough);
-    let inherited = inherited.filter(|&r| optional(&mut map, r, Owner::Trace));
+    let inherited = inherited.and_then(|r| optional(ram, r, Owner::Trace));
     let lpi_table = |r: &&Reserved| r.name.starts_with(LPI_TABLES);
     for reserved in machine.reserved.iter().filter(|r| !lpi_table(r)) {
-        map.reserve(reserved.range);
+        ram.reserve(reserved.range);
     }
-    optional(&mut map, dtb, Owner::Dtb);
-    if let Some(initrd) = params.initrd {
-        optional(&mut map, initrd, Owner::Initrd);
-    }
+    let tree = optional(ram, dtb, Owner::Dtb);
+    let initrd = params.initrd.and_then(|initrd| optional(ram, initrd, Owner::Initrd));
     // After image, tree and initrd: a Linux that was booted by device tree can't report where its
     // LPI tables are, and its kexec may have put our files on top of one. Our files keep that
     // memory all the same.
@@ -100,31 +95,28 @@ pub fn lay_out(
                 "{ours} was put on top of {range}, an LPI table that is in use: if an LPI comes, it is written to"
             ));
         }
-        map.reserve(*range);
+        ram.reserve(*range);
     }
-    let mut take = |bytes, owner| map.allocate(bytes, PAGE, owner, Side::High, None);
+    let is_inherited = inherited.is_some();
     let handover = match inherited {
-        Some(range) => range,
-        None => take(handover::bytes_for(cpus), Owner::Trace)?,
+        Some(piece) => piece,
+        None => ram.allocate(handover::bytes_for(cpus), PAGE, Owner::Trace, Side::High)?,
     };
-    let stacks = take(STACK_SLOT * cpus as u64, Owner::Stacks)?;
-    down_to_block(&mut map, stacks);
-    let claims = Claims { heap, stacks, handover, inherited: inherited.is_some() };
-    Ok((map, claims, warnings))
+    let stacks = ram.allocate(STACK_SLOT * cpus as u64, PAGE, Owner::Stacks, Side::High)?;
+    down_to_block(ram, stacks.range());
+    Ok((Claims { stacks, handover, inherited: is_inherited, dtb: tree, initrd }, warnings))
 }
 
 /// Takes what is free below the stacks down to a whole block, so that no loaded kernel shares a
 /// block with the stacks: memory is protected in blocks.
-fn down_to_block(map: &mut Map, stacks: Range) {
+fn down_to_block(ram: &mut Ram, stacks: Range) {
     let below = Range::new(stacks.start & !(IMAGE_ALIGN - 1), stacks.start);
     // Refused if another owner is there, or there is nothing to add.
-    let _ = map.claim(below, Owner::Stacks);
+    let _ = ram.claim(below, Owner::Stacks);
 }
 
-impl Claims {
-    /// The slot of a CPU's stacks.
-    pub fn stack_slot(&self, cpu: usize) -> Range {
-        let start = self.stacks.start + cpu as u64 * STACK_SLOT;
-        Range::new(start, start + STACK_SLOT)
-    }
+/// The slot of a CPU's stacks.
+pub fn stack_slot(stacks: &Piece, cpu: usize) -> Range {
+    let start = stacks.range().start + cpu as u64 * STACK_SLOT;
+    Range::new(start, start + STACK_SLOT)
 }

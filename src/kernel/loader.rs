@@ -16,11 +16,11 @@ use crate::kexec::{
     self, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded, PlaceError, Plan,
 };
 use crate::machine::Board;
-use crate::memory::{Map, MapError, Owner, Range};
+use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{self, Options, Signatures};
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
-pub(super) use tree::OwnTree;
+pub(super) use tree::{Own, OwnTree};
 
 /// Why nothing can be done with the next kernel.
 pub const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads one";
@@ -31,12 +31,12 @@ const TREE_SLACK: usize = 8 << 10;
 /// The owners of memory, what this kernel was booted with, and the next kernel if one is loaded.
 pub struct Loader {
     board: &'static dyn Board,
-    /// The owner of every page of RAM.
-    map: Map,
+    /// All RAM.
+    ram: Ram,
     /// This kernel's tree.
     tree: OwnTree,
     /// This kernel's initrd, if it was given one.
-    initrd: Option<Range>,
+    initrd: Option<(&'static [u8], Range)>,
     /// This kernel's command line.
     bootargs: String,
     /// Which signatures permit a load.
@@ -51,26 +51,25 @@ impl Loader {
     /// signatures permit a load, and whether what is loaded is hashed again before each jump.
     pub(super) fn new(
         board: &'static dyn Board,
-        map: Map,
+        ram: Ram,
         tree: OwnTree,
-        initrd: Option<Range>,
+        initrd: Option<(Piece, Range)>,
         bootargs: String,
         options: &Options,
     ) -> Self {
         let Options { signatures, verify, .. } = *options;
-        Self { board, map, tree, initrd, bootargs, signatures, verify, loaded: None }
+        let initrd = initrd.map(|(piece, range)| (exact(board, piece, range), range));
+        Self { board, ram, tree, initrd, bootargs, signatures, verify, loaded: None }
     }
 
     /// The owner of every page of RAM.
     pub fn map(&self) -> &Map {
-        &self.map
+        self.ram.map()
     }
 
     /// The initrd as bytes, if there is one.
     pub fn initrd(&self) -> Option<(&'static [u8], Range)> {
-        let range = self.initrd?;
-        let ours = self.map.owner_of(range.start) == Some(Owner::Initrd);
-        ours.then(|| (self.board.bytes(range), range))
+        self.initrd
     }
 
     /// The bootargs that the next kernel gets by default: this kernel's, without the commands meant
@@ -103,16 +102,17 @@ impl Loader {
         let kept = chosen.kept_digest(own);
         let (image, packing) = chosen.flat(out)?;
         let tree = tree::without_seeds(chosen.dtb.unwrap_or(self.tree.bytes()).to_vec());
-        let (mut plan, mut map) = self.plan(&mut chosen, &image, tree.len(), own)?;
+        let (mut plan, mut after) = self.plan(&mut chosen, &image, tree.len(), own)?;
         let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
-        plan.claim(&mut map).map_err(|e| e.to_string())?;
-        // From here on nothing refuses; what is loaded now goes only after the new one is good.
+        plan.claim(&mut after).map_err(|e| e.to_string())?;
+        // From here on nothing refuses, as `after` shows; what is loaded now goes only when the new
+        // one is good.
         if let Some(old) = self.loaded.take() {
-            self.wipe(&old);
+            self.drop_loaded(old)?;
         }
-        self.map = map;
-        segments::write(self.board, &plan, |what| match (what, chosen.initrd) {
+        let mut pieces = plan.take(&mut self.ram).map_err(|e| e.to_string())?;
+        segments::write(self.board, &plan, &mut pieces, |what| match (what, chosen.initrd) {
             (LoadPart::Kernel, _) => &image,
             (LoadPart::Dtb, _) => &next,
             (LoadPart::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
@@ -126,6 +126,7 @@ impl Loader {
             packing,
             plan,
             source_tree: tree,
+            pieces,
             guarded: Vec::new(),
             kept,
             signature,
@@ -143,7 +144,7 @@ impl Loader {
         tree: usize,
         own: &'f [u8],
     ) -> Result<(Plan, Map), String> {
-        let mut map = self.map.clone();
+        let mut map = self.ram.map().clone();
         if let Some(old) = &self.loaded {
             old.plan.release(&mut map).map_err(|e| e.to_string())?;
         }
@@ -173,18 +174,14 @@ impl Loader {
 
     /// Reads the written segments back, and makes their memory read-only.
     fn finish(&mut self, out: &mut Reporter, mut loaded: Loaded) -> Result<(), String> {
-        let plan = &loaded.plan;
-        let good = segments::read_back(self.board, plan).and_then(|()| match &plan.copy {
-            Some(copy) => self.board.prepare_copy(copy, plan.entry, plan.dtb.start),
-            None => Ok(()),
-        });
-        if let Err(error) = good {
+        let good = segments::read_back(self.board, &loaded);
+        if let Err(error) = good.and_then(|()| segments::prepare_copy(self.board, &mut loaded)) {
             // The memory does not keep what is written: nothing can be loaded there.
-            let _ = loaded.plan.release(&mut self.map);
+            self.drop_loaded(loaded)?;
             return Err(error);
         }
-        let guard = |range| segments::guard(out, self.board, &self.map, range);
-        loaded.guarded = plan.ranges().filter_map(guard).collect();
+        let guard = |range| segments::guard(out, self.board, &self.ram, range);
+        loaded.guarded = loaded.plan.ranges().filter_map(guard).collect();
         self.loaded = Some(loaded);
         Ok(())
     }
@@ -195,14 +192,19 @@ impl Loader {
     /// Nothing is loaded.
     pub fn unload(&mut self) -> Result<(), String> {
         let loaded = self.loaded.take().ok_or(NOTHING_LOADED)?;
-        self.wipe(&loaded);
-        loaded.plan.release(&mut self.map).map_err(|e| e.to_string())
+        self.drop_loaded(loaded)
     }
 
-    /// Clears the memory of a kernel that will not run: initrd and seeds must not stay readable.
-    fn wipe(&self, loaded: &Loaded) {
-        segments::unguard(self.board, loaded);
-        loaded.plan.ranges().for_each(|range| self.board.zero(range));
+    /// Clears and frees the memory of a kernel that will not run: initrd and seeds must not stay
+    /// readable.
+    fn drop_loaded(&mut self, loaded: Loaded) -> Result<(), String> {
+        segments::unguard(self.board, &loaded);
+        for mut piece in loaded.pieces {
+            let all = 0..piece.len();
+            self.board.zero(&mut piece, all);
+            self.ram.free(piece).map_err(|e| e.to_string())?;
+        }
+        Ok(())
     }
 
     /// Hashes the loaded kernel again.
@@ -211,7 +213,9 @@ impl Loader {
     /// What is not what was loaded.
     pub(super) fn recheck(&self) -> Result<(), String> {
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
-        loaded.recheck(|range| self.board.bytes(range)).map_err(|why| why.to_string())
+        let written = loaded.segments().iter().map(|piece| self.board.bytes(piece));
+        let initrd = self.initrd.map_or(&[][..], |(bytes, _)| bytes);
+        loaded.recheck(written, initrd).map_err(|why| why.to_string())
     }
 
     /// Keeps the next kernel away from `range`, where CPUs are parked: its tree reserves the range.
@@ -236,10 +240,9 @@ impl Loader {
         let mut tree = self.tree.next(source_tree, bootargs, plan.initrd, quarantine)?;
         plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
         segments::unguard(self.board, loaded);
-        self.board.write(loaded.plan.dtb.start, &tree);
+        segments::write_tree(self.board, loaded, &tree);
         tree.fill(0);
         core::hint::black_box(&tree);
-        self.board.clean(loaded.plan.dtb);
         Ok(())
     }
 
@@ -248,17 +251,14 @@ impl Loader {
     /// # Errors
     /// Nothing is loaded.
     pub(super) fn jump(&self) -> Result<Next, String> {
-        let plan = &self.loaded.as_ref().ok_or(NOTHING_LOADED)?.plan;
-        let copier = plan.copy.map(|copy| copy.work.start);
-        Ok(Next::Jump { entry: plan.entry, dtb: plan.dtb.start, copier })
+        let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
+        Ok(Next::Jump(loaded.departure()))
     }
 
     /// Wipes the seeds in this kernel's own tree, which stays in memory across the jump. The seeds
     /// have been read by now.
     pub(super) fn forget_tree_seeds(&mut self) {
-        if self.map.owner_of(self.tree.range().start) == Some(Owner::Dtb) {
-            self.tree.forget_seeds();
-        } // else in no RAM of ours
+        self.tree.forget_seeds();
     }
 
     /// Wipes the seed from which the next kernel's seed is made. At the jump: stores only.
@@ -271,6 +271,12 @@ impl Loader {
     pub(super) fn warn_of_test_key(&self, out: &mut Reporter) {
         signature::warn_of_test_key(out, self.signatures);
     }
+}
+
+/// The bytes of `range`, which lie in `piece`, for good.
+fn exact(board: &'static dyn Board, piece: Piece, range: Range) -> &'static [u8] {
+    let start = (range.start - piece.range().start) as usize;
+    &board.read_only(piece)[start..start + range.size() as usize]
 }
 
 /// True if the place asked for the kernel overlaps the initrd that should stay in place.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::MAX_BOOTARGS,
     machine::{Granules, Relocation},
-    memory::{Map, MapError, Owner, Range},
+    memory::{Map, MapError, Owner, Piece, Ram, Range},
 };
 
 /// How the kernel file is to be read.
@@ -220,6 +220,25 @@ impl Plan {
     /// [`LoadError::Memory`] if the place of a segment is not free.
     pub fn claim(&self, map: &mut Map) -> Result<(), LoadError> {
         self.hand_over(map, Owner::Free, |map, range| map.claim(range, Owner::Segment))
+    }
+
+    /// Takes the memory of all segments as pieces, in the order of [`Plan::ranges`]. What has been
+    /// taken when one is refused is given back.
+    ///
+    /// # Errors
+    /// [`LoadError::Memory`] if the place of a segment is not free.
+    pub fn take(&self, ram: &mut Ram) -> Result<Vec<Piece>, LoadError> {
+        let mut pieces = Vec::new();
+        for range in self.ranges() {
+            match ram.claim(range, Owner::Segment) {
+                Ok(piece) => pieces.push(piece),
+                Err(why) => {
+                    pieces.into_iter().try_for_each(|piece| ram.free(piece))?;
+                    return Err(why.into());
+                }
+            }
+        }
+        Ok(pieces)
     }
 
     /// Gives the memory of all segments back, or of none.

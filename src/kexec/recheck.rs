@@ -4,19 +4,24 @@ use super::Digest;
 use super::error::LoadError;
 use super::plan::LoadPart;
 use super::state::Loaded;
-use crate::memory::Range;
 
 impl Loaded {
-    /// Hashes again all that the next kernel gets: all segments, and an initrd that stays in place.
-    /// `bytes` is what memory holds.
+    /// Hashes again all that the next kernel gets. `written` is what memory holds of each segment,
+    /// in order, and `initrd` of this kernel's initrd, which may stay in place.
     ///
     /// # Errors
     /// [`LoadError::Corrupt`] names the first part that differs from what was loaded.
-    pub fn recheck<'m>(&self, bytes: impl Fn(Range) -> &'m [u8]) -> Result<(), LoadError> {
-        let segments = &mut self.plan.segments.iter();
-        segments.try_for_each(|segment| segment.verify(bytes(segment.dest)))?;
+    pub fn recheck<'m>(
+        &self,
+        written: impl Iterator<Item = &'m [u8]>,
+        initrd: &[u8],
+    ) -> Result<(), LoadError> {
+        let mut written = written.fuse();
+        for segment in &self.plan.segments {
+            segment.verify(written.next().unwrap_or_default())?; // what is missing is not good
+        }
         match (self.kept, self.plan.initrd) {
-            (Some(digest), Some(dest)) if Digest::of(bytes(dest)) != digest => {
+            (Some(digest), Some(dest)) if Digest::of(initrd) != digest => {
                 Err(LoadError::Corrupt { what: LoadPart::Initrd, dest })
             }
             _ => Ok(()),
@@ -34,6 +39,7 @@ mod tests {
     use crate::kexec::Packing;
     use crate::kexec::plan::{Plan, Segment};
     use crate::kexec::signature::{Checked, Standing};
+    use crate::memory::Range;
 
     const KERNEL: Range = Range::new(0x1000, 0x3000);
     const DTB: Range = Range::new(0x4000, 0x5000);
@@ -75,17 +81,23 @@ mod tests {
             packing: Packing::Flat,
             plan,
             source_tree: Vec::new(),
+            pieces: Vec::new(),
             guarded: Vec::new(),
             kept: Some(Digest::of(part(memory, INITRD))),
             signature: Checked { standing: Standing::NotLookedAt, ns: 0 },
         }
     }
 
+    fn recheck(loaded: &Loaded, memory: &[u8]) -> Result<(), LoadError> {
+        let written = loaded.plan.segments.iter().map(|segment| part(memory, segment.dest));
+        loaded.recheck(written, part(memory, INITRD))
+    }
+
     #[test]
     fn a_changed_byte_is_noticed_wherever_the_next_kernel_reads() {
         let good = memory();
         let loaded = loaded(&good);
-        assert_eq!(loaded.recheck(|range| part(&good, range)), Ok(()));
+        assert_eq!(recheck(&loaded, &good), Ok(()));
         let cases = [
             (0x1000, LoadPart::Kernel, KERNEL),
             (0x20ff, LoadPart::Kernel, KERNEL),
@@ -99,8 +111,16 @@ mod tests {
             let mut changed = good.clone();
             changed[at] ^= 1;
             let corrupt = Err(LoadError::Corrupt { what, dest });
-            assert_eq!(loaded.recheck(|range| part(&changed, range)), corrupt, "{at:#x}");
+            assert_eq!(recheck(&loaded, &changed), corrupt, "{at:#x}");
         }
+    }
+
+    #[test]
+    fn a_segment_that_is_not_there_is_not_good() {
+        let good = memory();
+        let loaded = loaded(&good);
+        let first = loaded.plan.segments.iter().map(|s| part(&good, s.dest)).take(1);
+        assert!(loaded.recheck(first, part(&good, INITRD)).is_err());
     }
 
     #[test]
@@ -110,7 +130,7 @@ mod tests {
         for at in [0xfff, 0x3000, 0x4800, 0x6123] {
             let mut changed = good.clone();
             changed[at] ^= 1;
-            assert_eq!(loaded.recheck(|range| part(&changed, range)), Ok(()), "{at:#x}");
+            assert_eq!(recheck(&loaded, &changed), Ok(()), "{at:#x}");
         }
     }
 }

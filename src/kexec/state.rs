@@ -9,10 +9,10 @@ use super::packed::Packing;
 use super::plan::{Plan, Segment};
 use super::signature::Checked;
 use crate::machine::Relocation;
-use crate::memory::Range;
+use crate::memory::{Piece, Quiet};
 
 /// A kernel that is loaded: its segments are written and claimed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Loaded {
     /// The path of the kernel's file.
     pub name: String,
@@ -24,12 +24,52 @@ pub struct Loaded {
     pub plan: Plan,
     /// The tree that its own was made from.
     pub source_tree: Vec<u8>,
+    /// Its memory, in the order of [`Plan::ranges`].
+    pub pieces: Vec<Piece>,
     /// What of its memory is read-only.
-    pub guarded: Vec<Range>,
+    pub guarded: Vec<Quiet>,
     /// What an initrd that stays in place hashed to.
     pub kept: Option<Digest>,
     /// What the check of the signature said.
     pub signature: Checked,
+}
+
+/// Out of the running kernel and into the next one. Made only of a kernel that is loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Departure {
+    entry: u64,
+    dtb: u64,
+    copier: Option<u64>,
+}
+
+impl Departure {
+    /// Where the next kernel is entered.
+    pub fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Where its device tree is.
+    pub fn dtb(&self) -> u64 {
+        self.dtb
+    }
+
+    /// Physical address of the prepared copier; `None` if the kernel is in its place already.
+    pub fn copier(&self) -> Option<u64> {
+        self.copier
+    }
+}
+
+impl Loaded {
+    /// The pieces of the segments, in the order of [`Plan::segments`].
+    pub fn segments(&self) -> &[Piece] {
+        &self.pieces[..self.plan.segments.len().min(self.pieces.len())]
+    }
+
+    /// The way to this kernel.
+    pub fn departure(&self) -> Departure {
+        let Plan { entry, dtb, copy, .. } = &self.plan;
+        Departure { entry: *entry, dtb: dtb.start, copier: copy.map(|copy| copy.work.start) }
+    }
 }
 
 impl fmt::Display for Loaded {
@@ -39,7 +79,7 @@ impl fmt::Display for Loaded {
             writeln!(f, "its file is packed: {}", self.packing.name())?;
         }
         for segment in &self.plan.segments {
-            let covered = self.guarded.iter().any(|range| range.covers(&segment.dest));
+            let covered = self.guarded.iter().any(|quiet| quiet.range().covers(&segment.dest));
             writeln!(f, "{segment}, {}", if covered { "read-only" } else { "writable" })?;
         }
         match self.plan.initrd {
@@ -74,6 +114,7 @@ mod tests {
 
     use super::*;
     use crate::kexec::{placement::LoadPart, signature::Standing};
+    use crate::memory::Range;
 
     #[test]
     fn status_shows_each_segment_and_what_stays() {
@@ -93,7 +134,8 @@ mod tests {
             plan,
             source_tree: Vec::new(),
             packing: Packing::Gzip,
-            guarded: vec![Range::new(0x4020_0000, 0x4040_0000)],
+            pieces: Vec::new(),
+            guarded: Vec::new(),
             kept: digest,
             signature: Checked { standing: Standing::Missing, ns: 1_234_567 },
         };
@@ -102,7 +144,7 @@ mod tests {
         assert_eq!(lines[0], "/baton.Image, entry 0x40200000, append \"maxcpus=2\"");
         assert_eq!(lines[1], "its file is packed: gzip");
         assert!(lines[2].starts_with("kernel 0x40200000..0x40300000 3 bytes, sha256 ba7816bf"));
-        assert!(lines[2].ends_with(", read-only"));
+        assert!(lines[2].ends_with(", writable"));
         assert!(lines[3].starts_with(
             "initrd 0x44000000..0x44000123 291 bytes, stays in place, sha256 ba7816bf"
         ));

@@ -57,6 +57,14 @@ impl<'t> Early<'t> {
         }
     }
 
+    /// True if a page of `registers` is in RAM.
+    pub fn in_ram(&self, registers: Range) -> bool {
+        match self.banks.is_full() {
+            true => in_ram(&self.tree, registers), // there may be more banks
+            false => touches(registers, self.banks.iter().copied()),
+        }
+    }
+
     /// Bytes of RAM.
     pub fn ram_bytes(&self) -> u64 {
         self.banks.iter().map(Range::size).sum()
@@ -140,15 +148,19 @@ pub fn console(tree: Checked<'_>) -> Option<Range> {
 
 /// True if a page of these registers is in RAM.
 fn in_ram(tree: &Checked<'_>, registers: Range) -> bool {
-    let Some(pages) = registers.grow_to(PAGE) else { return true };
     let mut inside = false;
     tree.visit(|spot| {
         if spot.depth() == 1 && dt::is_memory(spot) {
-            let mut ram = dt::ram_of(spot).into_iter().flatten().flatten();
-            inside |= ram.any(|ram| ram.overlaps(&pages));
+            let ram = dt::ram_of(spot).into_iter().flatten().flatten();
+            inside |= touches(registers, ram);
         }
     });
     inside
+}
+
+/// True if a page of these registers is in `ram`, or is no page.
+fn touches(registers: Range, mut ram: impl Iterator<Item = Range>) -> bool {
+    registers.grow_to(PAGE).is_none_or(|pages| ram.any(|ram| ram.overlaps(&pages)))
 }
 
 /// The first string of a property of a node below the root.

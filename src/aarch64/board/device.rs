@@ -33,7 +33,8 @@ pub struct Place {
 
 /// The devices of a machine: their places, and a driver each.
 pub struct Held {
-    places: Places,
+    /// Taken when devices are started.
+    places: Mutex<Option<Places>>,
     alarm: AlarmDriver,
     disk: DiskDriver,
 }
@@ -47,9 +48,9 @@ fn masked<T, R>(lock: &Mutex<T>, body: impl FnOnce(&mut T) -> R) -> R {
 }
 
 impl Held {
-    /// Of the machine that was found; nothing is touched yet. `base` is the image's.
-    pub fn new(places: Places, base: u64) -> Self {
-        disk::set_base(base);
+    /// Of the machine that was found; nothing is touched yet.
+    pub fn new(places: Places) -> Self {
+        let places = Mutex::new(Some(places));
         Self { places, alarm: AlarmDriver::default(), disk: DiskDriver::default() }
     }
 
@@ -61,10 +62,10 @@ impl Held {
 
     /// Stops whatever sits in the places for virtio devices, and starts the first disk. Counts
     /// what ran.
-    fn start_disk(&self, found: &mut DevicesFound) {
+    fn start_disk(&self, places: Vec<Place>, found: &mut DevicesFound) {
         let mut first = None;
-        for place in &self.places.virtio {
-            let Some(mut transport) = disk::look(&place.registers) else { continue };
+        for place in places {
+            let Some(mut transport) = disk::look(place.registers) else { continue };
             found.left_running += u32::from(disk::stop(&mut transport));
             if first.is_none() && disk::is_disk(&transport) {
                 first = Disk::start(transport).map(|disk| (disk, place.interrupt));
@@ -75,9 +76,8 @@ impl Held {
         self.disk.adopt(disk);
     }
 
-    fn start_clock(&self, found: &mut DevicesFound) {
-        let Some(device) = &self.places.clock else { return };
-        let Some((clock, left)) = Rtc::start(&device.registers) else { return };
+    fn start_clock(&self, device: Place, found: &mut DevicesFound) {
+        let Some((clock, left)) = Rtc::start(device.registers) else { return };
         found.alarm = Some(device.interrupt);
         found.left_running += u32::from(left);
         self.alarm.adopt(clock);
@@ -87,8 +87,11 @@ impl Held {
 impl Devices for Board {
     fn devices_start(&self) -> DevicesFound {
         let mut found = DevicesFound::default();
-        self.devices.start_clock(&mut found);
-        self.devices.start_disk(&mut found);
+        let Some(places) = self.devices.places.lock().take() else { return found };
+        if let Some(clock) = places.clock {
+            self.devices.start_clock(clock, &mut found);
+        }
+        self.devices.start_disk(places.virtio, &mut found);
         found
     }
 

@@ -3,6 +3,9 @@
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::aarch64::percpu::PerCpu;
+use crate::cpu::CpuId;
+
 /// One CPU's record, on a cache line of its own: cleaned to the point of coherency by the boot CPU
 /// before CPU_ON. `head.S` knows the offsets by [`record_offset`].
 #[repr(C, align(64))]
@@ -40,14 +43,30 @@ pub mod record_offset {
 
 impl Record {
     /// What a CPU needs to reach Rust.
-    pub fn fill(&self, tables: (u64, u64), stacks: (u64, u64), percpu: u64, cpu: u64) {
+    ///
+    /// # Safety
+    /// `tables` are the physical addresses of TTBR0's table, with the entry code at its physical
+    /// address, and of TTBR1's, with the kernel. `stacks` are the upper ends of two stacks that are
+    /// mapped and `cpu`'s alone until this record is cleared, which is when the CPU is off; `percpu`
+    /// is its area, which lives as long as the kernel.
+    pub unsafe fn fill(&self, tables: (u64, u64), stacks: (u64, u64), percpu: &PerCpu, cpu: CpuId) {
         self.ttbr0.store(tables.0, Ordering::Relaxed);
         self.ttbr1.store(tables.1, Ordering::Relaxed);
         self.stack.store(stacks.0, Ordering::Relaxed);
         self.exception_stack.store(stacks.1, Ordering::Relaxed);
-        self.percpu.store(percpu, Ordering::Relaxed);
+        self.percpu.store(core::ptr::from_ref(percpu) as u64, Ordering::Relaxed);
         self.own.store(core::ptr::from_ref(self) as u64, Ordering::Relaxed);
-        self.cpu.store(cpu, Ordering::Relaxed);
+        self.cpu.store(cpu.0.into(), Ordering::Relaxed);
+    }
+
+    /// True from [`Record::fill`] to [`Record::clear`]: a CPU may be started with this record.
+    pub fn is_filled(&self) -> bool {
+        self.own.load(Ordering::Relaxed) != 0
+    }
+
+    /// No CPU may be started with this record.
+    pub fn clear(&self) {
+        self.own.store(0, Ordering::Relaxed);
     }
 
     /// Which start this is.

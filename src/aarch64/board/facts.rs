@@ -36,7 +36,7 @@ impl Facts for Board {
 
     fn park_range(&self) -> Range {
         // The code, and the page tables that the parking CPU needs until its MMU is off.
-        Range::new(self.base, layout::physical(layout::image_end(), self.base))
+        layout::image()
     }
 
     fn crash(&self, kind: CrashKind, loaded: u64) {

@@ -10,12 +10,12 @@ use crate::aarch64::{cache, copier, layout, psci, ram, regs, timer, uart};
 use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
+use crate::kernel::layout::stack_slot;
 use crate::machine::{
     Affinity, Clock, ConsoleTerminal, CpuMemory, Ipi, Local, Memory, Power, PsciError, Recorder,
     Relocation, StepError,
 };
-use crate::memory::Range;
-use crate::sync::words::Word;
+use crate::memory::{Piece, Quiet};
 use crate::trace::{Event, Ring, Untimed};
 
 impl Clock for Board {
@@ -102,8 +102,14 @@ impl Power for Board {
     fn cpu_on(&self, cpu: CpuId) -> Result<(), PsciError> {
         let mpidr = self.topology.mpidr(cpu).ok_or(PsciError::InvalidParameters)?;
         regs::dsb_ishst(); // all stores for the new CPU come before its start by CPU_ON
-        let record = layout::physical(address_of(&self.records[cpu.index()]), self.base);
-        psci::cpu_on(mpidr, layout::physical(layout::secondary_entry(), self.base), record)
+        let record = &self.records[cpu.index()];
+        if !record.is_filled() {
+            return Err(PsciError::InvalidAddress);
+        }
+        let [entry, record] = [layout::secondary_entry(), address_of(record)].map(layout::physical);
+        // SAFETY: `_secondary_entry` establishes all that Rust relies on from a record that is
+        // filled, and the CPU's stacks are its own.
+        unsafe { psci::cpu_on(mpidr, entry, record) }
     }
 
     fn affinity_info(&self, cpu: CpuId) -> Result<Affinity, PsciError> {
@@ -123,18 +129,21 @@ impl Ipi for Board {
 
 impl CpuMemory for Board {
     fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
-        let slot = layout::linear(self.claims.stack_slot(cpu.index()).start);
+        let slot = layout::linear(stack_slot(&self.stacks, cpu.index()).start);
         let stack = slot + PAGE + STACK_BYTES;
         let exception = stack + PAGE + EXCEPTION_STACK_BYTES;
         let area = &self.areas[cpu.index()];
         area.reset();
         let record = &self.records[cpu.index()];
-        record.fill(self.roots, (stack, exception), address_of(area), u64::from(cpu.0));
+        // SAFETY: the roots are those of this kernel's tables, the stacks are mapped and this CPU's
+        // alone, and the area is the CPU's, in the board, which is static.
+        unsafe { record.fill(self.roots, (stack, exception), area, cpu) };
         Ok(())
     }
 
     fn release(&self, cpu: CpuId) {
         self.areas[cpu.index()].reset();
+        self.records[cpu.index()].clear();
     }
 
     fn write_record(&self, cpu: CpuId, start: u32) {
@@ -228,33 +237,40 @@ impl Recorder for Board {
 }
 
 impl Memory for Board {
-    fn bytes(&self, range: Range) -> &'static [u8] {
-        ram::bytes(range)
+    fn bytes<'p>(&self, piece: &'p Piece) -> &'p [u8] {
+        ram::bytes(piece)
     }
 
-    fn words(&self, range: Range) -> &'static [Word] {
-        ram::words(range)
+    fn read_only(&self, piece: Piece) -> &'static [u8] {
+        ram::read_only(piece)
     }
 
-    fn write(&self, at: u64, bytes: &[u8]) {
-        ram::write(at, bytes);
+    fn write(&self, piece: &mut Piece, bytes: &[u8]) {
+        ram::write(piece, 0, bytes);
     }
 
-    fn zero(&self, range: Range) {
-        ram::zero(range);
+    fn zero(&self, piece: &mut Piece, part: core::ops::Range<usize>) {
+        ram::zero(piece, part);
     }
 
-    fn clean(&self, range: Range) {
-        ram::clean(range);
+    fn clean(&self, piece: &Piece) {
+        ram::clean(piece);
     }
 
-    fn protect(&self, range: Range, on: bool) -> bool {
-        self.tables.lock().protect(range, on)
+    fn protect(&self, quiet: &Quiet, on: bool) -> bool {
+        self.tables.lock().protect(quiet, on)
     }
 
-    fn prepare_copy(&self, copy: &Relocation, entry: u64, dtb: u64) -> Result<(), String> {
-        let stamp = self.claims.handover.start + handover::COPIED_AT;
-        copier::prepare(copy, &copier::Exit { entry, dtb, el2: self.entry_level == 2, stamp })
+    fn prepare_copy(
+        &self,
+        work: &mut Piece,
+        copy: &Relocation,
+        entry: u64,
+        dtb: u64,
+    ) -> Result<(), String> {
+        let stamp = self.handover.start + handover::COPIED_AT;
+        let el2 = self.entry_level == 2;
+        copier::prepare(work, copy, &copier::Exit { entry, dtb, el2, stamp })
     }
 }
 

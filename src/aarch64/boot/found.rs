@@ -7,11 +7,11 @@ use super::registers::{self, Places};
 use super::{Entry, window};
 use crate::aarch64::gic::{Gic, Lpis, Redistributors};
 use crate::aarch64::mmu::{Kind, Tables};
-use crate::aarch64::{heap, inherited, this_mpidr, timer, uart};
+use crate::aarch64::{heap, inherited, layout, this_mpidr, timer, uart};
 use crate::fdt::Checked;
 use crate::kernel::layout::{Present, heap_place, lay_out};
 use crate::machine::inherited::Inherited;
-use crate::memory::Range;
+use crate::memory::{Map, Ram, Range};
 use crate::platform::early::Early;
 use crate::platform::{self, Described, LpiTables, PlatformError, lpi_tables};
 use crate::trace::Phase;
@@ -47,15 +47,16 @@ impl Found {
     /// reservations, and the tables of LPIs that redistributors still write to.
     pub fn find(entry: Entry) -> Self {
         let rust_at = timer::now();
-        let (tree, dtb) = window::tree(entry.dtb, entry.base);
+        let (tree, dtb) = window::tree(entry.dtb);
         let checked = Checked::of(tree).unwrap_or_else(|why| panic!("device tree: {why}"));
         let early = Early::look(checked);
-        let mut tables = Tables::take_over(entry.base);
+        // SAFETY: this is the boot CPU, alone, and comes here once.
+        let mut tables = unsafe { Tables::take_over() };
         let Some(controller) = &early.gic else { panic!("{}", PlatformError::NoGic) };
-        let controller = registers::of_gic(controller, &mut tables);
+        let controller = registers::of_gic(&early, controller, &mut tables);
         let gic = Gic::new(&controller).unwrap_or_else(|| panic!("the GIC has too few registers"));
         let lpis = controller.lpis_off();
-        let image = entry.image();
+        let image = layout::image();
         let heap = start_heap(&early, &[image, dtb], &lpis, gic.id_bits(), &mut tables);
         let mut inherited = inherited::look(&entry.registers);
         inherited::reset(entry.level);
@@ -86,10 +87,13 @@ impl Found {
     /// Gives every page of RAM its owner.
     pub fn lay_out(mut self) -> Laid {
         let Described { machine, params, .. } = &self.described;
-        match lay_out(machine, params, self.present) {
-            Ok((map, claims, odd)) => {
+        // SAFETY: the machine is this one, and its RAM is given out here and nowhere else. The next
+        // stage maps it, and gives out what uses a piece.
+        let mut ram = unsafe { Ram::new(Map::new(&machine.memory)) };
+        match lay_out(&mut ram, machine, params, self.present) {
+            Ok((claims, odd)) => {
                 self.described.warnings.extend(odd);
-                Laid { found: self, map, claims }
+                Laid { found: self, ram, claims }
             }
             Err(why) => panic!("{why}"),
         }
@@ -109,10 +113,12 @@ fn start_heap(
     let Some(heap) = heap_place(early, &|take| taken.clone().for_each(take)) else {
         panic!("no room for a heap: of {} bytes of RAM too much is reserved", early.ram_bytes());
     };
-    let mapped = tables.map(heap, Kind::Ram);
-    mapped.unwrap_or_else(|why| panic!("mapping the heap at {heap}: {why}"));
-    // SAFETY: mapped just now; nothing that is known to the tree or to the GIC uses this RAM, and
-    // the memory map gives it to the heap before anything else is claimed.
-    unsafe { heap::start(heap) };
+    // SAFETY: RAM that is not mapped yet. Nothing that is known to the tree or to the GIC uses it,
+    // and the memory map gives it to the heap before anything else is claimed.
+    unsafe {
+        let mapped = tables.map(heap, Kind::Ram);
+        mapped.unwrap_or_else(|why| panic!("mapping the heap at {heap}: {why}"));
+        heap::start(heap);
+    }
     heap
 }

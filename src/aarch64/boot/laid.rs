@@ -7,8 +7,8 @@ use super::mapped::Mapped;
 use crate::aarch64::mmu::Tables;
 use crate::aarch64::timer;
 use crate::config::{PAGE, STACK_BYTES};
-use crate::kernel::layout::{Claims, Present};
-use crate::memory::{Map, Range};
+use crate::kernel::layout::{Claims, Present, stack_slot};
+use crate::memory::{Ram, Range};
 use crate::platform::Machine;
 use crate::trace::Phase;
 
@@ -16,8 +16,8 @@ use crate::trace::Phase;
 pub struct Laid {
     /// What was found.
     pub found: Found,
-    /// The owner of every page of RAM.
-    pub map: Map,
+    /// All RAM.
+    pub ram: Ram,
     /// What belongs to this kernel.
     pub claims: Claims,
 }
@@ -42,7 +42,7 @@ fn holes(laid: &Laid) -> Vec<Range> {
     let closed = closed.filter_map(|r| r.grow_to(PAGE));
     let page = |start| Range::new(start, start + PAGE);
     let guards = machine.topology.cpus().flat_map(|cpu| {
-        let slot = laid.claims.stack_slot(cpu.index());
+        let slot = stack_slot(&laid.claims.stacks, cpu.index());
         [page(slot.start), page(slot.start + PAGE + STACK_BYTES)]
     });
     let Present { image, heap, .. } = laid.found.present;
@@ -59,7 +59,8 @@ fn map_ram(machine: &Machine, holes: &[Range], tables: &mut Tables) {
         for hole in inside.chain([&Range::new(bank.end, bank.end)]) {
             let part = Range::new(at, hole.start);
             if !part.is_empty() {
-                let mapped = tables.map_ram(part, bank.start);
+                // SAFETY: RAM, without what is mapped already, which is among the holes.
+                let mapped = unsafe { tables.map_ram(part, bank.start) };
                 mapped.unwrap_or_else(|why| panic!("mapping RAM at {part}: {why}"));
             }
             at = at.max(hole.end);

@@ -6,9 +6,9 @@ use super::Found;
 use super::laid::Laid;
 use crate::aarch64::board::{self, Board, Parts};
 use crate::aarch64::percpu::PerCpu;
-use crate::aarch64::{dsu, inherited, percpu, psci, ram, regs, timer};
+use crate::aarch64::{dsu, inherited, layout, percpu, psci, ram, regs, timer};
 use crate::handover::Area;
-use crate::kernel::Boot;
+use crate::kernel::{Boot, Handover};
 use crate::trace::Phase;
 
 /// Memory that can be used.
@@ -20,13 +20,16 @@ pub struct Mapped {
 impl Mapped {
     /// Sets up what all CPUs share, and publishes the board.
     pub fn board(self) -> (Boot, &'static Board) {
-        let Self { laid: Laid { mut found, map, claims } } = self;
+        let Self { laid: Laid { mut found, ram, claims } } = self;
         let machine = &found.described.machine;
         psci::set_conduit(machine.psci.conduit);
         let topology = &machine.topology;
-        let trace = Area::new(ram::words(claims.handover), topology.len(), topology.boot())
+        let range = claims.handover.range();
+        let words = ram::words(claims.handover);
+        let handover = Handover { words, range, inherited: claims.inherited };
+        let trace = Area::new(words, topology.len(), topology.boot())
             .expect("the layout asked handover::bytes_for");
-        let from_baton = claims.inherited && trace.is_sealed();
+        let from_baton = handover.inherited && trace.is_sealed();
         let areas: Box<[PerCpu]> = topology
             .cpus()
             .map(|cpu| PerCpu::new(cpu, topology.mpidr(cpu).and_then(|m| found.frames.of(m))))
@@ -39,7 +42,8 @@ impl Mapped {
             topology: machine.topology.clone(),
             gic,
             areas,
-            claims,
+            stacks: claims.stacks,
+            handover: range,
             trace,
             places,
             lpis_left_on,
@@ -47,7 +51,6 @@ impl Mapped {
             timer_ppi: machine.timer.virtual_ppi,
             psci_version: psci::version().unwrap_or((0, 2)),
             entry_level: entry.level,
-            base: entry.base,
             tables,
         }));
         dsu::set_up(&machine.clusters, machine.topology.len());
@@ -55,18 +58,21 @@ impl Mapped {
         regs::serror_enable();
         regs::irq_enable();
         stamps.push((Phase::Devices, timer::now()));
+        let initrd = described.params.initrd;
         let boot = Boot {
             machine,
             params: described.params,
-            map,
-            claims,
+            ram,
+            handover,
+            initrd: claims.initrd.zip(initrd),
             warnings: described.warnings,
             entry_at: entry.at,
             stamps,
             entry_level: entry.level,
-            base: entry.base,
+            base: layout::base(),
             dtb: tree,
             dtb_range: present.dtb,
+            dtb_piece: claims.dtb,
         };
         (boot, board)
     }

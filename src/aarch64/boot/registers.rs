@@ -8,6 +8,7 @@ use crate::aarch64::mmio::Registers;
 use crate::aarch64::mmu::{Kind, Tables};
 use crate::config::PAGE;
 use crate::memory::Range;
+use crate::platform::early::Early;
 use crate::platform::{Device, Gic, Machine};
 
 /// Where devices are, or may be.
@@ -20,19 +21,20 @@ pub struct Places {
     pub virtio: Vec<Place>,
 }
 
-/// The registers of a range whose pages have just been mapped.
-pub fn of_mapped(range: Range) -> Registers {
-    // SAFETY: the callers have mapped these pages as device, for good; the machine's description
-    // gives each device a range of its own.
-    unsafe { Registers::new(range) }
-}
-
 /// Maps the interrupt controller. Needs no heap.
-pub fn of_gic(gic: &Gic, tables: &mut Tables) -> GicRegisters {
+///
+/// # Panics
+/// It lies in RAM, or where the linear map ends.
+pub fn of_gic(early: &Early<'_>, gic: &Gic, tables: &mut Tables) -> GicRegisters {
     let mut piece = |range: Range| {
-        let mapped = tables.map(range, Kind::Device);
-        mapped.unwrap_or_else(|why| panic!("mapping the GIC's registers at {range}: {why}"));
-        of_mapped(range)
+        assert!(!early.in_ram(range), "the GIC's registers at {range} lie in RAM");
+        // SAFETY: no RAM, so that what is there is the GIC's registers, and nothing has been mapped
+        // yet. The tree gives each part a range of its own.
+        unsafe {
+            let mapped = tables.map(range, Kind::Device);
+            mapped.unwrap_or_else(|why| panic!("mapping the GIC's registers at {range}: {why}"));
+            Registers::new(range)
+        }
     };
     match gic {
         Gic::V2 { distributor, cpu_interface } => GicRegisters::V2 {
@@ -48,17 +50,24 @@ pub fn of_gic(gic: &Gic, tables: &mut Tables) -> GicRegisters {
 }
 
 /// Maps all other devices.
+///
+/// # Panics
+/// One lies in RAM, or where the linear map ends.
 pub fn of_devices(machine: &Machine, tables: &mut Tables) -> Places {
     for range in pages(machine) {
         if let Some(ram) = machine.memory.iter().find(|ram| ram.overlaps(&range)) {
             panic!("the registers at {range} lie in RAM at {ram}");
         }
-        let mapped = tables.map(range, Kind::Device);
+        // SAFETY: no RAM, so that what is there is registers; the GIC's pages are mapped in the same
+        // way.
+        let mapped = unsafe { tables.map(range, Kind::Device) };
         mapped.unwrap_or_else(|why| panic!("mapping the registers at {range}: {why}"));
     }
-    let place = |d: &Device| Place { registers: of_mapped(d.base), interrupt: d.interrupt };
+    // SAFETY: all of `pages` has just been mapped; the tree gives each device a range of its own.
+    let piece = |range| unsafe { Registers::new(range) };
+    let place = |d: &Device| Place { registers: piece(d.base), interrupt: d.interrupt };
     Places {
-        console: machine.console.as_ref().map(|console| of_mapped(console.base)),
+        console: machine.console.as_ref().map(|console| piece(console.base)),
         clock: machine.rtc.as_ref().map(place),
         virtio: machine.virtio.iter().map(place).collect(),
     }

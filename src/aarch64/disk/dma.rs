@@ -4,14 +4,10 @@
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 use crate::aarch64::layout;
-
-/// Where the image is: what lies in it has another offset than the linear map.
-static BASE: AtomicU64 = AtomicU64::new(0);
 
 /// What the queue address register of the legacy transport can name: 32 bits of page number.
 const LEGACY_END: u64 = 1 << 44;
@@ -19,13 +15,8 @@ const LEGACY_END: u64 = 1 << 44;
 /// The kernel's heap, seen from devices.
 pub struct Heap;
 
-/// Tells where the image is. Before any device is started.
-pub fn set_base(base: u64) {
-    BASE.store(base, Ordering::Relaxed);
-}
-
 fn physical(address: *mut u8) -> PhysAddr {
-    layout::physical(address as u64, BASE.load(Ordering::Relaxed))
+    layout::physical(address as u64)
 }
 
 fn pages_layout(pages: usize) -> Option<Layout> {

@@ -6,29 +6,59 @@ use alloc::string::{String, ToString};
 use crate::kernel::{Level, Reporter};
 use crate::kexec::{LoadPart, Loaded, Plan, Segment};
 use crate::machine::Memory;
-use crate::memory::{Map, Owner, Range};
+use crate::memory::{Piece, Quiet, Ram, Range};
 
 /// What a level 2 entry of the page tables maps.
 const BLOCK: u64 = 2 << 20;
 
-/// Writes every segment to its place and cleans that memory to the point of coherency.
-pub(super) fn write<'b>(memory: &dyn Memory, plan: &Plan, contents: impl Fn(LoadPart) -> &'b [u8]) {
-    for segment in &plan.segments {
-        let bytes = contents(segment.what);
-        memory.write(segment.dest.start, bytes);
-        let rest = Range::new(segment.dest.start + bytes.len() as u64, segment.dest.end);
-        memory.zero(rest);
-        memory.clean(segment.dest);
+/// Writes every segment to its piece, zeros the rest, and cleans that memory to the point of
+/// coherency.
+pub(super) fn write<'b>(
+    memory: &dyn Memory,
+    plan: &Plan,
+    pieces: &mut [Piece],
+    contents: impl Fn(LoadPart) -> &'b [u8],
+) {
+    for (segment, piece) in plan.segments.iter().zip(pieces) {
+        fill(memory, piece, contents(segment.what));
     }
+}
+
+/// Writes the tree of a loaded kernel anew.
+pub(super) fn write_tree(memory: &dyn Memory, loaded: &mut Loaded, tree: &[u8]) {
+    let segments = loaded.plan.segments.iter().zip(&mut loaded.pieces);
+    let of_tree = segments.filter(|(segment, _)| segment.what == LoadPart::Dtb);
+    of_tree.for_each(|(_, piece)| fill(memory, piece, tree));
+}
+
+fn fill(memory: &dyn Memory, piece: &mut Piece, bytes: &[u8]) {
+    memory.write(piece, bytes);
+    let rest = bytes.len()..piece.len();
+    memory.zero(piece, rest);
+    memory.clean(piece);
 }
 
 /// Hashes what memory holds of every segment.
 ///
 /// # Errors
 /// The first segment that memory does not hold as written.
-pub(super) fn read_back(memory: &dyn Memory, plan: &Plan) -> Result<(), String> {
-    let good = |segment: &Segment| segment.verify(memory.bytes(segment.dest));
-    plan.segments.iter().try_for_each(good).map_err(|e| e.to_string())
+pub(super) fn read_back(memory: &dyn Memory, loaded: &Loaded) -> Result<(), String> {
+    let mut segments = loaded.plan.segments.iter().zip(loaded.segments());
+    let good = |(segment, piece): (&Segment, &Piece)| segment.verify(memory.bytes(piece));
+    segments.try_for_each(good).map_err(|e| e.to_string())
+}
+
+/// Writes what the jump needs to move a kernel whose place is in use; nothing for another kernel.
+///
+/// # Errors
+/// What does not fit.
+pub(super) fn prepare_copy(memory: &dyn Memory, loaded: &mut Loaded) -> Result<(), String> {
+    let Loaded { plan, pieces, .. } = loaded;
+    match (&plan.copy, pieces.last_mut()) {
+        // The work area is the last of the plan's ranges.
+        (Some(copy), Some(work)) => memory.prepare_copy(work, copy, plan.entry, plan.dtb.start),
+        _ => Ok(()),
+    }
 }
 
 /// Makes memory of the loaded kernel read-only; `None` if that can't be done at this place. Where
@@ -37,16 +67,15 @@ pub(super) fn read_back(memory: &dyn Memory, plan: &Plan) -> Result<(), String> 
 pub(super) fn guard(
     out: &mut Reporter,
     memory: &dyn Memory,
-    map: &Map,
+    ram: &Ram,
     range: Range,
-) -> Option<Range> {
-    let idle = |r: &Range| only_loaded(map, *r);
-    let whole = range.grow_to(BLOCK).filter(idle);
-    let inner = range.shrink_to(BLOCK);
-    let choices = [whole, Some(range), Some(inner)].into_iter().flatten();
-    let found = choices.filter(|r| !r.is_empty()).find(|r| memory.protect(*r, true));
-    if !found.is_some_and(|found| found.covers(&range)) {
-        let kept = found.map_or(String::from("none"), |r| r.to_string());
+) -> Option<Quiet> {
+    let choices = [range.grow_to(BLOCK), Some(range), Some(range.shrink_to(BLOCK))];
+    let choices = choices.into_iter().flatten().filter(|choice| !choice.is_empty());
+    let mut quiet = choices.filter_map(|choice| ram.quiet(choice));
+    let found = quiet.find(|quiet| memory.protect(quiet, true));
+    if !found.as_ref().is_some_and(|found| found.range().covers(&range)) {
+        let kept = found.as_ref().map_or(String::from("none"), |quiet| quiet.range().to_string());
         let text = format!("of {range}, where it is loaded, {kept} is read-only");
         out.say(Level::Warning, &text);
     }
@@ -55,18 +84,9 @@ pub(super) fn guard(
 
 /// Makes what is read-only of a loaded kernel's memory writable again.
 pub(super) fn unguard(memory: &dyn Memory, loaded: &Loaded) {
-    for &range in &loaded.guarded {
-        memory.protect(range, false);
+    for quiet in &loaded.guarded {
+        memory.protect(quiet, false);
     }
-}
-
-/// True if no part of the range is written as long as a kernel is loaded. The running kernel's tree
-/// and initrd are only read, and free memory is given only to another load, which ends the present
-/// one.
-fn only_loaded(map: &Map, range: Range) -> bool {
-    let here = map.regions().filter(|region| region.range.overlaps(&range));
-    let idle = |o| matches!(o, Owner::Segment | Owner::Free | Owner::Dtb | Owner::Initrd);
-    here.clone().count() > 0 && here.into_iter().all(|region| idle(region.owner))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -77,7 +97,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::sync::words::Word;
+    use crate::memory::Owner;
 
     /// Memory that can be protected in the units of its page tables: `unit` bytes.
     struct Blocks {
@@ -86,21 +106,22 @@ mod tests {
     }
 
     impl Memory for Blocks {
-        fn bytes(&self, _: Range) -> &'static [u8] {
+        fn bytes<'p>(&self, _: &'p Piece) -> &'p [u8] {
             &[]
         }
 
-        fn words(&self, _: Range) -> &'static [Word] {
+        fn read_only(&self, _: Piece) -> &'static [u8] {
             &[]
         }
 
-        fn write(&self, _: u64, _: &[u8]) {}
+        fn write(&self, _: &mut Piece, _: &[u8]) {}
 
-        fn zero(&self, _: Range) {}
+        fn zero(&self, _: &mut Piece, _: core::ops::Range<usize>) {}
 
-        fn clean(&self, _: Range) {}
+        fn clean(&self, _: &Piece) {}
 
-        fn protect(&self, range: Range, on: bool) -> bool {
+        fn protect(&self, quiet: &Quiet, on: bool) -> bool {
+            let range = quiet.range();
             let whole = [range.start, range.end].iter().all(|at| at.is_multiple_of(self.unit));
             if whole {
                 self.protected.lock().unwrap().push((range, on));
@@ -110,6 +131,7 @@ mod tests {
 
         fn prepare_copy(
             &self,
+            _: &mut Piece,
             _: &crate::machine::Relocation,
             _: u64,
             _: u64,
@@ -123,12 +145,12 @@ mod tests {
 
     /// What of [`SEGMENT`] becomes read-only, and what is said; `heap` is also in use.
     fn guarded(unit: u64, heap: Option<Range>) -> (Option<Range>, String) {
-        let mut map = Map::new(&[RAM]);
-        map.claim(SEGMENT, Owner::Segment).unwrap();
-        heap.iter().for_each(|&range| map.claim(range, Owner::Heap).unwrap());
+        let mut ram = Ram::of_tests(&[RAM]);
+        ram.claim(SEGMENT, Owner::Segment).unwrap();
+        heap.iter().for_each(|&range| drop(ram.claim(range, Owner::Heap).unwrap()));
         let memory = Blocks { unit, protected: Mutex::default() };
         let (mut out, paper) = Reporter::on_paper(6);
-        let found = guard(&mut out, &memory, &map, SEGMENT);
+        let found = guard(&mut out, &memory, &ram, SEGMENT).map(|quiet| quiet.range());
         let calls: Vec<_> = found.map(|range| (range, true)).into_iter().collect();
         assert_eq!(*memory.protected.lock().unwrap(), calls);
         (found, paper.read())

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fdt::{self, edit, edit::Changes, edit::QUARANTINE};
 use crate::machine::Board;
-use crate::memory::Range;
+use crate::memory::{Piece, Range};
 use crate::platform::{LPI_TABLES, Reserved};
 
 /// Bytes of a seed.
@@ -33,11 +33,20 @@ fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges
 }
 
+/// This kernel's tree in memory.
+pub struct Own {
+    /// The tree.
+    pub bytes: &'static [u8],
+    /// Where it lies.
+    pub range: Range,
+    /// Its pages, if these are RAM.
+    pub piece: Option<Piece>,
+}
+
 /// This kernel's tree, and what goes from there into the next kernel's.
 pub struct OwnTree {
     board: &'static dyn Board,
-    bytes: &'static [u8],
-    range: Range,
+    own: Own,
     /// The handover region, which the next kernel finds through its tree.
     handover: Range,
     /// Memory that no later kernel may use either.
@@ -48,11 +57,10 @@ pub struct OwnTree {
 }
 
 impl OwnTree {
-    /// `bytes`, which lie at `range`. Of the memory that this kernel's tree reserves, what has to
-    /// stay reserved is kept.
+    /// Of the memory that this kernel's tree reserves, what has to stay reserved is kept.
     pub fn new(
         board: &'static dyn Board,
-        (bytes, range): (&'static [u8], Range),
+        own: Own,
         handover: Range,
         reserved: &[Reserved],
         seed: Option<Vec<u8>>,
@@ -62,17 +70,12 @@ impl OwnTree {
         // tables that redistributors write to.
         let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
         let kept = reserved.iter().filter(kept).map(|r| r.range).collect();
-        Self { board, bytes, range, handover, kept, seed, generation }
+        Self { board, own, handover, kept, seed, generation }
     }
 
     /// The tree, in place.
     pub fn bytes(&self) -> &'static [u8] {
-        self.bytes
-    }
-
-    /// Its physical range.
-    pub fn range(&self) -> Range {
-        self.range
+        self.own.bytes
     }
 
     /// The tree for the next kernel, made from `current`. The next kernel keeps off `quarantine`
@@ -95,7 +98,7 @@ impl OwnTree {
             rng_seed: Some([0; SEED]),
             kaslr_seed: Some(0),
             quarantine: &quarantine,
-            old_tree: Some(self.range),
+            old_tree: Some(self.own.range),
         };
         let mut out = Vec::new();
         edit::next_tree(current, &changes, &mut out).map_err(|e| e.to_string())?;
@@ -109,15 +112,16 @@ impl OwnTree {
         Ok(out)
     }
 
-    /// Wipes the seeds in the tree, which lies in RAM of this kernel's.
+    /// Wipes the seeds in the tree, if the tree lies in RAM.
     pub fn forget_seeds(&mut self) {
-        let range = self.range;
-        for at in fdt::seeds(core::mem::take(&mut self.bytes)) {
-            let seed = Range::new(range.start + at.start as u64, range.start + at.end as u64);
-            self.board.zero(seed);
-            self.board.clean(seed);
+        let Some(mut piece) = self.own.piece.take() else { return };
+        let start = (self.own.range.start - piece.range().start) as usize;
+        let bytes = core::mem::take(&mut self.own.bytes);
+        for seed in fdt::seeds(bytes) {
+            self.board.zero(&mut piece, start + seed.start..start + seed.end);
         }
-        self.bytes = self.board.bytes(range);
+        self.board.clean(&piece);
+        self.own.bytes = &self.board.read_only(piece)[start..start + bytes.len()];
     }
 
     /// The same for the copy from which the next kernel's seed is made. At the jump: stores only.

@@ -8,7 +8,7 @@ use baton::fdt::{self, ADDRESS_END, Checked, FdtError, Properties, Tree, regions
 use baton::interrupt::Interrupt;
 use baton::kernel::layout::{Present, heap_place};
 use baton::kernel::layout::{STACK_SLOT, lay_out};
-use baton::memory::{Map, Owner, Range};
+use baton::memory::{Map, Owner, Ram, Range};
 use baton::platform::early::{self, Early};
 use baton::platform::{self, Described, Gic};
 
@@ -169,9 +169,12 @@ fn check_layout(d: &Described, bytes: &[u8]) {
     let mut given = d.params.initrd.iter().chain(&d.params.handover);
     assert!(given.all(|range| !range.overlaps(&heap)), "{heap} {d:?}");
     let present = Present { image, dtb, heap };
-    let Ok((map, claims, _)) = lay_out(&d.machine, &d.params, present) else { return };
-    let taken = [(heap, Owner::Heap), (claims.stacks, Owner::Stacks)];
-    for (range, owner) in taken.into_iter().chain([(claims.handover, Owner::Trace)]) {
+    // SAFETY: nothing reads or writes memory through a piece here.
+    let mut ram = unsafe { Ram::new(memory) };
+    let Ok((claims, _)) = lay_out(&mut ram, &d.machine, &d.params, present) else { return };
+    let (map, stacks, handover) = (ram.map(), claims.stacks.range(), claims.handover.range());
+    let taken = [(heap, Owner::Heap), (stacks, Owner::Stacks), (handover, Owner::Trace)];
+    for (range, owner) in taken {
         assert_eq!(map.require(range, owner), Ok(()));
         let free = owner == Owner::Trace && claims.inherited;
         assert!(
@@ -180,7 +183,7 @@ fn check_layout(d: &Described, bytes: &[u8]) {
         );
     }
     assert_eq!(map.require(image, Owner::Image), Ok(()));
-    assert_eq!(claims.stacks.size(), STACK_SLOT * d.machine.topology.len() as u64);
+    assert_eq!(stacks.size(), STACK_SLOT * d.machine.topology.len() as u64);
     assert!(map.total_bytes() <= Map::new(&d.machine.memory).total_bytes());
     assert!(map.regions().all(|r| r.range.start.is_multiple_of(PAGE)));
 }
