@@ -50,6 +50,7 @@ BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
 PROBE  := target/probe.Image
+WIDE   := target/wide.Image
 WATCH  := target/debug/libbaton_watch.so
 LINUX  := target/linux
 KVM    := target/kvm
@@ -59,7 +60,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help setup run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
+.PHONY: help setup run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -157,6 +158,11 @@ probe: tool
 	@$(CARGO) build $(BARE) --quiet -p probe
 	@$(BATON) image $(BAREOUT)/probe $(PROBE)
 
+# The same image with a span of 8 MiB, and ballast that needs it: for tests.
+wide: tool
+	@$(CARGO) build $(BARE) --quiet -p baton --bin baton-kernel --features wide --target-dir target/wide
+	@$(BATON) image target/wide/$(TARGET)/release/baton-kernel $(WIDE)
+
 # A plugin for QEMU that says which instructions access devices: for tests.
 watch: | $(SETUP)
 	@$(CARGO) build --locked --quiet -p baton-watch
@@ -168,7 +174,7 @@ tool: | $(SETUP)
 # All results of the three families in one last line. A dry run shows what each family would do.
 FAMILIES := test-host test-loom test-guest
 DRY := $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
-test: image floor probe watch
+test: image floor probe watch wide
 ifneq ($(DRY),)
 	@for family in $(FAMILIES); do $(MAKE) --no-print-directory $$family; done
 else
@@ -187,14 +193,14 @@ test-loom: | $(SETUP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
 # What the tests in QEMU are told.
-GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) \
+GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_WIDE=$(CURDIR)/$(WIDE) \
 	BATON_LINUX=$(CURDIR)/$(LINUX)/root BATON_WATCH=$(CURDIR)/$(WATCH) BATON_KVM=$(CURDIR)/$(KVM)/root
 
-test-guest: image floor probe watch $(HYPERVISOR) $(LINUX)/.done
+test-guest: image floor probe watch wide $(HYPERVISOR) $(LINUX)/.done
 	@$(GUEST_TESTS) $(CARGO) test --locked -p baton-qemu --test guest
 
 # Each machine as a guest of KVM; TESTS names some.
-kvm-test: image floor probe $(HYPERVISOR) $(LINUX)/.done
+kvm-test: image floor probe wide $(HYPERVISOR) $(LINUX)/.done
 	@$(GUEST_TESTS) BATON_ACCEL=kvm $(CARGO) test --locked -p baton-qemu --test guest -- $(or $(TESTS),real-guest::)
 
 lint: | $(SETUP)

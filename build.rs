@@ -20,7 +20,7 @@ const LINKED: [(&str, u64); 5] = [
     ("KERNEL_BASE", config::KERNEL_BASE),
     ("IMAGE_SPAN", config::IMAGE_SPAN),
     ("IMAGE_ALIGN", config::IMAGE_ALIGN),
-    ("STACK_BYTES", config::STACK_BYTES),
+    ("BOOT_STACK_BYTES", config::BOOT_STACK_BYTES),
     ("EXCEPTION_STACK_BYTES", config::EXCEPTION_STACK_BYTES),
 ];
 

@@ -22,8 +22,8 @@ pub const PHYSICAL_END: u64 = KERNEL_BASE - LINEAR_BASE;
 
 /// Most bytes from the image's base to its end, bss included. A level 3 table maps each
 /// [`IMAGE_ALIGN`] of them; the device tree is mapped behind. `build.rs` hands this constant, the
-/// base and the sizes of the stacks to the linker script.
-pub const IMAGE_SPAN: u64 = 4 << 20;
+/// base and the sizes of the stacks to the linker script. The feature `wide` is for a test.
+pub const IMAGE_SPAN: u64 = if cfg!(feature = "wide") { 8 << 20 } else { 4 << 20 };
 
 /// Bytes for the code that copies a kernel in the jump: a page of code, a page of orders, and page
 /// tables for three ranges of any size below 256 TiB and two pages.
@@ -32,8 +32,11 @@ pub const COPIER_BYTES: u64 = 256 << 10;
 /// Largest device tree that the boot protocol allows.
 pub const MAX_DTB: usize = 2 << 20;
 
-/// Bytes of a CPU's stack for ordinary code (SP_EL0).
+/// Bytes of a secondary CPU's stack for ordinary code (SP_EL0).
 pub const STACK_BYTES: u64 = 32 << 10;
+
+/// Bytes of the boot CPU's stack: it also edits trees, node by node down to the deepest.
+pub const BOOT_STACK_BYTES: u64 = 128 << 10;
 
 /// Bytes of a CPU's stack for exceptions and interrupts (SP_EL1).
 pub const EXCEPTION_STACK_BYTES: u64 = 16 << 10;
@@ -66,6 +69,7 @@ const _: () = {
     assert!(IMAGE_SPAN.is_multiple_of(IMAGE_ALIGN));
     // One entry of a level 0 table maps this much: image and linear map share none.
     assert!(KERNEL_BASE.is_multiple_of(512 << 30) && LINEAR_BASE.is_multiple_of(512 << 30));
+    assert!(BOOT_STACK_BYTES.is_multiple_of(PAGE));
     assert!(STACK_BYTES.is_multiple_of(PAGE) && EXCEPTION_STACK_BYTES.is_multiple_of(PAGE));
     assert!(TRACE_EVENTS.is_power_of_two() && BOOT_TRACE_EVENTS.is_power_of_two());
     assert!(MAX_CPUS.is_multiple_of(64));

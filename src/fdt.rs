@@ -20,12 +20,12 @@ mod walk;
 use alloc::vec::Vec;
 
 pub use address::{ADDRESS_END, AddressError, CellCounts, Window, reg, region, regions};
-pub use check::{HEADER_BYTES, MAX_DEPTH, total_size};
+pub use check::{HEADER_BYTES, MAX_DEPTH, claimed_size, total_size};
 pub use error::{Fault, FdtError};
 pub use node::Node;
 pub use properties::Properties;
 pub use seeds::seeds;
-pub use tokens::{Checked, Name, Token, Tokens};
+pub use tokens::{Blocks, Checked, Name, Token, Tokens};
 pub use tree::Tree;
 pub use walk::Spot;
 

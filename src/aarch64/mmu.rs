@@ -21,7 +21,7 @@ use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress}
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
 use super::{heap, layout, regs};
-use crate::config::{IMAGE_SPAN, PAGE};
+use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE};
 use crate::memory::{Quiet, Range};
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
@@ -140,19 +140,22 @@ impl Translation<El1Attributes> for Pages {
     }
 }
 
-/// Maps the 2 MiB behind those that `head.S` has mapped of the device tree. Only if the tree
-/// reaches that far: the 2 MiB may otherwise hold no memory at all. DSB, ISB: the table walker sees
-/// the new entry before the first access through it; the entry was invalid, so there is no TLBI.
+/// Maps one more block of the window at the device tree, of which `head.S` has mapped block 0. Only
+/// if the tree reaches that far: there may otherwise be no memory at all. DSB, ISB: the table walker
+/// sees the new entry before the first access through it; the entry was invalid, so there is no
+/// TLBI.
 ///
 /// # Safety
 /// The tree reaches that far: there is memory.
-pub unsafe fn extend_dtb_window() {
+pub unsafe fn extend_dtb_window(block: usize) {
     let table = layout::ttbr1_l2() as *mut u64;
-    // SAFETY: the table is ours; the entry behind the image's is the device tree's, and the next
-    // entry has never been valid.
+    let entry = layout::SPAN_BLOCKS + block;
+    assert!(entry < 512, "the window ends");
+    // SAFETY: the table is ours; the entries behind the image's are the device tree's, and this one
+    // has never been valid.
     unsafe {
         let first = table.add(layout::SPAN_BLOCKS).read_volatile();
-        table.add(layout::SPAN_BLOCKS + 1).write_volatile(first + (2 << 20));
+        table.add(entry).write_volatile(first + block as u64 * IMAGE_ALIGN);
         asm!("dsb ishst", "isb");
     }
 }

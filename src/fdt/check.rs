@@ -46,6 +46,21 @@ pub fn total_size(first: &[u8]) -> Result<usize, FdtError> {
     }
 }
 
+/// The size that the header of anything like a tree claims, whatever it is; `None` if this is no
+/// header.
+pub fn claimed_size(first: &[u8]) -> Option<usize> {
+    let magic = word_at(first, 0).filter(|&magic| magic == MAGIC);
+    magic.and_then(|_| word_at(first, 4)).map(|size| size as usize)
+}
+
+/// Where the structure and the strings block are said to be, for a look at any tree.
+pub(super) fn blocks(dtb: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let word = |i: usize| word_at(dtb, i * 4).map(|word| word as usize);
+    let block = |start: usize, size: usize| Some(start..start.checked_add(size)?);
+    claimed_size(dtb)?;
+    Some((block(word(2)?, word(9)?)?, block(word(3)?, word(8)?)?))
+}
+
 /// Where the blocks of a tree are, in bytes from its start.
 #[derive(Debug)]
 pub(super) struct Layout {

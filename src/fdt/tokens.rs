@@ -7,12 +7,35 @@ use dtoolkit::memreserve::MemoryReservation;
 use super::check::{self, BEGIN_NODE, Counts, END_NODE, NOP, PROP, word_at};
 use super::error::FdtError;
 
+/// The blocks of a device tree that hold nodes and names, whatever is in them.
+#[derive(Clone, Copy)]
+pub struct Blocks<'a> {
+    structs: &'a [u8],
+    strings: &'a [u8],
+}
+
+impl<'a> Blocks<'a> {
+    /// The blocks of a tree that may be anything, as far as `dtb` reaches: for a console, when
+    /// nothing else of the tree can be relied on. `None` if the header makes no sense.
+    pub fn of_any(dtb: &'a [u8]) -> Option<Self> {
+        let blocks = check::blocks(dtb)?;
+        let part = |block: core::ops::Range<usize>| {
+            dtb.get(block.start..block.end.min(dtb.len())).unwrap_or_default()
+        };
+        Some(Self { structs: part(blocks.0), strings: part(blocks.1) })
+    }
+
+    /// Nodes and properties in the order of the tree, the root first; up to what makes no sense.
+    pub fn tokens(&self) -> Tokens<'a> {
+        Tokens { structs: self.structs, strings: self.strings }
+    }
+}
+
 /// A device tree that passed the check: no later read of it can fail.
 #[derive(Clone, Copy)]
 pub struct Checked<'a> {
     bytes: &'a [u8],
-    structs: &'a [u8],
-    strings: &'a [u8],
+    blocks: Blocks<'a>,
     pub(super) counts: Counts,
 }
 
@@ -64,7 +87,13 @@ impl<'a> Checked<'a> {
         let bytes = &dtb[..layout.total];
         let blocks = Fdt::new_unaligned_fallible(bytes);
         let blocks = blocks.map_err(|_| FdtError::Unreadable("blocks"))?;
-        Ok(Self { bytes, structs: blocks.structs_block(), strings: blocks.strings_block(), counts })
+        let blocks = Blocks { structs: blocks.structs_block(), strings: blocks.strings_block() };
+        Ok(Self { bytes, blocks, counts })
+    }
+
+    /// The blocks, for a reader that takes any.
+    pub fn blocks(&self) -> Blocks<'a> {
+        self.blocks
     }
 
     /// How many nodes the tree has, the root included.
@@ -79,7 +108,7 @@ impl<'a> Checked<'a> {
 
     /// Nodes and properties in the order of the tree, the root first.
     pub fn tokens(&self) -> Tokens<'a> {
-        Tokens { structs: self.structs, strings: self.strings }
+        self.blocks.tokens()
     }
 
     /// The entries of the memory reservation block.

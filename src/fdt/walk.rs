@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::check::MAX_DEPTH;
 use super::properties::Properties;
-use super::tokens::{Checked, Name, Token, Tokens};
+use super::tokens::{Blocks, Checked, Name, Token, Tokens};
 
 /// One node on the path down.
 #[derive(Clone)]
@@ -65,8 +65,17 @@ impl<'t> Properties<'t> for Spot<'_, 't> {
 
 impl<'t> Checked<'t> {
     /// Visits every node in the order of the tree, the root first.
+    pub fn visit(&self, visitor: impl FnMut(Spot<'_, 't>)) {
+        self.blocks().visit(visitor);
+    }
+}
+
+impl<'t> Blocks<'t> {
+    /// Visits every node in the order of the tree, the root first. Nodes below [`MAX_DEPTH`], which
+    /// the check refuses, are passed over.
     pub fn visit(&self, mut visitor: impl FnMut(Spot<'_, 't>)) {
-        // The root is not counted in MAX_DEPTH. The check has refused trees that are deeper.
+        // The root is not counted in MAX_DEPTH.
+        let mut beyond = 0usize;
         let mut path = heapless::Vec::<Level<'t>, { MAX_DEPTH + 1 }>::new();
         let mut tokens = self.tokens();
         while let Some(token) = tokens.next() {
@@ -74,9 +83,12 @@ impl<'t> Checked<'t> {
                 Token::Begin(name) => {
                     if path.push(Level { name, contents: tokens.clone() }).is_ok() {
                         visitor(Spot { path: &path });
+                    } else {
+                        beyond += 1;
                     }
                 }
                 Token::Property(..) => {}
+                Token::End if beyond > 0 => beyond -= 1,
                 Token::End => _ = path.pop(),
             }
         }

@@ -8,7 +8,7 @@ use heapless::Vec;
 use super::dt::{self, RESERVED_MEMORY};
 use super::{Gic, params};
 use crate::config::PAGE;
-use crate::fdt::{Checked, Properties, Spot, Token};
+use crate::fdt::{Blocks, Checked, Properties, Spot, Token};
 use crate::memory::Range;
 
 /// Banks of RAM that are looked at for room; a machine may have more.
@@ -60,7 +60,7 @@ impl<'t> Early<'t> {
     /// True if a page of `registers` is in RAM.
     pub fn in_ram(&self, registers: Range) -> bool {
         match self.banks.is_full() {
-            true => in_ram(&self.tree, registers), // there may be more banks
+            true => in_ram(&self.tree.blocks(), registers), // there may be more banks
             false => touches(registers, self.banks.iter().copied()),
         }
     }
@@ -128,7 +128,7 @@ fn taken_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
 
 /// The registers of a UART that has a driver: the one that `/chosen` names, or else the first.
 /// Nothing else of the tree has to make sense.
-pub fn console(tree: Checked<'_>) -> Option<Range> {
+pub fn console(tree: Blocks<'_>) -> Option<Range> {
     let wanted = text_at(&tree, "/chosen", "stdout-path");
     let wanted = wanted.or_else(|| text_at(&tree, "/chosen", "linux,stdout-path"));
     let wanted = wanted.and_then(|path| path.split(':').next());
@@ -147,7 +147,7 @@ pub fn console(tree: Checked<'_>) -> Option<Range> {
 }
 
 /// True if a page of these registers is in RAM.
-fn in_ram(tree: &Checked<'_>, registers: Range) -> bool {
+fn in_ram(tree: &Blocks<'_>, registers: Range) -> bool {
     let mut inside = false;
     tree.visit(|spot| {
         if spot.depth() == 1 && dt::is_memory(spot) {
@@ -164,17 +164,17 @@ fn touches(registers: Range, mut ram: impl Iterator<Item = Range>) -> bool {
 }
 
 /// The first string of a property of a node below the root.
-fn text_at<'t>(tree: &Checked<'t>, node: &str, property: &str) -> Option<&'t str> {
+fn text_at<'t>(tree: &Blocks<'t>, node: &str, property: &str) -> Option<&'t str> {
     let mut text = None;
     let mut inside = false;
-    let mut depth = 0;
+    let mut depth = 0usize;
     for token in tree.tokens() {
         match token {
             Token::Begin(name) => {
                 depth += 1;
                 inside = depth == 2 && name.is(node.trim_start_matches('/'));
             }
-            Token::End => (depth, inside) = (depth - 1, false),
+            Token::End => (depth, inside) = (depth.saturating_sub(1), false),
             Token::Property(name, value) if inside && name.is(property) => {
                 let value = value.split(|&byte| byte == 0).next()?;
                 text = text.or(core::str::from_utf8(value).ok());

@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use crate::check::{has, same};
+use crate::large::wide_image;
 use crate::vm::{SOON, Setup, Vm, cpus, image, test};
 
 pub fn tests() -> Vec<Trial> {
@@ -165,10 +166,11 @@ fn base_of(vm: &mut Vm, owner: &str) -> Result<u64> {
 }
 
 fn stays() -> Result<()> {
-    let mut vm = cpus(2)?.boot()?;
+    // An image that is large enough to reach the handover from the start of its block.
+    let mut vm = cpus(2)?.file("wide", &wide_image()?)?.boot()?;
     let before = vm.run("mem")?;
     let base = base_of(&mut vm, "trace")?;
-    let refusal = vm.refused(&format!("kexec load baton.Image --at {base:#x}"))?;
+    let refusal = vm.refused(&format!("kexec load wide --at {base:#x}"))?;
     has(&refusal, &["no place for the kernel", "trace has"])?;
     same("memory", vm.run("mem")?, before)
 }

@@ -26,6 +26,7 @@ mod initrd;
 mod kexec;
 mod kvm;
 mod kvm_all;
+mod large;
 mod linux;
 mod options;
 mod power_cut;
@@ -69,6 +70,7 @@ fn main() {
         errors::tests(),
         faults::tests(),
         trees::tests(),
+        large::tests(),
         clusters::tests(),
         console::tests(),
         torture::tests(),

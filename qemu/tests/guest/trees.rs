@@ -42,7 +42,7 @@ pub fn tests() -> Vec<Trial> {
 }
 
 /// Runs a tool of the device tree compiler.
-fn tool(name: &str, arguments: &[&str]) -> Result<()> {
+pub fn tool(name: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(name).args(arguments).output();
     let output = output.with_context(|| format!("cannot run {name}; install dtc"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -50,14 +50,20 @@ fn tool(name: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The tree that QEMU makes for this machine, edited by `fdtput` commands.
-fn edited(setup: Setup, edits: &[&[&str]]) -> Result<Setup> {
+/// The tree that QEMU makes for this machine: the path of its file.
+pub fn dumped(setup: &Setup) -> Result<String> {
     let path = setup.directory().join("dumped.dtb").display().to_string();
     let mut arguments = setup.arguments();
     let dump = format!("dumpdtb={path}");
     arguments.extend(["-machine".into(), dump, "-display".into(), "none".into()]);
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     tool("qemu-system-aarch64", &words)?;
+    Ok(path)
+}
+
+/// The same, edited by `fdtput` commands.
+fn edited(setup: Setup, edits: &[&[&str]]) -> Result<Setup> {
+    let path = dumped(&setup)?;
     for edit in edits {
         let (options, rest) = edit.split_at(edit.iter().take_while(|w| w.starts_with('-')).count());
         tool("fdtput", &[options, &[path.as_str()], rest].concat())?;

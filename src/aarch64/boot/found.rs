@@ -52,12 +52,17 @@ impl Found {
         let early = Early::look(checked);
         // SAFETY: this is the boot CPU, alone, and comes here once.
         let mut tables = unsafe { Tables::take_over() };
-        let Some(controller) = &early.gic else { panic!("{}", PlatformError::NoGic) };
+        let image = layout::image();
+        let Some(controller) = &early.gic else {
+            // The tree is read for the sake of its message alone.
+            start_heap(&early, &[image, dtb], None, &mut tables);
+            refuse(&checked)
+        };
         let controller = registers::of_gic(&early, controller, &mut tables);
         let gic = Gic::new(&controller).unwrap_or_else(|| panic!("the GIC has too few registers"));
         let lpis = controller.lpis_off();
-        let image = layout::image();
-        let heap = start_heap(&early, &[image, dtb], &lpis, gic.id_bits(), &mut tables);
+        let kept = Some((&*lpis, gic.id_bits()));
+        let heap = start_heap(&early, &[image, dtb], kept, &mut tables);
         let mut inherited = inherited::look(&entry.registers);
         inherited::reset(entry.level);
         let described = platform::describe_checked(&checked, this_mpidr());
@@ -100,18 +105,34 @@ impl Found {
     }
 }
 
-/// Finds room for the heap, maps it, and starts the heap. `others` are where image and tree lie.
+/// Says what is wrong with a tree that has no interrupt controller that can be used.
+fn refuse(tree: &Checked<'_>) -> ! {
+    match platform::describe_checked(tree, this_mpidr()) {
+        Err(why) => panic!("{why}"),
+        Ok(_) => panic!("{}", PlatformError::NoGic),
+    }
+}
+
+/// Finds room for the heap, maps it, and starts the heap. `others` are where image and tree lie;
+/// `kept` are LPIs that may stay on, and the bits of an interrupt number.
+///
+/// # Panics
+/// There is no room.
 fn start_heap(
     early: &Early<'_>,
     others: &[Range; 2],
-    lpis: &Lpis,
-    id_bits: u32,
+    kept: Option<(&Lpis, u32)>,
     tables: &mut Tables,
 ) -> Range {
-    let kept = lpis.left_on.iter().flat_map(|t: &LpiTables| t.ranges(id_bits)).flatten();
-    let taken = others.iter().copied().chain(kept);
+    let ranges = kept.into_iter().flat_map(|(lpis, bits)| {
+        lpis.left_on.iter().flat_map(move |tables: &LpiTables| tables.ranges(bits)).flatten()
+    });
+    let taken = others.iter().copied().chain(ranges);
     let Some(heap) = heap_place(early, &|take| taken.clone().for_each(take)) else {
-        panic!("no room for a heap: of {} bytes of RAM too much is reserved", early.ram_bytes());
+        match early.ram_bytes() {
+            0 => panic!("{}", PlatformError::NoMemory),
+            bytes => panic!("no room for a heap: of {bytes} bytes of RAM too much is reserved"),
+        }
     };
     // SAFETY: RAM that is not mapped yet. Nothing that is known to the tree or to the GIC uses it,
     // and the memory map gives it to the heap before anything else is claimed.

@@ -1,13 +1,13 @@
 //! The device tree, through the window that `head.S` has mapped behind the image, and the console
 //! that it names, for a kernel that has nothing else yet.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::aarch64::mmio::Registers;
 use crate::aarch64::mmu::{self, Kind, Tables};
 use crate::aarch64::{layout, ram, uart};
 use crate::config::MAX_DTB;
-use crate::fdt::{self, Checked};
+use crate::fdt::{self, Blocks};
 use crate::memory::Range;
 use crate::platform::early;
 
@@ -21,8 +21,12 @@ const _: () = assert!(MAX_DTB as u64 <= BLOCK);
 static TREE: AtomicU64 = AtomicU64::new(NONE);
 const NONE: u64 = u64::MAX;
 
-/// The second block is mapped too.
-static EXTENDED: AtomicBool = AtomicBool::new(false);
+/// Blocks of the window that are mapped: one by `head.S`.
+static MAPPED: AtomicUsize = AtomicUsize::new(1);
+
+/// Largest tree that is looked at for a console when it is too large to be used: what fits behind the
+/// image in the same level 2 table, and more than any tree has.
+const LOOKED_AT: usize = 64 << 20;
 
 /// The tree at physical address `dtb`, and its range. The second block of the window is mapped if
 /// the tree reaches that far.
@@ -35,9 +39,10 @@ pub fn tree(dtb: u64) -> (&'static [u8], Range) {
 
 fn view(dtb: u64, bytes: usize) -> &'static [u8] {
     let offset = dtb & (BLOCK - 1);
-    if offset + bytes as u64 > BLOCK && !EXTENDED.swap(true, Ordering::Relaxed) {
+    let blocks = (offset + bytes as u64).div_ceil(BLOCK) as usize;
+    for block in MAPPED.fetch_max(blocks, Ordering::Relaxed)..blocks {
         // SAFETY: the header says that the tree reaches that far.
-        unsafe { mmu::extend_dtb_window() };
+        unsafe { mmu::extend_dtb_window(block) };
     }
     // SAFETY: the window is mapped that far, read-only, for good. The loader gave the tree to this
     // kernel, which changes nothing in it as long as the tree is read here.
@@ -54,8 +59,8 @@ pub fn close() {
 pub fn console_of_last_resort() -> Option<()> {
     // Taken, so that a panic in here does not come back.
     let dtb = Some(TREE.swap(NONE, Ordering::Relaxed)).filter(|&dtb| dtb != NONE)?;
-    let size = fdt::total_size(view(dtb, fdt::HEADER_BYTES)).ok()?;
-    let range = early::console(Checked::of(view(dtb, size)).ok()?)?;
+    let size = fdt::claimed_size(view(dtb, fdt::HEADER_BYTES))?;
+    let range = early::console(Blocks::of_any(view(dtb, size.min(LOOKED_AT)))?)?;
     // SAFETY: TREE is set on the boot CPU only, and not once the tree has been read; what panics
     // does not go on. The registers are not in RAM, as `early::console` has found.
     let registers = unsafe {

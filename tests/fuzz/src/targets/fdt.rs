@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
-use baton::fdt::{self, ADDRESS_END, Checked, FdtError, Properties, Tree, regions};
+use baton::fdt::{self, ADDRESS_END, Blocks, Checked, FdtError, Properties, Tree, regions};
 use baton::interrupt::Interrupt;
 use baton::kernel::layout::{Present, heap_place};
 use baton::kernel::layout::{STACK_SLOT, lay_out};
@@ -49,7 +49,7 @@ fn described(dtb: &[u8], boot: Mpidr) -> bool {
 /// The console of last resort is that of the machine, if the machine has one. A tree may name a
 /// UART whose registers lie in RAM: such a one is no console of the machine.
 fn check_console(dtb: &[u8]) {
-    let found = early::console(Checked::of(dtb).expect("what can be read passes the check"));
+    let found = early::console(Blocks::of_any(dtb).expect("what can be read has blocks"));
     let machine = platform::describe(dtb, Mpidr::from_register(0));
     if let Some(console) = machine.ok().and_then(|described| described.machine.console) {
         assert!(found.is_some(), "{console:?} is not found");
