@@ -13,7 +13,7 @@
 //! sleep. So an operation costs one wake-up per CPU and one of the boot CPU, whatever the number of
 //! CPUs.
 //!
-//! # Who waits for whom
+//! # Hand-overs
 //!
 //! Five things carry every hand-over. Below, `mark`, `request` and `acked` are words of the CPU's
 //! cell ([`state::CpuCell`]); `latch` is [`Latch`], `stop` is [`StopMachine`]. An arrow between two

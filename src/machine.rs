@@ -124,7 +124,7 @@ pub trait CpuMemory {
 
 /// Hardware of the calling CPU. Only on that CPU.
 pub trait Local {
-    /// Is this CPU what the description says: affinity, exception level, required features.
+    /// Is this CPU what was found out at boot: affinity, exception level, required features.
     ///
     /// # Errors
     /// The difference.
@@ -221,7 +221,7 @@ pub trait ConsoleTerminal {
     fn take_input(&self) -> bool;
 }
 
-/// What the machine is made of beyond the description.
+/// What the machine is made of beyond what the device tree says.
 pub trait Facts {
     /// Version of the GIC architecture, 2 or 3.
     fn gic_version(&self) -> u32;

@@ -99,7 +99,7 @@ pub struct EventInfo {
 }
 
 impl Pmu {
-    /// For the clusters of the description, none of which has an owner yet. A CPU that is named
+    /// For the clusters of the machine, none of which has an owner yet. A CPU that is named
     /// twice belongs to the first cluster that names the CPU; of a cluster the first 16 CPUs count.
     pub fn new(clusters: &[platform::Cluster]) -> Self {
         let clusters: Box<[PmuCluster]> = clusters.iter().map(PmuCluster::new).collect();

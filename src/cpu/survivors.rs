@@ -1,5 +1,5 @@
-//! Who stays. Frozen before the first CPU leaves, and the only place from which a target of a
-//! migration can be had: code that picks "any online CPU" has no [`Target`] to pass on.
+//! The CPUs that stay. The set is frozen before the first CPU leaves, and is the only place from
+//! which a target of a migration can be had: code that picks "any online CPU" has no [`Target`] to pass on.
 
 use super::{CpuId, CpuMask};
 
@@ -20,7 +20,7 @@ impl Survivors {
         Self { stay: online.and_not(leaving), leaving: *leaving }
     }
 
-    /// `preferred` if it stays, else the lowest CPU that does; `None` if nobody stays.
+    /// `preferred` if it stays, else the lowest CPU that does; `None` if no CPU stays.
     pub fn target(&self, preferred: CpuId) -> Option<Target> {
         self.stays(preferred).or_else(|| self.stay.iter().next().map(Target))
     }

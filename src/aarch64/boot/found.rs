@@ -43,8 +43,13 @@ pub struct Found {
 }
 
 impl Found {
-    /// Finds out. Nothing can be allocated until it is known which RAM nobody else uses: the tree's
-    /// reservations, and the tables of LPIs that redistributors still write to.
+    /// Finds out. Nothing can be allocated until it is known which RAM has no other user: the tree
+    /// reserves some, and redistributors may still write to the tables of LPIs.
+    ///
+    /// The order matters in four places. LPIs are looked at before the heap has its place, because
+    /// their tables must not become heap. Registers that the kernel before left are read before
+    /// they are reset, so that a warning can name them. The tree is read as a whole only when there
+    /// is a heap. And a panic looks for a console in the tree only until the tree has been read.
     pub fn find(entry: Entry) -> Self {
         let rust_at = timer::now();
         let (tree, dtb) = window::tree(entry.dtb);

@@ -13,7 +13,7 @@ use crate::trace::Phase;
 
 /// Memory that can be used.
 pub struct Mapped {
-    /// Who owns it.
+    /// The owner of each page.
     pub laid: Laid,
 }
 

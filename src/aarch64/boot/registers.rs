@@ -58,8 +58,8 @@ pub fn of_devices(machine: &Machine, tables: &mut Tables) -> Places {
         if let Some(ram) = machine.memory.iter().find(|ram| ram.overlaps(&range)) {
             panic!("the registers at {range} lie in RAM at {ram}");
         }
-        // SAFETY: no RAM, so that what is there is registers; the GIC's pages are mapped in the same
-        // way.
+        // SAFETY: no RAM, so that what is there is registers; the GIC's pages are mapped in the
+        // same way.
         let mapped = unsafe { tables.map(range, Kind::Device) };
         mapped.unwrap_or_else(|why| panic!("mapping the registers at {range}: {why}"));
     }
