@@ -10,6 +10,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::turn::Turn;
 use crate::trace::{StepId, StepName};
 
+// `Exclusive::on_purpose` has one bit for each step.
 const _: () = assert!(STEPS.len() <= 64);
 
 /// One turn for each step, and which steps were made exclusive on the console.
@@ -66,6 +67,7 @@ impl Hotplug {
             self.await_turn(m, cpu, turn, by_ipi);
         }
         let result = body();
+        // The next CPU is woken by an IPI, or watches its word (`await_turn`).
         if let Some(next) = turn.release(cpu)
             && by_ipi
         {
@@ -78,6 +80,8 @@ impl Hotplug {
     /// step nothing else would end its sleep.
     fn await_turn(&self, m: &dyn Seam, cpu: CpuId, turn: &Turn, by_ipi: bool) {
         loop {
+            // The word first, then the look: a turn that is handed over after the look changes the
+            // word, and ends the pause.
             let (word, seen) = turn.watch(cpu);
             if turn.mine(cpu) {
                 return;
