@@ -84,8 +84,8 @@ struct RcuData {
     /// Callbacks queued here that have not run. Counted up under the list's lock, and down after
     /// each callback: so a CPU that finds 0 need not take the lock.
     pending: AtomicUsize,
-    /// The CPU itself takes callbacks out; any CPU may look; the CPU that splices takes all, once
-    /// the CPU of this list is off.
+    /// The CPU itself queues callbacks and runs them; a barrier on another CPU queues its marker;
+    /// the CPU that splices takes all, once the CPU of this list is off.
     list: Lock<CallbackList>,
 }
 

@@ -7,7 +7,7 @@
 //! - named with a reason. If firmware has said OFF before the deadline, the prepare steps are
 //!   undone and the mark is OFFLINE. Otherwise the mark is SHOULD_DIE or AP_IDLE_DEAD: the CPU may
 //!   still be running, so its stack and per-CPU area are kept, and the next bring-up of that CPU
-//!   begins with [`BringupRun::reclaim`].
+//!   begins with `BringupRun::reclaim`.
 
 use alloc::vec::Vec;
 

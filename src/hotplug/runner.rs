@@ -7,10 +7,10 @@
 //!
 //! What a section promises:
 //!
-//! - Up ([`Runner::up`]): all steps are done, or none. The steps before the one that failed are
+//! - Up (`Runner::up`): all steps are done, or none. The steps before the one that failed are
 //!   undone; the failing step itself has to leave nothing behind.
-//! - Down ([`Runner::down`]): all steps are undone, or none.
-//! - Down to the end ([`Runner::down_all`]): every step is tried, and the first failure is
+//! - Down (`Runner::down`): all steps are undone, or none.
+//! - Down to the end (`Runner::down_all`): every step is tried, and the first failure is
 //!   returned. For a CPU that leaves whatever happens.
 
 use core::ops::Range;

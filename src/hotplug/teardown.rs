@@ -5,7 +5,7 @@
 //! What keeps a teardown safe:
 //!
 //! - A CPU that has not answered an earlier teardown may still be migrating to a survivor of that
-//!   teardown. So no teardown begins before every CPU has answered ([`Hotplug::unanswered`]).
+//!   teardown. So no teardown begins before every CPU has answered (`Hotplug::unanswered`).
 //! - Masks are frozen and written before the first CPU is asked. The swap of the request word
 //!   publishes the masks to that CPU.
 //! - A CPU counts as off only if its own mark says that it leaves, and firmware says OFF. The mark
