@@ -1,4 +1,8 @@
 //! gzip files (RFC 1952) around deflate data, one member after the other.
+//!
+//! All members are unpacked into one vector, and the decompressor reads back in it: so there is no
+//! window beside the output. The vector grows in steps, each by a request that can fail, and to one
+//! byte more than the limit at most.
 
 #[cfg(all(test, not(loom)))]
 pub(super) mod tests;
@@ -110,6 +114,7 @@ fn unpack_member(
     begin: usize,
     limit: usize,
 ) -> Result<(usize, usize), GzipError> {
+    // Header, data, then CRC and length of what was unpacked.
     let header = header_len(input)?;
     let (read, wrote) = inflate(&input[header..], room, begin, limit)?;
     let end = header + read;
@@ -181,6 +186,7 @@ fn inflate(
         used += read;
         filled += wrote;
         match status {
+            // The one byte beyond the limit was needed.
             TINFLStatus::Done if begin + filled > limit => {
                 return Err(GzipError::TooLarge { limit });
             }
@@ -189,6 +195,7 @@ fn inflate(
                 let more = next_size(room.len(), begin.saturating_add(likely_size(input)));
                 grow(room, more, limit)?;
             }
+            // All of the input was given at once, so there is no more.
             TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
                 return Err(GzipError::Truncated);
             }

@@ -1,4 +1,8 @@
 //! First stage: the machine, as its device tree describes it and as it was left.
+//!
+//! Two readings of the tree meet here. The first one ([`Early`]) allocates nothing, and finds out
+//! just enough to choose the heap's place. The second one ([`Described`]) is the full reading. Both
+//! use the same readers of nodes.
 
 use alloc::vec::Vec;
 
@@ -55,6 +59,7 @@ impl Found {
         let (tree, dtb) = window::tree(entry.dtb);
         let checked = Checked::of(tree).unwrap_or_else(|why| panic!("device tree: {why}"));
         let early = Early::look(checked);
+        // The GIC is mapped before anything else: its redistributors say where LPI tables are.
         // SAFETY: this is the boot CPU, alone, and comes here once.
         let mut tables = unsafe { Tables::take_over() };
         let Some(controller) = &early.gic else { panic!("{}", PlatformError::NoGic) };
@@ -63,16 +68,21 @@ impl Found {
         let lpis = controller.lpis_off();
         let image = layout::image();
         let heap = start_heap(&early, &[image, dtb], &lpis, gic.id_bits(), &mut tables);
+        // What `entry.registers` has was read by `head.S` before it had to be overwritten.
         let mut inherited = inherited::look(&entry.registers);
         inherited::reset(entry.level);
         let described = platform::describe_checked(&checked, this_mpidr());
         let mut described = described.unwrap_or_else(|why| panic!("{why}"));
         window::close();
         let stamps = Vec::from([(Phase::Entry, rust_at), (Phase::Tree, timer::now())]);
+        // Devices are mapped only now: their number is not known before, and their tables come from
+        // the heap.
         let places = registers::of_devices(&described.machine, &mut tables);
         places.console.iter().for_each(uart::adopt);
         inherited.console = uart::quiesce();
         inherited.lpis = lpis.turned_off;
+        // From here on these tables are reservations like those of the tree, for this kernel's map
+        // and for the next kernel's tree.
         described.machine.reserved.extend(lpi_tables(&lpis.left_on, gic.id_bits()));
         Self {
             entry,
@@ -113,6 +123,7 @@ fn start_heap(
     id_bits: u32,
     tables: &mut Tables,
 ) -> Range {
+    // What the tree does not say: image, tree, and the tables of LPIs that stay on.
     let kept = lpis.left_on.iter().flat_map(|t: &LpiTables| t.ranges(id_bits)).flatten();
     let taken = others.iter().copied().chain(kept);
     let Some(heap) = heap_place(early, &|take| taken.clone().for_each(take)) else {
