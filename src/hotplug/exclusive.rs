@@ -1,6 +1,9 @@
 //! Steps that may run on one CPU at a time. Each such step has a [`Turn`]: one CPU runs the step,
 //! and the CPUs that want the same step sleep until the turn is handed to one of them. All other
 //! steps go on at the same time.
+//!
+//! An exclusive step makes CPUs wait for each other. So a parallel teardown with such a step in the
+//! online section lets its CPUs assemble, as if one could refuse (`Hotplug::can_refuse`).
 
 use super::Hotplug;
 use super::steps::{CpuhpStep, STEPS, Section};

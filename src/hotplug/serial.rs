@@ -20,7 +20,11 @@ impl TeardownRun<'_> {
         }
     }
 
-    /// False if the CPU did not leave: the CPUs after this one stay, as in Linux.
+    /// One CPU, from its shared steps to its clean-up. False if the CPU did not leave: the CPUs
+    /// after this one stay, as in Linux.
+    ///
+    /// The grace period comes while the CPU can still be brought back: a reader that holds it up
+    /// ends the teardown, and the CPU returns.
     fn one(&mut self, cpu: CpuId) -> bool {
         let only = CpuMask::from_iter([cpu]);
         // Each CPU has survivors of its own: all that are online but this one.

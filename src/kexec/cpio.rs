@@ -166,6 +166,8 @@ impl CpioFrame {
         if data[name.end] != 0 || data[name.clone()].contains(&0) {
             return Err(CpioError::Name);
         }
+        // Entries are padded to 4 bytes from their beginning; the padding of the last one may be
+        // missing.
         let padded = (end + (4 - (end - at) % 4) % 4).min(data.len());
         let mode = field(fields, MODE_FIELD)?;
         Ok(Self { mode, name, contents: contents..end, end: padded })

@@ -119,6 +119,7 @@ impl<'a> Files<'a> {
     /// The contents of the file at `path`, with or without a leading `/` or `./`. If `path` is a
     /// symbolic link, the contents of the link's target; links to directories are not followed.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
+        // One file and at most `MAX_LINKS` links; a link to itself ends here, too.
         let mut path = String::from(plain(path));
         for _ in 0..=MAX_LINKS {
             let found = self.index.binary_search_by(|file| self.path(file).cmp(&path)).ok()?;
@@ -139,6 +140,7 @@ impl<'a> Files<'a> {
         paths.filter_map(|path| self.get(path).map(|contents| (path, contents.len())))
     }
 
+    /// The path as it is compared. The archive was checked to hold UTF-8 names.
     fn path(&self, file: &IndexedFile) -> &str {
         plain(str::from_utf8(&self.parts[file.part][file.path.clone()]).unwrap_or_default())
     }

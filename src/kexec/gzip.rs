@@ -137,6 +137,7 @@ fn header_len(input: &[u8]) -> Result<usize, GzipError> {
     if fixed[..2] != MAGIC || fixed[2] != DEFLATE || flags & RESERVED != 0 {
         return Err(GzipError::Header);
     }
+    // The optional fields, in their order in the file.
     let mut at = HEADER_BYTES;
     if flags & FEXTRA != 0 {
         at += 2 + usize::from(u16_at(input, at)?);
@@ -146,6 +147,7 @@ fn header_len(input: &[u8]) -> Result<usize, GzipError> {
             at += 1 + text_len(input, at)?;
         }
     }
+    // The lower half of the CRC over all of the header before this field.
     if flags & FHCRC != 0 {
         let header = input.get(..at).ok_or(GzipError::Truncated)?;
         if u16_at(input, at)? != crc32(header) as u16 {
@@ -191,6 +193,7 @@ fn inflate(
                 return Err(GzipError::TooLarge { limit });
             }
             TINFLStatus::Done => return Ok((used, filled)),
+            // The room is full: by what the file states, or twice as much.
             TINFLStatus::HasMoreOutput => {
                 let more = next_size(room.len(), begin.saturating_add(likely_size(input)));
                 grow(room, more, limit)?;

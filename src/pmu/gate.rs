@@ -6,10 +6,10 @@
 //! HELD                 a CPU is inside, and has taken all reasons so far
 //! HELD | reasons       the same, and CPUs have left reasons since
 //!
-//! enter: 0 -> HELD | reason           inside
-//!        HELD | .. -> HELD | .. | reason   the holder acts
-//! round: HELD | reasons -> HELD       the holder takes the reasons, and acts on them
-//! exit:  HELD -> 0                    fails if a reason was left meanwhile: another round
+//! enter: 0 -> HELD | reason          the CPU is inside
+//!        HELD -> HELD | reason       the CPU goes on; the holder acts on the reason
+//! round: HELD | reasons -> HELD      the holder takes the reasons, and acts on them
+//! exit:  HELD -> 0                   fails if a reason was left meanwhile: another round
 //! ```
 //!
 //! A reason is a bit, not a count: what is to be done follows from the state that the holder finds

@@ -74,6 +74,8 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         }),
         ..EACH
     },
+    // First of what the CPU does itself: a CPU that is not what was found out at boot touches no
+    // redistributor.
     CpuhpStep {
         name: StepName::CpuCheck,
         section: Section::Starting,
@@ -113,6 +115,8 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         // Down: IPIs must get through until the CPU interface goes, in gic:starting.
         ..EACH
     },
+    // Down, this comes last in the section: from then on only IPIs end a sleep of the CPU, until
+    // the starting steps are undone.
     CpuhpStep {
         name: StepName::WorkOnline,
         section: Section::Online,
@@ -133,6 +137,8 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         }),
         ..EACH
     },
+    // Once for all: one plan instead of one for each CPU. Down before the first CPU is asked to
+    // leave, so that a leaving CPU never has to move an interrupt.
     CpuhpStep {
         name: StepName::IrqShared,
         section: Section::Shared,
