@@ -13,7 +13,7 @@
 //! sleep. So an operation costs one wake-up per CPU and one of the boot CPU, whatever the number of
 //! CPUs.
 //!
-//! # Who waits for whom
+//! # Hand-overs
 //!
 //! Five things carry every hand-over. Below, `mark`, `request` and `acked` are words of the CPU's
 //! cell ([`state::CpuCell`]); `latch` is [`Latch`], `stop` is [`StopMachine`]. An arrow between two
@@ -157,14 +157,19 @@ use runner::Runner;
 use state::CpuCell;
 use steps::Section;
 
-/// Longest sleep of the boot CPU before it looks at the words again, IPI or not.
+/// Longest sleep of the boot CPU before it looks at the words again, IPI or not. For changes that
+/// are made by a CPU whose GIC is down, and for IPIs that a lost CPU should have sent.
 const LOOK_AGAIN_MS: u64 = 10;
 
 /// What all CPUs share about hotplug.
 pub struct Hotplug {
     topology: Topology,
     generation: u32,
+    /// By CPU.
     cells: Box<[CpuCell]>,
+    /// Arrivals of the operation under way. Bring-up: the CPU is ONLINE, or will not come. Serial
+    /// teardown: the CPU has undone its online steps, or a step has refused. A teardown that was
+    /// called off: the CPU has redone its online steps.
     latch: Latch,
     /// The stop_machine in which CPUs leave.
     stop: StopMachine,
@@ -172,7 +177,9 @@ pub struct Hotplug {
     assembled_at: AtomicU64,
     /// Which CPU issues which CPU_ON, under the fanout policy.
     claims: FanoutClaims,
+    /// The CPUs that stay, and those that leave, in the operation under way.
     survivors: Frozen,
+    /// Deadline of a phase, milliseconds. Only the boot CPU reads and writes this.
     timeout_ms: AtomicU64,
     /// Steps that run on one CPU at a time.
     exclusive: Exclusive,
@@ -267,6 +274,7 @@ impl Hotplug {
     /// nothing.
     pub fn boot_cpu_silent(&self, m: &dyn Seam) {
         let boot = self.topology.boot();
+        // No CPU stays: the boot CPU's cluster becomes vacant, and its counters are stopped.
         let nobody = Survivors::freeze(&CpuMask::new(), &CpuMask::first(self.cells.len()));
         let _ = self.services.pmu.cpu_leaving(m, boot, &nobody);
     }
@@ -333,7 +341,7 @@ impl Hotplug {
         (result, end - begin)
     }
 
-    /// Sets DEAD for a CPU that firmware says is OFF.
+    /// Sets DEAD for a CPU that firmware says is OFF. Its prepare steps are still to be undone.
     fn dead(&self, m: &dyn Seam, cpu: CpuId) {
         self.cell(cpu).remote().set_off(Mark::Dead);
         self.trace_mark(m, cpu, Mark::Dead, Dir::Down);

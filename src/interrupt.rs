@@ -1,7 +1,8 @@
 //! Interrupt numbers, and how a line says that its device wants something.
 //!
-//! The trigger mode is a property of the source: the device tree says it of a device's line, and
-//! what software makes pending is an edge. It goes with the number from there to the distributor.
+//! The trigger mode is a property of the source: the device tree says the mode of a device's line,
+//! and what software makes pending is an edge. The mode goes with the number from there to the
+//! distributor.
 
 /// When an interrupt becomes pending (IHI 0069 4.1, GICD_ICFGR).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -43,8 +44,8 @@ impl Trigger {
         }
     }
 
-    /// The word of triggers `word` (16 interrupts, two bits each; the upper one says edge) with this
-    /// trigger for one of its interrupts (IHI 0069 12.9.9).
+    /// The word of triggers `word` (16 interrupts, two bits each; the upper one says edge) with
+    /// this trigger for one of its interrupts (IHI 0069 12.9.9).
     #[must_use]
     pub fn in_word(self, intid: u32, word: u32) -> u32 {
         let edge = 0b10 << (intid % 16 * 2);
@@ -64,8 +65,8 @@ impl Trigger {
 pub const TRIGGER_WORDS: usize = 64;
 
 /// What this kernel has written to the distributor's words of triggers. Each holds the triggers of
-/// sixteen interrupts and has no way to change one of them alone: so what it holds is kept here, and
-/// nothing is read back.
+/// sixteen interrupts and has no way to change one of these alone: so the contents are kept here,
+/// and nothing is read back.
 pub struct TriggerWords([Option<u32>; TRIGGER_WORDS]);
 
 impl Default for TriggerWords {
@@ -75,9 +76,9 @@ impl Default for TriggerWords {
 }
 
 impl TriggerWords {
-    /// Notes the trigger of a shared interrupt. The word that has to be written for it, and what to
-    /// write; `None` if the register holds that already, or if there is no such interrupt. A word
-    /// that is written for the first time is written whatever it holds: the architecture does not say
+    /// Notes the trigger of a shared interrupt. The word that has to be written, and its new
+    /// value; `None` if the register holds that already, or if there is no such interrupt. A word
+    /// that is written for the first time is written in any case: the architecture does not say
     /// what a reset leaves there.
     pub fn set(&mut self, interrupt: Interrupt) -> Option<(usize, u32)> {
         let at = interrupt.intid as usize / 16;

@@ -20,6 +20,17 @@
 //! So the jump copies nothing, with one exception: a kernel whose place is in use until the jump is
 //! moved there by the copier (`Plan::copy`).
 //!
+//! # What holds while a kernel is loaded
+//!
+//! - Its segments belong to the [`Loaded`], as pieces: no other part of this kernel can be given
+//!   the same memory.
+//! - Memory holds what the plan's digests say; that was read back from the point of coherency,
+//!   since cleaning has dropped the lines.
+//! - An initrd that stays in place has its digest in the `Loaded` too. This kernel only reads it.
+//! - At most one kernel is loaded. The old one is wiped when all places of the new one are known to
+//!   be free, counting those of the old one.
+//! - Seeds are in the next kernel's tree alone: every other copy that was made on the way is wiped.
+//!
 //! # The order of the jump
 //!
 //! 1. Check all that can be checked before a CPU leaves, and make the farewell.

@@ -6,13 +6,17 @@
 //! `aarch64` acts, and compiles only for bare metal. Between the two stand the traits of
 //! [`machine`]; the host tests implement the same traits on a simulated machine. The compiler holds
 //! this line: every logic module is `forbid(unsafe_code)`, and `aarch64` does not exist on the
-//! host, so logic that named `aarch64` would not build there. Only `aarch64` may use `unsafe`, and
-//! one file of [`rcu`]: the cell whose old value outlives its replacement. Raw memory comes to
-//! other modules through the seam, as slices of bytes or atomic words.
+//! host, so logic that named `aarch64` would not build there. Only `aarch64` may use `unsafe`, with
+//! two exceptions: one file of [`rcu`], the cell whose old value outlives its replacement; and one
+//! function of [`memory`], whose caller vouches for the RAM of the machine.
+//!
+//! Memory has owners by type. A [`memory::Piece`] is a range that the map has given to one owner,
+//! and cannot be copied; other modules read and write RAM only through the seam, which takes a
+//! piece and gives slices of bytes or atomic words.
 //!
 //! Logic never calls a function that does not return. [`shell::serve`] and
 //! [`hotplug::Hotplug::secondary`] return the next act of the machine, which `aarch64` then carries
-//! out: so the whole way down can be tested.
+//! out: so the whole way down can be tested on a host.
 //!
 //! # Modules
 //!
@@ -119,7 +123,7 @@ pub mod kernel;
 pub mod kexec;
 #[forbid(unsafe_code)]
 pub mod machine;
-#[allow(unsafe_code)] // in one function: who makes a `Ram` answers for its pieces
+#[allow(unsafe_code)] // in one function: the maker of a `Ram` vouches for its pieces
 pub mod memory;
 #[forbid(unsafe_code)]
 pub mod options;

@@ -64,7 +64,9 @@ pub trait Clock {
     /// Gives way for a moment: to another CPU that shares this one's hardware thread, or until
     /// `word` no longer holds `seen`, or until an interrupt, whatever comes first; 1 ms at the
     /// latest, and perhaps at once. For the few looks before a [`Clock::wait`], where what is
-    /// waited for is likely to be there sooner than an IPI could be. Any CPU.
+    /// waited for is likely to be there sooner than an IPI could be. Where this does nothing, a
+    /// parallel teardown of 79 CPUs takes 270,100 instructions instead of 228,000 (QEMU 7.2, icount,
+    /// `dts/dsu-2.dts`): CPUs go to sleep and have to be woken. Any CPU.
     fn look_again(&self, word: &AtomicU64, seen: u64) {
         let _ = (word, seen);
     }
@@ -124,7 +126,7 @@ pub trait CpuMemory {
 
 /// Hardware of the calling CPU. Only on that CPU.
 pub trait Local {
-    /// Is this CPU what the description says: affinity, exception level, required features.
+    /// Is this CPU what was found out at boot: affinity, exception level, required features.
     ///
     /// # Errors
     /// The difference.
@@ -221,7 +223,7 @@ pub trait ConsoleTerminal {
     fn take_input(&self) -> bool;
 }
 
-/// What the machine is made of beyond the description.
+/// What the machine is made of beyond what the device tree says.
 pub trait Facts {
     /// Version of the GIC architecture, 2 or 3.
     fn gic_version(&self) -> u32;
@@ -260,8 +262,11 @@ pub trait Recorder: Clock {
     fn record(&self, event: Event);
 
     /// The same for one or two events of one CPU that happen now, in this order: both get the time
-    /// of one look at the counter. One call, and nothing left to compute: on a leaving CPU every
-    /// call goes to code that has not run for long, and is cold.
+    /// of one look at the counter. Every step of every CPU is recorded by this call, where one step
+    /// ends and the next begins. With two plain calls of [`Recorder::record`] in its place, the
+    /// parallel teardown of 79 CPUs takes 297,500 instructions instead of 228,000, and their
+    /// bring-up 404,000 instead of 298,000 (QEMU 7.2, icount, `dts/dsu-2.dts`); it is no matter of
+    /// the translator.
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {
         let at = self.now();
         let both = [Some(first), second].into_iter().flatten();

@@ -47,7 +47,8 @@ pub use owner::PmuLeft;
 /// The PMUs of all clusters.
 pub struct Pmu {
     clusters: Box<[PmuCluster]>,
-    /// By CPU: the CPU's cluster and index there.
+    /// By CPU: the CPU's cluster and index there. `None` for a CPU whose cluster has no PMU. Does
+    /// not change, so any CPU may read.
     places: Box<[Option<ClusterPlace>]>,
 }
 
@@ -99,7 +100,7 @@ pub struct EventInfo {
 }
 
 impl Pmu {
-    /// For the clusters of the description, none of which has an owner yet. A CPU that is named
+    /// For the clusters of the machine, none of which has an owner yet. A CPU that is named
     /// twice belongs to the first cluster that names the CPU; of a cluster the first 16 CPUs count.
     pub fn new(clusters: &[platform::Cluster]) -> Self {
         let clusters: Box<[PmuCluster]> = clusters.iter().map(PmuCluster::new).collect();
@@ -193,6 +194,7 @@ impl Pmu {
         if matches!(request, Request::Open(events::CHAIN)) {
             return Err(PmuError::Chain);
         }
+        // Before posting: a cluster without an owner answers no request.
         self.stopped(cluster)?;
         let posted = unit.mail.post(request).ok_or(PmuError::Busy { cluster })?;
         let answer = self.wait(m, me, cluster, posted, pause)?;
@@ -227,12 +229,14 @@ impl Pmu {
     ) -> Result<Answer, PmuError> {
         let mail = &self.clusters[cluster].mail;
         loop {
+            // A CPU of the cluster answers itself: the owner may be this very CPU.
             if self.cluster_of(me) == Some(cluster) {
                 self.serve(m, me);
             }
             if let Some(answer) = mail.collect(posted) {
                 return Ok(answer);
             }
+            // The owner may change while this waits, so the new one is told each time.
             let missing = match self.stopped(cluster) {
                 Ok(owner) if pause(owner) => continue,
                 Ok(owner) => PmuError::Silent { cluster, owner, begun: false },
@@ -255,6 +259,7 @@ impl Pmu {
             return Ok(answer);
         }
         match (mail.withdraw(posted), missing) {
+            // Not withdrawn: a CPU has begun, and will carry the request out.
             (false, PmuError::Silent { owner, .. }) => {
                 Err(PmuError::Silent { cluster, owner, begun: true })
             }
@@ -263,6 +268,8 @@ impl Pmu {
     }
 }
 
+/// What the asking CPU gets of an answer. The total was brought up to now inside the gate, and the
+/// mail has published it.
 fn answered(unit: &PmuCluster, request: Request, place: u8) -> u64 {
     match request {
         Request::Read => 0,

@@ -68,9 +68,10 @@ pub use synchronize::How;
 pub struct Rcu {
     cpus: Box<[RcuData]>,
     /// Held while callbacks move between CPUs, so that a barrier finds each callback in one place.
+    /// Only `splice` moves callbacks.
     moving: Lock<()>,
     /// Memory for one waiter, so that a grace period can be waited for when nothing may be
-    /// allocated.
+    /// allocated. A second waiter at the same time allocates its own.
     spare: Lock<Option<Snapshot>>,
     totals: Totals,
 }
@@ -80,11 +81,15 @@ pub struct Rcu {
 #[derive(Default)]
 struct RcuData {
     eqs: Eqs,
-    /// Callbacks queued here that have not run.
+    /// Callbacks queued here that have not run. Counted up under the list's lock, and down after
+    /// each callback: so a CPU that finds 0 need not take the lock.
     pending: AtomicUsize,
+    /// The CPU itself queues callbacks and runs them; a barrier on another CPU queues its marker;
+    /// the CPU that splices takes all, once the CPU of this list is off.
     list: Lock<CallbackList>,
 }
 
+/// For people: all relaxed, no decision depends on them.
 #[derive(Default)]
 struct Totals {
     synchronized: AtomicU64,

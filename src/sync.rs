@@ -1,6 +1,16 @@
 //! Hand-shakes between CPUs, small enough to be checked in every interleaving.
 //!
 //! Atomics and locks come from here, so that a build with `--cfg loom` replaces them by loom's.
+//!
+//! - [`Latch`]: the boot CPU waits for the arrivals of one operation.
+//! - [`StopMachine`]: CPUs go through states together.
+//! - [`turn`]: one CPU at a time, the others sleep.
+//! - [`lock`]: one CPU at a time, the others spin; for a few loads and stores.
+//! - [`queues`]: a queue per CPU, and the way on to a survivor for the items of a CPU that is off.
+//!
+//! Latch and stop_machine are opened for one operation, which a [`Ticket`] names. A CPU that comes
+//! late, with the ticket of an operation that is over, changes nothing: so an operation can be
+//! given up at its deadline without waiting for the CPUs that are late.
 
 mod latch;
 pub mod lock;

@@ -18,6 +18,26 @@
 //!   |            only then SErrors and IRQs are unmasked, because handlers need both
 //! Board    and a `Boot` for logic
 //! ```
+//!
+//! # Why in this order
+//!
+//! - A heap needs RAM that has no other user. Which RAM is free follows from the tree (banks,
+//!   reservations, initrd, handover), from where image and tree lie, and from the tables of LPIs
+//!   that redistributors still write to. So all of these are looked at before anything can be
+//!   allocated: the tree by a walk without memory, the redistributors by their registers.
+//! - The redistributors' registers, and the heap, are mapped by tables from a small pool in the
+//!   image; later tables come from the heap.
+//! - Owners are given out before RAM is mapped, because what must not be mapped depends on them:
+//!   the pages under the stacks.
+//! - RAM is mapped before the board, because handover and stacks are reached through the map.
+//! - Handlers need the board and TPIDR_EL1, so interrupts are unmasked last.
+//!
+//! # When something is wrong
+//!
+//! A stage panics if the kernel could not run, for instance without a tree, without RAM or without
+//! an interrupt controller, and if registers would lie in RAM. Until the tree has been read as a
+//! whole, a panic looks for a console in the tree by itself ([`console_of_last_resort`]). What else
+//! makes no sense is left out, and becomes a warning that is printed when the console is up.
 
 mod found;
 mod laid;

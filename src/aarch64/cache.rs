@@ -11,10 +11,10 @@ use super::regs;
 /// Bytes of the smallest data cache line; 0 until read from CTR_EL0.
 static LINE: AtomicU64 = AtomicU64::new(0);
 
-/// Writes every dirty line of `bytes` at the virtual address `start` back to the point of coherency, where a CPU with its MMU
-/// off, or a kernel that has just been entered, reads; and drops the lines, so that what is read
-/// back afterwards has come from there. (DC CVAC alone does not clean reliably on the first
-/// Cortex-A53: errata 819472, 824069, 826319 and 827319.)
+/// Writes every dirty line of `bytes` at the virtual address `start` back to the point of
+/// coherency, where a CPU with its MMU off, or a kernel that has just been entered, reads; and
+/// drops the lines, so that what is read back afterwards has come from there. (DC CVAC alone does
+/// not clean reliably on the first Cortex-A53: errata 819472, 824069, 826319 and 827319.)
 ///
 /// The DSB completes the cleaning before any later instruction: CPU_ON in `Board::cpu_on`, or the
 /// jump.

@@ -10,7 +10,12 @@
 //!    are invalidated before and after.
 //! 4. `enable_mmu` turns MMU and caches on, before any other store.
 //! 5. `primary_high`, in the upper half: vectors, so that a fault is reported; bss; stacks.
-//! 6. [`primary_rust`] goes through the stages of [`boot`](super::boot), and calls [`kernel::primary`], the first line of logic.
+//! 6. [`primary_rust`] goes through the stages of [`boot`](super::boot), and calls
+//!    [`kernel::primary`], the first line of logic.
+//!
+//! Nothing else runs on the machine as far as this kernel knows: what the boot CPU writes before
+//! the first CPU_ON needs no atomics, and statics of that time are relaxed. A secondary CPU sees it
+//! because its boot record is cleaned, with a DSB, before CPU_ON.
 //!
 //! # A secondary CPU
 //!
@@ -18,7 +23,14 @@
 //! turns the MMU on with the kernel's tables, and sets vectors, TPIDR_EL1 and stacks.
 //! [`secondary_rust`] unmasks SErrors and calls
 //! [`Hotplug::secondary`](crate::hotplug::Hotplug::secondary). With the MMU off such a CPU stores
-//! nothing.
+//! nothing: a store would go past the caches, and a dirty line of the boot CPU could overwrite it.
+//!
+//! # What both kinds find
+//!
+//! TTBR0 has the identity page, TTBR1 the linear map and the image. A secondary CPU enters with the
+//! same tables as the boot CPU, complete: it never sees the first tables alone. Interrupts stay
+//! masked until the handlers' state is there: on the boot CPU until the board is published, on a
+//! secondary CPU until its step `work:online`.
 
 use core::arch::global_asm;
 
@@ -74,6 +86,8 @@ extern "C" fn primary_rust(
     // SAFETY: `head.S` has mapped the image from there.
     unsafe { layout::set_base(base) };
     let entry = Entry { dtb, at: entry_at, level, registers };
+    // Each stage consumes the one before. `boot` is for logic, `board` for the drivers behind the
+    // seam; from here on the board is never moved or freed.
     let (boot, board) = Found::find(entry).lay_out().map().board();
     let mut kernel = kernel::primary(board, boot, &board::publish_cpus);
     let next = shell::serve(&mut kernel);
@@ -81,6 +95,8 @@ extern "C" fn primary_rust(
     finish(next, level)
 }
 
+/// Carries out what logic has decided, on the boot CPU. Does not return: after a jump this kernel's
+/// memory belongs to the next one, and a firmware call that returns has failed.
 fn finish(next: Next, entry_level: u32) -> ! {
     match next {
         Next::Jump(next) => match next.copier() {
@@ -100,6 +116,7 @@ fn finish(next: Next, entry_level: u32) -> ! {
 extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
     let (board, hotplug) = board::shared().expect("published before any CPU_ON");
     let me = &board.areas[usize::from(record.cpu())];
+    // The step `cpu:check` compares the level with the boot CPU's.
     me.set_entry_level(entry_level);
     regs::serror_enable();
     let start = record.token() as u32;
@@ -107,5 +124,6 @@ extern "C" fn secondary_rust(record: &'static Record, entry_level: u64) -> ! {
     if next == ap::ApNext::Off {
         psci::cpu_off(); // returns only if firmware denies CPU_OFF
     }
+    // CPU_OFF was denied, or counts as denied: the mark QUARANTINED is this CPU's last store.
     jump::park(hotplug.off_denied(board, me.cpu, start))
 }

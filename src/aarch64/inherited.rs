@@ -104,8 +104,8 @@ fn resets_to_el2() -> bool {
 /// back to the value after power-on, or to zero where that value is not defined: no address of this
 /// kernel is left either. For monitors and debug registers see [`stop_counting_and_debugging`].
 /// Called on the boot CPU at entry, and again right before the jump: the boot CPU's timer is off
-/// from there on. If the kernel was entered at EL2, `head.S` has reset the registers of memory tags,
-/// which EL1 can't reach then.
+/// from there on. If the kernel was entered at EL2, `head.S` has reset the registers of memory
+/// tags, which EL1 can't reach then.
 pub fn reset(entry_level: u32) {
     msr!("cntv_ctl_el0" = 0, "cntv_cval_el0" = 0, "cntp_ctl_el0" = 0, "cntp_cval_el0" = 0);
     msr!("cntkctl_el1" = 0, "cpacr_el1" = 0, "contextidr_el1" = 0);

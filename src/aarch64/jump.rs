@@ -8,8 +8,8 @@ use crate::hotplug::ap::LastWord;
 /// Enters the next kernel at the exception level at which this one was entered.
 ///
 /// # Safety
-/// A kernel is at `entry` and its device tree at `dtb`, clean to the point of coherency; every other
-/// CPU is off, and everything is quiet.
+/// A kernel is at `entry` and its device tree at `dtb`, clean to the point of coherency; every
+/// other CPU is off, and everything is quiet.
 pub unsafe fn jump(entry: u64, dtb: u64, entry_level: u32) -> ! {
     heap::close();
     regs::mask_all();

@@ -1,11 +1,22 @@
 //! The linear map: RAM and devices in the upper half, each at its physical address plus
-//! [`LINEAR_BASE`](crate::config::LINEAR_BASE). Nothing in it is executable, and there is a hole under
+//! [`LINEAR_BASE`](crate::config::LINEAR_BASE). No part is executable, and there is a hole under
 //! every stack.
 //!
-//! `head.S` has made the level 0 table, with one entry for the image; the linear map is added to that
-//! table while it is in use. So only what is not mapped yet is ever mapped: an entry that was invalid
-//! is in no TLB, and needs a barrier but no invalidation. The lower half holds the identity page of
-//! `head.S`, which only entry, jump and parking need.
+//! `head.S` has made the level 0 table, with one entry for the image; the linear map is added to
+//! that table while the table is in use. So only what is not mapped yet is ever mapped: an entry
+//! that was invalid is in no TLB, and needs a barrier but no invalidation. The lower half holds the
+//! identity page of `head.S`, which only entry, jump and parking need.
+//!
+//! ```text
+//! KERNEL_BASE + IMAGE_SPAN   the device tree's window, read-only
+//! KERNEL_BASE                the image, page by page            (tables of head.S)
+//! LINEAR_BASE + physical     RAM and devices, never executable  (tables of this module)
+//! physical                   the identity page, lower half      (tables of head.S)
+//! ```
+//!
+//! Once RAM is mapped, valid entries change in one way only: [`Tables::protect`] changes the
+//! permission of whole blocks. Address, size and memory type of an entry never change, so no entry
+//! needs break-before-make.
 //!
 //! Crate aarch64-paging writes the tables.
 
@@ -238,9 +249,10 @@ impl Tables {
         self.mapping.mark_active();
     }
 
-    /// Makes RAM read-only or writable while every CPU may be using these tables. False, with nothing changed, if a block would have to be split: a split needs
-    /// break-before-make, and in the moment without a valid entry another CPU may access the rest
-    /// of the block (Arm ARM D8.16.1).
+    /// Makes RAM read-only or writable while every CPU may be using these tables. False, with
+    /// nothing changed, if a block would have to be split: a split needs break-before-make, and in
+    /// the moment without a valid entry another CPU may access the rest of the block (Arm ARM
+    /// D8.16.1).
     pub fn protect(&mut self, quiet: &Quiet, on: bool) -> bool {
         let range = quiet.range();
         let kind = if on { Kind::ReadOnly } else { Kind::Ram };

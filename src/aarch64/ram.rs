@@ -13,8 +13,8 @@ fn pointer(piece: &Piece) -> *mut u8 {
 
 /// The contents of a piece.
 pub fn bytes(piece: &Piece) -> &[u8] {
-    // SAFETY: who made the `Ram` promised that it is mapped. As long as the slice borrows the piece,
-    // nothing writes there: that takes the piece itself, or a mutable borrow.
+    // SAFETY: the maker of the `Ram` promised that the piece is mapped. As long as the slice
+    // borrows the piece, nothing writes there: a write takes the piece itself, or a mutable borrow.
     unsafe { slice::from_raw_parts(pointer(piece), piece.len()) }
 }
 

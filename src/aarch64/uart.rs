@@ -37,9 +37,9 @@ pub fn adopt(registers: &Registers) {
 fn uart() -> Option<Uart<'static>> {
     let base = BASE.load(Ordering::Relaxed);
     let registers = NonNull::new(base as *mut PL011Registers)?;
-    // SAFETY: `BASE` comes from a piece of registers, mapped for good. Writers exclude each other by WRITER
-    // (but for a panic, which prefers mixed text to none); the data register's two directions are
-    // independent.
+    // SAFETY: `BASE` comes from a piece of registers, mapped for good. Writers exclude each other
+    // by WRITER (but for a panic, which prefers mixed text to none); the data register's two
+    // directions are independent.
     Some(Uart::new(unsafe { UniqueMmioPointer::new(registers) }))
 }
 

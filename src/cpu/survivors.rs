@@ -1,5 +1,5 @@
-//! Who stays. Frozen before the first CPU leaves, and the only place from which a target of a
-//! migration can be had: code that picks "any online CPU" has no [`Target`] to pass on.
+//! The CPUs that stay. The set is frozen before the first CPU leaves, and is the only place from
+//! which a target of a migration can be had: code that picks "any online CPU" has no [`Target`] to pass on.
 
 use super::{CpuId, CpuMask};
 
@@ -20,7 +20,7 @@ impl Survivors {
         Self { stay: online.and_not(leaving), leaving: *leaving }
     }
 
-    /// `preferred` if it stays, else the lowest CPU that does; `None` if nobody stays.
+    /// `preferred` if that CPU stays, else the lowest CPU that does; `None` if no CPU stays.
     pub fn target(&self, preferred: CpuId) -> Option<Target> {
         self.stays(preferred).or_else(|| self.stay.iter().next().map(Target))
     }
@@ -35,8 +35,8 @@ impl Survivors {
         self.stay.and(among).iter().next().map(Target)
     }
 
-    /// This CPU, if it is not leaving. For one that says of itself that it is up and came after the
-    /// freeze: it stays until the operation is over, because the next one begins only then.
+    /// This CPU, if it is not leaving. For a CPU that is up and came after the freeze: such a CPU
+    /// stays until the operation is over, because the next operation begins only then.
     pub fn newcomer(&self, cpu: CpuId) -> Option<Target> {
         (!self.leaving.contains(cpu)).then_some(Target(cpu))
     }

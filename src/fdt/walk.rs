@@ -1,4 +1,5 @@
-//! A walk over all nodes of a checked tree that needs no memory: each node with the path down to it.
+//! A walk over all nodes of a checked tree that needs no memory: each node with the path down to
+//! that node.
 
 use alloc::string::String;
 

@@ -3,6 +3,14 @@
 //! What is true on entry: MMU and caches on, its own stacks and per-CPU area, interrupts masked,
 //! GIC not touched. What this establishes: every step of the table done in order, then the work
 //! loop; and on the way out every step undone, so that CPU_OFF is the only thing left to do.
+//!
+//! At each mark on the way up the boot CPU may have given this start up. The CPU finds out by the
+//! exchange that fails, undoes the steps done so far, and returns [`ApNext::Off`]; its mark stays
+//! SHOULD_DIE.
+//!
+//! Sending an IPI needs this CPU's GIC, which is up from the step `gic:starting` on the way up to
+//! the same step on the way down. Outside of that the CPU only changes words, and the boot CPU
+//! looks at them now and then.
 
 use super::fault;
 use super::runner::Runner;
@@ -74,14 +82,17 @@ impl Ap<'_> {
     /// undone.
     fn come_up(&self) -> bool {
         let CpuRequest::Come(ticket) = self.local.request() else { return false };
+        // From here on the boot CPU knows that the CPU runs this kernel's Rust code.
         if !self.advance(Mark::Kicked, Mark::Alive) {
             return false; // late: the boot CPU has given this start up
         }
+        // Before its own steps: the earlier the other CPUs are started, the more runs at once.
         self.hp.help_kick(self.m, ticket);
         self.advance(Mark::Alive, Mark::ApOffline) && self.starting(ticket)
     }
 
     fn starting(&self, ticket: Ticket) -> bool {
+        // The section has undone its steps already if it fails.
         if let Err(failure) = self.section_up(Section::Starting) {
             self.failed(Mark::ApOffline, failure, ticket);
             return false;
@@ -99,6 +110,7 @@ impl Ap<'_> {
             self.failed(Mark::ApOnline, failure, ticket);
             return false;
         }
+        // Before ONLINE: a CPU that is ONLINE owes no answer (`Hotplug::unanswered`).
         self.local.served(CpuRequest::Come(ticket));
         let up = self.advance(Mark::ApOnline, Mark::Online);
         if up {
@@ -117,6 +129,8 @@ impl Ap<'_> {
     fn work(&self) {
         loop {
             let (word, request) = self.local.request_word();
+            // A sleep that a new request has ended leaves interrupts masked. They stay masked for
+            // Stop, so that no handler runs on a CPU that leaves at once.
             if !matches!(request, CpuRequest::Stop(_)) {
                 self.m.resume();
             }
@@ -145,6 +159,8 @@ impl Ap<'_> {
         });
     }
 
+    /// Leave, in a serial teardown: undoes the online steps and waits. The CPU arrives at the latch
+    /// in any case; the boot CPU learns from the mark whether a step has refused.
     fn leave(&self, ticket: Ticket) {
         // This CPU may be at TEARDOWN_CPU already, from an operation that got no further.
         if self.hp.mark(self.cpu) == Mark::Online {
@@ -154,6 +170,9 @@ impl Ap<'_> {
         self.arrive(ticket);
     }
 
+    /// Return: the teardown was called off. A CPU at TEARDOWN_CPU redoes its online steps; if one
+    /// of these fails, the CPU stays at TEARDOWN_CPU, and a later teardown can take it down from
+    /// there.
     fn come_back(&self, ticket: Ticket) {
         if self.hp.mark(self.cpu) == Mark::TeardownCpu {
             match self.section_up(Section::Online) {
@@ -175,6 +194,7 @@ impl Ap<'_> {
     /// Takes part in the stop_machine that stops another CPU: interrupts are off from DISABLE_IRQ
     /// to EXIT.
     fn stand_still(&self, ticket: Ticket) {
+        // Any other state means that the operation was called off: nothing has to be undone.
         if self.pass(ticket, StopState::Prepare) == StopState::DisableIrq {
             self.m.interrupts(false);
             if self.pass(ticket, StopState::DisableIrq) == StopState::Run {
@@ -190,9 +210,11 @@ impl Ap<'_> {
     fn stop(&self, ticket: Ticket) -> bool {
         let survivors = self.hp.survivors.get();
         let runner = self.runner(&survivors);
+        // The operation was opened in RUN: no CPU can refuse, so this one need not assemble.
         if self.hp.stop.state(ticket) == StopState::Run {
             self.leave_online_for_good(&runner);
         } else if !self.assemble(ticket) {
+            // This CPU may be at TEARDOWN_CPU; the boot CPU asks it to return.
             self.local.served(CpuRequest::Stop(ticket));
             return false;
         }
@@ -206,6 +228,7 @@ impl Ap<'_> {
     /// Undoes the online steps and waits until all CPUs have assembled. False if this CPU stays.
     fn assemble(&self, ticket: Ticket) -> bool {
         let ready = self.is_ready_to_stop();
+        // Before the acknowledgement: a CPU that has acknowledged is never named as missing.
         self.local.acks(ticket, StopState::Prepare);
         if !ready {
             let acked = self.hp.stop.refuse(ticket);
@@ -215,6 +238,7 @@ impl Ap<'_> {
         // Interrupts are off since the online steps were undone, so this CPU is deaf to
         // DISABLE_IRQ.
         match self.hp.pass_deaf(self.m, self.cpu, ticket) {
+            // In a serial teardown other CPUs stand still, with interrupts on until now.
             StopState::DisableIrq => self.pass(ticket, StopState::DisableIrq) == StopState::Run,
             state => state == StopState::Run,
         }
@@ -258,7 +282,8 @@ impl Ap<'_> {
         self.die(&self.runner(&survivors), None);
     }
 
-    /// Undoes the starting steps, then sets the mark if the caller names one.
+    /// Undoes the starting steps, then sets the mark if the caller names one. A step that fails
+    /// does not keep the CPU from CPU_OFF; only the first failure of an operation is kept.
     #[inline]
     fn die(&self, runner: &Runner<'_>, mark: Option<Mark>) {
         if let Err(failure) = runner.down_all(Section::Starting, mark)
@@ -306,12 +331,14 @@ impl Ap<'_> {
         moved
     }
 
-    /// Sets a mark that the trace holds already.
+    /// Sets a mark that the trace holds already: a section that ends with a mark records the mark
+    /// with the time of its last step's end.
     fn set(&self, mark: Mark) {
         self.local.set(mark);
         self.hp.tell(self.cpu, self.cpu, mark);
     }
 
+    /// Arrives at the latch; the last CPU to do so ends the boot CPU's sleep.
     fn arrive(&self, ticket: Ticket) {
         if self.hp.latch.arrive(ticket) {
             self.m.wake(&self.hp.boot_mask());

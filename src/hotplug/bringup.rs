@@ -1,5 +1,13 @@
 //! Bringing CPUs up, on the boot CPU: prepare all, kick all by policy, wait once for all, name the
 //! missing. The module [`hotplug`](super) has a diagram of the hand-overs.
+//!
+//! What holds at the end, for each CPU that was asked for:
+//!
+//! - ONLINE, and in the online view that RCU readers see; or
+//! - named with a reason. If firmware has said OFF before the deadline, the prepare steps are
+//!   undone and the mark is OFFLINE. Otherwise the mark is SHOULD_DIE or AP_IDLE_DEAD: the CPU may
+//!   still be running, so its stack and per-CPU area are kept, and the next bring-up of that CPU
+//!   begins with `BringupRun::reclaim`.
 
 use alloc::vec::Vec;
 
@@ -28,6 +36,7 @@ impl Hotplug {
     /// (serial: each CPU has its own deadline). A CPU that failed is off, or will turn itself off.
     pub fn bring_up(&self, m: &dyn Seam, cpus: &CpuMask, policy: BringupPolicy) -> BringupOutcome {
         let survivors = self.everybody_stays();
+        // Before the first CPU_ON: arriving CPUs read the masks for their steps.
         self.survivors.set(&survivors);
         let begin = m.now();
         let mut run = BringupRun { hp: self, m, survivors, begin, failed: Vec::new() };
@@ -39,6 +48,7 @@ impl Hotplug {
             BringupPolicy::Parallel => run.together(&asked, false),
             BringupPolicy::Fanout => run.together(&asked, true),
         }
+        // Once for all, also under the serial policy.
         run.share(&asked);
         run.outcome(&asked)
     }
@@ -108,13 +118,16 @@ impl BringupRun<'_> {
     /// Brings up `cpus` at the same time, under one deadline.
     fn together(&mut self, cpus: &CpuMask, fanout: bool) {
         let (hp, m) = (self.hp, self.m);
+        // Of the whole bring-up: the prepare steps and CPU_ON count too.
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
         let (prepared, _) = hp.phase(m, Phase::Prepare, Dir::Up, || self.prepare(cpus));
+        // Before the first CPU_ON: a CPU may arrive before the next one is kicked.
         let ticket = hp.latch.open(prepared.len());
         hp.phase(m, Phase::Kick, Dir::Up, || self.kick_all(&prepared, ticket, fanout));
         hp.phase(m, Phase::Sync, Dir::Up, || {
             hp.wait_until(m, deadline, || hp.latch.complete(ticket))
         });
+        // Before any CPU is given up: no CPU_ON is claimed from here on.
         hp.claims.close();
         prepared.iter().for_each(|cpu| self.settle(cpu, deadline));
     }
@@ -149,6 +162,7 @@ impl BringupRun<'_> {
         if !settled || self.m.affinity_info(cpu) != Ok(Affinity::Off) {
             return false;
         }
+        // DEAD already: a prepare step failed on the way down, and is tried again.
         if cell.mark() != Mark::Dead {
             self.hp.dead(self.m, cpu);
         }
@@ -162,6 +176,8 @@ impl BringupRun<'_> {
         let (hp, m) = (self.hp, self.m);
         for cpu in cpus.iter() {
             let start = hp.cell(cpu).remote().begin_start(ticket);
+            // The record has the number of the start, and is cleaned to the point of coherency
+            // before CPU_ON: the arriving CPU reads it with its MMU off.
             m.write_record(cpu, start);
             hp.trace_mark(m, cpu, Mark::Kicked, Dir::Up);
             if !fanout {
@@ -169,6 +185,8 @@ impl BringupRun<'_> {
             }
         }
         if fanout {
+            // Opening publishes all records and marks. No CPU can help before the boot CPU has
+            // kicked one.
             hp.claims.open(ticket);
             hp.help_kick(m, ticket);
         }
@@ -188,9 +206,12 @@ impl BringupRun<'_> {
         }
     }
 
+    /// Why the CPU has not come, with its mark; `None` if it is ONLINE.
     fn verdict(&self, cpu: CpuId) -> Option<(Mark, Why)> {
         let cell = self.hp.cell(cpu);
         let failure = || cell.failure().map_or(Why::NotReady, Why::Step);
+        // Given up first: after this the CPU can't become ONLINE, and a refusal that came before is
+        // visible (`Remote::refused`).
         let given_up = cell.remote().give_up();
         if let Some(error) = cell.refusal() {
             return Some((cell.mark(), Why::CpuOn(error)));
@@ -202,6 +223,7 @@ impl BringupRun<'_> {
         }
     }
 
+    /// Waits until firmware says OFF of a CPU that turns itself off, then undoes its prepare steps.
     fn wait_off(&self, cpu: CpuId, deadline: u64) {
         self.hp.sweep(self.m, CpuMask::from_iter([cpu]), deadline);
         if self.hp.mark(cpu) == Mark::Dead {
@@ -219,11 +241,13 @@ impl BringupRun<'_> {
     /// Runs the shared steps for the CPUs that have come online.
     fn share(&mut self, asked: &CpuMask) {
         let came = asked.and(&self.hp.online());
+        // The arrivals are survivors now, so that shared steps may give them something to do.
         let survivors = self.hp.everybody_stays();
         self.hp.survivors.set(&survivors);
         self.hp.publish_view(*survivors.mask());
         let runner = Runner::all(self.hp, self.m, &came, &survivors);
         if let Err(failure) = runner.up(Section::Shared) {
+            // The arrivals stay ONLINE: what is shared works where it is.
             let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
             self.failed.push(Failure { cpu, mark: self.hp.mark(cpu), why });
         }

@@ -1,9 +1,20 @@
 //! Which CPU issues which CPU_ON under the fanout policy: one word, from which the helping CPUs
 //! take indices.
+//!
+//! An index is the logical number of a CPU. All CPUs of the machine are gone through, and a CPU
+//! that is not KICKED is passed over (`Hotplug::kick`): so no list of CPUs has to be shared.
+//!
+//! The boot CPU closes the word at its deadline. A helper that has claimed an index before may
+//! still issue that CPU_ON afterwards. That does no harm: a CPU that was given up finds SHOULD_DIE
+//! and turns itself off, and its next start waits until that CPU_ON has returned
+//! (`CpuCell::kick_returned`).
 
 use crate::sync::Ticket;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
+/// More than enough for [`MAX_CPUS`](crate::config::MAX_CPUS). The index never grows past the
+/// number of CPUs, since a claim that finds none left does not change the word; so the index never
+/// runs into the operation's number.
 const INDEX_BITS: u32 = 16;
 const INDEX: u64 = (1 << INDEX_BITS) - 1;
 
@@ -24,7 +35,7 @@ impl FanoutClaims {
         self.word.swap(ticket.number() << INDEX_BITS, Ordering::AcqRel);
     }
 
-    /// Nothing is left to claim. Boot CPU only.
+    /// Nothing is left to claim. Boot CPU only. Relaxed: this publishes nothing.
     pub(super) fn close(&self) {
         self.word.swap(0, Ordering::Relaxed);
     }

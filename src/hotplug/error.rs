@@ -18,7 +18,8 @@ pub struct StepFailure {
 }
 
 impl StepFailure {
-    /// As a word that is never zero.
+    /// As a word that is never zero: no [`StepError`] has the number 0. So 0 stands for "no
+    /// failure" in the CPU's cell.
     pub(super) fn to_word(self) -> u32 {
         u32::from(self.step.0) << 16 | u32::from(self.dir as u8) << 8 | u32::from(self.error as u8)
     }

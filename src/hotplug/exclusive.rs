@@ -1,6 +1,9 @@
 //! Steps that may run on one CPU at a time. Each such step has a [`Turn`]: one CPU runs the step,
 //! and the CPUs that want the same step sleep until the turn is handed to one of them. All other
 //! steps go on at the same time.
+//!
+//! An exclusive step makes CPUs wait for each other. So a parallel teardown with such a step in the
+//! online section lets its CPUs assemble, as if one could refuse (`Hotplug::can_refuse`).
 
 use super::Hotplug;
 use super::steps::{CpuhpStep, STEPS, Section};
@@ -10,6 +13,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::turn::Turn;
 use crate::trace::{StepId, StepName};
 
+// `Exclusive::on_purpose` has one bit for each step.
 const _: () = assert!(STEPS.len() <= 64);
 
 /// One turn for each step, and which steps were made exclusive on the console.
@@ -66,6 +70,7 @@ impl Hotplug {
             self.await_turn(m, cpu, turn, by_ipi);
         }
         let result = body();
+        // The next CPU is woken by an IPI, or watches its word (`await_turn`).
         if let Some(next) = turn.release(cpu)
             && by_ipi
         {
@@ -78,6 +83,8 @@ impl Hotplug {
     /// step nothing else would end its sleep.
     fn await_turn(&self, m: &dyn Seam, cpu: CpuId, turn: &Turn, by_ipi: bool) {
         loop {
+            // The word first, then the look: a turn that is handed over after the look changes the
+            // word, and ends the pause.
             let (word, seen) = turn.watch(cpu);
             if turn.mine(cpu) {
                 return;

@@ -28,9 +28,12 @@ pub const OFF: StepId = StepId(255);
 const ANY_CPU: u64 = 0xffff;
 const ANY_DIR: u64 = 2;
 
-/// The faults that wait. Each word: times << 32 | cpu << 16 | direction << 8 | step.
+/// The faults that wait. The boot CPU writes words, between operations; any CPU that runs a step
+/// reads them and counts `times` down.
 #[derive(Default)]
 pub struct Faults {
+    /// Each word: times << 32 | cpu << 16 | direction << 8 | step; times 0 means that the slot is
+    /// free.
     slots: [AtomicU64; SLOTS],
     /// 0 while none waits: every step reads this word. Relaxed: the next request publishes the
     /// word.
@@ -85,6 +88,8 @@ impl Faults {
         let cpu = cpu.map_or(ANY_CPU, |c| u64::from(c.0));
         let dir = dir.map_or(ANY_DIR, |d| d as u64);
         let word = u64::from(times) << 32 | cpu << 16 | dir << 8 | u64::from(step.0);
+        // A load and a store will do: only the boot CPU fills slots, and a free slot has no time
+        // left that another CPU could count down.
         let empty = |slot: &&AtomicU64| slot.load(Ordering::Relaxed) >> 32 == 0;
         let slot = self.slots.iter().find(empty).ok_or(Full)?;
         // Release: pairs with the load in `take`.
@@ -100,7 +105,7 @@ impl Faults {
         self.any.store(0, Ordering::Relaxed);
     }
 
-    /// True if a fault waits.
+    /// True if a fault waits. Reads the slots, since `any` stays set when a fault has been used up.
     pub(super) fn any(&self) -> bool {
         self.slots.iter().any(|slot| slot.load(Ordering::Relaxed) >> 32 != 0)
     }

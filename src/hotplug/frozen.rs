@@ -1,5 +1,10 @@
 //! The survivors of an operation: the boot CPU writes the two masks, the leaving and arriving CPUs
 //! read.
+//!
+//! A leaving CPU reads the masks between the request to leave, which publishes them, and its
+//! answer. The boot CPU writes them for the next teardown, or for the next CPU of a serial one,
+//! only when no CPU owes an answer (`Hotplug::unanswered`). So all leaving CPUs of a teardown read
+//! the same masks.
 
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuMask, Survivors};

@@ -1,4 +1,8 @@
 //! Naming the CPUs that did not leave, and why.
+//!
+//! Each CPU is named once, with the first reason that was found: a later reason is usually a
+//! consequence of the first. `stuck` has the CPUs that did not leave; `noted` has failures of CPUs
+//! that left all the same.
 
 use alloc::vec::Vec;
 
@@ -18,6 +22,7 @@ impl TeardownRun<'_> {
         self.name_missing(&missing);
     }
 
+    /// Names the CPUs of which a step has failed, with that step.
     pub(super) fn name_refusals(&mut self, cpus: &CpuMask) {
         for cpu in cpus.iter() {
             let failure = self.hp.cell(cpu).failure();
@@ -32,6 +37,7 @@ impl TeardownRun<'_> {
     /// True if all are at `mark`. Names the CPUs that are not and have not been named before.
     pub(super) fn name_those_not_at(&mut self, mark: Mark, cpus: &CpuMask) -> bool {
         let others: CpuMask = cpus.iter().filter(|&cpu| self.hp.mark(cpu) != mark).collect();
+        // A CPU whose step failed did answer: only the rest is missing.
         let named = self.stuck.iter().map(|f| f.cpu).collect();
         self.name_refusals(&others);
         let unnamed = self.stuck.iter().map(|f| f.cpu).collect::<CpuMask>();
@@ -45,6 +51,7 @@ impl TeardownRun<'_> {
         missing.map(|f| f.cpu).collect()
     }
 
+    /// Names CPUs as missing, with what firmware says of each.
     pub(super) fn name_missing(&mut self, cpus: &CpuMask) {
         for cpu in cpus.iter() {
             let why = Why::Missing(self.m.affinity_info(cpu));
@@ -58,10 +65,13 @@ impl TeardownRun<'_> {
         stall.cpus.iter().map(name).collect()
     }
 
+    /// Takes note of one CPU after the sweep: off, parked, or stuck, with the reason. A step that
+    /// failed on the way is noted, also if the CPU is off.
     pub(super) fn verdict(&mut self, cpu: CpuId) {
         let why = match self.hp.mark(cpu) {
             Mark::Dead => None,
             Mark::Quarantined => Some(Why::OffDenied),
+            // The CPU has not undone its online steps.
             Mark::Online => Some(Why::Missing(self.m.affinity_info(cpu))),
             _ => Some(Why::StillOn(self.m.affinity_info(cpu))),
         };

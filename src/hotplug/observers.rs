@@ -1,5 +1,10 @@
 //! What the rest of the kernel learns of hotplug: the online view and the observers of marks, both
 //! read under RCU.
+//!
+//! The online view is not the set of CPUs at ONLINE. The view changes once for all CPUs of an
+//! operation: leaving CPUs are taken out before the first one leaves, arriving CPUs are put in when
+//! the last one has come. After the grace period of a teardown no reader acts on the old view any
+//! more.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -53,7 +58,7 @@ impl Hotplug {
         self.observers.online.read(guard)
     }
 
-    /// Publishes the view. Boot CPU.
+    /// Publishes the view; the old one is freed after a grace period, without a wait. Boot CPU.
     pub(super) fn publish_view(&self, online: CpuMask) {
         let old = self.observers.online.replace(Box::new(online));
         self.services.rcu.free_later(self.topology.boot(), old);
@@ -76,6 +81,8 @@ impl Hotplug {
 
     fn change_list(&self, me: CpuId, change: impl FnOnce(&mut ObserverList)) {
         let observers = &self.observers;
+        // The caller holds `writing`, so no other CPU replaces the list between this copy and the
+        // replacement.
         let guard = self.services.rcu.read(me);
         let mut list = Box::new(observers.list.read(&guard).clone());
         drop(guard);

@@ -1,6 +1,11 @@
 //! Taking CPUs down all at once: shared steps, one stop_machine, one sweep, one grace period, one
 //! clean-up. If none of the leaving CPUs can refuse or has to wait for another one, the
 //! stop_machine starts in RUN: the CPUs do not assemble, and each leaves as soon as it can.
+//!
+//! Why the CPUs assemble at all: a teardown that one CPU refuses brings all others back, and only a
+//! CPU that still runs can be brought back by a request. So no CPU may undo its starting steps
+//! before every CPU has undone its online steps. Where no step can refuse, the answer is known, and
+//! the wait would cost each CPU a second wake-up.
 
 use super::Hotplug;
 use super::state::CpuRequest;
@@ -28,6 +33,8 @@ impl TeardownRun<'_> {
         }
         let Some(ticket) = self.set_off(leaving) else { return };
         self.off(leaving, ticket);
+        // CPUs that did not answer are named by now. If such a CPU wakes up after all, it finds the
+        // request to return, or the operation over.
         self.withdraw(&self.silent(), ticket);
         // One grace period for all leaving CPUs, whatever their number.
         if let Err(stall) = self.grace(How::Expedited) {
@@ -37,6 +44,9 @@ impl TeardownRun<'_> {
     }
 
     /// Stops all leaving CPUs. `None` if one refused or did not answer, and the others are back.
+    ///
+    /// RUN is the point of no return of each CPU: from then on a failure is noted, and changes
+    /// nothing.
     fn set_off(&mut self, leaving: &CpuMask) -> Option<Ticket> {
         if !self.hp.can_refuse() {
             return Some(self.let_go(leaving));
@@ -88,6 +98,7 @@ impl TeardownRun<'_> {
 
     /// The stop_machine was called off: names the CPUs that refused, and brings all of them back.
     fn take_back(&mut self, leaving: &CpuMask) {
+        // Those that `await_run` has named as missing.
         let silent = self.silent();
         self.name_refusals(leaving);
         self.call_off(leaving, &silent);

@@ -2,6 +2,15 @@
 //!
 //! The looks matter where CPUs share a hardware thread, as in a guest: giving way lets the other
 //! CPUs arrive, and a CPU that finds the state changed needs no IPI.
+//!
+//! How no wake-up is lost: a CPU that is about to sleep enters itself among the sleepers
+//! (`falls_asleep`), then looks at the state once more, then sleeps. The CPU that changes the state
+//! does so first, then takes the set of sleepers, then sends the IPIs. Either the set names the
+//! sleeper, or the sleeper's last look sees the change. An IPI that comes between that look and the
+//! sleep stays pending, and ends the sleep at once.
+//!
+//! How a lost CPU does not keep the others asleep: the boot CPU looks every [`LOOK_AGAIN_MS`], and
+//! wakes the CPUs itself; at the deadline it calls the operation off.
 
 use super::state::CpuRequest;
 use super::{Hotplug, LOOK_AGAIN_MS};
@@ -38,6 +47,7 @@ impl Hotplug {
         state: StopState,
         acked: Acked,
     ) -> StopState {
+        // First the IPIs: the sleepers wake while this CPU goes on.
         self.after_ack(m, acked);
         match acked {
             Acked::Advanced(next) => next,
@@ -59,6 +69,7 @@ impl Hotplug {
         self.wake_sleepers(m);
     }
 
+    /// Sends an IPI to each CPU that sleeps for a change of the state; the set is empty after that.
     pub(super) fn wake_sleepers(&self, m: &dyn Seam) {
         let sleepers = self.stop.sleepers();
         if !sleepers.is_empty() {
@@ -92,6 +103,7 @@ impl Hotplug {
         if self.give_way(m, ticket, state) {
             return;
         }
+        // No deadline here: the boot CPU keeps that of the operation, and changes the state then.
         loop {
             self.stop.falls_asleep(cpu);
             if self.stop.state(ticket) != state {

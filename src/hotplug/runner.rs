@@ -4,6 +4,14 @@
 //! Nothing lies between two steps: one counter read is the end of the first and the begin of the
 //! second, and the mark that a section ends with has the time of its last step's end. All walks
 //! share one loop: on a leaving CPU every piece of code is cold, so the fewer pieces the better.
+//!
+//! What a section promises:
+//!
+//! - Up (`Runner::up`): all steps are done, or none. The steps before the one that failed are
+//!   undone; the failing step itself has to leave nothing behind.
+//! - Down (`Runner::down`): all steps are undone, or none.
+//! - Down to the end (`Runner::down_all`): every step is tried, and the first failure is
+//!   returned. For a CPU that leaves whatever happens.
 
 use core::ops::Range;
 
@@ -13,7 +21,8 @@ use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Seam, StepError};
 use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
 
-/// The steps of one CPU, or of all CPUs of an operation.
+/// The steps of one CPU, or of all CPUs of an operation. `context` is for acts that are done for
+/// one CPU, `all` for [`Act::All`]; which one a step uses, its row in the table says.
 pub(super) struct Runner<'a> {
     hp: &'a Hotplug,
     context: StepContext<'a>,
@@ -100,6 +109,9 @@ impl<'a> Runner<'a> {
         self.walk(StepWalk { steps, dir, mark: None, to_the_end: false })
     }
 
+    /// Runs the steps one after the other. `ended` is the end of the last step, which is recorded
+    /// together with the begin of the next one, by one read of the counter. A step that runs alone
+    /// (`in_its_turn`) records its own begin and end: the wait for the turn belongs to no step.
     #[inline(never)]
     fn walk(&self, walk: StepWalk) -> Result<(), StepFailure> {
         let (mut steps, mut ended, mut result) = (walk.steps.clone(), None, Ok(()));
@@ -134,6 +146,8 @@ impl<'a> Runner<'a> {
 
     #[inline]
     fn attempt(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
+        // In place of the act: an injected failure has changed nothing, as the table demands of a
+        // step that fails.
         if self.hp.faults.hit(id, self.context.cpu, dir) {
             return Err(StepError::Injected);
         }
@@ -148,6 +162,8 @@ impl<'a> Runner<'a> {
         }
     }
 
+    /// True if this CPU has to take the turn of the step. An act that is done once for all CPUs
+    /// runs on the boot CPU alone anyway.
     fn is_alone(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> bool {
         self.hp.is_exclusive(id, step) && step.is_each(dir)
     }
@@ -198,6 +214,7 @@ impl Hotplug {
         let (mut first, mut failed) = (Ok(()), CpuMask::new());
         for i in steps::of(Section::Prepare).rev() {
             let id = StepId(i as u8);
+            // Once for all, so a failure counts for each of the dead.
             if let Act::All(_) = STEPS[i].down {
                 let result = together.run(id, Dir::Down);
                 if result.is_err() {

@@ -20,13 +20,19 @@ impl TeardownRun<'_> {
         }
     }
 
-    /// False if the CPU did not leave: the CPUs after this one stay, as in Linux.
+    /// One CPU, from its shared steps to its clean-up. False if the CPU did not leave: the CPUs
+    /// after this one stay, as in Linux.
+    ///
+    /// The grace period comes while the CPU can still be brought back: a reader that holds it up
+    /// ends the teardown, and the CPU returns.
     fn one(&mut self, cpu: CpuId) -> bool {
         let only = CpuMask::from_iter([cpu]);
+        // Each CPU has survivors of its own: all that are online but this one.
         self.freeze(&self.hp.online(), &only);
         if !self.share_out(&only) {
             return false;
         }
+        // Up to the stop_machine each failure brings the CPU back.
         if !self.leave_online(&only) {
             return self.stays(&only);
         }
@@ -65,6 +71,8 @@ impl TeardownRun<'_> {
     /// CPU did not come.
     fn stop_among_others(&mut self, cpu: CpuId) -> Option<Ticket> {
         let (hp, m) = (self.hp, self.m);
+        // The leaving CPU is at TEARDOWN_CPU, and so is not among these. The boot CPU takes no
+        // part: it only looks on, and calls the operation off at the deadline.
         let others = hp.online().and_not(&hp.boot_mask());
         let begin = m.now();
         let ticket = hp.stop.open(others.len() + 1);
@@ -85,6 +93,8 @@ impl TeardownRun<'_> {
     fn release(&self, ticket: Ticket) {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
+        // The leaving CPU sends no IPI at the end of RUN, since its GIC is down: so this looks, and
+        // wakes the CPUs that stand still.
         hp.give_way(m, ticket, StopState::Run);
         let over = || hp.stop.state(ticket) != StopState::Run;
         if !hp.poll(m, hp.soon(m, deadline), over) {

@@ -5,6 +5,31 @@
 //! CPU up: the exchange that comes second fails, and its CPU learns what the other one decided. On
 //! the way down only the leaving CPU moves the word, until the boot CPU has read OFF from
 //! AFFINITY_INFO.
+//!
+//! Every change of the mark word:
+//!
+//! ```text
+//! OFFLINE -> KICKED                boot CPU (`begin_start`), the CPU is off
+//! KICKED -> ALIVE -> AP_OFFLINE    arriving CPU (`advance`)
+//!   -> AP_ONLINE -> ONLINE
+//! AP_OFFLINE, AP_ONLINE            arriving CPU (`advance`), a step failed
+//!   -> AP_IDLE_DEAD
+//! KICKED -> OFFLINE, SHOULD_DIE    the CPU whose CPU_ON was refused (`refused`)
+//! KICKED to AP_ONLINE              boot CPU (`give_up`)
+//!   -> SHOULD_DIE
+//! ONLINE -> TEARDOWN_CPU           leaving CPU (`set`); back to ONLINE if it is called off
+//! TEARDOWN_CPU -> AP_IDLE_DEAD     leaving CPU (`set`), its steps are undone
+//! AP_IDLE_DEAD -> QUARANTINED      leaving CPU (`last_word`), CPU_OFF was denied
+//! SHOULD_DIE, AP_IDLE_DEAD         boot CPU (`set_off`), firmware says OFF
+//!   -> DEAD -> OFFLINE             boot CPU (`set_off`), prepare steps are undone
+//! ```
+//!
+//! The number of the start is part of the word, so that an exchange of one start can never succeed
+//! in another start of the same CPU.
+//!
+//! The request word goes the other way, from the boot CPU to the CPU. The CPU puts the word back to
+//! Stay when it has done what was asked (`served`); so a word that is not Stay is an answer that
+//! the CPU still owes. A CPU that leaves for good never puts its Stop back.
 
 use super::StepFailure;
 use super::ap::LastWord;
@@ -62,16 +87,27 @@ impl CpuRequest {
 /// Everything that CPUs tell each other about one CPU. Two cache lines of its own.
 #[repr(align(128))]
 pub struct CpuCell {
-    /// start number << 8 | mark
+    /// The mark word: start number << 8 | mark. A CPU that sees a mark (acquire) sees all that
+    /// was done before the mark was set (release).
     word: AtomicU64,
+    /// The request word: ticket << 3 | kind of [`CpuRequest`]. Written by the boot CPU; put back to
+    /// Stay (0) by the CPU itself.
     request: AtomicU64,
-    /// The last state of a stop_machine that this CPU acknowledged: operation << 3 | state.
+    /// The last state of a stop_machine that this CPU acknowledged: operation << 3 | state. Written
+    /// by the CPU before the acknowledgement itself, and read by the boot CPU only to name the CPUs
+    /// that are missing. The operation keeps an old acknowledgement from counting for a new one.
     acked: AtomicU64,
+    /// The last step that failed, as [`StepFailure::to_word`]; 0 if none did. Written by the CPU,
+    /// or by the boot CPU for a prepare step; cleared by the boot CPU when a start begins or the
+    /// CPU is asked to leave.
     failure: AtomicU32,
     /// What CPU_ON answered, 0 for SUCCESS.
     refusal: AtomicU32,
+    /// When CPU_ON had returned, ticks; 0 as long as CPU_ON of this start may still be issued.
     kicked_at: AtomicU64,
+    /// When the CPU became ALIVE, ticks; 0 before.
     alive_at: AtomicU64,
+    /// When the CPU became ONLINE, ticks; 0 before.
     online_at: AtomicU64,
 }
 
@@ -112,12 +148,15 @@ impl CpuCell {
     }
 
     /// True at the marks from which this CPU can be started: firmware has said OFF, or the CPU will
-    /// turn itself off.
+    /// turn itself off. In the latter case the boot CPU still asks AFFINITY_INFO before the start
+    /// (`BringupRun::reclaim`).
     pub fn startable(&self) -> bool {
         matches!(self.mark(), Mark::Offline | Mark::Dead | Mark::ShouldDie | Mark::ApIdleDead)
     }
 
-    /// True once CPU_ON of the last start has returned, or will not be issued any more.
+    /// True once CPU_ON of the last start has returned, or will not be issued any more. Before
+    /// that, a CPU that helps under the fanout policy may be about to issue CPU_ON: a new start
+    /// could then be entered by the CPU_ON of the old one.
     pub fn kick_returned(&self) -> bool {
         // Acquire: pairs with `Remote::kicked`.
         self.kicked_at.load(Ordering::Acquire) != 0 || self.refusal().is_some()
@@ -150,6 +189,7 @@ impl CpuCell {
         [&self.kicked_at, &self.alive_at, &self.online_at].map(|t| t.load(Ordering::Acquire))
     }
 
+    /// For the boot CPU, which comes up without a start: number 0.
     pub(super) fn set_online(&self) {
         // Release: pairs with `CpuCell::mark`.
         self.word.store(pack(0, Mark::Online), Ordering::Release);
@@ -171,7 +211,8 @@ impl CpuCell {
     }
 }
 
-/// What only the CPU itself may do.
+/// What only the CPU itself may do. `start` is the number in the boot record with which the CPU was
+/// started, not the number in the mark word: so a CPU of an older start finds out that it is late.
 #[derive(Clone, Copy)]
 pub struct LocalCell<'a> {
     cell: &'a CpuCell,
@@ -184,6 +225,8 @@ impl<'a> LocalCell<'a> {
     /// # Errors
     /// [`GivenUp`] if the boot CPU no longer waits for this start.
     pub fn advance(&self, from: Mark, to: Mark, now: u64) -> Result<(), GivenUp> {
+        // Before the exchange, which publishes the time. If the exchange fails, the time stays; the
+        // next start clears it.
         match to {
             Mark::Alive => self.cell.alive_at.store(now, Ordering::Relaxed),
             Mark::Online => self.cell.online_at.store(now, Ordering::Relaxed),
@@ -199,7 +242,8 @@ impl<'a> LocalCell<'a> {
             .map_err(|_| GivenUp)
     }
 
-    /// A mark on the way down, or back at ONLINE when the teardown was called off.
+    /// A mark on the way down, or back at ONLINE when the teardown was called off. A plain store:
+    /// no other CPU writes the mark word of a CPU that has been ONLINE, before firmware says OFF.
     pub fn set(&self, mark: Mark) {
         // Release: pairs with `CpuCell::mark` on the boot CPU.
         self.cell.word.store(pack(self.start, mark), Ordering::Release);
@@ -215,7 +259,7 @@ impl<'a> LocalCell<'a> {
         self.cell.request()
     }
 
-    /// The same, and the word that says it.
+    /// The same, and the value of the word: the CPU sleeps only as long as the word has this value.
     pub fn request_word(&self) -> (u64, CpuRequest) {
         // Acquire: pairs with the swap of `Remote::ask`.
         let word = self.cell.request.load(Ordering::Acquire);
@@ -227,7 +271,8 @@ impl<'a> LocalCell<'a> {
         &self.cell.request
     }
 
-    /// Marks a request as served. False if a newer request has come: the newer one stands.
+    /// Marks a request as served. False if a newer request has come: the newer one stands. That
+    /// happens if the boot CPU gave up waiting for the answer, and asked for something else.
     pub fn served(&self, request: CpuRequest) -> bool {
         // Release pairs with `CpuCell::request` on the boot CPU, acquire with the swap of
         // `Remote::ask`.
@@ -271,6 +316,7 @@ impl Remote<'_> {
     /// the new start. The CPU is off.
     pub fn begin_start(&self, ticket: Ticket) -> u32 {
         let cell = self.cell;
+        // Relaxed stores: the CPU is off, and the mark below publishes all of them.
         let start = ((cell.word.load(Ordering::Relaxed) >> 8) as u32).wrapping_add(1);
         cell.request.store(CpuRequest::Come(ticket).to_word(), Ordering::Relaxed);
         cell.failure.store(0, Ordering::Relaxed);
@@ -285,7 +331,8 @@ impl Remote<'_> {
         start
     }
 
-    /// The start that waits for its CPU_ON, if one does.
+    /// The start that waits for its CPU_ON, if one does. `None` for a CPU that is not being
+    /// started, and for one that was given up before its CPU_ON.
     pub fn to_be_kicked(&self) -> Option<u32> {
         // Acquire: pairs with `Remote::begin_start` of the boot CPU, for a CPU that helps to kick.
         let word = self.cell.word.load(Ordering::Acquire);
@@ -305,6 +352,7 @@ impl Remote<'_> {
         let on = matches!(error, PsciError::AlreadyOn | PsciError::OnPending);
         let mark = if on { Mark::ShouldDie } else { Mark::Offline };
         let (old, new) = (pack(start, Mark::Kicked), pack(start, mark));
+        // The refusal before the mark: the boot CPU that sees the mark also sees why.
         // Release: pairs with `CpuCell::refusal`.
         self.cell.refusal.store(error.code() as u32, Ordering::Release);
         // Pairs with `Remote::give_up`. An exchange that fails means that the start was given up
@@ -319,6 +367,8 @@ impl Remote<'_> {
     /// # Errors
     /// The mark at which there is nothing to give up.
     pub fn give_up(&self) -> Result<Mark, Mark> {
+        // After this the CPU cannot become ONLINE in this start: either it was ONLINE before, or
+        // its next exchange fails.
         let giving_up = |word| {
             let start = (word >> 8) as u32;
             let under_way = matches!(
@@ -352,7 +402,8 @@ impl Remote<'_> {
         self.cell.request.swap(request.to_word(), Ordering::AcqRel);
     }
 
-    /// DEAD or OFFLINE, once firmware says OFF. Release: pairs with `CpuCell::mark`.
+    /// DEAD or OFFLINE, once firmware says OFF: the CPU itself writes the word no more, so a load
+    /// and a store will do. Release: pairs with `CpuCell::mark`.
     pub fn set_off(&self, mark: Mark) {
         let start = (self.cell.word.load(Ordering::Relaxed) >> 8) as u32;
         self.cell.word.store(pack(start, mark), Ordering::Release);

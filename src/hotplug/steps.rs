@@ -1,5 +1,9 @@
 //! The table of steps, in the order in which a CPU comes up. A leaving CPU goes through the table
 //! backwards.
+//!
+//! The sections stand one behind the other in the table, so that a section is a range of it
+//! ([`of`]). Which CPU runs a step follows from the section alone; whether a step runs for each CPU
+//! or once for all, from its [`Act`] in that direction.
 
 mod table;
 
@@ -70,7 +74,8 @@ pub enum Act {
     /// For one CPU, on the CPU that the section says. Can't fail: if all online steps down are of
     /// this kind, CPUs that leave together need not assemble, since none of them can refuse.
     Sure(fn(&StepContext<'_>)),
-    /// For one CPU, on the CPU that the section says.
+    /// For one CPU, on the CPU that the section says. A hook that fails has changed nothing: the
+    /// engine undoes the other steps of the section, and never calls the opposite of this one.
     Each(fn(&StepContext<'_>) -> Result<(), StepError>),
     /// Once for all CPUs of the operation, on the boot CPU: in the shared section, and down in the
     /// prepare section.
@@ -160,12 +165,15 @@ pub(super) fn checks() -> impl Iterator<Item = (StepId, Check)> {
 
 /// The places in the table of a section's steps, in order of up.
 pub fn of(section: Section) -> Range<usize> {
+    // Made at compile time: a leaving CPU looks this up for each section.
     use Section::{Online, Prepare, Shared, Starting};
     let ranges = const { [place(Prepare), place(Starting), place(Online), place(Shared)] };
     let (start, end) = ranges[section as usize];
     start..end
 }
 
+/// First place and end of a section: behind all steps of the sections before, up to the last of its
+/// own.
 const fn place(section: Section) -> (usize, usize) {
     let mut range = (0, 0);
     while range.1 < STEPS.len() && STEPS[range.1].section as usize <= section as usize {

@@ -1,6 +1,18 @@
 //! Taking CPUs down, on the boot CPU: what the two ways down share. `parallel` and `serial` put
 //! these parts in order: checks, shared steps, stop_machine, the sweep over AFFINITY_INFO, the
 //! grace period, the clean-up. The module [`hotplug`](super) has diagrams of the hand-overs.
+//!
+//! What keeps a teardown safe:
+//!
+//! - A CPU that has not answered an earlier teardown may still be migrating to a survivor of that
+//!   teardown. So no teardown begins before every CPU has answered (`Hotplug::unanswered`).
+//! - Masks are frozen and written before the first CPU is asked. The swap of the request word
+//!   publishes the masks to that CPU.
+//! - A CPU counts as off only if its own mark says that it leaves, and firmware says OFF. The mark
+//!   alone is not enough: the CPU still runs on its way to CPU_OFF. AFFINITY_INFO alone is not
+//!   enough either: firmware says OFF of a CPU that is still to come, too.
+//! - What belonged to a CPU is moved or freed only when the CPU is off or parked: before, the CPU
+//!   may still use it.
 
 use alloc::vec::Vec;
 
@@ -94,6 +106,8 @@ impl Hotplug {
 
     /// Waits until no CPU owes an answer; returns the CPUs that do at the deadline.
     fn await_answers(&self, m: &dyn Seam) -> CpuMask {
+        // Usually the first look finds nothing owed. A late CPU sends no IPI when it has answered,
+        // since its ticket is of an older operation: so this polls.
         let deadline = m.now() + m.ticks_from_ms(self.timeout_ms());
         self.poll(m, deadline, || self.unanswered().is_empty());
         self.unanswered()
@@ -115,6 +129,7 @@ impl Hotplug {
         matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined)
     }
 
+    /// True once the CPU is off or parked; asks firmware, and sets DEAD if firmware says OFF.
     fn is_gone(&self, m: &dyn Seam, cpu: CpuId) -> bool {
         match self.mark(cpu) {
             Mark::Dead | Mark::Quarantined => true,
@@ -141,6 +156,7 @@ impl TeardownRun<'_> {
     /// Asks every step with a check about every leaving CPU; names the refusals. Nothing has
     /// changed yet.
     fn refused(&mut self, leaving: &CpuMask) -> bool {
+        // All are asked, also after a refusal, so that a report names every reason at once.
         for (step, check) in steps::checks() {
             for cpu in leaving.iter() {
                 let context = self.context(cpu);
@@ -192,6 +208,8 @@ impl TeardownRun<'_> {
         for state in [StopState::Prepare, StopState::DisableIrq] {
             hp.oversee(m, ticket, state, deadline);
         }
+        // Does nothing if the stop_machine runs by now: the exchange decides between the last
+        // acknowledgement and this.
         let hung = hp.stop.call_off(ticket);
         if let Some(state) = hung {
             hp.wake_sleepers(m);
@@ -206,6 +224,7 @@ impl TeardownRun<'_> {
     pub(super) fn call_off(&mut self, leaving: &CpuMask, silent: &CpuMask) {
         let present = leaving.and_not(silent);
         let ticket = self.hp.latch.open(present.len());
+        // An arrival with that ticket counts for nothing.
         self.ask(silent, CpuRequest::Return(Ticket::NONE));
         self.ask(&present, CpuRequest::Return(ticket));
         self.wait(ticket);
@@ -217,8 +236,11 @@ impl TeardownRun<'_> {
         let (hp, m) = (self.hp, self.m);
         let deadline = m.now() + m.ticks_from_ms(hp.timeout_ms());
         let (_, ticks) = hp.phase(m, Phase::Off, Dir::Down, || {
+            // A few looks at the state first: where CPUs share a hardware thread, the leaving CPUs
+            // need that thread. Then AFFINITY_INFO, which is a call of firmware for each CPU.
             hp.give_way(m, ticket, StopState::Run);
             hp.sweep(m, *stopped, hp.soon(m, deadline));
+            // A CPU that still sleeps in the stop_machine may have missed its IPI (`wake_all`).
             if !stopped.iter().all(|cpu| hp.is_out(cpu)) {
                 hp.wake_all(m, ticket);
                 hp.sweep(m, *stopped, deadline);
@@ -260,9 +282,13 @@ impl TeardownRun<'_> {
         }
     }
 
+    /// Writes the request of each CPU, then sends one IPI to all. A CPU that is about to sleep
+    /// finds the IPI pending, so no request is slept over.
     pub(super) fn ask(&self, cpus: &CpuMask, request: CpuRequest) {
         for cpu in cpus.iter() {
             let remote = self.hp.cell(cpu).remote();
+            // A new departure: what failed before is not its failure. A Return keeps the failure,
+            // which says why the teardown was called off.
             if matches!(request, CpuRequest::Stop(_) | CpuRequest::Leave(_)) {
                 remote.clear_failure();
             }
@@ -271,6 +297,7 @@ impl TeardownRun<'_> {
         self.m.wake(cpus);
     }
 
+    /// Sleeps until all CPUs of the latch have arrived; false at the deadline.
     pub(super) fn wait(&self, ticket: Ticket) -> bool {
         let deadline = self.m.now() + self.m.ticks_from_ms(self.hp.timeout_ms());
         self.hp.wait_until(self.m, deadline, || self.hp.latch.complete(ticket))

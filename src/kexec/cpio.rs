@@ -146,9 +146,11 @@ impl CpioFrame {
         check_magic(left)?;
         let header = left.get(..HEADER_BYTES).ok_or(truncated(HEADER_BYTES as u64, left))?;
         let fields = &header[MAGIC_BYTES..];
+        // All fields, also those that are not used here: a broken one means a damaged archive.
         for number in 0..fields.len() / FIELD_BYTES {
             field(fields, number)?;
         }
+        // In 64 bits: two fields of 32 bits can't overflow there, whatever they say.
         let name_size = u64::from(field(fields, NAME_SIZE_FIELD)?);
         let contents = (HEADER_BYTES as u64 + name_size).next_multiple_of(4);
         let end = contents + u64::from(field(fields, FILE_SIZE_FIELD)?);
@@ -164,6 +166,8 @@ impl CpioFrame {
         if data[name.end] != 0 || data[name.clone()].contains(&0) {
             return Err(CpioError::Name);
         }
+        // Entries are padded to 4 bytes from their beginning; the padding of the last one may be
+        // missing.
         let padded = (end + (4 - (end - at) % 4) % 4).min(data.len());
         let mode = field(fields, MODE_FIELD)?;
         Ok(Self { mode, name, contents: contents..end, end: padded })
@@ -183,6 +187,8 @@ impl CpioFrame {
     }
 }
 
+/// The magic of newc, with or without a checksum. Zeros where an entry should start mean that the
+/// trailer is missing.
 fn check_magic(left: &[u8]) -> Result<(), CpioError> {
     match left.get(..MAGIC_BYTES) {
         Some(b"070701" | b"070702") => Ok(()),
@@ -205,6 +211,7 @@ fn field(fields: &[u8], number: usize) -> Result<u32, CpioError> {
     })
 }
 
+/// What names of one file have in common; `None` for a file with a single name.
 fn link(entry: &Entry<'_>) -> Option<(u32, u32, u32)> {
     let device = (entry.devmajor()?, entry.devminor()?);
     (entry.nlink() > 1).then_some((device.0, device.1, entry.ino()))

@@ -1,4 +1,7 @@
 //! SHA-256 of a segment (FIPS 180-4).
+//!
+//! Digests serve two ends: a segment's tells whether memory still holds what was written, and those
+//! of the files are what a signature covers.
 
 use core::fmt;
 

@@ -3,6 +3,11 @@
 //! An initrd is one or more newc cpio archives, plain or gzip, with zeros in between
 //! (`Documentation/driver-api/early-userspace/buffer-format.rst`). Where two have a file of the
 //! same path, the later one counts.
+//!
+//! The whole initrd is read when the files are opened, so that an error is told then and not at the
+//! first access. Files of a plain archive are places in the initrd itself; only gzip parts take
+//! memory, and all of these together at most the limit. Paths are compared as text, without a
+//! leading `/` or `./`.
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -88,6 +93,7 @@ impl<'a> Files<'a> {
     /// # Errors
     /// [`FilesError`], if any part of `initrd` is no archive or is damaged.
     pub fn open(initrd: &'a [u8], limit: usize) -> Result<Self, FilesError> {
+        // `left` is for all gzip parts together: many small parts count like a large one.
         let mut files = Self::default();
         let mut left = limit;
         let mut at = skip_zeros(initrd, 0);
@@ -113,6 +119,7 @@ impl<'a> Files<'a> {
     /// The contents of the file at `path`, with or without a leading `/` or `./`. If `path` is a
     /// symbolic link, the contents of the link's target; links to directories are not followed.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
+        // One file and at most `MAX_LINKS` links; a link to itself ends here, too.
         let mut path = String::from(plain(path));
         for _ in 0..=MAX_LINKS {
             let found = self.index.binary_search_by(|file| self.path(file).cmp(&path)).ok()?;
@@ -133,6 +140,7 @@ impl<'a> Files<'a> {
         paths.filter_map(|path| self.get(path).map(|contents| (path, contents.len())))
     }
 
+    /// The path as it is compared. The archive was checked to hold UTF-8 names.
     fn path(&self, file: &IndexedFile) -> &str {
         plain(str::from_utf8(&self.parts[file.part][file.path.clone()]).unwrap_or_default())
     }
@@ -182,6 +190,8 @@ impl<'a> Files<'a> {
     }
 
     /// Brings the index in order and keeps the last file of each path.
+    /// Sorts by path, and leaves one file of each: reversed before the stable sort, so that the one
+    /// that came last stands first, and is kept.
     fn sort(&mut self) {
         let mut index = core::mem::take(&mut self.index);
         index.reverse();
@@ -218,6 +228,7 @@ fn target(path: &str, contents: &str) -> String {
     steps.join("/")
 }
 
+/// The offset of the next byte that is not zero; archives are padded with zeros.
 fn skip_zeros(data: &[u8], at: usize) -> usize {
     data[at..].iter().position(|byte| *byte != 0).map_or(data.len(), |zeros| at + zeros)
 }

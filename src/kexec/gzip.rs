@@ -1,4 +1,8 @@
 //! gzip files (RFC 1952) around deflate data, one member after the other.
+//!
+//! All members are unpacked into one vector, and the decompressor reads back in it: so there is no
+//! window beside the output. The vector grows in steps, each by a request that can fail, and to one
+//! byte more than the limit at most.
 
 #[cfg(all(test, not(loom)))]
 pub(super) mod tests;
@@ -110,6 +114,7 @@ fn unpack_member(
     begin: usize,
     limit: usize,
 ) -> Result<(usize, usize), GzipError> {
+    // Header, data, then CRC and length of what was unpacked.
     let header = header_len(input)?;
     let (read, wrote) = inflate(&input[header..], room, begin, limit)?;
     let end = header + read;
@@ -132,6 +137,7 @@ fn header_len(input: &[u8]) -> Result<usize, GzipError> {
     if fixed[..2] != MAGIC || fixed[2] != DEFLATE || flags & RESERVED != 0 {
         return Err(GzipError::Header);
     }
+    // The optional fields, in their order in the file.
     let mut at = HEADER_BYTES;
     if flags & FEXTRA != 0 {
         at += 2 + usize::from(u16_at(input, at)?);
@@ -141,6 +147,7 @@ fn header_len(input: &[u8]) -> Result<usize, GzipError> {
             at += 1 + text_len(input, at)?;
         }
     }
+    // The lower half of the CRC over all of the header before this field.
     if flags & FHCRC != 0 {
         let header = input.get(..at).ok_or(GzipError::Truncated)?;
         if u16_at(input, at)? != crc32(header) as u16 {
@@ -181,14 +188,17 @@ fn inflate(
         used += read;
         filled += wrote;
         match status {
+            // The one byte beyond the limit was needed.
             TINFLStatus::Done if begin + filled > limit => {
                 return Err(GzipError::TooLarge { limit });
             }
             TINFLStatus::Done => return Ok((used, filled)),
+            // The room is full: by what the file states, or twice as much.
             TINFLStatus::HasMoreOutput => {
                 let more = next_size(room.len(), begin.saturating_add(likely_size(input)));
                 grow(room, more, limit)?;
             }
+            // All of the input was given at once, so there is no more.
             TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
                 return Err(GzipError::Truncated);
             }

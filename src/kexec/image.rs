@@ -1,4 +1,13 @@
 //! The header of an arm64 kernel image (`Documentation/arch/arm64/booting.rst`, section 4).
+//!
+//! | offset | contents |
+//! | --- | --- |
+//! | 8 | `text_offset`: from a multiple of 2 MiB to the image, 64 bits |
+//! | 16 | `image_size`: bytes that must be free for the kernel, bss included, 64 bits |
+//! | 24 | flags: bit 0 big endian, bits 1 and 2 page size, bit 3 any place will do |
+//! | 56 | magic, "ARM\x64" |
+//!
+//! Every field is checked before it is used in arithmetic: a file is foreign bytes.
 
 mod error;
 #[cfg(test)]
@@ -91,6 +100,8 @@ impl Header {
     /// # Errors
     /// [`ImageError`] says what the file is instead, or which field cannot be met.
     pub fn parse(file: &[u8], granules: Granules, memory: u64) -> Result<Self, ImageError> {
+        // The magic first: without it the other fields mean nothing, and the error says what the
+        // file is instead.
         if u32_at(file, 56) != Some(MAGIC) {
             return Err(match Foreign::recognise(file) {
                 Some(foreign) => ImageError::Foreign(foreign),
@@ -145,6 +156,8 @@ fn check_flags(flags: u64, granules: Granules) -> Result<(), ImageError> {
     if page_size.runs_on(granules) { Ok(()) } else { Err(ImageError::PageSize(page_size)) }
 }
 
+/// A size of 0 says nothing about what the kernel needs, and is refused. The bounds also keep the
+/// sums of the placement below 2^64.
 fn check_sizes(
     text_offset: u64,
     image_size: u64,

@@ -1,4 +1,9 @@
 //! The forms in which kernels are shipped: flat, gzip, zstd, or as a compressed EFI program.
+//!
+//! A kernel is unpacked at load time, long before the jump. Each unpacker is given a limit, and
+//! asks for memory in a way that can fail: a file that unpacks to more than there is memory refuses
+//! the load. What comes out is treated as foreign bytes again: its header is checked like that of a
+//! flat file.
 
 #[cfg(all(test, not(loom)))]
 mod tests;

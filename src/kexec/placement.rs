@@ -5,6 +5,18 @@
 //! The kernel goes as low as everything else allows: a kernel that cannot use memory below itself
 //! loses least there, and for all others a low place keeps free memory in one piece. The device
 //! tree goes high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
+//!
+//! The search is exhaustive where that matters. Kernel bases are tried from below, 2 MiB at a time;
+//! for each base the ends of every free range are tried for the initrd, and for each of these the
+//! highest place for the tree. The first layout that fits is taken. Nothing is claimed here: the
+//! map is only read, and a refused load has changed nothing.
+//!
+//! A placement keeps these rules of the boot protocol:
+//!
+//! - the kernel lies `text_offset` above a multiple of 2 MiB, and all of `image_size` is free, now
+//!   or once the running kernel has ended;
+//! - kernel and initrd lie in one window of 32 GiB that begins at a multiple of 1 GiB;
+//! - the tree crosses no multiple of 2 MiB, and has at most 2 MiB.
 
 mod error;
 mod relocate;
@@ -129,7 +141,8 @@ fn check_sizes(map: &Map, ask: &Ask<'_>) -> Result<(), PlaceError> {
     match ask.initrd {
         Initrd::None => Ok(()),
         Initrd::Place(0) => Err(PlaceError::NoInitrd),
-        // Also cuts a search short that is bound to fail.
+        // Also cuts a search short that is bound to fail: no free range has room, so every base
+        // would be tried in vain.
         Initrd::Place(size) if size > WINDOW.min(map.largest_free()) => {
             Err(no_room(map, ask, LoadPart::Initrd))
         }
@@ -157,6 +170,8 @@ fn place_lowest(map: &Map, free: &[Range], ask: &Ask<'_>) -> Result<Placement, L
     Err(missing)
 }
 
+/// The kernel's range at the base that the caller asked for. The range is free, or in use by owners
+/// that end with the running kernel: then the copier moves the kernel there in the jump.
 fn kernel_at(map: &Map, base: u64, ask: &Ask<'_>) -> Result<Range, PlaceError> {
     let header = ask.header;
     if !base.is_multiple_of(IMAGE_ALIGN) {
@@ -170,12 +185,14 @@ fn kernel_at(map: &Map, base: u64, ask: &Ask<'_>) -> Result<Range, PlaceError> {
         Err(error @ MapError::InUse { .. }) => yields(map, kernel, ask, error).map_err(taken)?,
         other => other.map_err(taken)?,
     }
+    // The base lies below the kernel if `text_offset` is not 0, and must be RAM as well.
     match map.owner_of(base) {
         Some(_) => Ok(kernel),
         None => Err(taken(MapError::NotRam { asked: Range::new(base, kernel.end), at: base })),
     }
 }
 
+/// All that a kernel with this base takes; `None` past the end of the address space.
 fn kernel_range(base: u64, header: &Header) -> Option<Range> {
     Range::sized(base.checked_add(header.text_offset)?, header.image_size)
 }
@@ -196,6 +213,7 @@ fn bases(free: Range, header: &Header) -> impl Iterator<Item = u64> {
 /// Places initrd and device tree around a kernel, or names the one that has no place.
 fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Placement, LoadPart> {
     let window = window(kernel);
+    // A kept initrd stays where it is: only the kernel can come nearer.
     if matches!(ask.initrd, Initrd::Keep(range) if !window.covers(&range)) {
         return Err(LoadPart::Initrd);
     }
@@ -203,6 +221,7 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Placement,
     let done = |initrd, dtb| Placement { kernel, initrd, dtb, copy: None };
     match ask.initrd {
         Initrd::Place(size) => {
+            // Which part an error names: the tree if some place for the initrd was found.
             let mut missing = LoadPart::Initrd;
             for initrd in ends(&free, window, pages(size)) {
                 missing = LoadPart::Dtb;
@@ -244,6 +263,7 @@ fn ends(free: &[Range], window: Range, size: u64) -> impl Iterator<Item = Range>
 /// one.
 fn place_dtb(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Option<Range> {
     let size = ask.dtb;
+    // The wish counts only if the place is free and in one block; it is no error if it is not.
     let wish = ask.dtb_at.and_then(|at| Range::sized(at, pages(size)));
     let good = |wish: &Range| {
         let block = |at| at & !(DTB_BLOCK - 1);
@@ -286,6 +306,7 @@ const fn pages(size: u64) -> u64 {
     size.next_multiple_of(PAGE)
 }
 
+/// The error for a part that has no place, with its size and the largest free range.
 fn no_room(map: &Map, ask: &Ask<'_>, what: LoadPart) -> PlaceError {
     let size = match (what, ask.initrd) {
         (LoadPart::Initrd, Initrd::Keep(initrd)) => return PlaceError::InitrdTooFar { initrd },

@@ -1,4 +1,17 @@
 //! The plan of a load: what is written where, checked in full before anything changes.
+//!
+//! A plan goes through these states, in this order:
+//!
+//! 1. [`plan`]: every part has a place and, but for the device tree, a digest. The tree has room
+//!    only: it names initrd and command line, so it is made when their places are known.
+//! 2. [`Plan::seal_dtb`]: the tree is made; the plan has its length and digest.
+//! 3. [`Plan::claim`] on a copy of the map: shows that nothing can refuse any more.
+//! 4. [`Plan::take`]: the memory is claimed, one piece for each range.
+//! 5. Written, read back, verified by the digests, and made read-only: a
+//!    [`Loaded`](super::Loaded).
+//!
+//! The digests are of the bytes that were to be written, not of what memory held afterwards. So
+//! verification compares memory with the source, at load and again before the jump.
 
 #[cfg(test)]
 mod tests;
@@ -96,6 +109,7 @@ impl Segment {
     /// # Errors
     /// [`LoadError::Corrupt`] if memory differs from the plan.
     pub fn verify(&self, written: &[u8]) -> Result<(), LoadError> {
+        // A segment without a digest never verifies: its contents were never told.
         let corrupt = LoadError::Corrupt { what: self.what, dest: self.dest };
         if written.len() as u64 != self.dest.size() {
             return Err(corrupt);
@@ -147,6 +161,8 @@ pub fn plan(request: &LoadRequest<'_>, map: &Map, dtb_len: usize) -> Result<Plan
     Ok(assemble(request, &layout, dtb_len))
 }
 
+/// The plan for a placement: a segment for each part that is written, in the order of
+/// [`Plan::ranges`], and the hashes of all contents that are known.
 fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Plan {
     let written = |what, dest, bytes: &[u8]| Segment {
         what,
@@ -155,6 +171,7 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
         zero_to_end: what == LoadPart::Kernel,
         digest: Some(Digest::of(bytes)),
     };
+    // A kernel that is copied in the jump is written to its staging place now.
     let waits = layout.copy.map_or(layout.kernel, |copy| copy.from);
     let mut segments = Vec::from([written(LoadPart::Kernel, waits, request.image)]);
     let initrd = match (request.initrd, layout.initrd) {
@@ -175,6 +192,7 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
     Plan { entry: layout.kernel.start, dtb: layout.dtb, initrd, segments, copy: layout.copy }
 }
 
+/// The command line goes into the tree as text, and to a console: so no control characters.
 fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
     let bytes = bootargs.len();
     if bytes > MAX_BOOTARGS {
@@ -192,7 +210,7 @@ impl Plan {
         self.copy.map_or(0, |copy| copy.to.size())
     }
 
-    /// All memory that the plan takes.
+    /// All memory that the plan takes: the segments, then the copier's work area if there is one.
     pub fn ranges(&self) -> impl Iterator<Item = Range> + '_ {
         let segments = self.segments.iter().map(|segment| segment.dest);
         segments.chain(self.copy.map(|copy| copy.work))
@@ -249,6 +267,8 @@ impl Plan {
         self.hand_over(map, Owner::Segment, Map::free)
     }
 
+    /// Applies `act` to each range of the plan, on a copy of the map that replaces the map only if
+    /// all have succeeded.
     fn hand_over(
         &self,
         map: &mut Map,

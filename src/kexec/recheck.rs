@@ -1,4 +1,8 @@
 //! Hashes the loaded kernel a second time, right before the jump.
+//!
+//! The first time was at load (`Segment::verify`). Since then the segments are read-only for all
+//! CPUs where whole blocks could be protected; a device may still have written there, and so may a
+//! CPU where memory is writable. What the copier's work area holds is not hashed: it is no segment.
 
 use super::Digest;
 use super::error::LoadError;

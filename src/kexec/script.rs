@@ -2,6 +2,9 @@
 //!
 //! Inside quotes, `'...'` or `"..."`, a `;` is part of the command. Quotes stay in the text: the
 //! parser of the command removes them.
+//!
+//! [`split`] and [`join`] fit together: what is joined splits into the same commands, in this
+//! kernel and in the next. The length is limited by the room in the handover's page.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;

@@ -170,6 +170,7 @@ impl Statement {
         }
     }
 
+    /// The signed bytes are a beginning of the initrd; the rest may only be signature files.
     fn compare_initrd(&self, initrd: Option<&[u8]>) -> Result<(), SignatureError> {
         let differs = || SignatureError::Differs(Part::Initrd(self.initrd, initrd.map(Sum::of)));
         match (self.initrd, initrd) {
@@ -187,12 +188,14 @@ impl Statement {
     }
 }
 
+/// A field behind its length, so that no two lists of fields have the same bytes.
 fn with_length(field: &[u8]) -> Vec<u8> {
     [&(field.len() as u64).to_le_bytes()[..], field].concat()
 }
 
 /// What follows `at` is plain archives of regular files named `*.sig`, or nothing, and zeros.
 fn only_signatures(initrd: &[u8], mut at: usize) -> Result<(), Rest> {
+    // Each round reads one archive; its end is behind its beginning, so this ends.
     while let Some(zeros) = initrd[at..].iter().position(|&byte| byte != 0) {
         let begin = at + zeros;
         let mut stranger = None;
@@ -221,7 +224,8 @@ pub struct Signature {
 
 impl Signature {
     /// Compares the signature with what is to be loaded: first the key and the Ed25519 check, then
-    /// each signed part.
+    /// each signed part. In this order, because a statement is worth reading only once its signer
+    /// is known: before that, it proves nothing.
     ///
     /// # Errors
     /// [`SignatureError::UnknownKey`], [`SignatureError::Forged`], or the part that differs.

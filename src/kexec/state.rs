@@ -1,4 +1,9 @@
-//! What is loaded, for `kexec status`.
+//! What is loaded, and the way to jump there.
+//!
+//! [`Loaded`] owns the memory of the next kernel: its pieces. As long as it exists no other part of
+//! this kernel can write there, and when a kernel is unloaded the pieces are wiped and given back.
+//! A [`Departure`] has the three addresses that the jump needs, and is made only from a `Loaded`:
+//! so the jump goes to a kernel that was written and verified, never to an address from elsewhere.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,13 +27,14 @@ pub struct Loaded {
     pub packing: Packing,
     /// Where each part of the kernel is.
     pub plan: Plan,
-    /// The tree that its own was made from.
+    /// The tree that its own was made from, without seeds: if CPUs are parked, the tree is made
+    /// once more, with their memory reserved.
     pub source_tree: Vec<u8>,
     /// Its memory, in the order of [`Plan::ranges`].
     pub pieces: Vec<Piece>,
-    /// What of its memory is read-only.
+    /// What of its memory is read-only. Made writable again before it is written or freed.
     pub guarded: Vec<Quiet>,
-    /// What an initrd that stays in place hashed to.
+    /// What an initrd that stays in place hashed to. It is no segment, since nothing was written.
     pub kept: Option<Digest>,
     /// What the check of the signature said.
     pub signature: Checked,
@@ -37,8 +43,11 @@ pub struct Loaded {
 /// Out of the running kernel and into the next one. Made only of a kernel that is loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Departure {
+    /// Physical address of the first instruction.
     entry: u64,
+    /// Physical address of the device tree.
     dtb: u64,
+    /// Physical address of the copier's work area, if the kernel has to be moved.
     copier: Option<u64>,
 }
 

@@ -64,7 +64,8 @@ pub fn is_zboot(file: &[u8]) -> bool {
     file.starts_with(b"MZ") && file.get(4..8) == Some(b"zimg")
 }
 
-/// Reads the header.
+/// Reads the header. The payload that is returned lies in the file and behind the header, so that
+/// the caller may slice without a check.
 ///
 /// # Errors
 /// [`ZbootError`]: which field can't be.

@@ -81,12 +81,14 @@ pub fn is_zstd(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`ZstdError`]; size and, if the frame has one, checksum are verified.
 pub fn unpack(input: &[u8], limit: usize, stated: Option<usize>) -> Result<Vec<u8>, ZstdError> {
+    // The window is bounded before any block is decoded: the frame's header is foreign, too.
     let mut source = input;
     let mut frame = FrameDecoder::new();
     frame.set_max_window_size(WINDOW);
     frame.init(&mut source).map_err(|_| ZstdError::Data)?;
     let size = size(frame.content_size(), stated, limit)?;
     check_memory(size)?;
+    // In steps, so that a frame that unpacks to more than it states ends here.
     while !frame.is_finished() {
         let step = frame.decode_blocks(&mut source, BlockDecodingStrategy::UptoBytes(STEP));
         step.map_err(|_| ZstdError::Data)?;

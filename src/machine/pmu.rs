@@ -52,8 +52,8 @@ impl PmuReg {
     ];
 }
 
-/// The registers of the cluster that the calling CPU belongs to. Any CPU of a cluster that the
-/// description gives a DSU PMU; the caller holds the cluster's lock, since the registers belong to
+/// The registers of the cluster that the calling CPU belongs to. Any CPU of a cluster to which the
+/// device tree gives a DSU PMU; the caller holds the cluster's lock, since the registers belong to
 /// all its CPUs and [`PmuReg::Select`] is one register.
 pub trait ClusterPmu {
     /// MRS, behind an ISB: the read is not ahead of earlier instructions.

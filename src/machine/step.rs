@@ -18,7 +18,7 @@ pub enum StepError {
     RedistributorAsleep,
     /// The redistributor did not go to sleep in time.
     RedistributorAwake,
-    /// MPIDR_EL1 is not what the description says.
+    /// MPIDR_EL1 is not what the device tree says.
     WrongMpidr,
     /// Entered at another exception level than the boot CPU.
     WrongLevel,

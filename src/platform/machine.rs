@@ -136,8 +136,8 @@ pub enum Uart {
 pub struct Console {
     /// Its registers.
     pub base: Range,
-    /// Its interrupt; `None` if the tree does not give one that can be used: the
-    /// console must then be polled.
+    /// Its interrupt; `None` if the tree does not give one that can be used: the console must then
+    /// be polled.
     pub interrupt: Option<Interrupt>,
     /// The kind of UART.
     pub uart: Uart,

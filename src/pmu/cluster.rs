@@ -1,4 +1,13 @@
 //! One cluster: the owner, the counters, and the gate to the counters.
+//!
+//! Every event (a CPU comes or goes, an overflow, a request) is first noted in a word that needs no
+//! lock: the owner word, the overflow flags of the hardware, the mail. Then the CPU goes to the
+//! gate with the reason. The CPU that is inside, this one or another, compares what the words say
+//! with what the registers do, and makes the two agree (`PmuCluster::act`). So it does not matter
+//! in which order events come, nor which CPU acts on them.
+//!
+//! A leaving CPU that leaves its reason to the holder may go at once. The holder is a CPU of the
+//! cluster inside the gate, and acts before it leaves the gate, so before it can leave itself.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,11 +25,15 @@ use crate::platform;
 /// On cache lines of its own, because CPUs of other clusters leave at the same time.
 #[repr(align(128))]
 pub(super) struct PmuCluster {
+    /// Which CPUs are present, and which one answers for the cluster.
     owner: PmuOwner,
+    /// To the registers, and to `counters`.
     gate: Gate,
+    /// Requests from any CPU.
     pub(super) mail: Mail,
+    /// Changed inside the gate only.
     pub(super) counters: Counters,
-    /// By index.
+    /// By index: an index is a CPU's bit in the owner word.
     cpus: Vec<CpuId>,
     intid: u32,
     name: String,
@@ -49,6 +62,8 @@ impl PmuCluster {
 
     /// The CPU with this index comes. True if this made that CPU the owner.
     pub(super) fn arrive(&self, m: &dyn ClusterPmu, index: u32) -> bool {
+        // The owner word first: the holder of the gate may act on the change before this CPU gets
+        // there.
         let reason = match self.owner.arrive(index) {
             Arrival::Joined => return false,
             Arrival::Took => GateReason::OWNER,
@@ -60,6 +75,7 @@ impl PmuCluster {
 
     /// The CPU with this index goes.
     pub(super) fn leave(&self, m: &dyn ClusterPmu, index: u32, survivors: &Survivors) -> PmuLeft {
+        // If the cluster was passed on, the registers go on as they are: nothing to settle.
         let left = self.owner.leave(index, &|i| self.stays(i, survivors));
         if left == PmuLeft::Vacant {
             self.settle(m, GateReason::OWNER);
@@ -102,6 +118,8 @@ impl PmuCluster {
         self.gate.enter(reason, |reason| self.act(m, reason))
     }
 
+    /// Inside the gate: makes the registers agree with the owner word, then answers the mail. What
+    /// is to be done follows from owner and registers; the reason only adds what these don't show.
     fn act(&self, m: &dyn ClusterPmu, reason: GateReason) {
         let counters = &self.counters;
         if reason.has(GateReason::ANEW) {
@@ -113,6 +131,8 @@ impl PmuCluster {
             (true, true) => self.go_on(m, reason),
             (false, false) => return,
         }
+        // A request needs registers that are set up. Without an owner it stays in the mail: the
+        // poster withdraws it, or the next owner answers.
         if counters.running() {
             self.mail.serve(|request| match request {
                 Request::Open(event) => counters.open(m, event),
@@ -125,6 +145,8 @@ impl PmuCluster {
         }
     }
 
+    /// The owner has not changed. After HUSHED the interrupts are turned on again, behind the fold:
+    /// the flags that kept the line up are clear by then.
     fn go_on(&self, m: &dyn ClusterPmu, reason: GateReason) {
         if reason.has(GateReason::OVERFLOW) || reason.has(GateReason::HUSHED) {
             self.counters.fold(m);
@@ -134,6 +156,8 @@ impl PmuCluster {
         }
     }
 
+    /// The CPU with this index as a target, if it stays. A CPU that came up after the survivors
+    /// were frozen is not among these, and is not leaving either.
     fn stays(&self, index: u32, survivors: &Survivors) -> Option<Target> {
         let cpu = *self.cpus.get(index as usize)?;
         survivors.stays(cpu).or_else(|| survivors.newcomer(cpu))

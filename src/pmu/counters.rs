@@ -3,6 +3,11 @@
 //! Every method that takes the machine runs inside the cluster's gate, on a CPU of the cluster. All
 //! fields are relaxed. The gate orders its holders. A CPU that reads totals from outside is ordered
 //! by the mail (`Mail::collect`), or by the operation that stopped the counters.
+//!
+//! An event counter has 32 bits, a total has 64. The hardware's counter is never written while it
+//! counts; instead each look adds the difference to the last look (`fold`). A look is made at each
+//! overflow, at each request, and when the counters stop. Between two looks a counter may wrap
+//! once: it starts half way up, and the overflow interrupt comes at each wrap.
 
 use super::events::{CHAIN, CYCLES, LISTED};
 use super::mail::{Answer, Refusal};
@@ -45,15 +50,17 @@ struct CounterSlot {
 /// The counters.
 pub(super) struct Counters {
     slots: [CounterSlot; PLACES],
-    /// Places that are open, one bit each.
+    /// Places that are open, one bit each: those whose `event` has [`OPEN`].
     open: AtomicU32,
     /// 1 while the registers are set up by an owner.
     running: AtomicU32,
     /// Event counters, plus one; 0 as long as no CPU of the cluster has looked.
     size: AtomicU32,
+    /// 1 if the undefined-instruction handler stands in for the registers.
     emulated: AtomicU32,
     /// CLUSTERPMCEID1 : CLUSTERPMCEID0.
     has: AtomicU64,
+    /// For people.
     overflows: AtomicU64,
 }
 
@@ -114,7 +121,10 @@ impl Counters {
 
     /// Takes the registers over in any state, and goes on counting the open events.
     pub(super) fn start(&self, m: &dyn ClusterPmu) {
+        // Silent first: the registers are programmed while nothing counts and nothing interrupts.
         silence(m);
+        // Once in a kernel's life: what the cluster has does not change, and only a CPU of the
+        // cluster can look.
         if self.size().is_none() {
             self.look(m);
         }
@@ -184,18 +194,21 @@ impl Counters {
     /// Brings the total of an event up to now and counts it no longer. The counters run.
     pub(super) fn close(&self, m: &dyn ClusterPmu, event: u16) -> Answer {
         let place = self.place_of(event).ok_or(Refusal::NotOpen)?;
+        // Off before the last look, so that the total is final.
         m.pmu_write(PmuReg::CountersOff, bits(1 << place));
         self.fold(m);
         interrupts(m, PmuReg::InterruptsOff, 1 << place);
         self.slots[place].event.store(0, Relaxed);
         let rest = self.open.load(Relaxed) & !(1 << place);
         self.open.store(rest, Relaxed);
+        // The last one: the whole unit is off, as `stop` expects of a cluster without open events.
         if rest == 0 {
             m.pmu_write(PmuReg::Control, 0);
         }
         Ok(place as u8)
     }
 
+    /// Finds out what the cluster has: event counters, the events that are listed, real registers.
     fn look(&self, m: &dyn ClusterPmu) {
         let counters = (m.pmu_read(PmuReg::Control) >> 11 & 0x1f) as usize;
         let listed = |register| m.pmu_read(register) & ALL;
@@ -204,7 +217,8 @@ impl Counters {
         self.size.store(counters.min(PLACES - 1) as u32 + 1, Relaxed);
     }
 
-    /// Sets up a counter that is off.
+    /// Sets up a counter that is off. Its overflow flag is cleared too: a flag of an earlier event
+    /// would count as a wrap of this one.
     fn program(&self, m: &dyn ClusterPmu, place: usize) {
         let slot = &self.slots[place];
         let from = if place == 0 { 0 } else { START };
@@ -219,7 +233,8 @@ impl Counters {
         slot.seen.store(from, Relaxed);
     }
 
-    /// Turns programmed counters on, and their overflow interrupts.
+    /// Turns programmed counters on, and their overflow interrupts. The whole unit comes last, so
+    /// that all counters begin at the same moment if the unit was off.
     fn enable(&self, m: &dyn ClusterPmu, places: u32) {
         if places != 0 {
             interrupts(m, PmuReg::InterruptsOn, places);
@@ -228,6 +243,8 @@ impl Counters {
         }
     }
 
+    /// Adds what one counter has counted since the last look. `lapsed` has the overflow flags as
+    /// read and cleared before; a value below the last one shows a wrap that came after that.
     fn fold_one(&self, m: &dyn ClusterPmu, place: usize, lapsed: u64) {
         let slot = &self.slots[place];
         let (seen, bit) = (slot.seen.load(Relaxed), bits(1 << place));
@@ -246,6 +263,8 @@ impl Counters {
         self.overflows.store(self.overflows.load(Relaxed) + u64::from(wrapped), Relaxed);
     }
 
+    /// True if the cluster may be asked for this event. No register tells whether the cluster has
+    /// an event from [`LISTED`] on, so any of these is accepted.
     fn counts(&self, event: u16) -> bool {
         let listed = event < LISTED && self.has() >> event & 1 == 1;
         event == CYCLES || event != CHAIN && (listed || event >= LISTED)
@@ -256,6 +275,7 @@ impl Counters {
         self.slots.iter().position(|slot| slot.event.load(Relaxed) == wanted)
     }
 
+    /// A place that is free. Cycles have place 0 for themselves, and are counted nowhere else.
     fn free_place(&self, event: u16) -> Option<usize> {
         let open = self.open.load(Relaxed);
         let mut events = 1..=self.size()? as usize;

@@ -1,8 +1,24 @@
 //! A lock without waiting: a CPU that finds the gate held leaves a reason, and the holder acts on
 //! that reason.
+//!
+//! ```text
+//! 0                    free
+//! HELD                 a CPU is inside, and has taken all reasons so far
+//! HELD | reasons       the same, and CPUs have left reasons since
+//!
+//! enter: 0 -> HELD | reason          the CPU is inside
+//!        HELD -> HELD | reason       the CPU goes on; the holder acts on the reason
+//! round: HELD | reasons -> HELD      the holder takes the reasons, and acts on them
+//! exit:  HELD -> 0                   fails if a reason was left meanwhile: another round
+//! ```
+//!
+//! A reason is a bit, not a count: what is to be done follows from the state that the holder finds
+//! (owner, open events, overflow flags, mail), so acting once on a reason that was left twice is
+//! enough.
 
 use crate::sync::atomic::{AtomicU32, Ordering};
 
+/// A CPU is inside.
 const HELD: u32 = 1;
 
 /// Why a CPU comes to the gate, one bit each.
@@ -51,6 +67,8 @@ impl Gate {
         if self.0.fetch_or(HELD | reason.0, Ordering::AcqRel) & HELD != 0 {
             return false;
         }
+        // Ends when a round passes in which no CPU has left a reason. Each round answers at least
+        // one visit of another CPU, or of a handler on this one.
         loop {
             act(GateReason(self.0.swap(HELD, Ordering::AcqRel) & !HELD));
             if self.0.compare_exchange(HELD, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {

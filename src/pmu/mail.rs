@@ -1,4 +1,21 @@
 //! One request to a cluster and its answer, in one word.
+//!
+//! The registers of a cluster can be reached only from its own CPUs. Any other CPU posts a request
+//! here, wakes the owner, and collects the answer. The poster may give up at its deadline; the
+//! server may be anywhere in its work at that moment. So every step is one exchange of the word:
+//!
+//! ```text
+//! EMPTY  -> ASKED    poster: `post`
+//! ASKED  -> TAKEN    server: `serve`, inside the gate
+//! ASKED  -> EMPTY    poster: `withdraw`; the request is never carried out
+//! TAKEN  -> DONE     server: the answer is in the word
+//! TAKEN  -> ORPHAN   poster: `withdraw`; the request is carried out, the answer is not wanted
+//! ORPHAN -> EMPTY    server: drops the answer
+//! DONE   -> EMPTY    poster: `collect`
+//! ```
+//!
+//! The number of the request stays in the word when the mail is empty, so that each request has
+//! another number, and an exchange of an old request fails on a new one.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,10 +48,13 @@ pub(super) type Answer = Result<u8, Refusal>;
 pub(super) struct Posted(u64);
 
 const STATE: u64 = 7;
+/// A request may be posted.
 const EMPTY: u64 = 0;
+/// A request waits for a CPU of the cluster.
 const ASKED: u64 = 1;
 /// A CPU of the cluster is carrying the request out.
 const TAKEN: u64 = 2;
+/// The answer waits for the poster.
 const DONE: u64 = 3;
 /// TAKEN, and the poster has given up waiting.
 const ORPHAN: u64 = 4;
@@ -64,7 +84,7 @@ impl Mail {
         before.ok().and_then(next).map(Posted)
     }
 
-    /// True if a request waits.
+    /// True if a request waits. Relaxed: `serve` looks again, with acquire.
     pub(super) fn waiting(&self) -> bool {
         self.0.load(Ordering::Relaxed) & STATE == ASKED
     }
@@ -78,6 +98,7 @@ impl Mail {
         }
         let answer = encode_answer(carry_out(decode(asked >> BODY_SHIFT)));
         let number = asked >> NUMBER_SHIFT << NUMBER_SHIFT;
+        // Nothing but the poster's `withdraw` changes the word while it is TAKEN.
         if !self.advance(in_state(asked, TAKEN), number | answer << BODY_SHIFT | DONE) {
             self.advance(in_state(asked, ORPHAN), number | EMPTY);
         }
@@ -96,6 +117,8 @@ impl Mail {
     /// [`Mail::collect`] first.
     pub(super) fn withdraw(&self, posted: Posted) -> bool {
         let withdrawn = self.advance(posted.0, in_state(posted.0, EMPTY));
+        // Begun: as an orphan if the server is still at it, and otherwise the answer is there and
+        // has to be taken out of the way.
         if !withdrawn && !self.advance(in_state(posted.0, TAKEN), in_state(posted.0, ORPHAN)) {
             let _unwanted = self.collect(posted);
         }

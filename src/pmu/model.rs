@@ -4,6 +4,10 @@
 //!
 //! Events come at fixed rates of the generic counter, whose ticks every method is given: so the
 //! counts are exact, the same in every run, and cost nothing between two accesses.
+//!
+//! How many events have happened since tick 0 is a function of the tick alone ([`Rate::until`]); a
+//! counter gets the difference of two values of that function. So no fraction of an event is lost,
+//! however often the registers are read.
 
 use super::events::CYCLES;
 use crate::machine::pmu::PmuReg;
@@ -22,7 +26,9 @@ pub const RATES: [Rate; 7] = [
     Rate { event: 0x2c, multiplier: 1, shift: 4 }, // l3d_cache_wb
 ];
 
+/// The cycle counter, in registers with one bit for each counter.
 const CYCLE_BIT: u32 = 1 << 31;
+/// Counters that are there; bits of other counters can't be set.
 const IMPLEMENTED: u32 = CYCLE_BIT | ((1 << COUNTERS) - 1);
 const WRAP: u64 = 1 << 32;
 
@@ -63,10 +69,15 @@ struct Counter {
 pub struct ClusterModel {
     counters: [Counter; COUNTERS],
     cycles: u64,
+    /// CLUSTERPMCR.E: nothing counts without it.
     enabled: bool,
+    /// Counters that are on, one bit each.
     on: u32,
+    /// Counters whose overflow may raise the line, one bit each.
     interrupts: u32,
+    /// Overflow flags that were not cleared, one bit each.
     overflowed: u32,
+    /// The counter that event type and count registers stand for; may be one that is not there.
     selected: usize,
     /// Up to which tick all has been counted.
     until: u64,
@@ -161,6 +172,7 @@ impl ClusterModel {
     fn advance(&mut self, now: u64) {
         let from = self.until;
         self.until = from.max(now);
+        // Time passes for a unit that is off, too: what happens meanwhile is not counted later.
         if !self.enabled || self.until == from {
             return;
         }

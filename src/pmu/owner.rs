@@ -1,14 +1,28 @@
 //! The owner of a cluster's PMU: one word, so that leaving, arriving and taking over can't
 //! disagree.
+//!
+//! Invariants of the word, which every update keeps:
+//!
+//! - The owner is present.
+//! - If CPUs are present and none is the owner, each of these was leaving when the last owner went:
+//!   an owner that leaves passes the cluster on to a present CPU that stays, if there is one, and a
+//!   CPU that arrives takes a cluster that has no owner.
+//! - LOST is set only while there is no owner. The next owner is told, and clears it.
+//!
+//! Whether a CPU stays is not in the word; the survivors of the teardown say so, which do not
+//! change while the update is tried again.
 
 use crate::cpu::Target;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
-/// Most CPUs of a cluster that can be told apart. A DSU has at most 8, its successors at most 14.
+/// Most CPUs of a cluster that can be told apart: bits of the word. A DSU has at most 8, its
+/// successors at most 14.
 pub(super) const CPUS: usize = 16;
 
 const OWNER_SHIFT: u32 = 16;
+/// The owner's index plus one, so that 0 means vacant.
 const OWNER: u32 = 0x1f << OWNER_SHIFT;
+/// The last owner went without stopping the counters.
 const LOST: u32 = 1 << 24;
 
 /// What [`PmuOwner::arrive`] did.
@@ -59,6 +73,8 @@ impl PmuOwner {
     /// A CPU goes. If that CPU is the owner, the first present CPU for which `stays` has a target
     /// is the next owner.
     pub(super) fn leave(&self, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> PmuLeft {
+        // Computed once more from the value that the update replaced: the outcome belongs to
+        // exactly that change.
         let before = self.update(|word| left(word, index, stays).0);
         left(before, index, stays).1
     }
@@ -77,7 +93,7 @@ impl PmuOwner {
         owner_in(self.0.load(Ordering::Acquire))
     }
 
-    /// Indices of the CPUs that are present, one bit each.
+    /// Indices of the CPUs that are present, one bit each. At a glance: relaxed.
     pub(super) fn present(&self) -> u32 {
         present_in(self.0.load(Ordering::Relaxed))
     }
@@ -99,15 +115,19 @@ fn owner_in(word: u32) -> Option<u32> {
     ((word & OWNER) >> OWNER_SHIFT).checked_sub(1)
 }
 
+/// The word with this CPU as the owner. Clears LOST: the caller of the update is told.
 fn owned_by(word: u32, index: u32) -> u32 {
     word & !(OWNER | LOST) | (index + 1) << OWNER_SHIFT
 }
 
+/// The word after a CPU has come.
 fn arrived(word: u32, index: u32) -> u32 {
     let word = word | 1 << index;
     if owner_in(word).is_some() { word } else { owned_by(word, index) }
 }
 
+/// The word after a CPU has gone, and what became of its share. An owner is followed by the present
+/// CPU with the lowest index that stays.
 fn left(word: u32, index: u32, stays: &dyn Fn(u32) -> Option<Target>) -> (u32, PmuLeft) {
     let rest = word & !(1 << index);
     if owner_in(word) != Some(index) {

@@ -1,4 +1,9 @@
 //! Waiting until callbacks have run.
+//!
+//! A barrier queues one callback of its own, a marker, behind the others of each CPU that has any.
+//! Callbacks of one CPU run in the order of their arrival, so a marker that has run says that those
+//! before it have. If the CPU of a marker leaves meanwhile, the marker moves with the others to the
+//! survivor, in the same order.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -40,6 +45,7 @@ impl Rcu {
     ) -> Result<(), Stall> {
         self.refuse_readers(me)?;
         let mut markers = self.mark();
+        // The other CPUs may be asleep, with no deadline for callbacks that have just been queued.
         m.wake(&markers.iter().map(|marker| marker.cpu).filter(|&cpu| cpu != me).collect());
         let reached = self.wait(m, me, deadline, || {
             self.run_ready(m, me);
@@ -63,6 +69,7 @@ impl Rcu {
         if self.own(cpu).pending.load(Ordering::Acquire) == 0 {
             return None;
         }
+        // Shared with the callback, which may run after this barrier has given up at its deadline.
         let reached = Arc::new(AtomicU32::new(0));
         let flag = reached.clone();
         // Release: pairs with `Marker::reached`.
@@ -70,6 +77,7 @@ impl Rcu {
         Some(Marker { cpu, reached })
     }
 
+    /// The CPUs that keep these markers from running.
     fn held_up(&self, markers: &[Marker]) -> CpuMask {
         let mut all = CpuMask::new();
         for marker in markers {

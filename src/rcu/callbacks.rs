@@ -18,7 +18,7 @@ use crate::sync::atomic::Ordering;
 /// What [`Rcu::call`] takes.
 pub(super) type Callback = Box<dyn FnOnce() + Send>;
 
-/// Longest and shortest time after which a CPU with callbacks looks again.
+/// Shortest and longest time after which a CPU with callbacks looks again.
 const LOOK_AGAIN_US: (u64, u64) = (50, 10_000);
 
 /// The callbacks of one CPU.
@@ -68,12 +68,15 @@ impl CallbackList {
         if self.running || !self.snapshot.passed(cpus) {
             return Vec::new();
         }
+        // The grace period of the waiting batch is over, so that batch may run. The next batch
+        // begins its own grace period now: its callbacks were queued before this snapshot.
         let mut ready = take(&mut self.waiting);
         if !self.next.is_empty() {
             self.waiting = take(&mut self.next);
             self.since = now;
             self.snapshot.take(cpus, me);
         }
+        // No other CPU may be reading: the next batch need not wait for a later pass.
         if self.snapshot.laggards().is_empty() {
             ready.append(&mut self.waiting);
         }
@@ -103,8 +106,10 @@ impl Rcu {
         if own.pending.load(Ordering::Relaxed) == 0 || own.eqs.reading() {
             return 0;
         }
+        // This CPU is not in its own snapshot, since it is at a quiescent state here.
         own.eqs.quiescent();
         let now = m.now();
+        // The lock is free again while the callbacks run: a callback may queue another one.
         let ready = own.list.lock().advance(&self.cpus, cpu, now);
         let count = ready.len();
         if count == 0 {

@@ -113,6 +113,8 @@ pub(super) struct Snapshot(Vec<SeenCpu>);
 
 struct SeenCpu {
     cpu: CpuId,
+    /// The odd counter at the first look. Any other value means that the CPU has been quiescent
+    /// since; counters only grow.
     count: u64,
 }
 
@@ -122,7 +124,9 @@ impl Snapshot {
         Self(Vec::with_capacity(cpus))
     }
 
-    /// Begins a grace period. `me` is the calling CPU, on which no read side is open.
+    /// Begins a grace period. `me` is the calling CPU, on which no read side is open. CPUs that are
+    /// idle or off at this look are left out for good: if one starts to read later, it finds the
+    /// new value.
     pub(super) fn take(&mut self, cpus: &[RcuData], me: CpuId) {
         self.0.clear();
         for (i, other) in cpus.iter().enumerate().filter(|(i, _)| *i != me.index()) {

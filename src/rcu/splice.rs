@@ -1,4 +1,7 @@
 //! Taking over the callbacks of CPUs that are off.
+//!
+//! The callbacks of each dead CPU keep their order. They join the target's next batch, so they wait
+//! for a whole grace period once more, whatever part of one they had waited for already.
 
 use alloc::vec::Vec;
 
@@ -32,6 +35,7 @@ impl Rcu {
         count
     }
 
+    /// Puts callbacks behind those that the target has.
     fn adopt(&self, to: Target, left: &mut Vec<super::callbacks::Callback>) {
         let target = self.own(to.cpu());
         let mut list = target.list.lock();

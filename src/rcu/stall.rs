@@ -47,6 +47,7 @@ impl Rcu {
         if readers.is_empty() { CpuMask::from_iter([cpu]) } else { readers }
     }
 
+    /// Counts a wait that reached its deadline, and names its CPUs.
     pub(super) fn stall(&self, cpus: CpuMask) -> Stall {
         add(&self.totals.stalls, 1);
         Stall { cpus }

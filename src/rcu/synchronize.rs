@@ -1,4 +1,8 @@
 //! Waiting for a grace period.
+//!
+//! The waiter notes the counters of the CPUs that may be reading, then sleeps between looks until
+//! each has moved. Normal and expedited differ in one thing: whether the CPUs that have not moved
+//! are woken at each look. A CPU that is idle for RCU is not in the snapshot, and is never woken.
 
 use super::{Rcu, Stall, add};
 use crate::cpu::{CpuId, CpuMask};
@@ -34,6 +38,7 @@ impl Rcu {
         // asleep each time, return without a sleep of its own, and never move the counter that the
         // other CPU waits for.
         self.quiescent(me);
+        // The spare snapshot has room for all CPUs. Another waiter may have it.
         let mut snapshot = self.spare.lock().take().unwrap_or_default();
         snapshot.take(&self.cpus, me);
         let passed = self.wait(m, me, deadline, || {

@@ -1,8 +1,20 @@
 //! A count-down that belongs to one operation: the CPU that arrives last is told so, and a
 //! straggler of an earlier operation counts for nothing.
+//!
+//! One word holds both, so that one exchange decides whether an arrival counts:
+//!
+//! ```text
+//! open(n)   controlling CPU   operation + 1, n to come
+//! arrive    any CPU           one less, if the operation is the caller's and the count is not 0
+//! complete  controlling CPU   the count is 0, or the operation is over
+//! ```
+//!
+//! An operation that is given up is not closed: the next `open` ends it.
 
 use super::atomic::{AtomicU64, Ordering};
 
+/// Room for all CPUs of a machine, and 48 bits for the number of the operation: that number does
+/// not wrap in a kernel's life.
 const COUNT_BITS: u32 = 16;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 
@@ -54,7 +66,7 @@ impl Latch {
     pub fn arrive(&self, ticket: Ticket) -> bool {
         // Release: pairs with the acquire here in later arrivals and with `complete`. The CPU that
         // arrives last, and every CPU that finds the count at zero, sees what each CPU did before
-        // its arrival.
+        // its arrival. Relaxed on failure: a straggler reads nothing on the strength of the word.
         self.word
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |word| {
                 (word >> COUNT_BITS == ticket.0 && word & COUNT != 0).then(|| word - 1)

@@ -22,6 +22,9 @@ struct CpuQueue<T>(Lock<Queue<T>>);
 
 struct Queue<T> {
     content: T,
+    /// `None` while the queue is open; else the CPU that has taken the contents over. Changed only
+    /// under the lock, so an item is put into the queue before it closes, and is moved with the
+    /// rest, or finds it closed.
     moved_to: Option<CpuId>,
 }
 
@@ -43,6 +46,9 @@ impl<T: Default> Queues<T> {
     /// Runs `act` on the open queue that takes the items meant for `cpu`. `act` is given the CPU of
     /// that queue.
     pub fn open_one<R>(&self, cpu: CpuId, act: impl FnOnce(CpuId, &mut T) -> R) -> R {
+        // Each lock is dropped before the next one is taken. A queue on the way may open or close
+        // meanwhile; what counts is that the queue in which the item ends up is open while its lock
+        // is held.
         let mut at = cpu;
         loop {
             let mut queue = self.row(at).lock();

@@ -31,7 +31,11 @@ const NOBODY: u64 = u64::MAX;
 
 /// The turn of one set of CPUs.
 pub struct Turn {
+    /// The CPU that has the turn, or [`NOBODY`]. A free word is taken by compare-and-swap; a word
+    /// that is not free is written by the holder alone.
     holder: AtomicU64,
+    /// The CPUs that wait, one bit each. A CPU sets its own bit; the holder clears the bit to hand
+    /// the turn over, or the CPU itself clears it to withdraw.
     waiting: [AtomicU64; WORDS],
 }
 
@@ -50,12 +54,15 @@ impl Turn {
     /// the turn nor waits.
     #[must_use = "false means that it has to wait"]
     pub fn take(&self, cpu: CpuId) -> bool {
+        // The usual case: the turn is free, and no word but the holder's is touched.
         if self.seize(cpu) {
             return true;
         }
         let (word, bit) = self.bit(cpu);
         // AcqRel: pairs with `anybody_waits` of a CPU that gives the turn up, and with `hand_to`.
         word.fetch_or(bit, Ordering::AcqRel);
+        // Once more, after the bit: a holder that gave the turn up before it saw the bit hands the
+        // turn to no CPU.
         let free = self.seize(cpu);
         if free {
             // Only the holder hands over, and that is this CPU: the bit is still set. Release: a
@@ -86,6 +93,7 @@ impl Turn {
     #[must_use = "the CPU that has the turn now sleeps until it is woken"]
     pub fn release(&self, cpu: CpuId) -> Option<CpuId> {
         loop {
+            // A CPU may withdraw while the turn is handed to it: then the next one is tried.
             while let Some(next) = self.next_after(cpu) {
                 if self.hand_to(next) {
                     return Some(next);

@@ -78,7 +78,7 @@ named! {
         WorkPrepare = "work:prepare",
         /// RCU callbacks.
         RcuPrepare = "rcu:prepare",
-        /// The CPU is what the description says.
+        /// The CPU is what was found out at boot.
         CpuCheck = "cpu:check",
         /// RCU grace periods.
         RcuStarting = "rcu:starting",

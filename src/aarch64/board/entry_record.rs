@@ -47,8 +47,8 @@ impl Record {
     /// # Safety
     /// `tables` are the physical addresses of TTBR0's table, with the entry code at its physical
     /// address, and of TTBR1's, with the kernel. `stacks` are the upper ends of two stacks that are
-    /// mapped and `cpu`'s alone until this record is cleared, which is when the CPU is off; `percpu`
-    /// is its area, which lives as long as the kernel.
+    /// mapped and `cpu`'s alone until this record is cleared, which is when the CPU is off;
+    /// `percpu` is its area, which lives as long as the kernel.
     pub unsafe fn fill(&self, tables: (u64, u64), stacks: (u64, u64), percpu: &PerCpu, cpu: CpuId) {
         self.ttbr0.store(tables.0, Ordering::Relaxed);
         self.ttbr1.store(tables.1, Ordering::Relaxed);

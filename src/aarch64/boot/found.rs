@@ -1,4 +1,8 @@
 //! First stage: the machine, as its device tree describes it and as it was left.
+//!
+//! Two readings of the tree meet here. The first one ([`Early`]) allocates nothing, and finds out
+//! just enough to choose the heap's place. The second one ([`Described`]) is the full reading. Both
+//! use the same readers of nodes.
 
 use alloc::vec::Vec;
 
@@ -43,13 +47,19 @@ pub struct Found {
 }
 
 impl Found {
-    /// Finds out. Nothing can be allocated until it is known which RAM nobody else uses: the tree's
-    /// reservations, and the tables of LPIs that redistributors still write to.
+    /// Finds out. Nothing can be allocated until it is known which RAM has no other user: the tree
+    /// reserves some, and redistributors may still write to the tables of LPIs.
+    ///
+    /// The order matters in four places. LPIs are looked at before the heap has its place, because
+    /// their tables must not become heap. Registers that the kernel before left are read before
+    /// they are reset, so that a warning can name them. The tree is read as a whole only when there
+    /// is a heap. And a panic looks for a console in the tree only until the tree has been read.
     pub fn find(entry: Entry) -> Self {
         let rust_at = timer::now();
         let (tree, dtb) = window::tree(entry.dtb);
         let checked = Checked::of(tree).unwrap_or_else(|why| panic!("device tree: {why}"));
         let early = Early::look(checked);
+        // The GIC is mapped before anything else: its redistributors say where LPI tables are.
         // SAFETY: this is the boot CPU, alone, and comes here once.
         let mut tables = unsafe { Tables::take_over() };
         let image = layout::image();
@@ -63,16 +73,21 @@ impl Found {
         let lpis = controller.lpis_off();
         let kept = Some((&*lpis, gic.id_bits()));
         let heap = start_heap(&early, &[image, dtb], kept, &mut tables);
+        // What `entry.registers` has was read by `head.S` before it had to be overwritten.
         let mut inherited = inherited::look(&entry.registers);
         inherited::reset(entry.level);
         let described = platform::describe_checked(&checked, this_mpidr());
         let mut described = described.unwrap_or_else(|why| panic!("{why}"));
         window::close();
         let stamps = Vec::from([(Phase::Entry, rust_at), (Phase::Tree, timer::now())]);
+        // Devices are mapped only now: their number is not known before, and their tables come from
+        // the heap.
         let places = registers::of_devices(&described.machine, &mut tables);
         places.console.iter().for_each(uart::adopt);
         inherited.console = uart::quiesce();
         inherited.lpis = lpis.turned_off;
+        // From here on these tables are reservations like those of the tree, for this kernel's map
+        // and for the next kernel's tree.
         described.machine.reserved.extend(lpi_tables(&lpis.left_on, gic.id_bits()));
         Self {
             entry,
@@ -124,6 +139,7 @@ fn start_heap(
     kept: Option<(&Lpis, u32)>,
     tables: &mut Tables,
 ) -> Range {
+    // What the tree does not say: image, tree, and the tables of LPIs that stay on.
     let ranges = kept.into_iter().flat_map(|(lpis, bits)| {
         lpis.left_on.iter().flat_map(move |tables: &LpiTables| tables.ranges(bits)).flatten()
     });

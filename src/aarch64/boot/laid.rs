@@ -1,4 +1,10 @@
 //! Second stage: every page of RAM has an owner.
+//!
+//! From here to the next stage RAM is mapped. All of it goes into the linear map at once, free
+//! memory too: a kernel that is loaded later is written through that map. Three things stay out.
+//! The image has its own mapping with finer permissions, and a second, writable one would undo
+//! those. Memory that firmware marks `no-map` may not be mapped. And the page under each stack is
+//! left out, so that an overflow faults.
 
 use alloc::vec::Vec;
 
@@ -25,8 +31,11 @@ pub struct Laid {
 impl Laid {
     /// Maps RAM, and gives the heap its own.
     pub fn map(mut self) -> Mapped {
+        // The heap is among the holes: it is mapped since the first stage.
         let holes = holes(&self);
         map_ram(&self.found.described.machine, &holes, &mut self.found.tables);
+        // From here on valid entries may change (`Tables::protect`), with TLB maintenance for all
+        // CPUs.
         self.found.tables.share();
         self.found.stamps.push((Phase::Memory, timer::now()));
         Mapped { laid: self }
@@ -63,7 +72,7 @@ fn map_ram(machine: &Machine, holes: &[Range], tables: &mut Tables) {
                 let mapped = unsafe { tables.map_ram(part, bank.start) };
                 mapped.unwrap_or_else(|why| panic!("mapping RAM at {part}: {why}"));
             }
-            at = at.max(hole.end);
+            at = at.max(hole.end); // holes may overlap
         }
     }
 }

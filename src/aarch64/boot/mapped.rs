@@ -1,4 +1,9 @@
 //! Third stage: memory can be used. From here to the board.
+//!
+//! The order in here: the way to call PSCI first; then the handover, since its seal says whether
+//! the kernel before was a baton that left the machine quiet; then the distributor, which is looked
+//! through only if that is not so; then the board is published, the boot CPU gets its per-CPU area,
+//! and interrupts are unmasked.
 
 use alloc::boxed::Box;
 
@@ -13,7 +18,7 @@ use crate::trace::Phase;
 
 /// Memory that can be used.
 pub struct Mapped {
-    /// Who owns it.
+    /// The owner of each page.
     pub laid: Laid,
 }
 
@@ -29,6 +34,7 @@ impl Mapped {
         let handover = Handover { words, range, inherited: claims.inherited };
         let trace = Area::new(words, topology.len(), topology.boot())
             .expect("the layout asked handover::bytes_for");
+        // Only looked at here. The seal is broken, and the facts are read, by `kernel::primary`.
         let from_baton = handover.inherited && trace.is_sealed();
         let areas: Box<[PerCpu]> = topology
             .cpus()
@@ -55,6 +61,7 @@ impl Mapped {
         }));
         dsu::set_up(&machine.clusters, machine.topology.len());
         percpu::set_current(&board.areas[machine.topology.boot().index()]);
+        // Handlers find the board, and this CPU's area by TPIDR_EL1.
         regs::serror_enable();
         regs::irq_enable();
         stamps.push((Phase::Devices, timer::now()));

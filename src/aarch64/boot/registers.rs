@@ -1,4 +1,10 @@
 //! The registers of devices: mapped, and given to drivers as pieces.
+//!
+//! Each range is checked against the RAM first: registers and RAM are mapped with different memory
+//! types, and one page must not have both. A tree that puts a device into RAM stops the boot.
+//!
+//! The GIC is mapped in the first stage, before there is a heap, by tables from the pool of
+//! `mmu.rs`; the other devices when there is a heap.
 
 use alloc::vec::Vec;
 
@@ -58,8 +64,8 @@ pub fn of_devices(machine: &Machine, tables: &mut Tables) -> Places {
         if let Some(ram) = machine.memory.iter().find(|ram| ram.overlaps(&range)) {
             panic!("the registers at {range} lie in RAM at {ram}");
         }
-        // SAFETY: no RAM, so that what is there is registers; the GIC's pages are mapped in the same
-        // way.
+        // SAFETY: no RAM, so that what is there is registers; the GIC's pages are mapped in the
+        // same way.
         let mapped = unsafe { tables.map(range, Kind::Device) };
         mapped.unwrap_or_else(|why| panic!("mapping the registers at {range}: {why}"));
     }
@@ -79,6 +85,7 @@ fn pages(machine: &Machine) -> Vec<Range> {
     let devices = machine.rtc.iter().chain(&machine.virtio).map(|device| device.base);
     let console = machine.console.as_ref().map(|console| console.base);
     let pages = devices.chain(console).filter_map(|range| range.grow_to(PAGE));
+    // The linear map takes each page once: only what is not mapped yet may be mapped.
     let mut pages: Vec<Range> = pages.collect();
     pages.sort_unstable();
     pages.dedup_by(|next, range| {

@@ -1,5 +1,11 @@
 //! The device tree, through the window that `head.S` has mapped behind the image, and the console
 //! that it names, for a kernel that has nothing else yet.
+//!
+//! `head.S` maps the 2 MiB block in which the tree begins. How long the tree is, its header says;
+//! only then is it known whether the tree reaches into the next block. If not, that block is left
+//! alone: there may be no memory.
+//!
+//! The boot CPU writes both statics here before any other CPU runs, so all accesses are relaxed.
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -31,6 +37,7 @@ const LOOKED_AT: usize = 64 << 20;
 /// The tree at physical address `dtb`, and its range. The second block of the window is mapped if
 /// the tree reaches that far.
 pub fn tree(dtb: u64) -> (&'static [u8], Range) {
+    // Before anything about the tree can panic.
     TREE.store(dtb, Ordering::Relaxed);
     let size = fdt::total_size(view(dtb, fdt::HEADER_BYTES));
     let size = size.unwrap_or_else(|why| panic!("device tree: {why}"));
@@ -38,6 +45,7 @@ pub fn tree(dtb: u64) -> (&'static [u8], Range) {
 }
 
 fn view(dtb: u64, bytes: usize) -> &'static [u8] {
+    // The header itself may reach into the second block.
     let offset = dtb & (BLOCK - 1);
     let blocks = (offset + bytes as u64).div_ceil(BLOCK) as usize;
     for block in MAPPED.fetch_max(blocks, Ordering::Relaxed)..blocks {

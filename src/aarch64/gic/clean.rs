@@ -111,9 +111,9 @@ impl Common {
 }
 
 /// Shared interrupts that this kernel has given a priority and a trigger, and that may have a
-/// route. Only the boot CPU adds interrupts here, in ordinary context, and the boot CPU takes all of
-/// them back before the jump. So the lock, which keeps two CPUs from writing the same word of triggers, is never
-/// contended.
+/// route. Only the boot CPU adds interrupts here, in ordinary context, and the boot CPU takes all
+/// of them back before the jump. So the lock, which keeps two CPUs from writing the same word of
+/// triggers, is never contended.
 #[derive(Default)]
 pub(super) struct Configured {
     /// True on a GICv3, where a kernel's interrupts are in group 1.

@@ -1,5 +1,14 @@
 //! The rows of the table, what they call, and that the trace rings hold a bring-up and the teardown
 //! after that, serial ones too.
+//!
+//! The order within a section follows from what a step needs. A step relies on the steps above it:
+//! they are up before it, and still up when it goes down. So RCU counts on a CPU before the GIC can
+//! bring an interrupt whose handler reads; the GIC is up before the timer's and the IPI's interrupt
+//! are enabled there; and interrupts are let in only when all of that is done.
+//!
+//! What is left of a CPU in memory (timers, work, callbacks) is moved in the prepare section, on
+//! the boot CPU, once for all dead CPUs: a leaving CPU spends no time on it, and a teardown that is
+//! called off has nothing to restore.
 
 use super::{Act, CpuhpStep, Section, Together};
 use crate::config::{BOOT_TRACE_EVENTS, MAX_CPUS, TRACE_EVENTS};
@@ -58,12 +67,15 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         name: StepName::RcuPrepare,
         section: Section::Prepare,
         what: "RCU callbacks; those of the dead move to a survivor",
+        // Up: nothing. The lists are there from the start.
         down: Act::All(|t| {
             inherit(t, |to| t.services.rcu.splice(t.cpus, to));
             Ok(())
         }),
         ..EACH
     },
+    // First of what the CPU does itself: a CPU that is not what was found out at boot touches no
+    // redistributor.
     CpuhpStep {
         name: StepName::CpuCheck,
         section: Section::Starting,
@@ -103,6 +115,8 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         // Down: IPIs must get through until the CPU interface goes, in gic:starting.
         ..EACH
     },
+    // Down, this comes last in the section: from then on only IPIs end a sleep of the CPU, until
+    // the starting steps are undone.
     CpuhpStep {
         name: StepName::WorkOnline,
         section: Section::Online,
@@ -123,6 +137,8 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         }),
         ..EACH
     },
+    // Once for all: one plan instead of one for each CPU. Down before the first CPU is asked to
+    // leave, so that a leaving CPU never has to move an interrupt.
     CpuhpStep {
         name: StepName::IrqShared,
         section: Section::Shared,
@@ -142,7 +158,7 @@ const _: () = {
 };
 
 /// Moves what the dead CPUs have left to the survivor with the lowest number, and wakes that CPU if
-/// anything was moved.
+/// anything was moved: it may be asleep, with no deadline for what it has just been given.
 fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
     let heir = t.survivors.mask().iter().next().and_then(|cpu| t.survivors.stays(cpu));
     if let Some(to) = heir
@@ -156,6 +172,8 @@ fn irqs_up(t: &Together<'_>) -> Result<(), StepError> {
     Ok(t.services.irqs.restore(t.machine, t.survivors)?)
 }
 
+/// One plan for all leaving CPUs, made before the first route changes. If a route does not take,
+/// the teardown is refused, and all interrupts are where they were.
 fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
     let plan = t.services.irqs.plan(t.survivors)?;
     Ok(t.services.irqs.apply(t.machine, &plan)?)

@@ -1,5 +1,9 @@
 //! Placing a kernel at the base that the caller asked for, although that place is in use until the
 //! jump.
+//!
+//! The kernel is written to a staging place at load time, and the copier moves it in the jump. The
+//! copier and its page tables must survive the copy, and must not be copied over: so `work`, `from`
+//! and `to` overlap neither each other nor initrd and tree.
 
 use super::{Ask, Initrd, LoadPart, Placement, place_rest, without};
 use crate::{

@@ -49,7 +49,8 @@ impl Key {
         *self.0 == *TEST
     }
 
-    /// True if this key has signed the message.
+    /// True if this key has signed the message. A key that is no point of the curve has signed
+    /// nothing.
     pub(super) fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify(message, &ed25519_compact::Signature::new(*signature)).is_ok()
     }

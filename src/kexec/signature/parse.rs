@@ -1,4 +1,5 @@
-//! Reads the text of a signature. Takes exactly what [`Signature`] displays as, and nothing else.
+//! Reads the text of a signature. Takes exactly what [`Signature`] displays as, and nothing else:
+//! so one signature has one text, and nothing can be added to a file without being noticed.
 
 use core::str::{self, FromStr};
 
@@ -38,6 +39,8 @@ pub fn parse(bytes: &[u8]) -> Result<Signature, SignatureError> {
 struct StatementLines<'a>(&'a str);
 
 impl<'a> StatementLines<'a> {
+    /// The first line. A file that does not begin like a signature is told from one of another
+    /// version.
     fn version(&mut self) -> Result<(), SignatureError> {
         let same = self.0.bytes().zip(FIRST.bytes()).all(|(a, b)| a == b);
         if !same {

@@ -5,7 +5,8 @@ use core::fmt;
 use super::KeyId;
 
 /// What is known of the signer of a loaded kernel. A signature that is checked and found bad
-/// refuses the load.
+/// refuses the load, so there is no standing for that. Whether `Missing` and `UnknownKey` refuse
+/// too, `kexec.sig=` says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// `kexec.sig=off`.
