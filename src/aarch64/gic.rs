@@ -55,6 +55,7 @@ fn shared_words(typer: u32) -> core::ops::Range<usize> {
 }
 
 /// The registers of the interrupt controller.
+#[allow(clippy::large_enum_variant)] // there is one of it, and it is made before there is a heap
 pub enum GicRegisters {
     /// GICv2.
     V2 {

@@ -245,7 +245,7 @@ impl Tables {
     }
 
     /// From here on entries that are valid may be changed, and other CPUs use the tables.
-    pub fn share(&mut self) {
+    pub fn share(&self) {
         self.mapping.mark_active();
     }
 

@@ -22,7 +22,7 @@ const HEAP_ALIGN: u64 = IMAGE_ALIGN;
 /// the tree says is taken and from `others`. `None` if there is no room for the least.
 pub fn heap_place(early: &Early<'_>, others: Each<'_>) -> Option<Range> {
     let wanted = (early.ram_bytes() / 8).clamp(HEAP_LEAST, HEAP_MOST) & !(HEAP_ALIGN - 1);
-    let sizes = core::iter::successors(Some(wanted), |size| Some(size / 2 & !(HEAP_ALIGN - 1)));
+    let sizes = core::iter::successors(Some(wanted), |size| Some((size / 2) & !(HEAP_ALIGN - 1)));
     let mut sizes = sizes.take_while(|&size| size >= HEAP_LEAST);
     sizes.find_map(|size| early.highest_free(size, HEAP_ALIGN, others))
 }

@@ -91,6 +91,7 @@ pub const MAX_REGIONS: usize = 64;
 
 /// The interrupt controller.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(clippy::large_enum_variant)] // there is one of it, and it is made before there is a heap
 pub enum Gic {
     /// GICv2.
     V2 {

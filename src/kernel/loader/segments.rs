@@ -147,7 +147,7 @@ mod tests {
     fn guarded(unit: u64, heap: Option<Range>) -> (Option<Range>, String) {
         let mut ram = Ram::of_tests(&[RAM]);
         ram.claim(SEGMENT, Owner::Segment).unwrap();
-        heap.iter().for_each(|&range| drop(ram.claim(range, Owner::Heap).unwrap()));
+        heap.iter().for_each(|&range| assert!(ram.claim(range, Owner::Heap).is_ok()));
         let memory = Blocks { unit, protected: Mutex::default() };
         let (mut out, paper) = Reporter::on_paper(6);
         let found = guard(&mut out, &memory, &ram, SEGMENT).map(|quiet| quiet.range());
