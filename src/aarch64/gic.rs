@@ -9,6 +9,7 @@
 //! CPU writes those.
 
 mod clean;
+mod lpis;
 mod private;
 mod redistributor;
 mod v2;
@@ -24,8 +25,9 @@ use crate::machine::{Route, StepError};
 use crate::platform::MAX_REGIONS;
 use tock_registers::interfaces::Readable;
 
-use redistributor::LPIS;
-pub use redistributor::{Lpis, Redistributor, Redistributors};
+use lpis::LPIS;
+pub use lpis::Lpis;
+pub use redistributor::{Redistributor, Redistributors};
 use spin::MutexGuard;
 
 /// The software generated interrupt that an IPI is.

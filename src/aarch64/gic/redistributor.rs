@@ -4,12 +4,10 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use spin::Mutex;
-
 use crate::aarch64::mmio::{Block, ReadOnly, ReadWrite, Registers, WriteOnly};
 use crate::machine::StepError;
 use tock_registers::LocalRegisterCopy;
-use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
+use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::{register_bitfields, register_structs};
 
 use super::private::PrivateTriggers;
@@ -18,10 +16,9 @@ use crate::aarch64::{regs, timer};
 use crate::cpu::Mpidr;
 use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
-use crate::platform::LpiTables;
 
 register_bitfields![u32,
-    CTLR [
+    pub(super) CTLR [
         ENABLE_LPIS OFFSET(0) NUMBITS(1) [],
         CES OFFSET(1) NUMBITS(1) [],
         RWP OFFSET(3) NUMBITS(1) [],
@@ -41,15 +38,15 @@ register_bitfields![u64,
 ];
 
 register_structs! {
-    Frame {
-        (0x0000 => ctlr: ReadWrite<u32, CTLR::Register>),
+    pub(super) Frame {
+        (0x0000 => pub(super) ctlr: ReadWrite<u32, CTLR::Register>),
         (0x0004 => iidr: ReadOnly<u32>),
         (0x0008 => typer: ReadOnly<u64, TYPER::Register>),
         (0x0010 => _r0),
         (0x0014 => waker: ReadWrite<u32, WAKER::Register>),
         (0x0018 => _r1),
-        (0x0070 => propbaser: ReadWrite<u64>),
-        (0x0078 => pendbaser: ReadWrite<u64>),
+        (0x0070 => pub(super) propbaser: ReadWrite<u64>),
+        (0x0078 => pub(super) pendbaser: ReadWrite<u64>),
         (0x0080 => _r10),
         (0x10080 => igroupr0: ReadWrite<u32>),
         (0x10084 => _r2),
@@ -87,45 +84,12 @@ const FRAME_VLPIS: u64 = 0x40000;
 /// How long a redistributor may take to wake, to sleep, or to take a write.
 const PATIENCE_US: u64 = 10_000;
 
-/// Frames that are kept account of.
-const MAX_FRAMES: usize = 512;
-
-/// What became of the LPIs that an earlier kernel left enabled; this kernel never enables LPIs.
-pub struct Lpis {
-    /// Frames whose LPIs stay enabled.
-    pub left_on: heapless::Vec<LpiTables, MAX_FRAMES>,
-    /// Number of frames whose LPIs could be turned off.
-    pub turned_off: u32,
-}
-
-/// Static, since it is too large for the stack, and needed before there is a heap.
-pub(super) static LPIS: Mutex<Lpis> =
-    Mutex::new(Lpis { left_on: heapless::Vec::new(), turned_off: 0 });
-
-impl Lpis {
-    /// In all frames.
-    pub fn turn_off(&mut self, regions: &[Registers], stride: Option<u64>) {
-        each_frame(regions, stride, |frame| {
-            if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
-                self.turn_off_in(frame);
-            }
-        });
-    }
-
-    fn turn_off_in(&mut self, frame: &Frame) {
-        let tables =
-            LpiTables { properties: frame.propbaser.get(), pending: frame.pendbaser.get() };
-        if turn_lpis_off(frame) {
-            self.turned_off += 1;
-        } else {
-            let kept = self.left_on.push(tables);
-            kept.expect("LPIs are on in more redistributors than can be kept account of");
-        }
-    }
-}
-
 /// Walks all regions: the last frame of a region says so.
-fn each_frame(regions: &[Registers], stride: Option<u64>, mut f: impl FnMut(&'static Frame)) {
+pub(super) fn each_frame(
+    regions: &[Registers],
+    stride: Option<u64>,
+    mut f: impl FnMut(&'static Frame),
+) {
     for region in regions {
         let mut at = 0;
         while let Some(frame) = region.block::<Frame>(at) {
@@ -165,27 +129,6 @@ impl Redistributors {
         let at = self.frames.binary_search_by_key(&affinity, |f| f.0).ok()?;
         Some(self.frames[at].1)
     }
-}
-
-/// Turns LPIs off where the frame says that this can be done (IHI 0069 12.11.2, CES), and clears
-/// the addresses of the LPI tables; false if LPIs stay on. RWP says that the frame still writes
-/// what is pending to its table: only when RWP clears, the memory of the table is free for other
-/// use.
-fn turn_lpis_off(f: &Frame) -> bool {
-    if !f.ctlr.is_set(CTLR::CES) {
-        return false;
-    }
-    f.ctlr.modify(CTLR::ENABLE_LPIS::CLEAR);
-    let off = || {
-        let now = f.ctlr.extract();
-        !now.is_set(CTLR::ENABLE_LPIS) && !now.is_set(CTLR::RWP)
-    };
-    if !patiently(off) {
-        return false;
-    }
-    f.propbaser.set(0);
-    f.pendbaser.set(0);
-    true
 }
 
 impl Redistributor {

@@ -79,7 +79,7 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
     CpuhpStep {
         name: StepName::CpuCheck,
         section: Section::Starting,
-        what: "the CPU is what the description says",
+        what: "the CPU is what the device tree says",
         up: Act::Each(|c| c.machine.check()),
         ..EACH
     },
