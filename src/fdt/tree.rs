@@ -8,7 +8,6 @@ use dtoolkit::memreserve::MemoryReservation;
 
 use super::error::FdtError;
 use super::node::Node;
-use super::properties::Properties;
 use super::tokens::{Checked, Name, Token};
 
 /// What is kept of one node.
@@ -28,6 +27,9 @@ pub(super) struct Entry<'a> {
 pub struct Tree<'a> {
     pub(super) entries: Vec<Entry<'a>>,
     pub(super) properties: Vec<(Name<'a>, &'a [u8])>,
+    /// Each phandle and its node, in the order of the tree: interrupts look for these again and
+    /// again.
+    phandles: Vec<(u32, usize)>,
     reservations: Vec<MemoryReservation>,
 }
 
@@ -46,13 +48,14 @@ impl<'a> Tree<'a> {
         let mut tree = Self {
             entries: Vec::with_capacity(checked.nodes()),
             properties: Vec::with_capacity(checked.properties()),
+            phandles: Vec::new(),
             reservations: checked.memory_reservations().collect(),
         };
         let mut open = Vec::new();
         for token in checked.tokens() {
             match token {
                 Token::Begin(name) => tree.begin(name.text(), &mut open),
-                Token::Property(name, value) => tree.properties.push((name, value)),
+                Token::Property(name, value) => tree.property(name, value),
                 Token::End => tree.end(&mut open),
             }
         }
@@ -80,6 +83,16 @@ impl<'a> Tree<'a> {
             properties: first..first,
             open: true,
         });
+    }
+
+    /// Adds a property to the last node.
+    fn property(&mut self, name: Name<'a>, value: &'a [u8]) {
+        if name.is("phandle")
+            && let Ok(value) = value.try_into()
+        {
+            self.phandles.push((u32::from_be_bytes(value), self.entries.len() - 1));
+        }
+        self.properties.push((name, value));
     }
 
     fn end(&mut self, open: &mut Vec<usize>) {
@@ -113,7 +126,8 @@ impl<'a> Tree<'a> {
 
     /// The node with a phandle.
     pub fn by_phandle(&self, phandle: u32) -> Option<Node<'_>> {
-        self.nodes().find(|node| node.u32("phandle") == Some(phandle))
+        let found = self.phandles.iter().find(|(number, _)| *number == phandle)?;
+        Some(Node { tree: self, index: found.1 })
     }
 
     /// Address and size of each entry of the memory reservation block.
