@@ -1,5 +1,5 @@
-//! PSCI (Arm DEN 0022) of a bare payload, by the conduit that QEMU virt has for the exception level we run at: HVC at
-//! EL1, SMC at EL2.
+//! PSCI (Arm DEN 0022) of a bare payload, by the conduit that QEMU virt has for the exception level
+//! we run at: HVC at EL1, SMC at EL2.
 
 use aarch64_cpu::asm;
 use aarch64_cpu::registers::{CurrentEL, Readable};

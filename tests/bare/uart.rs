@@ -1,6 +1,6 @@
-//! PL011 output of a bare payload, polled, where QEMU virt has it; other machines have it elsewhere. QEMU
-//! needs no set-up of the line, and takes a byte at once or when its reader does, so the wait for room
-//! has no deadline.
+//! PL011 output of a bare payload, polled, where QEMU virt has it; other machines have it
+//! elsewhere. QEMU needs no set-up of the line, and takes a byte at once or when its reader does, so
+//! the wait for room has no deadline.
 
 use crate::mmio::{read, write};
 

@@ -1,8 +1,9 @@
 //! The little of GICv3 (Arm IHI 0069) that wakes sleeping CPUs, where QEMU virt has it.
 //!
 //! The boot CPU sets up all redistributors once, before anything is measured: their state outlives
-//! CPU_OFF. Only the boot CPU writes there, but for the last acts of an AP (`entry`), and only interrupts
-//! that stay masked depend on it. What CPU_ON resets is the CPU interface, and each AP opens its own.
+//! CPU_OFF. Only the boot CPU writes there, but for the last acts of an AP (`entry`), and only
+//! interrupts that stay masked depend on it. What CPU_ON resets is the CPU interface, and each AP
+//! opens its own.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
