@@ -5,6 +5,7 @@
 //! | `head.S`, `entry.rs` | the first instructions of each CPU |
 //! | `boot.rs` | the boot CPU's way to the first line of logic, in stages |
 //! | `vectors.S`, `exceptions.rs` | exceptions and their report |
+//! | `macros.S` | steps that occur in several places of the assembly |
 //! | `jump.rs`, `leave.S` | out of this kernel, or out of this CPU |
 //! | `copier.S`, `copier.rs` | the same for a kernel whose place is in use until then |
 //! | `layout.rs` | every symbol of the linker script |

@@ -16,9 +16,7 @@ _copier_start:
     orr     x8, x8, #(1 << 23)          // EPD1: the upper half is gone
     msr     tcr_el1, x8
     isb
-    tlbi    vmalle1
-    dsb     nsh
-    isb
+    flush_tlb
     ldp     x0, x1, [x19]               // from, to
     ldr     x2, [x19, #16]              // bytes, a multiple of 64
     add     x3, x1, x2
@@ -33,14 +31,7 @@ _copier_start:
     stp     x14, x15, [x4, #-16]
     cmp     x4, x3
     b.lo    1b
-    mrs     x8, ctr_el0
-    ubfx    x8, x8, #16, #4             // DminLine, log2 of words
-    mov     x9, #4
-    lsl     x9, x9, x8
-2:  dc      civac, x1                   // the next kernel reads it with its MMU off (cache.rs)
-    add     x1, x1, x9
-    cmp     x1, x3
-    b.lo    2b
+    each_line civac, x1, x3, x9         // the next kernel reads it with its MMU off (cache.rs)
     ldr     x4, [x19, #48]
     isb
     mrs     x8, cntvct_el0
@@ -49,46 +40,18 @@ _copier_start:
     ldp     x20, x21, [x19, #24]        // entry, device tree
     ldr     x22, [x19, #40]             // from EL2?
     dsb     sy                          // the cleaning is done before the MMU is off
-    ldr     x8, copier_sctlr
-    msr     sctlr_el1, x8
-    isb
-    ic      iallu
-    tlbi    vmalle1
-    dsb     nsh
-    isb
-    forget_el1
-    cbnz    x22, 3f
-    enter_from_el1 x20, x21
-3:  mov     x0, #1
-    mov     x1, x20
-    mov     x2, x21
-    hvc     #0
+    leave   x20, x21, x22
 copier_stop:
     wfi
     b       copier_stop
-    .balign 8
-copier_sctlr:
-    .quad   {SCTLR_OFF}
-copier_sctlr_el2:
-    .quad   {SCTLR_EL2_OFF}
 
     .balign 2048
 copier_vectors:
-    .rept   8
-    .balign 128
-    b       copier_stop
-    .endr
+    slots   8, copier_stop
     .balign 128                         // synchronous, from lower EL, AArch64: as in head.S
-    ldr     x8, copier_sctlr_el2
-    msr     sctlr_el2, x8
-    ic      iallu
-    dsb     nsh
-    isb
-    enter_from_el2
-    .rept   7
-    .balign 128
-    b       copier_stop
-    .endr
+    leave_el2
+    slots   7, copier_stop
+    .ltorg                              // in the page too
     .balign 128
     .global _copier_end
 _copier_end:
@@ -114,16 +77,12 @@ _enter_copier:
     orr     x9, x8, #(1 << 7)           // EPD0
     msr     tcr_el1, x9
     isb
-    tlbi    vmalle1
-    dsb     nsh
-    isb
+    flush_tlb
     msr     ttbr0_el1, x21
     isb                                 // the tables are there before walks are
     msr     tcr_el1, x8
     isb
-    tlbi    vmalle1                     // nothing remembers EPD0
     ic      iallu
-    dsb     nsh
-    isb
+    flush_tlb                           // nothing remembers EPD0
     mov     x0, x20
     br      x19

@@ -46,7 +46,8 @@ use crate::kernel::{self, Next};
 use crate::shell;
 
 global_asm!(
-    include_str!("leave.S"), // macros of the two others
+    include_str!("macros.S"), // of the three others
+    include_str!("leave.S"),  // macros of the two others
     include_str!("copier.S"),
     include_str!("head.S"),
     MAIR_VALUE = const regs::MAIR_VALUE,

@@ -23,8 +23,7 @@ _start:
 // Sets the MMU's registers and turns it on; falls through with everything else unchanged.
 // TTBR0 must map this code at its physical address. Clobbers x8-x10.
     .macro  enable_mmu ttbr0, ttbr1
-    ldr     x8, ={MAIR_VALUE}
-    msr     mair_el1, x8
+    write   mair_el1, {MAIR_VALUE}
     ldr     x8, ={TCR_VALUE}
     mrs     x9, id_aa64mmfr0_el1
     and     x9, x9, #0xf                // PARange
@@ -36,12 +35,9 @@ _start:
     msr     ttbr0_el1, \ttbr0
     msr     ttbr1_el1, \ttbr1
     isb
-    tlbi    vmalle1                     // local: broadcast is dear when many CPUs are configured
     ic      iallu                       // the loader may have left stale lines
-    dsb     nsh
-    isb
-    ldr     x8, ={SCTLR_ON}
-    msr     sctlr_el1, x8
+    flush_tlb
+    write   sctlr_el1, {SCTLR_ON}
     isb
     .endm
 
@@ -51,87 +47,54 @@ _start:
     .macro  drop_to_el1
     mrs     x22, CurrentEL
     cmp     x22, #(2 << 2)
-    b.ne    1f
-    adrp    x8, stub_vectors
-    add     x8, x8, :lo12:stub_vectors
+    b.ne    3f
+    adr     x8, stub_vectors
     msr     vbar_el2, x8
-    ldr     x8, ={SCTLR_EL2_OFF}
-    msr     sctlr_el2, x8
-    mov     x8, #(1 << 31)              // HCR_EL2.RW: EL1 is AArch64; nothing trapped, E2H off
-    msr     hcr_el2, x8
+    write   sctlr_el2, {SCTLR_EL2_OFF}
+    write   hcr_el2, 1<<31              // RW: EL1 is AArch64; nothing trapped, E2H off
     isb                                 // the names of EL1's registers mean EL1's from here on
-    ldr     x8, ={SCTLR_OFF}
-    msr     sctlr_el1, x8
-    mov     x8, #3                      // EL1 may use the physical counter and timer
-    msr     cnthctl_el2, x8
-    msr     cntvoff_el2, xzr            // one time axis for all CPUs and kernels
-    msr     cnthp_ctl_el2, xzr          // EL1 could not turn it off
-    msr     cnthp_cval_el2, xzr
-    msr     tpidr_el2, xzr
-    mrs     x8, id_aa64mmfr1_el1
-    ubfx    x8, x8, #8, #4              // VHE?
-    cbz     x8, 6f
-    msr     S3_4_C14_C3_1, xzr          // CNTHV_CTL_EL2
-    msr     S3_4_C14_C3_2, xzr          // CNTHV_CVAL_EL2
-6:  mrs     x8, id_aa64pfr1_el1
-    ubfx    x8, x8, #8, #4              // memory tags?
-    cmp     x8, #2
-    b.lo    6f
-    msr     S3_0_C1_C0_6, xzr           // GCR_EL1
-    msr     S3_0_C1_C0_5, xzr           // RGSR_EL1
-    msr     S3_0_C5_C6_0, xzr           // TFSR_EL1
-    msr     S3_0_C5_C6_1, xzr           // TFSRE0_EL1
-    msr     S3_4_C5_C6_0, xzr           // TFSR_EL2
-6:
-    mov     x8, #0x33ff                 // CPTR_EL2: RES1; SVE trapped, which nothing here uses
-    msr     cptr_el2, x8
-    msr     hstr_el2, xzr
-    msr     vttbr_el2, xzr
-    mrs     x8, midr_el1
+    write   sctlr_el1, {SCTLR_OFF}
+    write   cnthctl_el2, 3              // EL1 may use the physical counter and timer
+    zero    cntvoff_el2                 // one time axis for all CPUs and kernels
+    zero    cnthp_ctl_el2, cnthp_cval_el2 // EL1 could not turn it off
+    zero    tpidr_el2, hstr_el2, vttbr_el2
+    write   cptr_el2, 0x33ff            // RES1; SVE trapped, which nothing here uses
+    unless  id_aa64mmfr1_el1, 8, 4, 1f  // VHE?
+    zero    S3_4_C14_C3_1, S3_4_C14_C3_2 // CNTHV_CTL_EL2, CNTHV_CVAL_EL2
+1:  unless  id_aa64pfr1_el1, 9, 3, 1f   // memory tags, 2 or more?
+    zero    S3_0_C1_C0_6, S3_0_C1_C0_5  // GCR_EL1, RGSR_EL1
+    zero    S3_0_C5_C6_0, S3_0_C5_C6_1, S3_4_C5_C6_0 // TFSR_EL1, TFSRE0_EL1, TFSR_EL2
+1:  mrs     x8, midr_el1
     msr     vpidr_el2, x8
     mrs     x8, mpidr_el1
     msr     vmpidr_el2, x8
     mov     x9, xzr
-    mrs     x8, id_aa64dfr0_el1
-    ubfx    x8, x8, #8, #4              // PMUVer: 0 none, 15 not the architecture's
-    cbz     x8, 2f
+    unless  id_aa64dfr0_el1, 8, 4, 1f   // PMUVer: 0 none, 15 not the architecture's
     cmp     x8, #0xf
-    b.eq    2f
+    b.eq    1f
     mrs     x9, pmcr_el0
     ubfx    x9, x9, #11, #5             // MDCR_EL2.HPMN = all counters
-2:  msr     mdcr_el2, x9
-    mrs     x8, id_aa64mmfr0_el1
-    ubfx    x8, x8, #56, #4             // fine-grained traps?
-    cbz     x8, 3f
-    msr     S3_4_C1_C1_4, xzr           // HFGRTR_EL2
-    msr     S3_4_C1_C1_5, xzr           // HFGWTR_EL2
-    msr     S3_4_C1_C1_6, xzr           // HFGITR_EL2
-    msr     S3_4_C3_C1_4, xzr           // HDFGRTR_EL2
-    msr     S3_4_C3_C1_5, xzr           // HDFGWTR_EL2
-3:  mrs     x8, id_aa64mmfr1_el1
-    ubfx    x8, x8, #40, #4             // HCRX_EL2?
-    cbz     x8, 4f
-    msr     S3_4_C1_C2_2, xzr
-4:  mrs     x8, id_aa64pfr0_el1
-    ubfx    x8, x8, #24, #4             // GIC system registers?
-    cbz     x8, 5f
-    mrs     x8, S3_4_C12_C9_5           // ICC_SRE_EL2
+1:  msr     mdcr_el2, x9
+    unless  id_aa64mmfr0_el1, 56, 4, 1f // fine-grained traps?
+    zero    S3_4_C1_C1_4, S3_4_C1_C1_5, S3_4_C1_C1_6 // HFGRTR_EL2, HFGWTR_EL2, HFGITR_EL2
+    zero    S3_4_C3_C1_4, S3_4_C3_C1_5  // HDFGRTR_EL2, HDFGWTR_EL2
+1:  unless  id_aa64mmfr1_el1, 40, 4, 1f // HCRX_EL2?
+    zero    S3_4_C1_C2_2
+1:  unless  id_aa64pfr0_el1, 24, 4, 1f  // GIC system registers?
+    mrs     x8, icc_sre_el2
     orr     x8, x8, #1                  // SRE
     orr     x8, x8, #8                  // Enable
-    msr     S3_4_C12_C9_5, x8
+    msr     icc_sre_el2, x8
     isb
-    mrs     x8, S3_4_C12_C9_5
-    tbz     x8, #0, 5f                  // firmware keeps the memory interface
-    msr     S3_4_C12_C11_0, xzr         // ICH_HCR_EL2
-5:  mov     x8, #0x3c5                  // SPSR: EL1h, DAIF masked
-    msr     spsr_el2, x8
-    adr     x8, 1f
+    mrs     x8, icc_sre_el2
+    tbz     x8, #0, 1f                  // firmware keeps the memory interface
+    zero    ich_hcr_el2
+1:  write   spsr_el2, 0x3c5             // EL1h, DAIF masked
+    adr     x8, 3f
     msr     elr_el2, x8
     eret
-1:  ldr     x8, ={SCTLR_OFF}
-    msr     sctlr_el1, x8
-    adrp    x8, early_vectors
-    add     x8, x8, :lo12:early_vectors
+3:  write   sctlr_el1, {SCTLR_OFF}
+    adr     x8, early_vectors
     msr     vbar_el1, x8
     isb
     .endm
@@ -143,28 +106,17 @@ _start:
 // will be written over. Anything else stops the CPU where a debugger finds it.
     .balign 2048
 stub_vectors:
-    .rept   8
-    .balign 128
-    b       stub_stop
-    .endr
+    slots   8, stub_stop
     .balign 128                         // synchronous, from lower EL, AArch64
     cmp     x0, #2
     b.eq    1f
     cmp     x0, #1
     b.ne    stub_stop
-    ldr     x8, ={SCTLR_EL2_OFF}
-    msr     sctlr_el2, x8
-    ic      iallu
-    dsb     nsh
-    isb
-    enter_from_el2
+    leave_el2
 1:  msr     vbar_el2, x1
     isb
     eret
-    .rept   7
-    .balign 128
-    b       stub_stop
-    .endr
+    slots   7, stub_stop
 stub_stop:
     wfi
     b       stub_stop
@@ -183,17 +135,16 @@ early_vectors:
 primary_entry:
     mrs     x8, CurrentEL
     cmp     x8, #(2 << 2)
-    b.eq    4f
+    b.eq    1f
     mrs     x21, cntvct_el0             // the first counter read of this kernel
-    b       5f
-4:  mrs     x21, cntpct_el0             // CNTVOFF_EL2 may hold anything yet
-5:  mov     x20, x0                     // device tree
     mov     x26, xzr
     mov     x27, xzr
-    b.ne    6f
+    b       2f
+1:  mrs     x21, cntpct_el0             // CNTVOFF_EL2 may hold anything yet
     mrs     x26, hcr_el2                // what the kernel before left, to be told
     mrs     x27, cnthp_ctl_el2
-6:  drop_to_el1
+2:  mov     x20, x0                     // device tree
+    drop_to_el1
     bl      first_tables
     adrp    x24, _ttbr0_l0
     adrp    x25, _ttbr1_l0
@@ -201,6 +152,16 @@ primary_entry:
     enable_mmu x24, x25
     ldr     x8, =primary_high
     br      x8
+
+// Entries from x13 on for the pages from x12 up to `end`, with the attributes of the run before if
+// there are none. Clobbers x14 to x16, x30.
+    .macro  run end, attributes
+    .ifnb   \attributes
+    ldr     x15, =\attributes
+    .endif
+    adrp    x16, \end
+    bl      fill_pages
+    .endm
 
 // Writes the first page tables: at its physical address, the code of this section alone (TTBR0); at
 // KERNEL_BASE the image, page by page with its permissions, and behind it, read-only, the 2 MiB
@@ -228,9 +189,7 @@ first_tables:
     orr     x14, x11, #3
     str     x14, [x10, x13, lsl #3]
     mov     x13, x11
-    ldr     x15, ={TEXT_ATTRS}
-    adrp    x16, _idmap_end
-    bl      fill_pages
+    run     _idmap_end, {TEXT_ATTRS}
     adrp    x8, _ttbr1_l0
     adrp    x9, _ttbr1_l1
     adrp    x10, _ttbr1_l2
@@ -250,43 +209,27 @@ first_tables:
     and     x14, x20, #~0x1fffff
     orr     x14, x14, x15
     str     x14, [x10]                  // a second block follows if the tree needs it: mmu.rs
-    // The image's pages, in four runs.
+    // The image's pages, in runs of one kind.
     mov     x13, x11
-    ldr     x15, ={TEXT_ATTRS}
-    adrp    x16, _text_end
-    bl      fill_pages
-    ldr     x15, ={RODATA_ATTRS}
-    adrp    x16, _rodata_end
-    bl      fill_pages
-    ldr     x15, ={DATA_ATTRS}
-    adrp    x16, _boot_guard
-    bl      fill_pages
+    run     _text_end, {TEXT_ATTRS}
+    run     _rodata_end, {RODATA_ATTRS}
+    run     _boot_guard, {DATA_ATTRS}
     add     x13, x13, #8                // guard page
     add     x12, x12, #4096
-    adrp    x16, _boot_exception_guard
-    bl      fill_pages
+    run     _boot_exception_guard
     add     x13, x13, #8                // guard page
     add     x12, x12, #4096
-    adrp    x16, _image_end
-    bl      fill_pages
+    run     _image_end
     dsb     sy
     mov     x30, x19
 
 invalidate_tables:
-    adrp    x8, _tables_start
-    adrp    x9, _tables_end
-    mrs     x10, ctr_el0
-    ubfx    x10, x10, #16, #4           // DminLine, log2 of words
-    mov     x11, #4
-    lsl     x10, x11, x10
-1:  dc      ivac, x8
-    add     x8, x8, x10
-    cmp     x8, x9
-    b.lo    1b
+    adrp    x9, _tables_start
+    adrp    x10, _tables_end
+    each_line ivac, x9, x10, x11
     dsb     sy
     ret
 
-// Entries from x13 on for the pages from x12 up to x16, attributes x15.
 fill_pages:
     cmp     x12, x16
     b.hs    1f
@@ -311,22 +254,9 @@ _secondary_entry:
 // masked, all other CPUs are off, everything the next kernel reads with caches off is clean.
     .global _jump_idmap
 _jump_idmap:
-    ldr     x8, ={SCTLR_OFF}
-    msr     sctlr_el1, x8
-    isb
-    ic      iallu
-    tlbi    vmalle1
-    dsb     nsh
-    isb
     mov     x9, x0
     mov     x10, x1
-    forget_el1
-    cbnz    x2, 1f
-    enter_from_el1 x9, x10
-1:  mov     x0, #1
-    mov     x1, x9
-    mov     x2, x10
-    hvc     #0
+    leave   x9, x10, x2
     b       stub_stop
 
 // Where a CPU sleeps for good that firmware did not let go: MMU off, so that nothing but this image
@@ -340,15 +270,13 @@ _park_idmap:
     dsb     sy                          // the store is done before the caches are off
     msr     sctlr_el1, x8
     isb
-1:  wfi
-    b       1b
+    b       stub_stop
 
     .ltorg
 
     .section .text.head, "ax"
 primary_high:
-    ldr     x8, =vectors
-    msr     vbar_el1, x8
+    write   vbar_el1, vectors
     isb
     ldr     x8, =_bss_start
     ldr     x9, =_bss_end
@@ -373,8 +301,7 @@ primary_high:
     b       {primary_rust}
 
 secondary_high:
-    ldr     x8, =vectors
-    msr     vbar_el1, x8
+    write   vbar_el1, vectors
     isb
     msr     tpidr_el1, x28
     mov     sp, x27

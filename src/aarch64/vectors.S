@@ -3,23 +3,22 @@
 //
 // Frame: x0-x30, SP_EL0, ELR, SPSR, ESR, FAR; must agree with exceptions.rs::Frame.
 
+// x0 to x29, in pairs. The alternate mode is for the percent sign: a number, not an expression.
+    .altmacro
+    .macro  pair how, one, other
+    \how    x\one, x\other, [sp, #(\one * 8)]
+    .endm
+    .macro  pairs how
+    .set    register, 0
+    .rept   15
+    pair    \how, %register, %register+1
+    .set    register, register + 2
+    .endr
+    .endm
+
     .macro  save
     sub     sp, sp, #(36 * 8)
-    stp     x0, x1, [sp, #(0 * 8)]
-    stp     x2, x3, [sp, #(2 * 8)]
-    stp     x4, x5, [sp, #(4 * 8)]
-    stp     x6, x7, [sp, #(6 * 8)]
-    stp     x8, x9, [sp, #(8 * 8)]
-    stp     x10, x11, [sp, #(10 * 8)]
-    stp     x12, x13, [sp, #(12 * 8)]
-    stp     x14, x15, [sp, #(14 * 8)]
-    stp     x16, x17, [sp, #(16 * 8)]
-    stp     x18, x19, [sp, #(18 * 8)]
-    stp     x20, x21, [sp, #(20 * 8)]
-    stp     x22, x23, [sp, #(22 * 8)]
-    stp     x24, x25, [sp, #(24 * 8)]
-    stp     x26, x27, [sp, #(26 * 8)]
-    stp     x28, x29, [sp, #(28 * 8)]
+    pairs   stp
     mrs     x8, sp_el0
     stp     x30, x8, [sp, #(30 * 8)]
     mrs     x8, elr_el1
@@ -60,37 +59,16 @@ vectors:
     report  2                           // FIQ
     report  3                           // SError
     synchronous 4                       // current EL, SP_ELx: an exception inside a handler
-    report  5
-    report  6
-    report  7
-    report  8                           // lower EL: nothing of ours runs there
-    report  9
-    report  10
-    report  11
-    report  12
-    report  13
-    report  14
-    report  15
+    .irp    kind, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    report  \kind                       // from 8 on: lower EL, where nothing of ours runs
+    .endr
 
 restore:
     ldp     x8, x9, [sp, #(32 * 8)]
     msr     elr_el1, x8
     msr     spsr_el1, x9
-    ldp     x0, x1, [sp, #(0 * 8)]
-    ldp     x2, x3, [sp, #(2 * 8)]
-    ldp     x4, x5, [sp, #(4 * 8)]
-    ldp     x6, x7, [sp, #(6 * 8)]
-    ldp     x8, x9, [sp, #(8 * 8)]
-    ldp     x10, x11, [sp, #(10 * 8)]
-    ldp     x12, x13, [sp, #(12 * 8)]
-    ldp     x14, x15, [sp, #(14 * 8)]
-    ldp     x16, x17, [sp, #(16 * 8)]
-    ldp     x18, x19, [sp, #(18 * 8)]
-    ldp     x20, x21, [sp, #(20 * 8)]
-    ldp     x22, x23, [sp, #(22 * 8)]
-    ldp     x24, x25, [sp, #(24 * 8)]
-    ldp     x26, x27, [sp, #(26 * 8)]
-    ldp     x28, x29, [sp, #(28 * 8)]
+    pairs   ldp
     ldr     x30, [sp, #(30 * 8)]
     add     sp, sp, #(36 * 8)
     eret
+    .noaltmacro

@@ -93,7 +93,7 @@ impl Aps {
         for (i, ap) in self.iter().enumerate() {
             let child = |n: usize| each.saturating_mul(n).min(aps);
             let frame = if quiet { gic::redistributor(ap.index) } else { 0 };
-            ap.slot.reset(&KICKS[child(i + 1)..child(i + 2)], frame as u64);
+            ap.slot.reset(&KICKS[child(i + 1)..child(i + 2)], frame);
         }
         // CPU_ON is no barrier; the APs read all this.
         barrier::dsb(barrier::SY);

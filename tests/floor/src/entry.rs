@@ -1,4 +1,4 @@
-//! Image header, the first instructions of the boot CPU, and the whole life of an AP.
+//! The first instructions of the boot CPU, and the whole life of an AP.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -7,11 +7,8 @@ use smccc::psci::{PSCI_CPU_OFF, PSCI_CPU_ON_64};
 
 use crate::gic::{GICR_ICPENDR0, GICR_WAKER};
 use crate::watch::{ALIVE, LEAVING, Slot, WATCH, Watch};
-use crate::{report, rounds, uart};
+use crate::{report, rounds};
 
-// The header is that of the arm64 boot protocol (Linux Documentation/arch/arm64/booting.rst):
-// text_offset 0, little endian, 4 KiB pages.
-//
 // Boot CPU. True on entry: EL1 or EL2, MMU off, interrupts masked, loaded at the link address
 // (QEMU virt does that). Established: vectors that report a fault, a zeroed .bss, a stack.
 //
@@ -24,55 +21,19 @@ use crate::{report, rounds, uart};
 // that to sleep before CPU_OFF, and waits until its ChildrenAsleep (bit 2) says so; the boot CPU's
 // deadline bounds that.
 global_asm!(
+    include_str!("../../bare/entry.S"),
     r#"
-    .section .head, "ax"
-    .global image_header
-image_header:
-    b       boot
-    .long   0
-    .quad   0
-    .quad   __image_size
-    .quad   2
-    .quad   0, 0, 0
-    .ascii  "ARM\x64"
-    .long   0
-
 boot:
-    adr     x1, vectors
-    mrs     x2, CurrentEL
-    cmp     x2, #8
-    b.eq    1f
-    msr     vbar_el1, x1
-    b       2f
-1:  msr     vbar_el2, x1
-2:  isb
-    adrp    x1, __bss_start
-    add     x1, x1, :lo12:__bss_start
-    adrp    x2, __bss_end
-    add     x2, x2, :lo12:__bss_end
-3:  cmp     x1, x2
-    b.hs    4f
-    stp     xzr, xzr, [x1], #16
-    b       3b
-4:  adrp    x1, __stack_top
-    add     x1, x1, :lo12:__stack_top
-    mov     sp, x1
+    install x1, x2
+    clear_bss x1, x2
+    stack   __stack_top, x1
     bl      {primary}
 
     .balign 2048
 vectors:
-    .rept   16
-    .balign 128
-    b       5f
-    .endr
-5:  mrs     x2, CurrentEL
-    cmp     x2, #8
-    b.eq    6f
-    mrs     x0, esr_el1
-    mrs     x1, elr_el1
-    b       {fault}
-6:  mrs     x0, esr_el2
-    mrs     x1, elr_el2
+    slots   16, fatal
+fatal:
+    exception x2
     b       {fault}
 
     .macro  psci
@@ -140,6 +101,7 @@ ap_entry:
     b       7b
     .ltorg
     "#,
+    flags = const 2, // as near to the start of RAM as can be
     primary = sym primary,
     fault = sym fault,
     watch = sym WATCH,
@@ -168,7 +130,7 @@ pub fn ap_address() -> u64 {
 }
 
 extern "C" fn primary() -> ! {
-    uart::enable();
+    report::enable();
     if let Err(error) = rounds::run() {
         report::error(&error);
     }

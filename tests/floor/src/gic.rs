@@ -1,36 +1,38 @@
 //! The little of GICv3 (Arm IHI 0069) that wakes sleeping CPUs, where QEMU virt has it.
 //!
 //! The boot CPU sets up all redistributors once, before anything is measured: their state outlives
-//! CPU_OFF. What CPU_ON resets is the CPU interface, and each AP opens its own.
+//! CPU_OFF. Only the boot CPU writes there, but for the last acts of an AP (`entry`), and only
+//! interrupts that stay masked depend on it. What CPU_ON resets is the CPU interface, and each AP
+//! opens its own.
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ID_AA64PFR0_EL1, Readable};
 
 use crate::cpus::{MAX_CPUS, own_mpidr};
-use crate::plain;
+use crate::mmio::{read, write};
 use crate::watch::WATCH;
 
-const DISTRIBUTOR: usize = 0x0800_0000;
-const GICD_CTLR: usize = 0x0000;
+const DISTRIBUTOR: u64 = 0x0800_0000;
+const GICD_CTLR: u64 = 0x0000;
 const ENABLE_GRP1: u32 = 1 << 1; // GICD_CTLR.DS is 1 in QEMU virt without EL3
 
 /// The two redistributor regions of QEMU virt; the second is there only if the first is too small.
-const REGIONS: [usize; 2] = [0x080a_0000, 0x40_0000_0000];
+const REGIONS: [u64; 2] = [0x080a_0000, 0x40_0000_0000];
 const FIRST_REGION_CPUS: usize = 123;
-const STRIDE: usize = 0x2_0000;
-const GICR_TYPER_AFFINITY: usize = 0x000c;
-pub const GICR_WAKER: usize = 0x0014;
+const STRIDE: u64 = 0x2_0000;
+const GICR_TYPER_AFFINITY: u64 = 0x000c;
+pub const GICR_WAKER: u64 = 0x0014;
 const WAKER_PROCESSOR_SLEEP: u32 = 1 << 1;
 const WAKER_CHILDREN_ASLEEP: u32 = 1 << 2;
 /// Reads of GICR_WAKER before we give up; QEMU's redistributors wake at once.
 const WAKE_READS: usize = 1_000_000;
-const GICR_IGROUPR0: usize = 0x1_0080;
-const GICR_ISENABLER0: usize = 0x1_0100;
+const GICR_IGROUPR0: u64 = 0x1_0080;
+const GICR_ISENABLER0: u64 = 0x1_0100;
 /// Written by APs too, in `entry`.
-pub const GICR_ICPENDR0: usize = 0x1_0280;
+pub const GICR_ICPENDR0: u64 = 0x1_0280;
 
 /// The SGI that APs are told to leave with, and that they wake the boot CPU with.
 const SGI: u32 = 1;
@@ -43,22 +45,11 @@ const PFR0_GIC: u32 = 24;
 const TO_ALL_OTHERS: u64 = 1 << 40;
 
 /// The redistributor frame of the machine's CPU with this number.
-pub fn redistributor(cpu: usize) -> usize {
+pub fn redistributor(cpu: usize) -> u64 {
     match cpu.checked_sub(FIRST_REGION_CPUS) {
-        None => REGIONS[0] + cpu * STRIDE,
-        Some(above) => REGIONS[1] + above * STRIDE,
+        None => REGIONS[0] + cpu as u64 * STRIDE,
+        Some(above) => REGIONS[1] + above as u64 * STRIDE,
     }
-}
-
-fn read(address: usize) -> u32 {
-    // SAFETY: callers pass registers of QEMU virt's GIC; device memory aliases nothing of Rust's.
-    unsafe { plain::load32(address as *const u32) }
-}
-
-fn write(address: usize, value: u32) {
-    // SAFETY: as in `read`; only the boot CPU writes these registers, and only interrupts that
-    // stay masked depend on them.
-    unsafe { plain::store32(address as *mut u32, value) }
 }
 
 /// Whether this machine has a GICv3: the CPU says if it has the system register interface.
@@ -67,7 +58,7 @@ pub fn present() -> bool {
 }
 
 /// The boot CPU's redistributor.
-static OWN: AtomicUsize = AtomicUsize::new(0);
+static OWN: AtomicU64 = AtomicU64::new(0);
 
 /// Sets up the distributor, the redistributors of all `cpus` CPUs, and this CPU's interface.
 pub fn set_up(cpus: usize) {
@@ -82,7 +73,7 @@ pub fn wake_redistributors(cpus: usize) {
     (0..cpus.min(MAX_CPUS)).map(redistributor).for_each(set_up_redistributor);
 }
 
-fn set_up_redistributor(base: usize) {
+fn set_up_redistributor(base: u64) {
     write(base + GICR_WAKER, read(base + GICR_WAKER) & !WAKER_PROCESSOR_SLEEP);
     let awake = |_| read(base + GICR_WAKER) & WAKER_CHILDREN_ASLEEP == 0;
     assert!((0..WAKE_READS).any(awake), "redistributor at {base:#x} does not wake");

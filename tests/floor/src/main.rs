@@ -29,16 +29,19 @@ mod entry;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
-#[allow(dead_code)] // only one width is needed here
-#[path = "../../../src/aarch64/mmio/plain.rs"]
-mod plain;
+#[allow(dead_code)] // one width is enough here
+#[path = "../../bare/mmio.rs"]
+mod mmio;
 #[cfg(target_os = "none")]
+#[allow(dead_code)] // an AP calls CPU_OFF without a stack
+#[path = "../../bare/psci.rs"]
 mod psci;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
 mod rounds;
 #[cfg(target_os = "none")]
+#[path = "../../bare/uart.rs"]
 mod uart;
 #[cfg(target_os = "none")]
 mod watch;

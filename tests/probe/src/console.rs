@@ -1,17 +1,7 @@
-//! PL011 output, polled. The line is used as it is found: QEMU needs no set-up.
+//! Lines of text, without the formatter: its tables have addresses in them, which are of the place
+//! where the image was linked.
 
-use crate::mmio::{read, write};
-
-/// Where QEMU virt has its PL011.
-pub const UART: u64 = 0x0900_0000;
-const FR: u64 = 0x18;
-const FR_TXFF: u32 = 1 << 5;
-
-fn put(byte: u8) {
-    // QEMU takes a byte at once or when its reader does.
-    while read(UART + FR) & FR_TXFF != 0 {}
-    write(UART, byte.into());
-}
+use crate::uart::put;
 
 fn text(text: &str) {
     text.bytes().for_each(put);

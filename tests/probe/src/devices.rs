@@ -1,7 +1,8 @@
 //! UART, clock and virtio transports as they are found.
 
-use crate::console::{UART, item, of};
+use crate::console::{item, of};
 use crate::mmio::{read, write};
+use crate::uart::UART;
 
 /// Where QEMU virt has its PL031.
 pub const RTC: u64 = 0x0901_0000;

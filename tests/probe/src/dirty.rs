@@ -5,10 +5,10 @@
 
 use core::arch::asm;
 
-use crate::console::UART;
 use crate::devices::{RTC, VIRTIO, VIRTIO_PLACES, VIRTIO_STRIDE};
 use crate::mmio::{read, write, write64};
 use crate::registers::{barrier, level};
+use crate::uart::UART;
 use crate::{cpus, dirty_gic, entry, msr, tree};
 
 /// Where QEMU's `-device loader` puts the kernel to enter.

@@ -1,9 +1,9 @@
-//! Image header, first instructions, and the exceptions of registers that are not there.
+//! First instructions, and the exceptions of registers that are not there.
 
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::{console, cpus, devices, dirty, gic, registers, tree};
+use crate::{console, cpus, devices, dirty, gic, psci, registers, tree};
 
 // Boot CPU. True on entry: EL1 or EL2, MMU off, interrupts masked. Established: what the registers of
 // the boot protocol held is in the arguments of `primary`; vectors, a zeroed .bss, a stack.
@@ -12,58 +12,22 @@ use crate::{console, cpus, devices, dirty, gic, registers, tree};
 //
 // An exception skips its instruction and is counted, unless it is an abort: that is reported.
 global_asm!(
+    include_str!("../../bare/entry.S"),
     r#"
-    .section .head, "ax"
-    .global image_header
-image_header:
-    b       boot
-    .long   0
-    .quad   0
-    .quad   __image_size
-    .quad   0xa
-    .quad   0, 0, 0
-    .ascii  "ARM\x64"
-    .long   0
-
-    .macro  install
-    adr     x9, vectors
-    mrs     x6, CurrentEL
-    cmp     x6, #8
-    b.eq    1f
-    mrs     x7, vbar_el1
-    msr     vbar_el1, x9
-    b       2f
-1:  mrs     x7, vbar_el2
-    msr     vbar_el2, x9
-2:  isb
-    .endm
-
 boot:
     mrs     x4, daif
     mrs     x5, spsel
     msr     spsel, #1
-    install
-    adrp    x9, __bss_start
-    add     x9, x9, :lo12:__bss_start
-    adrp    x10, __bss_end
-    add     x10, x10, :lo12:__bss_end
-3:  cmp     x9, x10
-    b.hs    4f
-    stp     xzr, xzr, [x9], #16
-    b       3b
-4:  adrp    x9, __stack_top
-    add     x9, x9, :lo12:__stack_top
-    mov     sp, x9
+    install x9, x6, x7
+    clear_bss x9, x10
+    stack   __stack_top, x9
     bl      {primary}
 
     .global ap_entry
 ap_entry:
-    mrs     x4, daif
-    install
-    adrp    x9, __ap_stack_top
-    add     x9, x9, :lo12:__ap_stack_top
-    mov     sp, x9
-    mov     x1, x4
+    mrs     x1, daif
+    install x9, x10
+    stack   __ap_stack_top, x9
     bl      {secondary}
 
     .global idle_entry
@@ -71,34 +35,16 @@ idle_entry:
     wfi
     b       idle_entry
 
-    .macro  by_level
-    mrs     x1, CurrentEL
-    cmp     x1, #8
-    b.eq    6f
-    mrs     x0, esr_el1
-    mrs     x1, elr_el1
-    b       7f
-6:  mrs     x0, esr_el2
-    mrs     x1, elr_el2
-7:
-    .endm
-
     .balign 2048
 vectors:
-    .rept   4
-    .balign 128
-    b       fatal
-    .endr
+    slots   4, fatal
     .balign 128
     stp     x0, x1, [sp, #-16]!
     stp     x2, x3, [sp, #-16]!
     b       skip
-    .rept   11
-    .balign 128
-    b       fatal
-    .endr
+    slots   11, fatal
 skip:
-    by_level
+    exception x2
     lsr     x0, x0, #26
     sub     x2, x0, #0x20
     cmp     x2, #6
@@ -106,11 +52,11 @@ skip:
     add     x1, x1, #4
     mrs     x2, CurrentEL
     cmp     x2, #8
-    b.eq    8f
+    b.eq    1f
     msr     elr_el1, x1
-    b       9f
-8:  msr     elr_el2, x1
-9:  adrp    x0, {skipped}
+    b       2f
+1:  msr     elr_el2, x1
+2:  adrp    x0, {skipped}
     add     x0, x0, :lo12:{skipped}
     ldr     w1, [x0]
     add     w1, w1, #1
@@ -119,9 +65,10 @@ skip:
     ldp     x0, x1, [sp], #16
     eret
 fatal:
-    by_level
+    exception x2
     b       {fault}
     "#,
+    flags = const 0xa, // anywhere
     primary = sym primary,
     secondary = sym cpus::secondary,
     skipped = sym SKIPPED,
@@ -183,18 +130,18 @@ extern "C" fn primary(
     devices::show();
     cpus::show();
     console::line("probe end");
-    cpus::power_off()
+    psci::power_off()
 }
 
 extern "C" fn fault(esr: u64, elr: u64) -> ! {
     console::item("fault.esr", esr);
     console::item("fault.elr", elr);
-    cpus::power_off()
+    psci::power_off()
 }
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // Text of a panic has addresses in it, which are of the place where the image was linked.
     console::line("probe panic");
-    cpus::power_off()
+    psci::power_off()
 }

@@ -28,11 +28,18 @@ mod entry;
 #[cfg(target_os = "none")]
 mod gic;
 #[cfg(target_os = "none")]
+#[path = "../../bare/mmio.rs"]
 mod mmio;
+#[cfg(target_os = "none")]
+#[path = "../../bare/psci.rs"]
+mod psci;
 #[cfg(target_os = "none")]
 mod registers;
 #[cfg(target_os = "none")]
 mod tree;
+#[cfg(target_os = "none")]
+#[path = "../../bare/uart.rs"]
+mod uart;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

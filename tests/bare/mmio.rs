@@ -1,7 +1,7 @@
-//! Device registers and plain memory, by address.
+//! Device registers and plain memory of a bare payload, by address.
 
 #[allow(dead_code)] // bytes are not needed here
-#[path = "../../../src/aarch64/mmio/plain.rs"]
+#[path = "../../src/aarch64/mmio/plain.rs"]
 mod plain;
 
 /// Reads a device's register.
@@ -12,7 +12,8 @@ pub fn read(address: u64) -> u32 {
 
 /// Writes a device's register, or memory that nobody else has.
 pub fn write(address: u64, value: u32) {
-    // SAFETY: as in `read`; memory written is far from this image, see `dirty`.
+    // SAFETY: as in `read`; what the register does is the caller's to know, and memory that is written
+    // is far from this image.
     unsafe { plain::store32(address as *mut u32, value) }
 }
 

@@ -1,5 +1,5 @@
-//! PSCI (Arm DEN 0022) by the conduit that QEMU virt has for the exception level we run at: HVC at
-//! EL1, SMC at EL2.
+//! PSCI (Arm DEN 0022) of a bare payload, by the conduit that QEMU virt has for the exception level
+//! we run at: HVC at EL1, SMC at EL2.
 
 use aarch64_cpu::asm;
 use aarch64_cpu::registers::{CurrentEL, Readable};
@@ -35,9 +35,19 @@ pub fn affinity_info(mpidr: u64) -> Result<AffinityState, Error> {
     }
 }
 
+/// CPU_OFF. If the firmware refuses, the CPU sleeps.
+pub fn cpu_off() -> ! {
+    let _ = if by_smc() { psci::cpu_off::<Smc>() } else { psci::cpu_off::<Hvc>() };
+    sleep()
+}
+
 /// SYSTEM_OFF. If the firmware refuses, there is nothing left to do but sleep.
 pub fn power_off() -> ! {
     let _ = if by_smc() { psci::system_off::<Smc>() } else { psci::system_off::<Hvc>() };
+    sleep()
+}
+
+fn sleep() -> ! {
     loop {
         asm::wfi();
     }
