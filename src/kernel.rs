@@ -51,7 +51,7 @@ pub struct Boot {
     pub ram: Ram,
     /// The handover region.
     pub handover: Handover,
-    /// The initrd, if it is in RAM that is its own: its pages, and where it begins and ends.
+    /// The initrd, if the map gave the initrd's pages to it: these pages, and the exact range.
     pub initrd: Option<(Piece, Range)>,
     /// What was wrong with the tree, and with its claims on memory.
     pub warnings: Vec<String>,

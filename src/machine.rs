@@ -184,8 +184,12 @@ pub trait Memory {
     /// The piece is smaller.
     fn zero(&self, piece: &mut Piece, part: ops::Range<usize>);
 
-    /// Cleans a piece to the point of coherency, where a kernel that has just been entered reads.
-    fn clean(&self, piece: &Piece);
+    /// Cleans bytes of a piece, counted from its start, to the point of coherency, where a kernel
+    /// that has just been entered reads.
+    ///
+    /// # Panics
+    /// The piece is smaller.
+    fn clean(&self, piece: &Piece, part: ops::Range<usize>);
 
     /// Makes memory read-only for every CPU, or writable again. False, with nothing changed, if the
     /// memory is mapped by an entry that also covers other memory.

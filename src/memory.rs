@@ -8,4 +8,4 @@ mod range;
 
 pub use map::{Map, MapError, Owner, Region, Side};
 pub use ram::{Piece, Quiet, Ram};
-pub use range::Range;
+pub use range::{Range, join};

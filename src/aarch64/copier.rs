@@ -95,7 +95,7 @@ pub fn prepare(work: &mut Piece, copy: &Relocation, exit: &Exit) -> Result<(), S
             .map_err(|why| format!("page tables for the copy of {range}: {why}"))?;
     }
     mem::forget(mapping); // the tables stay
-    ram::clean(work);
+    ram::clean(work, 0..work.len());
     Ok(())
 }
 

@@ -62,7 +62,12 @@ pub fn zero(piece: &mut Piece, part: ops::Range<usize>) {
     unsafe { ptr::write_bytes(pointer(piece).add(part.start), 0, part.len()) };
 }
 
-/// Cleans a piece to the point of coherency.
-pub fn clean(piece: &Piece) {
-    cache::clean_to_poc(layout::linear(piece.range().start), piece.range().size());
+/// Cleans a part of a piece to the point of coherency.
+///
+/// # Panics
+/// The piece is smaller.
+pub fn clean(piece: &Piece, part: ops::Range<usize>) {
+    assert!(part.start <= part.end && part.end <= piece.len(), "{part:?} is not in the piece");
+    let start = layout::linear(piece.range().start) + part.start as u64;
+    cache::clean_to_poc(start, part.len() as u64);
 }

@@ -18,8 +18,6 @@ pub(super) struct Entry<'a> {
     pub parent: usize,
     pub depth: usize,
     pub properties: Range<usize>,
-    /// More properties may follow, while the tree is read.
-    open: bool,
 }
 
 /// A device tree that passed the check, as a table.
@@ -56,17 +54,15 @@ impl<'a> Tree<'a> {
             match token {
                 Token::Begin(name) => tree.begin(name.text(), &mut open),
                 Token::Property(name, value) => tree.property(name, value),
-                Token::End => tree.end(&mut open),
+                Token::End => _ = open.pop(),
             }
         }
         tree
     }
 
-    /// Adds a node below the last of `open`, the path down to that node. The properties of a node
-    /// come before its children, so the parent's are complete.
+    /// Adds a node below the last of `open`, the path down to that node.
     fn begin(&mut self, name: &'a str, open: &mut Vec<usize>) {
         let parent = open.last().copied();
-        parent.into_iter().for_each(|parent| self.close(parent));
         let (name, unit) = match name.split_once('@') {
             Some((name, unit)) => (name, Some(unit)),
             None => (name, None),
@@ -75,17 +71,10 @@ impl<'a> Tree<'a> {
         let first = self.properties.len();
         let (parent, depth) = (parent.unwrap_or(0), open.len());
         open.push(self.entries.len());
-        self.entries.push(Entry {
-            name,
-            unit,
-            parent,
-            depth,
-            properties: first..first,
-            open: true,
-        });
+        self.entries.push(Entry { name, unit, parent, depth, properties: first..first });
     }
 
-    /// Adds a property to the last node.
+    /// Adds a property to the last node: the properties of a node come before its children.
     fn property(&mut self, name: Name<'a>, value: &'a [u8]) {
         if name.is("phandle")
             && let Ok(value) = value.try_into()
@@ -93,18 +82,8 @@ impl<'a> Tree<'a> {
             self.phandles.push((u32::from_be_bytes(value), self.entries.len() - 1));
         }
         self.properties.push((name, value));
-    }
-
-    fn end(&mut self, open: &mut Vec<usize>) {
-        open.pop().into_iter().for_each(|node| self.close(node));
-    }
-
-    /// No property of this node follows.
-    fn close(&mut self, node: usize) {
-        let entry = &mut self.entries[node];
-        if entry.open {
-            entry.open = false;
-            entry.properties.end = self.properties.len();
+        if let Some(node) = self.entries.last_mut() {
+            node.properties.end = self.properties.len();
         }
     }
 

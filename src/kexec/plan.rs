@@ -3,7 +3,7 @@
 //! A plan goes through these states, in this order:
 //!
 //! 1. [`plan`]: every part has a place and, but for the device tree, a digest. The tree has room
-//!    only: it names initrd and command line, so it is made when their places are known.
+//!    only: the tree names initrd and command line, and is made when the places of both are known.
 //! 2. [`Plan::seal_dtb`]: the tree is made; the plan has its length and digest.
 //! 3. [`Plan::claim`] on a copy of the map: shows that nothing can refuse any more.
 //! 4. [`Plan::take`]: the memory is claimed, one piece for each range.

@@ -13,7 +13,7 @@ use core::fmt;
 
 pub use error::MapError;
 
-use super::Range;
+use super::{Range, join};
 use crate::config::PAGE;
 
 /// The owner of a page.
@@ -114,17 +114,8 @@ impl Map {
     /// All of `ram` is free. The ranges may come in any order and may overlap; pages that are
     /// covered only in part are left out.
     pub fn new(ram: &[Range]) -> Self {
-        let mut ram: Vec<Range> = ram.iter().copied().filter(|r| !r.is_empty()).collect();
-        ram.sort_unstable();
-        let mut whole: Vec<Range> = Vec::new();
-        for range in ram {
-            match whole.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => whole.push(range),
-            }
-        }
         let mut regions = Vec::new();
-        for range in whole {
+        for range in join(ram.iter().copied().filter(|r| !r.is_empty()).collect()) {
             push(&mut regions, range.shrink_to(PAGE), Owner::Free);
         }
         Self { regions }

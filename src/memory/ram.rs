@@ -4,7 +4,7 @@ use super::{Map, MapError, Owner, Range, Side};
 
 /// A range of physical memory that the map has given to one owner. There is one piece for each range,
 /// and it can't be copied: to hold a piece is to own the memory, and through nothing else is memory
-/// read or written. A piece that is dropped leaves its memory to its owner for good.
+/// read or written. When a piece is dropped, the memory stays with the owner for good.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Piece {
     range: Range,

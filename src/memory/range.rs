@@ -1,5 +1,6 @@
 //! Half-open ranges of physical addresses.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 /// `start..end`, in bytes. Empty when `start >= end`.
@@ -9,6 +10,19 @@ pub struct Range {
     pub start: u64,
     /// First address after the range.
     pub end: u64,
+}
+
+/// Sorts ranges, and makes one of those that touch or overlap.
+pub fn join(mut ranges: Vec<Range>) -> Vec<Range> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let touch = next.start <= last.end;
+        if touch {
+            last.end = last.end.max(next.end);
+        }
+        touch
+    });
+    ranges
 }
 
 impl Range {

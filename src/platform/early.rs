@@ -8,7 +8,7 @@ use heapless::Vec;
 use super::dt::{self, RESERVED_MEMORY};
 use super::{Gic, params};
 use crate::config::PAGE;
-use crate::fdt::{Blocks, Checked, Properties, Spot, Token};
+use crate::fdt::{Blocks, Checked, Properties, Spot};
 use crate::memory::Range;
 
 /// Banks of RAM that are looked at for room; a machine may have more.
@@ -72,11 +72,11 @@ impl<'t> Early<'t> {
 
     /// Calls `f` with everything that the tree says is taken.
     fn each_taken(&self, mut f: impl FnMut(Range)) {
-        self.taken.iter().for_each(|&range| f(range));
-        if self.more {
-            self.tree.reservations().for_each(|(at, size)| f(saturating(at, size)));
-            self.tree.visit(|spot| taken_by(spot, &mut f));
+        if !self.more {
+            return self.taken.iter().for_each(|&range| f(range));
         }
+        self.tree.reservations().for_each(|(at, size)| f(saturating(at, size)));
+        self.tree.visit(|spot| taken_by(spot, &mut f));
     }
 
     /// The highest `size` bytes of RAM, beginning and ending at multiples of `align` (a power of
@@ -163,25 +163,14 @@ fn touches(registers: Range, mut ram: impl Iterator<Item = Range>) -> bool {
     registers.grow_to(PAGE).is_none_or(|pages| ram.any(|ram| ram.overlaps(&pages)))
 }
 
-/// The first string of a property of a node below the root.
-fn text_at<'t>(tree: &Blocks<'t>, node: &str, property: &str) -> Option<&'t str> {
+/// The first string of a property of the node at `path`, below the root.
+fn text_at<'t>(tree: &Blocks<'t>, path: &str, property: &str) -> Option<&'t str> {
     let mut text = None;
-    let mut inside = false;
-    let mut depth = 0usize;
-    for token in tree.tokens() {
-        match token {
-            Token::Begin(name) => {
-                depth += 1;
-                inside = depth == 2 && name.is(node.trim_start_matches('/'));
-            }
-            Token::End => (depth, inside) = (depth.saturating_sub(1), false),
-            Token::Property(name, value) if inside && name.is(property) => {
-                let value = value.split(|&byte| byte == 0).next()?;
-                text = text.or(core::str::from_utf8(value).ok());
-            }
-            Token::Property(..) => {}
+    tree.visit(|spot| {
+        if spot.depth() == 1 && spot.is_at(path) {
+            text = text.or(spot.string(property));
         }
-    }
+    });
     text
 }
 

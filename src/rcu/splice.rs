@@ -1,7 +1,7 @@
 //! Taking over the callbacks of CPUs that are off.
 //!
-//! The callbacks of each dead CPU keep their order. They join the target's next batch, so they wait
-//! for a whole grace period once more, whatever part of one they had waited for already.
+//! The callbacks of each dead CPU keep their order. The callbacks join the target's next
+//! batch, and so wait for a whole grace period once more, whatever part of one is over already.
 
 use alloc::vec::Vec;
 

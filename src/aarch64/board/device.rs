@@ -23,7 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::machine::device::{DeviceCounts, DeviceError, Devices, DevicesFound};
 use crate::machine::quiesce::Driver;
 
-/// Where a device is, or may be: its registers and its interrupt.
+/// The registers and the interrupt of a device that is there or may be there.
 pub struct Place {
     /// Its registers.
     pub registers: Registers,

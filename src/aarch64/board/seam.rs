@@ -253,8 +253,8 @@ impl Memory for Board {
         ram::zero(piece, part);
     }
 
-    fn clean(&self, piece: &Piece) {
-        ram::clean(piece);
+    fn clean(&self, piece: &Piece, part: core::ops::Range<usize>) {
+        ram::clean(piece, part);
     }
 
     fn protect(&self, quiet: &Quiet, on: bool) -> bool {

@@ -1,4 +1,5 @@
-//! First stage: the machine, as its device tree describes it and as it was left.
+//! First stage: the machine as the device tree describes the machine, and as the kernel before left
+//! the machine.
 //!
 //! Two readings of the tree meet here. The first one ([`Early`]) allocates nothing, and finds out
 //! just enough to choose the heap's place. The second one ([`Described`]) is the full reading. Both

@@ -29,7 +29,7 @@ pub struct Laid {
 }
 
 impl Laid {
-    /// Maps RAM, and gives the heap its own.
+    /// Maps RAM.
     pub fn map(mut self) -> Mapped {
         // The heap is among the holes: it is mapped since the first stage.
         let holes = holes(&self);

@@ -13,7 +13,7 @@ use crate::aarch64::gic::GicRegisters;
 use crate::aarch64::mmio::Registers;
 use crate::aarch64::mmu::{Kind, Tables};
 use crate::config::PAGE;
-use crate::memory::Range;
+use crate::memory::{Range, join};
 use crate::platform::early::Early;
 use crate::platform::{Device, Gic, Machine};
 
@@ -86,14 +86,5 @@ fn pages(machine: &Machine) -> Vec<Range> {
     let console = machine.console.as_ref().map(|console| console.base);
     let pages = devices.chain(console).filter_map(|range| range.grow_to(PAGE));
     // The linear map takes each page once: only what is not mapped yet may be mapped.
-    let mut pages: Vec<Range> = pages.collect();
-    pages.sort_unstable();
-    pages.dedup_by(|next, range| {
-        let joins = next.start <= range.end;
-        if joins {
-            range.end = range.end.max(next.end);
-        }
-        joins
-    });
-    pages
+    join(pages.collect())
 }

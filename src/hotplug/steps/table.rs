@@ -1,9 +1,9 @@
 //! The rows of the table, what they call, and that the trace rings hold a bring-up and the teardown
 //! after that, serial ones too.
 //!
-//! The order within a section follows from what a step needs. A step relies on the steps above it:
-//! they are up before it, and still up when it goes down. So RCU counts on a CPU before the GIC can
-//! bring an interrupt whose handler reads; the GIC is up before the timer's and the IPI's interrupt
+//! The order within a section follows from what a step needs. A step relies on the steps
+//! above: these are up before the step comes up, and still up when the step goes down. So RCU counts
+//! on a CPU before the GIC can bring an interrupt whose handler reads; the GIC is up before the timer's and the IPI's interrupt
 //! are enabled there; and interrupts are let in only when all of that is done.
 //!
 //! What is left of a CPU in memory (timers, work, callbacks) is moved in the prepare section, on
@@ -158,7 +158,7 @@ const _: () = {
 };
 
 /// Moves what the dead CPUs have left to the survivor with the lowest number, and wakes that CPU if
-/// anything was moved: it may be asleep, with no deadline for what it has just been given.
+/// anything was moved: the survivor may be asleep, without a deadline for what was moved.
 fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
     let heir = t.survivors.mask().iter().next().and_then(|cpu| t.survivors.stays(cpu));
     if let Some(to) = heir

@@ -35,7 +35,7 @@ fn fill(memory: &dyn Memory, piece: &mut Piece, bytes: &[u8]) {
     memory.write(piece, bytes);
     let rest = bytes.len()..piece.len();
     memory.zero(piece, rest);
-    memory.clean(piece);
+    memory.clean(piece, 0..piece.len());
 }
 
 /// Hashes what memory holds of every segment.
@@ -118,7 +118,7 @@ mod tests {
 
         fn zero(&self, _: &mut Piece, _: core::ops::Range<usize>) {}
 
-        fn clean(&self, _: &Piece) {}
+        fn clean(&self, _: &Piece, _: core::ops::Range<usize>) {}
 
         fn protect(&self, quiet: &Quiet, on: bool) -> bool {
             let range = quiet.range();

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fdt::{self, edit, edit::Changes, edit::QUARANTINE};
 use crate::machine::Board;
-use crate::memory::{Piece, Range};
+use crate::memory::{Piece, Range, join};
 use crate::platform::{LPI_TABLES, Reserved};
 
 /// Bytes of a seed.
@@ -17,20 +17,6 @@ const SEED: usize = 32;
 #[inline(never)]
 fn wipe_stack() {
     core::hint::black_box([0u8; 8 << 10]);
-}
-
-/// Ranges that touch or overlap as one: there is a table for each CPU, and Linux 6.1 has room for
-/// 64 reservations and drops the others.
-fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
-    ranges.sort_unstable();
-    ranges.dedup_by(|next, last| {
-        let touch = next.start <= last.end;
-        if touch {
-            last.end = last.end.max(next.end);
-        }
-        touch
-    });
-    ranges
 }
 
 /// This kernel's tree in memory.
@@ -90,7 +76,9 @@ impl OwnTree {
         initrd: Option<Range>,
         quarantine: &[Range],
     ) -> Result<Vec<u8>, String> {
-        let quarantine = joined(self.kept.iter().chain(quarantine).copied().collect());
+        // There is an LPI table for each CPU, and Linux 6.1 has room for 64 reservations and drops
+        // the others: those that touch are one.
+        let quarantine = join(self.kept.iter().chain(quarantine).copied().collect());
         let changes = Changes {
             bootargs,
             initrd,
@@ -118,9 +106,10 @@ impl OwnTree {
         let start = (self.own.range.start - piece.range().start) as usize;
         let bytes = core::mem::take(&mut self.own.bytes);
         for seed in fdt::seeds(bytes) {
-            self.board.zero(&mut piece, start + seed.start..start + seed.end);
+            let seed = start + seed.start..start + seed.end;
+            self.board.zero(&mut piece, seed.clone());
+            self.board.clean(&piece, seed);
         }
-        self.board.clean(&piece);
         self.own.bytes = &self.board.read_only(piece)[start..start + bytes.len()];
     }
 
@@ -164,7 +153,7 @@ mod tests {
         let mut ranges: Vec<Range> = (0..80).rev().map(table).collect();
         ranges.extend([table(90), table(3), Range::new(91 << 16, 95 << 16), table(92)]);
         let wanted = [Range::new(0, 80 << 16), Range::new(90 << 16, 95 << 16)];
-        assert_eq!(joined(ranges), wanted);
-        assert_eq!(joined(Vec::new()), []);
+        assert_eq!(join(ranges), wanted);
+        assert_eq!(join(Vec::new()), []);
     }
 }

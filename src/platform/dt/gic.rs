@@ -31,8 +31,8 @@ pub fn is_gic<'t>(node: impl Properties<'t>) -> bool {
     node.strings("compatible").any(known) && node.is_available()
 }
 
-/// The first region of frames that is left out, with all after it: its number, and what is wrong
-/// with it unless there are too many.
+/// The number of the first region of frames that is left out, with all regions after that one; and
+/// what is wrong there, unless there are too many.
 pub type LeftOut = Option<(usize, Option<AddressError>)>;
 
 /// The controller's registers.

@@ -26,8 +26,8 @@ thread_local! {
     static MEMORY: OnceCell<Vec<Word>> = const { OnceCell::new() };
 }
 
-/// The page as it comes; then its records under a valid seal, as only a kernel that is wrong would
-/// leave it.
+/// The page as the fuzzer made the bytes; then the records of that page under a valid seal, which
+/// only a kernel with a fault would leave.
 pub fn handover(data: &[u8]) -> bool {
     MEMORY.with(|memory| {
         let words = bytes_for(CPUS) / 8;
