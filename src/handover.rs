@@ -5,8 +5,13 @@
 //! rings. A kernel writes to the bank of its generation's parity, so that the next kernel can read
 //! its predecessor's teardown while recording its own bring-up.
 //!
-//! The whole region consists of plain 64-bit words. The page is closed by a seal; without a valid
-//! seal the next kernel starts with a clean slate and says so.
+//! The whole region consists of plain 64-bit words. The page is closed by a seal. Without a valid
+//! seal, or if a value is out of the range that a kernel writes, the next kernel starts with a clean
+//! slate and says why.
+//!
+//! The next kernel may have other CPUs, or other numbers for the same CPUs. So each ring is labelled
+//! with the affinity of its CPU, and what the next kernel takes over is told by affinity: events and
+//! parked CPUs get the next kernel's numbers, and those of CPUs that it does not have are left out.
 //!
 //! | word of the page | contents |
 //! | --- | --- |
@@ -43,58 +48,35 @@
 //! The spans are those of [`Spans`](crate::trace::Spans). A text is its length in bytes, then its
 //! bytes, eight to a word.
 //!
-//! A reader skips kinds that it does not know. A later version of a kind only appends words, so a
+//! The values of each record have ranges, which `range.rs` lists. A reader skips kinds that it does
+//! not know. A later version of a kind only appends words, so a
 //! reader takes the front that it knows. Two records of one kind, and a length that runs past what
 //! is sealed, make the page unusable. So what must survive can be added, as another kind or at the
 //! end of one, and an earlier kernel still reads what it knows.
 
+mod banks;
 mod error;
 mod facts;
 mod farewell;
+mod page;
+mod range;
 mod record;
+mod take;
 
 pub use error::HandoverError;
 pub use facts::{CycleCount, StressCount};
 pub use farewell::Farewell;
+pub use page::COPIED_AT;
 pub use record::FactKind;
+pub use take::Taken;
 
-use facts::RingsFact;
-use record::FactIndex;
+use banks::{Banks, bank_words};
+use page::{PAGE_WORDS, Page};
 
-use crate::config::{BOOT_TRACE_EVENTS, PAGE, TRACE_EVENTS};
-use crate::cpu::CpuId;
-use crate::sync::words::{Relaxed, Word};
-use crate::trace::{Ring, ring_words};
-
-const MAGIC: u64 = u64::from_le_bytes(*b"batonho1");
-/// Changes with the layout of the page's header, and with nothing else.
-const LAYOUT: u64 = 7;
-
-/// Words of the page of facts.
-const PAGE_WORDS: usize = (PAGE / 8) as usize;
-
-/// The seal, over the words that [`field::SEALED`] counts.
-const SEAL: usize = PAGE_WORDS - 1;
-
-/// Written after the page is sealed, so not under the seal: when the copy was done, if there was
-/// one.
-const COPIED: usize = SEAL - 1;
-
-/// The same as an offset into the region, for the code that copies.
-pub const COPIED_AT: u64 = COPIED as u64 * 8;
-
-/// The header, by word.
-mod field {
-    pub const MAGIC: usize = 0;
-    pub const LAYOUT: usize = 1;
-    pub const CPUS: usize = 2;
-    pub const JUMP_AT: usize = 3;
-    pub const SEALED: usize = 4;
-    /// First word of the records.
-    pub const RECORDS: usize = 5;
-}
-
-const _: () = assert!(field::RECORDS + Farewell::WORDS <= COPIED);
+use crate::config::PAGE;
+use crate::cpu::{CpuId, Topology};
+use crate::sync::words::Word;
+use crate::trace::Ring;
 
 /// Bytes that the region needs for `cpus` CPUs, in whole pages.
 pub fn bytes_for(cpus: usize) -> u64 {
@@ -102,12 +84,7 @@ pub fn bytes_for(cpus: usize) -> u64 {
     (words as u64 * 8).next_multiple_of(PAGE)
 }
 
-/// Words of one bank: the boot CPU's ring, then one of each CPU (the boot CPU's stays empty).
-const fn bank_words(cpus: usize) -> usize {
-    ring_words(BOOT_TRACE_EVENTS) + cpus * ring_words(TRACE_EVENTS)
-}
-
-/// The region.
+/// This kernel's region.
 #[derive(Clone, Copy)]
 pub struct Area<'a> {
     words: &'a [Word],
@@ -116,107 +93,39 @@ pub struct Area<'a> {
 }
 
 impl<'a> Area<'a> {
-    /// Over `words`, for `cpus` CPUs of which `boot` is the boot CPU.
+    /// Over `words`, for the CPUs of `topology`.
     ///
     /// # Errors
     /// [`HandoverError::Small`].
-    pub fn new(words: &'a [Word], cpus: usize, boot: CpuId) -> Result<Self, HandoverError> {
+    pub fn new(words: &'a [Word], topology: &Topology) -> Result<Self, HandoverError> {
+        let cpus = topology.len();
         let enough = words.len() as u64 * 8 >= bytes_for(cpus);
-        enough.then_some(Self { words, cpus, boot }).ok_or(HandoverError::Small)
+        enough.then_some(Self { words, cpus, boot: topology.boot() }).ok_or(HandoverError::Small)
     }
 
-    /// Clears the region: no farewell, no events.
-    pub fn format(&self) {
-        self.words[..PAGE_WORDS].iter().for_each(|w| w.store(0, Relaxed));
-        self.write_header(0);
-        (0..2).for_each(|bank| self.clear_rings(bank));
-    }
-
-    /// The header, with `sealed` words to be sealed; no seal.
-    fn write_header(&self, sealed: usize) {
-        let header = [MAGIC, LAYOUT, self.cpus as u64, 0, sealed as u64];
-        self.words.iter().zip(header).for_each(|(word, value)| word.store(value, Relaxed));
-        self.words[SEAL].store(0, Relaxed);
-    }
-
-    /// Reads what the last kernel left, with the time of its last counter read, and breaks the
-    /// seal, so that a farewell is never taken twice. If events of that kernel mean something else
-    /// than this kernel's, its rings are emptied.
-    ///
-    /// # Errors
-    /// Why there is nothing to take.
-    pub fn take(&self) -> Result<(Farewell, u64), HandoverError> {
-        let facts = self.facts()?;
-        let farewell = Farewell::read(&facts)?;
-        if facts.find() != Ok(Some(RingsFact::OURS)) {
-            self.clear_rings(farewell.generation);
-        }
-        self.words[SEAL].store(0, Relaxed);
-        Ok((farewell, self.word(field::JUMP_AT)))
-    }
-
-    /// True if a baton has jumped here, no other kernel has run since, and that baton promised to
-    /// leave the machine quiet. Changes nothing.
-    pub fn is_sealed(&self) -> bool {
-        self.facts().is_ok_and(|facts| facts.has(FactKind::Quiesced))
-    }
-
-    /// Where the records are, if the page is sealed.
-    fn facts(&self) -> Result<FactIndex<'a>, HandoverError> {
-        let known = self.word(field::MAGIC) == MAGIC && self.word(field::LAYOUT) == LAYOUT;
-        if !known || self.word(field::CPUS) != self.cpus as u64 {
-            return Err(HandoverError::Foreign);
-        }
-        let words = self.sealed_words().ok_or(HandoverError::Unsealed)?;
-        if self.word(SEAL) != checksum(words) {
-            return Err(HandoverError::Unsealed);
-        }
-        FactIndex::new(&words[field::RECORDS..])
-    }
-
-    /// The words that the header says are under the seal; `None` if there is no such number of
-    /// words.
-    fn sealed_words(&self) -> Option<&'a [Word]> {
-        let count = usize::try_from(self.word(field::SEALED)).ok()?;
-        (field::RECORDS..=COPIED).contains(&count).then(|| &self.words[..count])
-    }
-
-    fn word(&self, at: usize) -> u64 {
-        self.words[at].load(Relaxed)
-    }
-
-    /// When the copier was done; `None` if the jump had nothing to copy.
-    pub fn copied_at(&self) -> Option<u64> {
-        Some(self.word(COPIED)).filter(|&at| at != 0)
+    /// Clears the region: no farewell, no events. The rings are labelled for `topology`.
+    pub fn format(&self, topology: &Topology) {
+        self.page().clear(self.cpus);
+        (0..2).for_each(|generation| self.banks().label(generation, topology));
     }
 
     /// Lays the farewell down. May be done again until the jump.
     pub fn prepare(&self, farewell: &Farewell) {
-        let used = farewell.write(&self.words[field::RECORDS..COPIED]);
-        self.write_header(field::RECORDS + used);
-        self.words[COPIED].store(0, Relaxed);
+        self.page().prepare(self.cpus, farewell);
     }
 
     /// Writes the time of the jump and closes the page. Loads and stores only: this is after the
     /// point of no return. A page on which nothing was prepared stays open.
     pub fn seal(&self, jump_at: u64) {
-        self.words[field::JUMP_AT].store(jump_at, Relaxed);
-        self.words[SEAL].store(self.sealed_words().map_or(0, checksum), Relaxed);
+        self.page().seal(jump_at);
     }
 
     /// The ring of a CPU in the bank of a generation; `None` past the number of CPUs.
     pub fn ring(&self, generation: u32, cpu: CpuId) -> Option<Ring<'a>> {
-        if cpu.index() >= self.cpus {
-            return None;
+        if cpu == self.boot {
+            return self.banks().boot_ring(generation);
         }
-        let bank = PAGE_WORDS + (generation as usize & 1) * bank_words(self.cpus);
-        let (at, events) = if cpu == self.boot {
-            (bank, BOOT_TRACE_EVENTS)
-        } else {
-            let row = ring_words(BOOT_TRACE_EVENTS) + cpu.index() * ring_words(TRACE_EVENTS);
-            (bank + row, TRACE_EVENTS)
-        };
-        Ring::new(&self.words[at..at + ring_words(events)])
+        self.banks().row(generation, cpu.index())
     }
 
     /// Empties the bank of a generation, which is that of the kernel before the last.
@@ -224,14 +133,14 @@ impl<'a> Area<'a> {
         let rings = (0..self.cpus).filter_map(|i| self.ring(generation, CpuId(i as u16)));
         rings.for_each(|ring| ring.clear());
     }
-}
 
-/// FNV-1a over words, with a rotation so that no bit stays where a second one could undo it; never
-/// zero. Guards against an unfinished page and stray writes, not against malice.
-fn checksum(words: &[Word]) -> u64 {
-    let fold =
-        |sum: u64, w: &Word| (sum ^ w.load(Relaxed)).wrapping_mul(0x100_0000_01b3).rotate_left(32);
-    words.iter().fold(0xcbf2_9ce4_8422_2325, fold).max(1)
+    fn page(&self) -> Page<'a> {
+        Page::new(self.words)
+    }
+
+    fn banks(&self) -> Banks<'a> {
+        Banks::new(self.words, self.cpus)
+    }
 }
 
 #[cfg(test)]

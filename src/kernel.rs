@@ -22,8 +22,8 @@ pub use peripherals::Peripherals;
 pub use reporter::{Level, Reporter};
 pub use session::Session;
 
-use crate::cpu::CpuMask;
-use crate::handover::{Area, Farewell, HandoverError};
+use crate::cpu::{CpuMask, Topology};
+use crate::handover::{Area, HandoverError, Taken};
 use crate::hotplug::Hotplug;
 use crate::kexec::Departure;
 use crate::machine::Board;
@@ -73,12 +73,42 @@ pub struct Boot {
 
 /// The handover region, in words that several kernels write in turn.
 pub struct Handover {
-    /// The words.
-    pub words: &'static [Word],
+    /// The region.
+    pub area: Area<'static>,
     /// Where.
     pub range: Range,
-    /// True if an earlier kernel left the region.
-    pub inherited: bool,
+    /// What the kernel before left there, or why that can't be used; `Err(None)` if it left nothing.
+    pub taken: Result<Taken, Option<HandoverError>>,
+}
+
+impl Handover {
+    /// Over `words` at `range`, for the CPUs of `topology`. Takes over what an earlier kernel left
+    /// in `left`, which may be the same words; `now` is this kernel's first counter read.
+    ///
+    /// # Panics
+    /// There are fewer words than [`bytes_for`](crate::handover::bytes_for) says.
+    pub fn new(
+        words: &'static [Word],
+        range: Range,
+        left: Option<&[Word]>,
+        topology: &Topology,
+        now: u64,
+    ) -> Self {
+        let area = Area::new(words, topology).expect("the layout asked handover::bytes_for");
+        let taken = match left {
+            Some(left) => area.take(left, topology, now).map_err(Some),
+            None => {
+                area.format(topology);
+                Err(None)
+            }
+        };
+        Self { area, range, taken }
+    }
+
+    /// True if the kernel before was a baton with the same CPUs that left the machine quiet.
+    pub fn says_quiet(&self) -> bool {
+        self.taken.as_ref().is_ok_and(|taken| taken.farewell.quiesced && taken.same_cpus)
+    }
 }
 
 /// What the machine has to do when the kernel is through.
@@ -127,10 +157,10 @@ pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services,
 /// Boots: from what the entry found out to a kernel that can serve its console.
 pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.params.bootargs);
-    let area = area(&boot);
-    let farewell = predecessor(&area, &boot);
-    let generation = farewell.as_ref().map_or(0, |(f, _)| f.generation + 1);
-    let parked = farewell.as_ref().map_or(CpuMask::new(), |(f, _)| f.parked);
+    let area = boot.handover.area;
+    let taken = core::mem::replace(&mut boot.handover.taken, Err(None));
+    let generation = taken.as_ref().map_or(0, |taken| taken.farewell.generation + 1);
+    let parked = taken.as_ref().map_or(CpuMask::new(), |taken| taken.farewell.parked);
     area.clear_rings(generation);
     let topology = boot.machine.topology.clone();
     let services = Arc::new(Services::new(&topology, &boot.machine.clusters));
@@ -151,24 +181,9 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
     kernel.introduce(entered);
     kernel.out.warn(warnings.iter().map(ToString::to_string));
     kernel.loader.warn_of_test_key(&mut kernel.out);
-    kernel.account_for(farewell, entered, options.run);
+    kernel.account_for(taken, entered, options.run);
     kernel.hello(entered);
     kernel
-}
-
-fn area(boot: &Boot) -> Area<'static> {
-    let cpus = boot.machine.topology.len();
-    Area::new(boot.handover.words, cpus, boot.machine.topology.boot())
-        .expect("the layout asked handover::bytes_for")
-}
-
-/// What the kernel before this one left. A region that holds nothing usable is made a clean slate.
-fn predecessor(area: &Area<'_>, boot: &Boot) -> Result<(Farewell, u64), Option<HandoverError>> {
-    let taken = if boot.handover.inherited { area.take().map_err(Some) } else { Err(None) };
-    if taken.is_err() {
-        area.format();
-    }
-    taken
 }
 
 impl Kernel {
@@ -219,17 +234,18 @@ impl Kernel {
     /// what this one is asked to do by `run`.
     fn account_for(
         &mut self,
-        farewell: Result<(Farewell, u64), Option<HandoverError>>,
+        taken: Result<Taken, Option<HandoverError>>,
         entered: Entered,
         run: Option<String>,
     ) {
-        let commands = match farewell {
-            Ok((farewell, jump_at)) => {
-                self.report(&farewell, jump_at, entered);
+        let commands = match taken {
+            Ok(taken) => {
+                self.report(&taken, entered);
                 // What this kernel was given on purpose comes before what is left of the last
                 // one's.
                 let own = run.filter(|run| !run.trim().is_empty());
-                own.map_or(farewell.script.clone(), |own| format!("{own}; {}", farewell.script))
+                let left = taken.farewell.script;
+                own.map_or(left.clone(), |own| format!("{own}; {left}"))
             }
             Err(why) => {
                 if let Some(why) = why {
@@ -245,10 +261,10 @@ impl Kernel {
     }
 
     /// Reports what the last kernel's farewell says, and goes on with its stress.
-    fn report(&mut self, farewell: &Farewell, jump_at: u64, entered: Entered) {
+    fn report(&mut self, taken: &Taken, entered: Entered) {
         let (out, site) = (&mut self.out, self.cpus.site());
-        let copied_at = self.area.copied_at();
-        let passage = Passage { jump_at, copied_at, entry_at: entered.at };
+        let Taken { farewell, jump_at, copied_at, .. } = taken;
+        let passage = Passage { jump_at: *jump_at, copied_at: *copied_at, entry_at: entered.at };
         out.jump(site.hotplug, farewell, &passage);
         out.cycle(farewell);
         self.session.go_on_with_stress(out, site, farewell.stress);

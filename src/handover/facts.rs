@@ -217,7 +217,9 @@ impl Fact for NamesFact<'_> {
 }
 
 /// How the trace rings are laid out, and what their events mean. Missing, malformed or another than
-/// [`Self::OURS`]: the rings of the kernel before are read as empty.
+/// [`Self::OURS`]: the rings of the kernel before are read as empty. If they lie elsewhere, it is not
+/// known either which CPU had which number, so no CPU is taken for parked; the next kernel asks
+/// firmware, and finds such a CPU on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct RingsFact {
     event_layout: u64,
@@ -234,6 +236,11 @@ impl RingsFact {
         boot_events: BOOT_TRACE_EVENTS as u64,
         events: TRACE_EVENTS as u64,
     };
+
+    /// True if the rings lie where this kernel's would, whatever their events mean.
+    pub(super) fn placed_as_ours(&self) -> bool {
+        (self.boot_events, self.events) == (Self::OURS.boot_events, Self::OURS.events)
+    }
 }
 
 impl Fact for RingsFact {

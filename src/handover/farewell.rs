@@ -40,6 +40,9 @@ pub struct Farewell {
     pub parked: CpuMask,
     /// Console commands that the successor goes on with.
     pub script: String,
+    /// The machine was left quiet: the distributor is off, no interrupt is enabled or pending, timers
+    /// and monitors are off. A kernel that says farewell always says so.
+    pub quiesced: bool,
     /// The kernel that jumps.
     pub from: String,
     /// The next kernel, by the name of its image.
@@ -74,7 +77,9 @@ impl Farewell {
         let mut to = FactWriter::new(words);
         let Self { generation, exec_at, bytes_copied, .. } = *self;
         to.fact(&JumpFact { generation, exec_at, bytes_copied });
-        to.fact(&QuiescedFact);
+        if self.quiesced {
+            to.fact(&QuiescedFact);
+        }
         to.fact(&ParkedFact(self.parked));
         to.fact(&TeardownFact {
             mode: self.teardown,
@@ -113,6 +118,7 @@ impl Farewell {
             cycle: facts.find()?.unwrap_or_default(),
             stress: facts.find()?.unwrap_or_default(),
             parked,
+            quiesced: facts.find::<QuiescedFact>()?.is_some(),
             script: script.into_owned(),
             from: from.into_owned(),
             to: to.into_owned(),

@@ -258,11 +258,6 @@ impl<'a> FactIndex<'a> {
         earlier.map_or(Ok(()), |_| Err(HandoverError::Twice(kind)))
     }
 
-    /// True if there is a record of this kind.
-    pub(super) fn has(&self, kind: FactKind) -> bool {
-        self.found[kind.place()].is_some()
-    }
-
     /// The record of a kind, if there is one. Of a later version, the front is read.
     ///
     /// # Errors

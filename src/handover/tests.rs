@@ -2,29 +2,64 @@ extern crate std;
 use std::string::String;
 use std::vec::Vec;
 
+use super::page::{COPIED, SEAL, field};
 use super::*;
+use crate::cpu::Mpidr;
 use crate::report::TeardownMode;
+use crate::sync::words::Relaxed;
 use crate::trace::{Dir, Edge, Event, Mark, Spans, What};
 
+mod other_cpus;
+mod ranges;
 mod records;
+
+/// When the kernels of these tests jump, and when the next one is entered, ticks.
+const JUMP: u64 = 199;
+const LATER: u64 = 200;
 
 fn memory(cpus: usize) -> Vec<Word> {
     (0..bytes_for(cpus) / 8).map(|i| Word::new(i.wrapping_mul(0x9e37_79b9))).collect()
 }
 
+/// So many CPUs, of which the first boots; affinities are their numbers.
+fn topology(cpus: u64) -> Topology {
+    let mpidrs: Vec<Mpidr> = (0..cpus).map(Mpidr::from_register).collect();
+    Topology::new(&mpidrs, mpidrs[0]).unwrap()
+}
+
+/// A region for so many CPUs, formatted.
+fn region(memory: &[Word], cpus: u64) -> (Area<'_>, Topology) {
+    let topology = topology(cpus);
+    let area = Area::new(memory, &topology).unwrap();
+    area.format(&topology);
+    (area, topology)
+}
+
+/// What is taken from a region by a kernel with the same CPUs, later.
+fn taken(memory: &[Word], cpus: u64) -> Result<Taken, HandoverError> {
+    let topology = topology(cpus);
+    Area::new(memory, &topology).unwrap().take(memory, &topology, LATER)
+}
+
+/// The same; the farewell alone.
+fn taken_farewell(memory: &[Word], cpus: u64) -> Result<Farewell, HandoverError> {
+    taken(memory, cpus).map(|taken| taken.farewell)
+}
+
 fn farewell(script: &str) -> Farewell {
     Farewell {
         generation: 7,
-        exec_at: 1 << 40,
+        exec_at: 100,
         bytes_copied: 0,
         verify: Some(13),
         teardown: TeardownMode::Parallel,
-        cpus: 79,
+        cpus: 3,
         spans: Spans { migrate: 5, grace: 6, online_down: 1, stop: 2, off: 3, dead: 4 },
         teardown_total: 10,
         cycle: CycleCount { done: 3, asked: 5 },
         stress: StressCount { on: true, sent: 11, handled: 12 },
-        parked: [CpuId(2), CpuId(511)].into_iter().collect(),
+        parked: [CpuId(2)].into_iter().collect(),
+        quiesced: true,
         script: script.into(),
         from: "baton 0.1.0".into(),
         to: "/baton.Image".into(),
@@ -39,91 +74,111 @@ fn event(generation: u32) -> Event {
 #[test]
 fn a_farewell_is_taken_once() {
     let memory = memory(4);
-    let area = Area::new(&memory, 4, CpuId(0)).unwrap();
-    area.format();
-    assert_eq!(area.take(), Err(HandoverError::Unsealed));
-    let said = farewell("cycle 3; poweroff; ä");
-    area.prepare(&said);
-    area.seal(99);
-    assert_eq!(area.take(), Ok((said.clone(), 99)));
-    assert_eq!(area.take(), Err(HandoverError::Unsealed));
-    let said = Farewell { verify: None, ..said };
-    area.prepare(&said);
-    area.seal(100);
-    assert_eq!(area.take(), Ok((said, 100)));
+    let (area, _) = region(&memory, 4);
+    assert_eq!(taken(&memory, 4), Err(HandoverError::Unsealed));
+    for verify in [Some(13), None] {
+        let said = Farewell { verify, ..farewell("cycle 3; poweroff; ä") };
+        area.prepare(&said);
+        area.seal(JUMP);
+        let whole = Taken { farewell: said, jump_at: JUMP, copied_at: None, same_cpus: true };
+        assert_eq!(taken(&memory, 4), Ok(whole));
+        assert_eq!(taken(&memory, 4), Err(HandoverError::Unsealed));
+    }
 }
 
 #[test]
 fn the_longest_script_fits_and_a_longer_one_is_cut() {
-    let memory = memory(1);
-    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
-    area.format();
+    let memory = memory(4);
+    let (area, _) = region(&memory, 4);
     let long: String = "é".repeat(crate::config::MAX_SCRIPT);
     area.prepare(&farewell(&long));
-    area.seal(0);
-    let (read, _) = area.take().unwrap();
+    area.seal(JUMP);
+    let read = taken_farewell(&memory, 4).unwrap();
     assert_eq!(read.script.len(), crate::config::MAX_SCRIPT);
     assert_eq!((read.from.as_str(), read.to.as_str()), ("baton 0.1.0", "/baton.Image"));
 }
 
 #[test]
 fn every_flipped_bit_under_the_seal_is_noticed() {
-    let memory = memory(1);
-    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
-    area.format();
+    let memory = memory(4);
+    let (area, topology) = region(&memory, 4);
     area.prepare(&farewell("mem"));
-    area.seal(5);
+    area.seal(JUMP);
     let sealed = memory[field::SEALED].load(Relaxed) as usize;
+    let page = Page::new(&memory);
     for at in (0..sealed).chain([SEAL]) {
         for bit in 0..64 {
             memory[at].fetch_xor(1 << bit, Relaxed);
-            assert!(!area.is_sealed() && area.take().is_err(), "word {at} bit {bit}");
+            assert!(page.facts().is_err(), "word {at} bit {bit}");
             memory[at].fetch_xor(1 << bit, Relaxed);
         }
     }
-    assert!(area.is_sealed() && area.take().is_ok());
+    assert!(area.take(&memory, &topology, LATER).is_ok());
 }
 
 #[test]
 fn what_is_not_under_the_seal_changes_nothing() {
-    let memory = memory(1);
-    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
-    area.format();
+    let memory = memory(4);
+    let (area, _) = region(&memory, 4);
     area.prepare(&farewell("mem"));
-    area.seal(5);
+    area.seal(JUMP);
     let sealed = memory[field::SEALED].load(Relaxed) as usize;
     assert!(sealed < 100, "{sealed} words");
     memory[sealed..COPIED].iter().for_each(|word| word.store(u64::MAX, Relaxed));
-    memory[COPIED].store(7, Relaxed); // as the jump does, after the seal
-    assert_eq!(area.take(), Ok((farewell("mem"), 5)));
-    assert_eq!(area.copied_at(), Some(7));
+    assert_eq!(taken_farewell(&memory, 4), Ok(farewell("mem")));
+}
+
+#[test]
+fn a_copy_counts_only_if_its_time_lies_in_the_jump() {
+    let memory = memory(4);
+    let (area, _) = region(&memory, 4);
+    for (said, counts) in [(JUMP - 1, false), (JUMP, true), (LATER, true), (LATER + 1, false)] {
+        area.prepare(&farewell("mem"));
+        area.seal(JUMP);
+        memory[COPIED].store(said, Relaxed); // as the jump does, after the seal
+        assert_eq!(taken(&memory, 4).unwrap().copied_at, counts.then_some(said));
+    }
     area.prepare(&farewell("mem"));
-    assert_eq!(area.copied_at(), None);
+    area.seal(JUMP);
+    assert_eq!(taken(&memory, 4).unwrap().copied_at, None);
 }
 
 #[test]
 fn a_page_that_nothing_was_prepared_on_stays_open() {
     let memory = memory(1);
-    let area = Area::new(&memory, 1, CpuId(0)).unwrap();
-    area.format();
+    let (area, _) = region(&memory, 1);
     area.seal(5);
-    assert_eq!((area.is_sealed(), area.take()), (false, Err(HandoverError::Unsealed)));
+    assert_eq!(taken(&memory, 1), Err(HandoverError::Unsealed));
 }
 
 #[test]
-fn garbage_small_regions_and_other_machines_are_refused() {
+fn garbage_and_small_regions_are_refused() {
     let memory = memory(8);
-    assert_eq!(Area::new(&memory, 9, CpuId(0)).err(), Some(HandoverError::Small));
-    assert_eq!(Area::new(&memory, 8, CpuId(0)).unwrap().take(), Err(HandoverError::Foreign));
-    Area::new(&memory, 8, CpuId(0)).unwrap().format();
-    assert_eq!(Area::new(&memory, 7, CpuId(0)).unwrap().take(), Err(HandoverError::Foreign));
+    assert_eq!(Area::new(&memory, &topology(9)).err(), Some(HandoverError::Small));
+    assert_eq!(taken(&memory, 8), Err(HandoverError::Foreign));
+    let (area, topology) = region(&memory, 8);
+    for short in [&memory[..0], &memory[..PAGE_WORDS - 1], &memory[..memory.len() - 1]] {
+        area.prepare(&farewell("mem"));
+        area.seal(JUMP);
+        assert_eq!(area.take(short, &topology, LATER), Err(HandoverError::Small));
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_a_clean_slate() {
+    let memory = memory(2);
+    let (area, topology) = region(&memory, 2);
+    area.ring(7, CpuId(1)).unwrap().record(&event(7));
+    memory[field::MAGIC].store(1, Relaxed);
+    assert_eq!(area.take(&memory, &topology, LATER), Err(HandoverError::Foreign));
+    assert_eq!(taken(&memory, 2), Err(HandoverError::Unsealed));
+    assert_eq!(area.ring(7, CpuId(1)).unwrap().written(), 0);
 }
 
 #[test]
 fn two_generations_use_two_banks() {
     let memory = memory(2);
-    let area = Area::new(&memory, 2, CpuId(0)).unwrap();
-    area.format();
+    let (area, _) = region(&memory, 2);
     for generation in [4, 5] {
         area.ring(generation, CpuId(1)).unwrap().record(&event(generation));
     }

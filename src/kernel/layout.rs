@@ -41,14 +41,25 @@ pub struct Present {
     pub heap: Range,
 }
 
+/// Where an earlier kernel's handover is.
+pub enum Left {
+    /// There is none.
+    Nowhere,
+    /// In the region that this kernel goes on with.
+    Here,
+    /// In a region that is too small for the CPUs of this kernel. Once it has been read it is not
+    /// used any more; the next kernel finds it free.
+    Elsewhere(Piece),
+}
+
 /// What belongs to this kernel from the start.
 pub struct Claims {
     /// One [`STACK_SLOT`] per CPU. The boot CPU's stays unused: its stacks are in the image.
     pub stacks: Piece,
     /// The handover region.
     pub handover: Piece,
-    /// True if an earlier kernel left the region.
-    pub inherited: bool,
+    /// What an earlier kernel left.
+    pub left: Left,
     /// The pages of the device tree, if these are RAM.
     pub dtb: Option<Piece>,
     /// The pages of the initrd.
@@ -76,9 +87,7 @@ pub fn lay_out(
         claimed.map_err(|error| warnings.push(error.to_string())).ok()
     };
     let cpus = machine.topology.len();
-    let enough = |r: &Range| r.start.is_multiple_of(PAGE) && r.size() >= handover::bytes_for(cpus);
-    let inherited = params.handover.filter(enough);
-    let inherited = inherited.and_then(|r| optional(ram, r, Owner::Trace));
+    let inherited = params.handover.and_then(|r| optional(ram, r, Owner::Trace));
     let lpi_table = |r: &&Reserved| r.name.starts_with(LPI_TABLES);
     for reserved in machine.reserved.iter().filter(|r| !lpi_table(r)) {
         ram.reserve(reserved.range);
@@ -97,14 +106,17 @@ pub fn lay_out(
         }
         ram.reserve(*range);
     }
-    let is_inherited = inherited.is_some();
-    let handover = match inherited {
-        Some(piece) => piece,
-        None => ram.allocate(handover::bytes_for(cpus), PAGE, Owner::Trace, Side::High)?,
+    let needed = handover::bytes_for(cpus);
+    let (handover, left) = match inherited {
+        Some(piece) if piece.range().size() >= needed => (piece, Left::Here),
+        other => {
+            let own = ram.allocate(needed, PAGE, Owner::Trace, Side::High)?;
+            (own, other.map_or(Left::Nowhere, Left::Elsewhere))
+        }
     };
     let stacks = ram.allocate(STACK_SLOT * cpus as u64, PAGE, Owner::Stacks, Side::High)?;
     down_to_block(ram, stacks.range());
-    Ok((Claims { stacks, handover, inherited: is_inherited, dtb: tree, initrd }, warnings))
+    Ok((Claims { stacks, handover, left, dtb: tree, initrd }, warnings))
 }
 
 /// Takes what is free below the stacks down to a whole block, so that no loaded kernel shares a

@@ -78,6 +78,7 @@ impl Kernel {
             cycle: self.session.cycle(),
             stress: StressCount::default(),
             parked: self.cpus.parked(),
+            quiesced: true,
             script: self.session.script()?,
             from: NAME.into(),
             to: loaded.name.clone(),

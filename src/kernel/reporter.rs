@@ -214,11 +214,9 @@ impl Reporter {
         }
     }
 
-    /// How long the copy took, ns; 0 if there was none, or if its time is none of this jump.
+    /// How long the copy took, ns; 0 if there was none.
     fn copy_ns(&self, passage: &Passage) -> u64 {
-        let jump = passage.jump_at..=passage.entry_at;
-        let copied = passage.copied_at.filter(|at| jump.contains(at));
-        copied.map_or(0, |at| self.between(passage.jump_at, at))
+        passage.copied_at.map_or(0, |at| self.between(passage.jump_at, at))
     }
 
     fn between(&self, from: u64, to: u64) -> u64 {

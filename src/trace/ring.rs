@@ -1,4 +1,4 @@
-//! One CPU's ring: a header word (events ever written) and a power of two of slots.
+//! One CPU's ring: a header (events ever written; the CPU's affinity) and a power of two of slots.
 //!
 //! Only the owning CPU writes. A CPU reads another's ring only when the owner is known to be quiet
 //! (OFF, or the reader itself), so the stores are relaxed; the hand-shake by which the reader
@@ -8,6 +8,7 @@
 use crate::sync::words::{Relaxed, Word};
 
 use super::Event;
+use crate::cpu::Mpidr;
 
 /// Words of one event.
 pub const EVENT_WORDS: usize = 2;
@@ -20,10 +21,14 @@ pub const fn ring_words(events: usize) -> usize {
     HEADER_WORDS + events * EVENT_WORDS
 }
 
+/// Set in a label: an affinity may be 0, and so may memory.
+const LABELLED: u64 = 1 << 63;
+
 /// A view of one ring in memory that outlives the kernel.
 #[derive(Clone, Copy)]
 pub struct Ring<'a> {
     written: &'a Word,
+    label: &'a Word,
     slots: &'a [[Word; EVENT_WORDS]],
 }
 
@@ -31,13 +36,24 @@ impl<'a> Ring<'a> {
     /// A ring over `words`; `None` unless the length is [`ring_words`] of a power of two.
     pub fn new(words: &'a [Word]) -> Option<Self> {
         let (slots, rest) = words.get(HEADER_WORDS..)?.as_chunks();
-        let ring = Self { written: words.first()?, slots };
+        let ring = Self { written: words.first()?, label: words.get(1)?, slots };
         (slots.len().is_power_of_two() && rest.is_empty()).then_some(ring)
     }
 
     /// Forgets all events.
     pub fn clear(&self) {
         self.written.store(0, Relaxed); // what the slots hold is not looked at any more
+    }
+
+    /// The affinity of the ring's CPU; `None` if the ring has no label.
+    pub fn label(&self) -> Option<Mpidr> {
+        let word = self.label.load(Relaxed);
+        if word & LABELLED == 0 { None } else { Mpidr::from_reg(word ^ LABELLED) }
+    }
+
+    /// Labels the ring with the affinity of its CPU.
+    pub fn set_label(&self, mpidr: Mpidr) {
+        self.label.store(mpidr.value() | LABELLED, Relaxed);
     }
 
     /// Appends an event. Called by the ring's owner only.

@@ -12,7 +12,7 @@ use super::laid::Laid;
 use crate::aarch64::board::{self, Board, Parts};
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::{dsu, inherited, layout, percpu, psci, ram, regs, timer};
-use crate::handover::Area;
+use crate::kernel::layout::Left;
 use crate::kernel::{Boot, Handover};
 use crate::trace::Phase;
 
@@ -31,11 +31,13 @@ impl Mapped {
         let topology = &machine.topology;
         let range = claims.handover.range();
         let words = ram::words(claims.handover);
-        let handover = Handover { words, range, inherited: claims.inherited };
-        let trace = Area::new(words, topology.len(), topology.boot())
-            .expect("the layout asked handover::bytes_for");
-        // Only looked at here. The seal is broken, and the facts are read, by `kernel::primary`.
-        let from_baton = handover.inherited && trace.is_sealed();
+        let left = match claims.left {
+            Left::Nowhere => None,
+            Left::Here => Some(words),
+            Left::Elsewhere(piece) => Some(ram::words(piece)),
+        };
+        let handover = Handover::new(words, range, left, topology, found.entry.at);
+        let (trace, from_baton) = (handover.area, handover.says_quiet());
         let areas: Box<[PerCpu]> = topology
             .cpus()
             .map(|cpu| PerCpu::new(cpu, topology.mpidr(cpu).and_then(|m| found.frames.of(m))))

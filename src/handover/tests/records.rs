@@ -2,6 +2,7 @@ use std::format;
 use std::vec;
 
 use super::*;
+use crate::cpu::CpuMask;
 
 /// A record as it is on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,7 +21,7 @@ impl RawRecord {
 /// The records of [`farewell`].
 fn said() -> Vec<RawRecord> {
     let memory = memory(4);
-    let area = Area::new(&memory, 4, CpuId(0)).unwrap();
+    let (area, _) = region(&memory, 4);
     area.prepare(&farewell("mem"));
     let sealed = memory[field::SEALED].load(Relaxed) as usize;
     let words: Vec<u64> = memory[field::RECORDS..sealed].iter().map(|w| w.load(Relaxed)).collect();
@@ -38,17 +39,21 @@ fn said() -> Vec<RawRecord> {
     records
 }
 
-/// The words on a page that is sealed, and what the next kernel takes.
+/// Puts words on the page as records, and seals the page.
+fn seal_words(memory: &[Word], words: &[u64]) {
+    let page = Page::new(memory);
+    page.write_header(4, field::RECORDS + words.len());
+    let records = memory[field::RECORDS..].iter().zip(words);
+    records.for_each(|(word, &value)| word.store(value, Relaxed));
+    page.seal(JUMP);
+}
+
+/// What the next kernel takes from a page with these words.
 fn taken_words(words: &[u64]) -> Result<Farewell, HandoverError> {
     let memory = memory(4);
-    let area = Area::new(&memory, 4, CpuId(0)).unwrap();
-    area.write_header(field::RECORDS + words.len());
-    memory[field::RECORDS..]
-        .iter()
-        .zip(words)
-        .for_each(|(word, &value)| word.store(value, Relaxed));
-    area.seal(99);
-    area.take().map(|(farewell, _)| farewell)
+    region(&memory, 4);
+    seal_words(&memory, words);
+    taken_farewell(&memory, 4)
 }
 
 fn words(records: &[RawRecord]) -> Vec<u64> {
@@ -148,7 +153,9 @@ fn a_missing_record_is_an_error_or_its_default() {
         FactKind::Stress => Ok(Farewell { stress: StressCount::default(), ..all.clone() }),
         FactKind::Script => Ok(Farewell { script: String::new(), ..all.clone() }),
         FactKind::Names => Ok(Farewell { from: String::new(), to: String::new(), ..all.clone() }),
-        FactKind::Quiesced | FactKind::Rings => Ok(all.clone()),
+        FactKind::Quiesced => Ok(Farewell { quiesced: false, ..all.clone() }),
+        // Without the rings it is not known which CPU had which number.
+        FactKind::Rings => Ok(Farewell { parked: CpuMask::EMPTY, ..all.clone() }),
     };
     for kind in FactKind::ALL {
         assert_eq!(taken(&without(kind)), expect(kind), "{kind}");
@@ -173,13 +180,15 @@ fn a_length_past_what_is_sealed_is_no_sealed_page() {
     }
 }
 
-/// Wherever the page is cut: what is taken has the CPUs that are parked.
+/// Wherever the page is cut: a parked CPU is told if its number is known. If not, the next kernel
+/// asks firmware, which says that the CPU is on.
 #[test]
-fn a_page_cut_short_never_loses_a_parked_cpu() {
+fn a_page_cut_short_never_tells_a_parked_cpu_by_an_unknown_number() {
     let words = words(&said());
-    for end in 0..words.len() {
+    for end in 0..=words.len() {
         match taken_words(&words[..end]) {
-            Ok(taken) => assert_eq!(taken.parked, farewell("").parked, "cut at {end}"),
+            Ok(taken) if end == words.len() => assert_eq!(taken, farewell("mem")),
+            Ok(taken) => assert!(taken.parked.is_empty(), "cut at {end}"),
             Err(why) => assert!(!matches!(why, HandoverError::Foreign), "cut at {end}"),
         }
     }
@@ -195,49 +204,58 @@ fn after_an_end_record_nothing_is_read() {
 #[test]
 fn a_number_of_sealed_words_that_cannot_be_is_not_sealed() {
     for sealed in [0, field::RECORDS - 1, COPIED + 1, usize::MAX] {
-        let memory = memory(1);
-        let area = Area::new(&memory, 1, CpuId(0)).unwrap();
+        let memory = memory(4);
+        let (area, _) = region(&memory, 4);
         area.prepare(&farewell("mem"));
         memory[field::SEALED].store(sealed as u64, Relaxed);
-        area.seal(5);
-        assert_eq!(area.take(), Err(HandoverError::Unsealed), "{sealed} words");
+        area.seal(JUMP);
+        assert_eq!(taken_farewell(&memory, 4), Err(HandoverError::Unsealed), "{sealed} words");
     }
 }
 
-/// Lays the records down with an event in the bank of generation 7; returns whether the machine
-/// was left quiet, and how many events there are when the facts have been taken.
-fn quiet_and_events(records: &[RawRecord]) -> (bool, usize) {
+/// Lays the records down with an event in the bank of generation 7; returns what is taken, and how
+/// many events there are then.
+fn taken_and_events(records: &[RawRecord]) -> (Taken, usize) {
     let memory = memory(4);
-    let area = Area::new(&memory, 4, CpuId(0)).unwrap();
-    area.format();
+    let (area, topology) = region(&memory, 4);
     let ring = area.ring(7, CpuId(2)).unwrap();
     ring.append(Event::encode(&event(7)));
-    let words = words(records);
-    area.write_header(field::RECORDS + words.len());
-    memory[field::RECORDS..].iter().zip(words).for_each(|(word, value)| word.store(value, Relaxed));
-    area.seal(99);
-    let quiet = area.is_sealed();
-    assert_eq!(area.take().map(|(taken, _)| taken), Ok(farewell("mem")));
-    (quiet, ring.events().count())
+    seal_words(&memory, &words(records));
+    let taken = area.take(&memory, &topology, LATER).unwrap();
+    (taken, ring.events().count())
 }
 
 #[test]
 fn events_that_mean_something_else_are_not_read_and_the_facts_are() {
-    assert_eq!(quiet_and_events(&said()), (true, 1));
-    assert_eq!(quiet_and_events(&without(FactKind::Rings)), (true, 0));
-    for word in 0..4 {
+    let (whole, events) = taken_and_events(&said());
+    assert_eq!((&whole.farewell, events), (&farewell("mem"), 1));
+    for meaning in [0, 1] {
         let mut records = said();
-        records[FactKind::Rings as usize - 1].words[word] ^= 1;
-        assert_eq!(quiet_and_events(&records), (true, 0), "word {word}");
+        records[FactKind::Rings as usize - 1].words[meaning] ^= 1;
+        assert_eq!(taken_and_events(&records), (whole.clone(), 0), "word {meaning}");
+    }
+}
+
+#[test]
+fn of_rings_that_lie_elsewhere_no_label_is_read() {
+    let mut cases: Vec<Vec<RawRecord>> = [2, 3].map(|_| said()).into();
+    for (case, word) in cases.iter_mut().zip([2, 3]) {
+        case[FactKind::Rings as usize - 1].words[word] ^= 1;
     }
     let mut short = said();
     short[FactKind::Rings as usize - 1].words.pop();
-    assert_eq!(quiet_and_events(&short), (true, 0));
+    cases.extend([short, without(FactKind::Rings)]);
+    for records in cases {
+        let (taken, events) = taken_and_events(&records);
+        let farewell = Farewell { parked: CpuMask::EMPTY, ..farewell("mem") };
+        assert_eq!((taken.farewell, taken.same_cpus, events), (farewell, false, 0));
+    }
 }
 
 #[test]
 fn without_the_promise_the_machine_is_not_taken_for_quiet() {
-    assert_eq!(quiet_and_events(&without(FactKind::Quiesced)), (false, 1));
+    let (taken, events) = taken_and_events(&without(FactKind::Quiesced));
+    assert_eq!((taken.farewell.quiesced, taken.same_cpus, events), (false, true, 1));
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn farewell() -> Farewell {
         cycle: Default::default(),
         stress: StressCount::default(),
         parked: Default::default(),
+        quiesced: true,
         script: String::new(),
         from: "old".into(),
         to: "new".into(),
@@ -53,16 +54,6 @@ fn an_error_is_a_message_and_a_record() {
         place: "run=".into(),
     }));
     assert_eq!(text.trim_end(), record);
-}
-
-#[test]
-fn a_copy_counts_only_if_its_time_lies_in_the_jump() {
-    let (out, _) = Reporter::on_paper(6);
-    let passage = |copied_at| Passage { jump_at: 100, copied_at, entry_at: 200 };
-    assert_eq!(out.copy_ns(&passage(Some(150))), 50);
-    for outside in [None, Some(99), Some(201)] {
-        assert_eq!(out.copy_ns(&passage(outside)), 0);
-    }
 }
 
 #[test]

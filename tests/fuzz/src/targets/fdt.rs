@@ -6,7 +6,7 @@ use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::{self, ADDRESS_END, Blocks, Checked, FdtError, Properties, Tree, regions};
 use baton::interrupt::Interrupt;
-use baton::kernel::layout::{Present, heap_place};
+use baton::kernel::layout::{Left, Present, heap_place};
 use baton::kernel::layout::{STACK_SLOT, lay_out};
 use baton::memory::{Map, Owner, Ram, Range};
 use baton::platform::early::{self, Early};
@@ -176,7 +176,7 @@ fn check_layout(d: &Described, bytes: &[u8]) {
     let taken = [(heap, Owner::Heap), (stacks, Owner::Stacks), (handover, Owner::Trace)];
     for (range, owner) in taken {
         assert_eq!(map.require(range, owner), Ok(()));
-        let free = owner == Owner::Trace && claims.inherited;
+        let free = owner == Owner::Trace && matches!(claims.left, Left::Here);
         assert!(
             free || d.machine.reserved.iter().all(|r| !r.range.overlaps(&range)),
             "{range} {d:?}"

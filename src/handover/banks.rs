@@ -1,0 +1,76 @@
+//! Where the rings are: two banks behind the page. A bank has the boot CPU's ring, then a ring of
+//! each CPU by its number; of these, the boot CPU's stays empty. Each ring is labelled with the
+//! affinity of its CPU.
+
+use super::page::PAGE_WORDS;
+use crate::config::{BOOT_TRACE_EVENTS, TRACE_EVENTS};
+use crate::cpu::{Mpidr, Topology};
+use crate::sync::words::Word;
+use crate::trace::{Ring, ring_words};
+
+/// Words of one bank.
+pub(super) const fn bank_words(cpus: usize) -> usize {
+    ring_words(BOOT_TRACE_EVENTS) + cpus * ring_words(TRACE_EVENTS)
+}
+
+/// The rings of a region, as a kernel with so many CPUs has laid them out.
+#[derive(Clone, Copy)]
+pub(super) struct Banks<'a> {
+    region: &'a [Word],
+    cpus: usize,
+}
+
+impl<'a> Banks<'a> {
+    /// In `region`, page included. Where the region is too small there are no rings.
+    pub fn new(region: &'a [Word], cpus: usize) -> Self {
+        Self { region, cpus }
+    }
+
+    /// The boot CPU's ring in the bank of a generation.
+    pub fn boot_ring(&self, generation: u32) -> Option<Ring<'a>> {
+        self.at(self.bank(generation), BOOT_TRACE_EVENTS)
+    }
+
+    /// The ring of the CPU with this number in the bank of a generation, if it is not the boot CPU;
+    /// `None` past the number of CPUs.
+    pub fn row(&self, generation: u32, number: usize) -> Option<Ring<'a>> {
+        let row = ring_words(BOOT_TRACE_EVENTS) + number * ring_words(TRACE_EVENTS);
+        let there = number < self.cpus;
+        there.then(|| self.at(self.bank(generation) + row, TRACE_EVENTS)).flatten()
+    }
+
+    /// All rings of a generation: the boot CPU's, then one for each number.
+    pub fn rings(&self, generation: u32) -> impl Iterator<Item = Ring<'a>> + use<'a> {
+        let banks = *self;
+        let rows = (0..self.cpus).filter_map(move |number| banks.row(generation, number));
+        self.boot_ring(generation).into_iter().chain(rows)
+    }
+
+    /// Empties the rings of a generation and labels each.
+    pub fn label(&self, generation: u32, topology: &Topology) {
+        for (ring, mpidr) in self.rings(generation).zip(labels(topology)) {
+            ring.clear();
+            ring.set_label(mpidr);
+        }
+    }
+
+    /// True if the rings of a generation are labelled as those of `topology` are.
+    pub fn fit(&self, generation: u32, topology: &Topology) -> bool {
+        let found = self.rings(generation).map(|ring| ring.label());
+        self.cpus == topology.len() && found.eq(labels(topology).map(Some))
+    }
+
+    fn bank(&self, generation: u32) -> usize {
+        PAGE_WORDS + (generation as usize & 1) * bank_words(self.cpus)
+    }
+
+    fn at(&self, at: usize, events: usize) -> Option<Ring<'a>> {
+        Ring::new(self.region.get(at..)?.get(..ring_words(events))?)
+    }
+}
+
+/// The labels of a bank, in order.
+fn labels(topology: &Topology) -> impl Iterator<Item = Mpidr> {
+    let mpidr = |cpu| topology.mpidr(cpu);
+    [topology.boot()].into_iter().chain(topology.cpus()).filter_map(mpidr)
+}
