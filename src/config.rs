@@ -57,6 +57,9 @@ pub const MAX_BOOTARGS: usize = 2048;
 /// Longest script of console commands that crosses a kexec.
 pub const MAX_SCRIPT: usize = 1024;
 
+/// Most bytes of a handover region: that of [`MAX_CPUS`] CPUs, and some.
+pub const MAX_HANDOVER: u64 = 4 << 20;
+
 /// Trace events kept per CPU and kernel.
 pub const TRACE_EVENTS: usize = 128;
 

@@ -73,13 +73,15 @@ pub use take::Taken;
 use banks::{Banks, bank_words};
 use page::{PAGE_WORDS, Page};
 
-use crate::config::PAGE;
+use crate::config::{MAX_CPUS, MAX_HANDOVER, PAGE};
 use crate::cpu::{CpuId, Topology};
 use crate::sync::words::Word;
 use crate::trace::Ring;
 
+const _: () = assert!(bytes_for(MAX_CPUS) <= MAX_HANDOVER);
+
 /// Bytes that the region needs for `cpus` CPUs, in whole pages.
-pub fn bytes_for(cpus: usize) -> u64 {
+pub const fn bytes_for(cpus: usize) -> u64 {
     let words = PAGE_WORDS + 2 * bank_words(cpus);
     (words as u64 * 8).next_multiple_of(PAGE)
 }

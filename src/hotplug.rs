@@ -116,6 +116,7 @@
 //! [`Latch`]: crate::sync::Latch
 //! [`Mark`]: crate::trace::Mark
 
+mod absent;
 pub mod ap;
 pub mod bringup;
 mod claims;

@@ -35,7 +35,7 @@ use crate::services::Services;
 use crate::sync::words::Word;
 use crate::torture::Site;
 use crate::trace::Phase;
-use loader::{Own, OwnTree};
+use loader::{Here, Own, OwnTree};
 use reporter::Passage;
 
 /// This kernel's name and version.
@@ -200,6 +200,7 @@ impl Kernel {
         let BootParams { bootargs, rng_seed, .. } = params;
         let own = Own { bytes: dtb, range: dtb_range, piece: dtb_piece };
         let reserved = &machine.reserved;
+        let here = Here::new(&machine);
         let tree = OwnTree::new(board, own, handover.range, reserved, rng_seed, generation);
         let mut out = Reporter::new(board, board, options.loglevel);
         boot.warnings.into_iter().for_each(|warning| out.hold(warning));
@@ -207,7 +208,7 @@ impl Kernel {
             out,
             cpus: Cpus::new(site, area, options, parked),
             peripherals: Peripherals::new(site, machine),
-            loader: Loader::new(board, ram, tree, initrd, bootargs, options),
+            loader: Loader::new(board, ram, here, tree, initrd, bootargs, options),
             session: Session::default(),
             area,
         }
@@ -227,6 +228,7 @@ impl Kernel {
         self.peripherals.say_left_on(out);
         cpus.look_for_foreign();
         cpus.say_foreign(out, "its interrupts are off, and it is left alone");
+        cpus.say_absent(out);
         out.bringup(cpus.hotplug(), BringupAt::Boot, cpus.policy(), cpus.last_bringup());
     }
 

@@ -111,3 +111,59 @@ fn after_any_answers_everybody_comes() {
         });
     }
 }
+
+/// Firmware that does not know a CPU says so of CPU_ON and of AFFINITY_INFO: the CPU is absent, and
+/// the others come and go without it.
+#[test]
+fn a_cpu_that_firmware_does_not_know_is_absent_and_the_others_come_and_go() {
+    let unknown = [PsciError::InvalidParameters, PsciError::NotPresent];
+    for (on, info) in unknown.into_iter().flat_map(|on| unknown.map(|info| (on, info))) {
+        seeds(0..20, |seed| {
+            Sim::new(6, seed).run(move |sim, m| {
+                let mut random = Random::new(seed);
+                let stranger = sim.ap(seed as usize % 5);
+                sim.faults(stranger, |f| f.info = Some(info));
+                assert!(sim.hp.is_absent(m, stranger), "CPU_ON was not asked yet");
+                sim.faults(stranger, |f| f.on.push_back(Answer::Refused(on)));
+                let outcome = sim.hp.bring_up(m, &sim.aps(), random.pick(&POLICIES));
+                let others = sim.aps().and_not(&CpuMask::from_iter([stranger]));
+                assert_eq!(outcome.online, others);
+                assert_eq!(outcome.failed[0].why, Why::CpuOn(on));
+                assert_eq!(sim.hp.absent(m), CpuMask::from_iter([stranger]));
+                sim.gone(m, &others, random.pick(&MODES));
+                assert_eq!(sim.hp.absent(m), CpuMask::from_iter([stranger]));
+            });
+        });
+    }
+}
+
+/// What contradicts: another answer of one of the two calls, or a CPU that was on.
+#[test]
+fn a_cpu_that_may_be_somewhere_is_not_absent() {
+    let unknown = PsciError::InvalidParameters;
+    let contradictions = [
+        (Some(PsciError::AlreadyOn), Some(unknown)),
+        (Some(PsciError::Denied), Some(unknown)),
+        (Some(unknown), None),
+        (Some(unknown), Some(PsciError::Denied)),
+    ];
+    for (on, info) in contradictions {
+        Sim::new(3, 1).run(move |sim, m| {
+            let bad = sim.ap(0);
+            sim.faults(bad, |f| f.info = info);
+            on.into_iter().for_each(|on| sim.faults(bad, |f| f.on.push_back(Answer::Refused(on))));
+            sim.hp.bring_up(m, &sim.aps(), BringupPolicy::Parallel);
+            assert!(sim.hp.absent(m).is_empty(), "CPU_ON {on:?}, AFFINITY_INFO {info:?}");
+        });
+    }
+    Sim::new(3, 1).run(move |sim, m| {
+        sim.up(m, BringupPolicy::Parallel);
+        sim.gone(m, &sim.aps(), TeardownMode::Parallel);
+        let was_on = sim.ap(0);
+        sim.faults(was_on, |f| f.info = Some(unknown));
+        assert!(!sim.hp.is_absent(m, was_on));
+        sim.faults(was_on, |f| f.on.push_back(Answer::Refused(unknown)));
+        sim.hp.bring_up(m, &CpuMask::from_iter([was_on]), BringupPolicy::Parallel);
+        assert!(!sim.hp.is_absent(m, was_on));
+    });
+}

@@ -64,6 +64,11 @@ impl Topology {
         self.boot
     }
 
+    /// The affinity of the CPU that entered first.
+    pub fn boot_mpidr(&self) -> Mpidr {
+        self.mpidrs[self.boot.index()]
+    }
+
     /// All CPUs in logical order.
     pub fn cpus(&self) -> impl Iterator<Item = CpuId> + use<> {
         (0..self.mpidrs.len()).map(|i| CpuId(i as u16))

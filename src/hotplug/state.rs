@@ -65,6 +65,8 @@ pub struct CpuCell {
     failure: AtomicU32,
     /// What CPU_ON answered, 0 for SUCCESS.
     refusal: AtomicU32,
+    /// 1 once CPU_ON of any start has succeeded, or may have: the CPU was ours. 0 before.
+    was_on: AtomicU32,
     /// When CPU_ON had returned, ticks; 0 as long as CPU_ON of this start may still be issued.
     kicked_at: AtomicU64,
     /// When the CPU became ALIVE, ticks; 0 before.
@@ -81,6 +83,7 @@ impl Default for CpuCell {
             acked: AtomicU64::new(0),
             failure: AtomicU32::new(0),
             refusal: AtomicU32::new(0),
+            was_on: AtomicU32::new(0),
             kicked_at: AtomicU64::new(0),
             alive_at: AtomicU64::new(0),
             online_at: AtomicU64::new(0),
@@ -141,6 +144,13 @@ impl CpuCell {
     pub fn refusal(&self) -> Option<PsciError> {
         // Acquire: pairs with the store of `Remote::refused`.
         PsciError::from_code(self.refusal.load(Ordering::Acquire) as i32)
+    }
+
+    /// True if firmware has accepted a CPU_ON for this CPU. False for the boot CPU, which comes up
+    /// without.
+    pub fn was_on(&self) -> bool {
+        // Acquire: pairs with `Remote::kicked`.
+        self.kicked_at.load(Ordering::Acquire) != 0 || self.was_on.load(Ordering::Relaxed) != 0
     }
 
     /// When CPU_ON returned, and when this CPU became ALIVE and ONLINE, ticks; 0 if not in this

@@ -188,6 +188,21 @@ impl Cpus {
         }));
     }
 
+    /// Warns of every CPU that was to come at boot and that firmware does not know.
+    pub(super) fn say_absent(&self, out: &mut Reporter) {
+        let Site { board, hotplug, .. } = self.site;
+        let failed = self.last_bringup.failed.iter();
+        let absent = failed.filter(|failure| hotplug.is_absent(board, failure.cpu));
+        out.warn(absent.map(|failure| {
+            let mpidr = hotplug.topology().mpidr(failure.cpu).map_or(0, |mpidr| mpidr.value());
+            format!(
+                "cpu {} (MPIDR {mpidr:#x}) is in the tree, and firmware does not know it: it counts \
+                 as absent",
+                failure.cpu
+            )
+        }));
+    }
+
     /// CPUs that stay parked for good.
     pub(super) fn parked(&self) -> CpuMask {
         self.parked
@@ -214,7 +229,7 @@ impl Cpus {
     }
 
     /// Names the CPUs among those of `which` that firmware does not report as OFF. Parked and
-    /// foreign CPUs are known to stay on, and are left out.
+    /// foreign CPUs are known to stay on, and absent ones to be nowhere; these are left out.
     fn not_off(&self, which: impl Fn(&CpuId) -> bool) -> String {
         let Site { board, hotplug, .. } = self.site;
         let topology = hotplug.topology();
@@ -224,6 +239,7 @@ impl Cpus {
                 && !self.parked.contains(*cpu)
                 && !self.foreign.contains(*cpu)
                 && board.affinity_info(*cpu) != Ok(Affinity::Off)
+                && !hotplug.is_absent(board, *cpu)
         };
         let name = |cpu| format!("cpu {cpu} at {} is not OFF", hotplug.mark(cpu));
         let named: Vec<String> = topology.cpus().filter(which).filter(on).map(name).collect();

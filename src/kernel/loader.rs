@@ -2,6 +2,7 @@
 //! changed before every part has a place, and everything written is read back.
 
 mod chosen;
+mod rehearsal;
 mod segments;
 mod signature;
 mod tree;
@@ -10,7 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Next, Reporter};
+use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::kexec::{
     self, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded, PlaceError, Plan,
@@ -20,6 +21,7 @@ use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{self, Options, Signatures};
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
+pub(super) use rehearsal::Here;
 pub(super) use tree::{Own, OwnTree};
 
 /// Why nothing can be done with the next kernel.
@@ -33,6 +35,8 @@ pub struct Loader {
     board: &'static dyn Board,
     /// All RAM.
     ram: Ram,
+    /// This machine, as the next kernel will find it.
+    here: Here,
     /// This kernel's tree.
     tree: OwnTree,
     /// This kernel's initrd, if it was given one.
@@ -52,6 +56,7 @@ impl Loader {
     pub(super) fn new(
         board: &'static dyn Board,
         ram: Ram,
+        here: Here,
         tree: OwnTree,
         initrd: Option<(Piece, Range)>,
         bootargs: String,
@@ -59,7 +64,7 @@ impl Loader {
     ) -> Self {
         let Options { signatures, verify, .. } = *options;
         let initrd = initrd.map(|(piece, range)| (exact(board, piece, range), range));
-        Self { board, ram, tree, initrd, bootargs, signatures, verify, loaded: None }
+        Self { board, ram, here, tree, initrd, bootargs, signatures, verify, loaded: None }
     }
 
     /// The owner of every page of RAM.
@@ -104,6 +109,9 @@ impl Loader {
         let tree = tree::without_seeds(chosen.dtb.unwrap_or(self.tree.bytes()).to_vec());
         let (mut plan, mut after) = self.plan(&mut chosen, &image, tree.len(), own)?;
         let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
+        if is_baton(&image) {
+            self.rehearse(out, ask, &next, &plan)?;
+        }
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut after).map_err(|e| e.to_string())?;
         // From here on nothing refuses, as `after` shows; what is loaded now goes only when the new
@@ -170,6 +178,27 @@ impl Loader {
             Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
             None => why,
         })
+    }
+
+    /// A baton must come up with its tree: it is read here as it will be read there.
+    fn rehearse(
+        &self,
+        out: &mut Reporter,
+        ask: &KexecLoad,
+        tree: &[u8],
+        plan: &Plan,
+    ) -> Result<(), String> {
+        match self.here.rehearse(tree, plan.kernel(), plan.dtb) {
+            Ok(mute) => mute.into_iter().for_each(|word| out.say(Level::Warning, word)),
+            Err(why) => {
+                let hint = match &ask.dtb {
+                    Some(path) => format!("{path}: leave --dtb out to pass on the running tree"),
+                    None => "give another tree with --dtb".into(),
+                };
+                return Err(format!("this kernel could not come up with its tree: {why}; {hint}"));
+            }
+        }
+        Ok(())
     }
 
     /// Reads the written segments back, and makes their memory read-only.

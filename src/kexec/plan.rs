@@ -210,6 +210,13 @@ impl Plan {
         self.copy.map_or(0, |copy| copy.to.size())
     }
 
+    /// Where the next kernel runs, bss included.
+    pub fn kernel(&self) -> Range {
+        let written = self.segments.iter().find(|segment| segment.what == LoadPart::Kernel);
+        let waits = written.map_or(Range::new(self.entry, self.entry), |segment| segment.dest);
+        self.copy.map_or(waits, |copy| copy.to)
+    }
+
     /// All memory that the plan takes: the segments, then the copier's work area if there is one.
     pub fn ranges(&self) -> impl Iterator<Item = Range> + '_ {
         let segments = self.segments.iter().map(|segment| segment.dest);

@@ -68,6 +68,16 @@ pub enum Conduit {
     Smc,
 }
 
+impl Conduit {
+    /// The name in the tree.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hvc => "hvc",
+            Self::Smc => "smc",
+        }
+    }
+}
+
 /// The oldest PSCI that the tree promises; PSCI_VERSION tells what is there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum PsciVersion {
@@ -109,6 +119,23 @@ pub enum Gic {
         /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
     },
+}
+
+impl Gic {
+    /// GICD registers.
+    pub fn distributor(&self) -> Range {
+        match self {
+            Self::V2 { distributor, .. } | Self::V3 { distributor, .. } => *distributor,
+        }
+    }
+
+    /// Architecture version, 2 or 3.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::V2 { .. } => 2,
+            Self::V3 { .. } => 3,
+        }
+    }
 }
 
 /// Interrupts of the generic timer (INTIDs 16 to 31 on every machine with private ones).

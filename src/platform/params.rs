@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::{BootParams, Warnings, warn};
-use crate::config::MAX_BOOTARGS;
+use crate::config::{MAX_BOOTARGS, MAX_HANDOVER, PAGE};
 use crate::fdt::edit::HANDOVER;
 use crate::fdt::{Node, Properties, Tree};
 use crate::memory::Range;
@@ -59,15 +59,19 @@ pub(super) fn initrd_range<'t>(node: impl Properties<'t>) -> Option<Range> {
 fn handover(node: Node<'_>, warnings: &mut Warnings) -> Option<Range> {
     let range = handover_range(node);
     if range.is_none() && node.has(HANDOVER) {
-        warn(warnings, "/chosen", format!("{HANDOVER} ignored: it is no address and size"));
+        let why = "it is no page-aligned address and a size from a page to 4 MiB";
+        warn(warnings, "/chosen", format!("{HANDOVER} ignored: {why}"));
     }
     range
 }
 
-/// Where an earlier kernel is said to have left a handover: address and size, two cells each.
+/// Where an earlier kernel is said to have left a handover: address and size, two cells each. `None`
+/// also for a range that no kernel gives: before it is known to be one, the heap is kept off it.
 pub(super) fn handover_range<'t>(node: impl Properties<'t>) -> Option<Range> {
     let (start, size) = node.property(HANDOVER)?.split_first_chunk::<8>()?;
-    Range::sized(u64::from_be_bytes(*start), u64::from_be_bytes(size.try_into().ok()?))
+    let (start, size) = (u64::from_be_bytes(*start), u64::from_be_bytes(size.try_into().ok()?));
+    let may_be = start.is_multiple_of(PAGE) && (PAGE..=MAX_HANDOVER).contains(&size);
+    Range::sized(start, size).filter(|_| may_be)
 }
 
 /// Keeps a range only if all of the range is RAM.

@@ -181,7 +181,8 @@ impl Firmware for Cpu<'_> {
     }
 
     fn affinity_info(&self, cpu: CpuId) -> Result<Affinity, PsciError> {
-        Ok(self.call(5).affinity(cpu))
+        let mut state = self.call(5);
+        state.cpu(cpu).faults.info.map_or_else(|| Ok(state.affinity(cpu)), Err)
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Act {
 pub struct Faults {
     /// What the next CPU_ONs answer; when empty, all is well.
     pub on: VecDeque<Answer>,
+    /// What AFFINITY_INFO says from now on, instead of the state.
+    pub info: Option<PsciError>,
     /// How many CPU_OFFs are denied.
     pub deny_off: u32,
     /// How long firmware says ON after CPU_OFF, ticks.

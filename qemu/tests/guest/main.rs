@@ -19,6 +19,7 @@ mod devices;
 mod errors;
 mod faults;
 mod gdb;
+mod handover;
 mod hotplug;
 mod icount;
 mod images;
@@ -53,6 +54,7 @@ fn main() {
         initrd::tests(),
         hotplug::tests(),
         steps::tests(),
+        handover::tests(),
         quarantine::tests(),
         kexec::tests(),
         images::tests(),

@@ -62,7 +62,7 @@ pub fn dumped(setup: &Setup) -> Result<String> {
 }
 
 /// The same, edited by `fdtput` commands.
-fn edited(setup: Setup, edits: &[&[&str]]) -> Result<Setup> {
+pub fn edited(setup: Setup, edits: &[&[&str]]) -> Result<Setup> {
     let path = dumped(&setup)?;
     for edit in edits {
         let (options, rest) = edit.split_at(edit.iter().take_while(|w| w.starts_with('-')).count());

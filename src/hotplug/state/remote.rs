@@ -46,7 +46,8 @@ impl Remote<'_> {
 
     /// CPU_ON returned SUCCESS at this time, or was kept back.
     pub fn kicked(&self, now: u64) {
-        // Release: pairs with `CpuCell::kick_returned` and `CpuCell::times`.
+        self.cell.was_on.store(1, Ordering::Relaxed); // published by the next store
+        // Release: pairs with `CpuCell::kick_returned`, `CpuCell::times` and `CpuCell::was_on`.
         self.cell.kicked_at.store(now, Ordering::Release);
     }
 

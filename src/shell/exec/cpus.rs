@@ -20,10 +20,16 @@ pub(super) fn list(out: &Reporter, cpus: &Cpus) -> Outcome {
     let topology = hotplug.topology();
     for cpu in topology.cpus() {
         let mpidr = topology.mpidr(cpu).map(|m| m.to_string()).unwrap_or_default();
-        let boot = if cpu == topology.boot() { "boot CPU" } else { "" };
-        let failure = hotplug.failure(cpu).map_or(boot.into(), |f| f.to_string());
+        let note = match hotplug.failure(cpu) {
+            Some(failure) => failure.to_string(),
+            None if cpu == topology.boot() => "boot CPU".into(),
+            None if hotplug.is_absent(cpus.seam(), cpu) => {
+                "absent: firmware does not know it".into()
+            }
+            None => String::new(),
+        };
         let mark = hotplug.mark(cpu);
-        let line = format!("{:>5}  {mpidr:<12}  {mark:<12}  {failure}", cpu.0);
+        let line = format!("{:>5}  {mpidr:<12}  {mark:<12}  {note}", cpu.0);
         out.print(line.trim_end());
     }
     Ok(None)
@@ -39,6 +45,11 @@ pub(super) fn online(
     let hotplug = cpus.hotplug();
     let policy = policy.unwrap_or(cpus.policy());
     let chosen = choose(cpus, which, &hotplug.offline(), "offline")?;
+    // All that are offline: those that can come. An absent one is tried only if it is named.
+    let chosen = match which {
+        CpuChoice::Listed(_) => chosen,
+        _ => chosen.and_not(&hotplug.absent(cpus.seam())),
+    };
     let outcome = cpus.bring_up(&chosen, policy);
     out.bringup(hotplug, BringupAt::Online, policy, &outcome);
     cpus.took(outcome);
