@@ -66,7 +66,7 @@ use alloc::string::String;
 pub use digest::Digest;
 pub use error::LoadError;
 pub use files::{Files, FilesError};
-pub use image::{Header, ImageError};
+pub use image::{BatonMark, Header, ImageError};
 pub use packed::{PackedError, Packing};
 pub use placement::{PlaceError, Placement};
 pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};

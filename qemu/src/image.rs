@@ -3,6 +3,7 @@
 //! Header: Linux `Documentation/arch/arm64/booting.rst`, section 4.
 
 use anyhow::{Context, Result, bail, ensure};
+use baton::kexec::BatonMark;
 use object::elf::{EM_AARCH64, FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, LittleEndian};
@@ -24,7 +25,8 @@ struct Piece<'a> {
 }
 
 /// Makes the flat image: every PT_LOAD segment by physical address, from the lowest; bss is left
-/// out, the header's `image_size` tells the loader about it.
+/// out, the header's `image_size` tells the loader about it. The mark of a baton is completed; an
+/// image without the mark's magic stays as linked.
 ///
 /// # Errors
 /// Not an aarch64 ELF, nothing to load, segments that overlap or lie too far apart, or a result
@@ -37,6 +39,7 @@ pub fn from_elf(elf: &[u8]) -> Result<Vec<u8>> {
         append(&mut flat, piece, base)?;
     }
     check(&flat)?;
+    BatonMark::complete(&mut flat);
     Ok(flat)
 }
 

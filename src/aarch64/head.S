@@ -16,7 +16,8 @@ _start:
     .quad   0                           // text_offset
     .quad   _image_bytes                // image_size, bss and stacks included
     .quad   0xa                         // little endian, 4 KiB pages, anywhere
-    .quad   0, 0, 0
+    .ascii  "batonimg"                  // kexec::BatonMark; `baton image` fills in the next two
+    .quad   0, 0
     .ascii  "ARM\x64"
     .long   0
 

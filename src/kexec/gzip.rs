@@ -234,7 +234,7 @@ fn grow(room: &mut Vec<u8>, bytes: usize, limit: usize) -> Result<(), GzipError>
 }
 
 /// The CRC-32 of RFC 1952 section 8.
-fn crc32(bytes: &[u8]) -> u32 {
+pub fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = crc_table();
     let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
     !bytes.iter().fold(!0, step)

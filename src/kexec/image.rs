@@ -5,15 +5,18 @@
 //! | 8 | `text_offset`: from a multiple of 2 MiB to the image, 64 bits |
 //! | 16 | `image_size`: bytes that must be free for the kernel, bss included, 64 bits |
 //! | 24 | flags: bit 0 big endian, bits 1 and 2 page size, bit 3 any place will do |
+//! | 32 | reserved; [`BatonMark`] in an image of baton |
 //! | 56 | magic, "ARM\x64" |
 //!
 //! Every field is checked before it is used in arithmetic: a file is foreign bytes.
 
 mod error;
+mod mark;
 #[cfg(test)]
 mod tests;
 
 pub use error::{Foreign, ImageError};
+pub use mark::BatonMark;
 
 use crate::config::{IMAGE_ALIGN, PAGE};
 use crate::machine::Granules;
@@ -114,6 +117,7 @@ impl Header {
         field(HEADER_BYTES - 8)?;
         check_flags(flags, granules)?;
         check_sizes(text_offset, image_size, file.len(), memory)?;
+        BatonMark::of(file).map_or(Ok(()), |mark| mark.check(file))?;
         Ok(Self {
             text_offset,
             image_size: image_size.next_multiple_of(PAGE),

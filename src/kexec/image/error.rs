@@ -90,6 +90,26 @@ pub enum ImageError {
         /// Bytes in the file.
         file: usize,
     },
+    /// The file ends before the length that it states.
+    Cut {
+        /// Bytes in the file.
+        file: u64,
+        /// Bytes that the file states.
+        promised: u64,
+        /// The part of the file that states the length.
+        by: &'static str,
+    },
+    /// The file goes on behind the length that it states.
+    Appended {
+        /// Bytes in the file.
+        file: u64,
+        /// Bytes that the file states.
+        promised: u64,
+        /// The part of the file that states the length.
+        by: &'static str,
+    },
+    /// The contents are not those that the header was made for.
+    Crc,
     /// `text_offset` is 2 MiB or more, or not page aligned.
     TextOffset(u64),
     /// The kernel needs more memory than there is RAM.
@@ -129,6 +149,17 @@ impl fmt::Display for ImageError {
                 f,
                 "image_size is {image_size:#x} but the file has {file:#x} bytes; \
                  the file is damaged or has something appended"
+            ),
+            Self::Cut { file, promised, by } => {
+                write!(f, "the file has {file} bytes, its {by} promises {promised}; copy it again")
+            }
+            Self::Appended { file, promised, by } => write!(
+                f,
+                "the file has {file} bytes, its {by} promises {promised}; copy it again, without \
+                 what was appended"
+            ),
+            Self::Crc => f.write_str(
+                "the contents do not have the CRC that the header states; copy the file again",
             ),
             Self::TextOffset(offset) => write!(
                 f,
