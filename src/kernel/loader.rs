@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::kexec::{
-    self, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded, PlaceError, Plan,
+    self, BatonMark, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded, PlaceError, Plan,
 };
 use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
@@ -109,7 +109,7 @@ impl Loader {
         let tree = tree::without_seeds(chosen.dtb.unwrap_or(self.tree.bytes()).to_vec());
         let (mut plan, mut after) = self.plan(&mut chosen, &image, tree.len(), own)?;
         let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
-        if is_baton(&image) {
+        if BatonMark::of(&image).is_some() {
             self.rehearse(out, ask, &next, &plan)?;
         }
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;

@@ -67,7 +67,8 @@ fn fewer(setup: Setup) -> Result<()> {
 /// as any.
 fn fewer_and_more() -> Result<()> {
     let mut vm = without_a_cpu(cpus(CPUS)?)?.boot()?;
-    for (tree, generation) in [("part.dtb", 1), ("whole.dtb", 2), ("part.dtb", 3), ("whole.dtb", 4)] {
+    for (tree, generation) in [("part.dtb", 1), ("whole.dtb", 2), ("part.dtb", 3), ("whole.dtb", 4)]
+    {
         go_on_with(&mut vm, tree, generation)?;
     }
     vm.expect_marks(CPUS, &[])?;
@@ -83,7 +84,8 @@ fn go_on_with(vm: &mut Vm, tree: &str, generation: u32) -> Result<()> {
     let (_, hello) = vm.arrival(generation)?;
     let cpus = if tree == "part.dtb" { CPUS - 1 } else { CPUS };
     same("CPUs online", hello.online, cpus)?;
-    let online = |r: &Record| matches!(r, Record::Bringup(b) if b.at == baton::report::BringupAt::Online);
+    let online =
+        |r: &Record| matches!(r, Record::Bringup(b) if b.at == baton::report::BringupAt::Online);
     vm.guest.wait_record(online, SOON)?;
     vm.guest.wait_prompt(SOON)?;
     let said = vm.guest.transcript().join("\n");
@@ -168,7 +170,8 @@ fn by_hand() -> Result<()> {
     let bytes = forged(|_| ());
     let mut vm = with_handover(&bytes, FORGED, bytes.len() as u64)?.start()?;
     vm.arrival(8)?;
-    let offline = |r: &Record| matches!(r, Record::Teardown(t) if t.at == baton::report::TeardownAt::Offline);
+    let offline =
+        |r: &Record| matches!(r, Record::Teardown(t) if t.at == baton::report::TeardownAt::Offline);
     vm.guest.wait_record(offline, SOON)?;
     vm.power_off()
 }
@@ -192,12 +195,12 @@ fn over_others() -> Result<()> {
     let bytes = forged(|_| ());
     let size = bytes.len() as u64;
     let ranges = [
-        (0x4800_0000, size),     // the initrd
-        (0x4020_0000, size),     // the image
-        (FORGED + 8, size),      // no page
-        (FORGED, PAGE / 2),      // no whole page
-        (0x4000_0000, 1 << 30),  // all of RAM
-        (0x0900_0000, PAGE),     // the console's registers
+        (0x4800_0000, size),    // the initrd
+        (0x4020_0000, size),    // the image
+        (FORGED + 8, size),     // no page
+        (FORGED, PAGE / 2),     // no whole page
+        (0x4000_0000, 1 << 30), // all of RAM
+        (0x0900_0000, PAGE),    // the console's registers
     ];
     for (at, size) in ranges {
         let mut vm = with_handover(&bytes, at, size)?.boot()?;
