@@ -46,7 +46,11 @@ impl Archive {
         self.add_as(name, DIRECTORY, &[])
     }
 
-    fn add_as(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+    /// Appends an entry with any mode.
+    ///
+    /// # Errors
+    /// As for [`Archive::add`].
+    pub fn add_as(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
         ensure!(!name.is_empty() && !name.contains('\0'), "{name:?} is no name for a file");
         ensure!(name != TRAILER, "{TRAILER} is the archive's own end mark");
         self.files += 1;

@@ -5,7 +5,6 @@ use alloc::{format, string::String, string::ToString, vec::Vec};
 use proptest::prelude::*;
 
 use super::*;
-use crate::kexec::cpio::CpioError;
 use crate::kexec::gzip::GzipError;
 use crate::kexec::gzip::tests::member;
 
