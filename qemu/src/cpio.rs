@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_reader_sees_what_was_added() {
+    fn another_reader_sees_what_was_added() {
         let wanted =
             [("baton.Image".to_string(), b"12345".to_vec()), ("dir/empty".to_string(), vec![])];
         assert_eq!(listing(&sample()), wanted);

@@ -191,7 +191,10 @@ fn accept(
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::kexec::Segment;
+    use crate::kexec::signature::{Asked, KeyId};
     use crate::machine::fake::Fake;
+    use crate::memory::Range;
 
     /// The answer for a kernel without a signature, and what is said meanwhile.
     fn unsigned(mode: Signatures, sig: Option<&str>) -> (Result<Checked, String>, String) {
@@ -216,6 +219,68 @@ mod tests {
         let (checked, said) = unsigned(Signatures::Enforce, None);
         assert!(checked.unwrap_err().contains("kexec.sig=enforce wants a good one"));
         assert_eq!(said, "");
+    }
+
+    const SIGNED: Asked<'static> = Asked {
+        kind: Kind::Raw,
+        place: Some(Place::At(0x4020_0000)),
+        image: b"new",
+        initrd: Some(b"initrd"),
+        dtb: None,
+        append: b"",
+    };
+
+    fn good(clock: &Fake) -> Permit<'_> {
+        let statement = Some(Statement::new(KeyId([0; 8]), &SIGNED).unwrap());
+        let standing = Standing::Good { key: KeyId([0; 8]), test: false };
+        Permit { clock, path: "new.sig".into(), standing, statement, ticks: 0 }
+    }
+
+    /// The plan's digests decide, whatever the source held before or holds now.
+    #[test]
+    fn what_is_planned_is_what_is_compared() {
+        let clock = Fake::at(5);
+        let mut permit = good(&clock);
+        let compared = permit.initrd(Some(b"initrd")).unwrap();
+        let segment = |what, bytes: &[u8]| Segment {
+            what,
+            dest: Range::new(0, 0x1000),
+            bytes: bytes.len(),
+            zero_to_end: false,
+            digest: Some(Digest::of(bytes)),
+        };
+        let planned = |image: &[u8], initrd: &[u8]| {
+            let segments = [segment(LoadPart::Kernel, image), segment(LoadPart::Initrd, initrd)];
+            let (dtb, segments) = (Range::default(), segments.into());
+            let plan = Plan { entry: 0, dtb, initrd: None, segments, copy: None };
+            permit.planned(&plan, Packing::Flat, compared)
+        };
+        assert_eq!(planned(b"new", b"initrd"), Ok(()));
+        let why = planned(b"nev", b"initrd").unwrap_err();
+        assert!(why.starts_with("signature new.sig: ") && why.contains("the image differs"));
+        assert!(planned(b"new", b"Initrd").unwrap_err().contains("changes while it is loaded"));
+    }
+
+    #[test]
+    fn a_packed_kernel_is_unpacked_from_the_copy_that_was_compared() {
+        let clock = Fake::at(5);
+        let file = b"new".to_vec();
+        let mut permit = good(&clock);
+        let copy = permit.private(&file).unwrap();
+        assert_ne!(copy.as_ptr(), file.as_ptr());
+        assert!(permit.private(b"old").unwrap_err().contains("the image differs"));
+        // Without a signature there is nothing to compare, and memory is not spent on a copy.
+        permit.statement = None;
+        assert_eq!(permit.private(&file).unwrap().as_ptr(), file.as_ptr());
+    }
+
+    #[test]
+    fn a_flat_binary_goes_where_it_is_signed_for() {
+        let clock = Fake::at(5);
+        let permit = good(&clock);
+        assert_eq!(permit.base(), Some(0x4020_0000));
+        assert_eq!(permit.terms(Kind::Raw, None, b""), Ok(()));
+        assert!(permit.terms(Kind::Raw, Some(0x4040_0000), b"").is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub fn bootargs(data: &[u8]) -> bool {
     // As a tree has it: text and a NUL, or something else.
     let line = CommandLine::of_tree(&[data]);
     check_doubt(data, &line);
-    let line = &CommandLine::from(data);
+    let line = &CommandLine::from(data.strip_suffix(b"\0").unwrap_or(data));
     let (options, warnings) = Options::parse(line);
     assert!(options.loglevel <= MAX_LOGLEVEL);
     warnings.iter().for_each(|warning| {
