@@ -51,8 +51,13 @@ pub const MAX_VIRTIO: usize = 32;
 /// device.
 pub const DEVICE_DRAIN_MS: u64 = 100;
 
-/// Longest command line that is kept (Linux's COMMAND_LINE_SIZE on arm64).
+/// Longest command line that a kernel is given (Linux's COMMAND_LINE_SIZE on arm64).
 pub const MAX_BOOTARGS: usize = 2048;
+
+/// Longest command line that is read at boot. The words of a longer one that were read count, and
+/// the options for security are taken for the strictest. Every word may cost a warning of its own,
+/// and the smallest heap has room for those of this many bytes.
+pub const MAX_BOOTARGS_READ: usize = 16 << 10;
 
 /// Longest script of console commands that crosses a kexec.
 pub const MAX_SCRIPT: usize = 1024;

@@ -6,9 +6,11 @@
 //! # The order of a load
 //!
 //! 1. Find the files in the running initrd ([`Files`]).
-//! 2. Check the signature over these files ([`signature`]).
+//! 2. Check the signature ([`signature`]): first the key, then each part by a digest of the bytes that
+//!    are used, which may be in one of the steps below.
 //! 3. Unpack the kernel ([`packed`]) and read its header ([`Header`]).
-//! 4. Find a place for every part ([`placement`]) and hash the parts ([`Digest`]): a [`Plan`].
+//! 4. Find a place for every part ([`placement`]) and hash the parts ([`Digest`]): a [`Plan`]. The
+//!    plan's digests are those that are compared with the signature.
 //! 5. Make the next kernel's tree and seal the plan with that tree's hash ([`Plan::seal_dtb`]).
 //! 6. Claim the memory of all segments ([`Plan::claim`]). Up to here any step may refuse, and
 //!    nothing has changed. After this step the previously loaded kernel, if there is one, is wiped.
@@ -65,12 +67,14 @@ use alloc::string::String;
 
 pub use digest::Digest;
 pub use error::LoadError;
-pub use files::{Files, FilesError};
+pub use files::{Files, FilesError, NoFile};
 pub use image::{BatonMark, Header, ImageError};
 pub use packed::{PackedError, Packing};
 pub use placement::{PlaceError, Placement};
 pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};
 pub use state::{Departure, Loaded};
+
+use crate::options::CommandLine;
 
 /// What `kexec load` was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,7 +86,7 @@ pub struct KexecLoad {
     /// The initrd.
     pub initrd: Option<InitrdAsk>,
     /// The command line.
-    pub append: Option<String>,
+    pub append: Option<CommandLine>,
     /// The device tree.
     pub dtb: Option<String>,
     /// The signature.

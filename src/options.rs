@@ -3,13 +3,16 @@
 //! Words are separated by white space and quoted with `"` as in Linux
 //! (Documentation/admin-guide/kernel-parameters.rst); after a bare `--` the words belong to the
 //! next kernel's init. An option given twice keeps its last value, only `cpuhp.fail=` adds up. What
-//! is unknown or malformed costs a [`Warning`] and changes nothing else (but a malformed
-//! `kexec.sig=`, which is taken for `enforce`): a kernel that does not boot because of a word on
-//! its command line cannot say which one.
+//! is unknown or malformed costs a [`Warning`] and changes nothing else: a kernel that does not boot
+//! because of a word on its command line cannot say which one. The options for security are the
+//! exception: of these the strictest value counts, and what can't be read with certainty is taken
+//! for the strictest.
 
 mod fail;
+mod line;
 mod nearest;
 mod policy;
+mod security;
 mod warning;
 mod words;
 
@@ -22,10 +25,12 @@ use core::fmt::Display;
 use core::str::FromStr;
 
 pub use fail::{FailError, FailSpec};
+pub use line::{CommandLine, Doubt, Shown, without_run};
 pub use nearest::nearest;
 pub use policy::{NameError, Signatures};
+use security::{SIG, Security, VERIFY};
 pub use warning::Warning;
-use words::{OptionWord, words};
+use words::OptionWord;
 
 use crate::config::MAX_CPUS;
 use crate::cpu::CpuId;
@@ -38,8 +43,8 @@ const KEYS: [&str; 9] = [
     "cpuhp.fail",
     "maxcpus",
     "loglevel",
-    "kexec.sig",
-    "kexec.verify",
+    SIG,
+    VERIFY,
     "model",
     "run",
 ];
@@ -62,7 +67,8 @@ pub struct Options {
     pub loglevel: u8,
     /// `kexec.sig=`: which signatures permit a load.
     pub signatures: Signatures,
-    /// `kexec.verify=`: what is loaded is hashed again right before the jump.
+    /// `kexec.verify=`: what is loaded is hashed again right before the jump. On by itself where
+    /// signatures are enforced.
     pub verify: bool,
     /// `run=`: console commands to run once the CPUs are up, separated by `;`.
     pub run: Option<String>,
@@ -85,59 +91,43 @@ impl Default for Options {
 
 impl Options {
     /// Reads a command line. Each word that could not be used is named in a warning.
-    pub fn parse(bootargs: &str) -> (Self, Vec<Warning>) {
+    pub fn parse(line: &CommandLine) -> (Self, Vec<Warning>) {
         let mut options = Self::default();
-        let warnings = words(bootargs).filter_map(|word| options.apply(&word).err()).collect();
+        let mut security = Security::default();
+        let mut warnings = Vec::new();
+        for word in words::ours(line.bytes()) {
+            let read = security.read(&word).unwrap_or_else(|| options.apply(&word));
+            warnings.extend(read.err());
+        }
+        let of_init = words::of_init(line.bytes());
+        warnings.extend(of_init.filter_map(|word| security.read_of_init(&word)));
+        warnings.extend(security.look_at(line));
+        options.signatures = security.signatures();
+        options.verify = security.verify();
         (options, warnings)
     }
 
     fn apply(&mut self, word: &OptionWord<'_>) -> Result<(), Warning> {
         match word.key {
-            "cpuhp.bringup" => self.bringup = value(word)?,
-            "cpuhp.teardown" => self.teardown = value(word)?,
-            "cpuhp.fail" => self.fail.push(value(word)?),
-            "maxcpus" => self.maxcpus = Some(bounded(word, usize::MAX as u64)? as usize),
-            "loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
-            "run" => self.run = Some(text(word)?.to_string()),
-            "kexec.sig" => return self.sign(word),
-            "kexec.verify" => self.verify = switch(word)?,
-            "model" => return Err(Warning::NotAvailable { word: word.whole.to_string() }),
+            b"cpuhp.bringup" => self.bringup = value(word)?,
+            b"cpuhp.teardown" => self.teardown = value(word)?,
+            b"cpuhp.fail" => self.fail.push(value(word)?),
+            b"maxcpus" => self.maxcpus = Some(bounded(word, usize::MAX as u64)? as usize),
+            b"loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
+            b"run" => self.run = Some(text(word)?.to_string()),
+            b"model" => {
+                return Err(Warning::NotAvailable { word: Shown(word.whole).to_string() });
+            }
             _ => return Err(unknown(word)),
         }
         Ok(())
     }
-
-    /// A typing error in this option must not allow unsigned kernels: a malformed value counts as
-    /// the strictest.
-    fn sign(&mut self, word: &OptionWord<'_>) -> Result<(), Warning> {
-        self.signatures = Signatures::Enforce;
-        self.signatures = value(word).map_err(|warning| match warning {
-            Warning::Malformed { word, why } => Warning::Enforced { word, why },
-            other => other,
-        })?;
-        Ok(())
-    }
-}
-
-/// The command line without its `run=` options, for handing on to the next kernel. One separator is
-/// removed with each option; all other bytes stay as they are.
-pub fn without_run(bootargs: &str) -> String {
-    let mut kept = String::with_capacity(bootargs.len());
-    let mut from = 0;
-    for word in words(bootargs).filter(|word| word.key == "run" && word.value.is_some()) {
-        kept.push_str(&bootargs[from..word.start]);
-        from = word.start + word.whole.len();
-        match bootargs[from..].chars().next() {
-            Some(separator) => from += separator.len_utf8(),
-            None => drop(kept.pop()), // the last word: its separator stands before
-        }
-    }
-    kept.push_str(&bootargs[from..]);
-    kept
 }
 
 fn text<'a>(word: &OptionWord<'a>) -> Result<&'a str, Warning> {
-    word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))
+    let value =
+        word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))?;
+    core::str::from_utf8(value).map_err(|_| malformed(word, "its value is no UTF-8"))
 }
 
 fn value<T: FromStr<Err: Display>>(word: &OptionWord<'_>) -> Result<T, Warning> {
@@ -158,11 +148,12 @@ fn switch(word: &OptionWord<'_>) -> Result<bool, Warning> {
 }
 
 fn malformed(word: &OptionWord<'_>, why: impl ToString) -> Warning {
-    Warning::Malformed { word: word.whole.to_string(), why: why.to_string() }
+    Warning::Malformed { word: Shown(word.whole).to_string(), why: why.to_string() }
 }
 
 fn unknown(word: &OptionWord<'_>) -> Warning {
-    Warning::Unknown { word: word.whole.to_string(), nearest: nearest(word.key, &KEYS) }
+    let key = String::from_utf8_lossy(word.key);
+    Warning::Unknown { word: Shown(word.whole).to_string(), nearest: nearest(&key, &KEYS) }
 }
 
 /// A number in digits, or in hexadecimal after `0x`. `None` for anything else, a sign and an empty

@@ -10,6 +10,7 @@ use baton::cpu::Mpidr;
 use baton::fdt::{self, Blocks};
 use baton::interrupt::Interrupt;
 use baton::memory::Range;
+use baton::options::CommandLine;
 use baton::platform::{
     self, Conduit, Console, Described, Device, Gic, PsciVersion, Timer, Uart, early,
 };
@@ -65,7 +66,8 @@ fn qemu_virt_with_gicv3() {
     let distributor = Range::new(0x8000000, 0x8010000);
     assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
     assert_eq!((d.machine.timer, d.machine.console), (TIMER, Some(UART)));
-    assert_eq!((d.params.bootargs.as_str(), d.params.initrd, d.params.handover), ("", None, None));
+    let params = (d.params.bootargs, d.params.initrd, d.params.handover);
+    assert_eq!(params, (CommandLine::default(), None, None));
     assert!(d.machine.reserved.is_empty() && d.params.rng_seed.is_none());
     assert_eq!(
         d.machine.rtc,
@@ -257,7 +259,7 @@ fn the_cpu_that_runs_needs_no_method_and_outlives_its_twin() {
 fn what_chosen_gets_wrong_is_ignored() {
     let d = describe_on("odd-chosen", 0).unwrap();
     assert_eq!((d.params.initrd, d.params.handover, d.machine.console), (None, None, Some(UART)));
-    assert_eq!(d.params.bootargs, "loglevel=4");
+    assert_eq!(d.params.bootargs, "loglevel=4".into());
     let warnings = [
         "/chosen: stdout-path not used: there is no serial9",
         "/chosen: initrd at 0x20000000..0x20100000 ignored: it is not in RAM",

@@ -30,7 +30,7 @@ fn exercise(tree: &[u8]) -> (bool, bool) {
     let quarantine = [Range::new(0x4600_0000, 0x4620_0000)];
     let handover = Some(Range::new(0x4500_0000, 0x4510_0000));
     let changes =
-        Changes { bootargs: "a=b", handover, quarantine: &quarantine, ..Changes::default() };
+        Changes { bootargs: b"a=b", handover, quarantine: &quarantine, ..Changes::default() };
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let edited = next_tree(tree, &changes, &mut first).is_ok();
     if edited {

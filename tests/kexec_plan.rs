@@ -254,7 +254,7 @@ fn request(image: &[u8]) -> LoadRequest<'_> {
         image,
         kind: Kind::Image,
         initrd: InitrdChoice::None,
-        bootargs: "",
+        bootargs: b"",
         at: None,
         granules: Granules::FOUR_K,
     }

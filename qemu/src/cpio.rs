@@ -46,7 +46,11 @@ impl Archive {
         self.add_as(name, DIRECTORY, &[])
     }
 
-    fn add_as(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+    /// Appends an entry with any mode.
+    ///
+    /// # Errors
+    /// As for [`Archive::add`].
+    pub fn add_as(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
         ensure!(!name.is_empty() && !name.contains('\0'), "{name:?} is no name for a file");
         ensure!(name != TRAILER, "{TRAILER} is the archive's own end mark");
         self.files += 1;
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_reader_sees_what_was_added() {
+    fn another_reader_sees_what_was_added() {
         let wanted =
             [("baton.Image".to_string(), b"12345".to_vec()), ("dir/empty".to_string(), vec![])];
         assert_eq!(listing(&sample()), wanted);

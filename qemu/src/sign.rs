@@ -7,9 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use baton::config::MAX_BOOTARGS;
+use baton::config::{IMAGE_ALIGN, MAX_BOOTARGS};
 use baton::kexec::plan::Kind;
-use baton::kexec::signature::{Asked, Key, Signature, Statement, keyfile, parse};
+use baton::kexec::signature::{Asked, Key, Place, Signature, Statement, keyfile, parse};
 use clap::{Args, ValueEnum};
 use ed25519_compact::{KeyPair, Noise, PublicKey, Seed};
 
@@ -32,6 +32,10 @@ pub struct PartArgs {
     /// How `kexec load --type` reads it
     #[arg(long = "type", value_enum, default_value = "image")]
     kind: KindArg,
+    /// Where a flat binary goes, as `kexec load --at` takes it: the multiple of 2 MiB below its first
+    /// byte. `any` for a binary that runs anywhere. An arm64 Image does, and has no place
+    #[arg(long, value_name = "ADDRESS|any", value_parser = place)]
+    at: Option<Place>,
     /// The initrd that the kernel gets, or none. For one that is kept (the default of `kexec
     /// load`): what the running kernel was booted with, without the archive of signatures behind it
     #[arg(long, value_name = "PATH|none")]
@@ -93,18 +97,21 @@ impl PartArgs {
     fn asked<'a>(&'a self, parts: &'a Parts) -> Result<Asked<'a>> {
         let bytes = self.append.len();
         ensure!(bytes <= MAX_BOOTARGS, "--append has {bytes} bytes, {MAX_BOOTARGS} are allowed");
-        let plain = !self.append.contains(char::is_control);
-        ensure!(plain, "--append has a control character; give plain text");
         let kind = match self.kind {
             KindArg::Image => Kind::Image,
             KindArg::Raw => Kind::Raw,
         };
+        ensure!(
+            kind == Kind::Raw || self.at.is_none(),
+            "--at is for --type raw: an arm64 Image runs anywhere, and its place is not signed"
+        );
         Ok(Asked {
             kind,
+            place: self.at,
             image: &parts.image,
             initrd: parts.initrd.as_deref(),
             dtb: parts.dtb.as_deref(),
-            append: &self.append,
+            append: self.append.as_bytes(),
         })
     }
 }
@@ -139,7 +146,7 @@ pub fn keygen(args: &KeygenArgs) -> Result<()> {
 pub fn sign(args: &SignArgs) -> Result<()> {
     let pair = key_pair(key(&args.key, keyfile::SECRET)?)?;
     let parts = args.parts.read()?;
-    let signature = sign_with(&pair, &args.parts.asked(&parts)?, Some(Noise::new(random16()?)));
+    let signature = sign_with(&pair, &args.parts.asked(&parts)?, Some(Noise::new(random16()?)))?;
     let out = args.out.display();
     fs::write(&args.out, signature.to_string()).with_context(|| format!("cannot write {out}"))?;
     println!("{out}: signed by key {}", signature.statement.key);
@@ -161,10 +168,28 @@ pub fn verify(args: &VerifyArgs) -> Result<()> {
 }
 
 /// The signature of all that a kernel is to be loaded with.
-pub fn sign_with(pair: &KeyPair, asked: &Asked<'_>, noise: Option<Noise>) -> Signature {
-    let statement = Statement::new(Key::new(*pair.pk).id(), asked);
+///
+/// # Errors
+/// What can't be signed: a flat binary without a place, or a command line that is not one line of
+/// plain text.
+pub fn sign_with(pair: &KeyPair, asked: &Asked<'_>, noise: Option<Noise>) -> Result<Signature> {
+    let statement = Statement::new(Key::new(*pair.pk).id(), asked)?;
     let signature = *pair.sk.sign(statement.message(), noise);
-    Signature { statement, signature }
+    Ok(Signature { statement, signature })
+}
+
+/// A place as it is given to `--at`.
+fn place(text: &str) -> Result<Place> {
+    if text == "any" {
+        return Ok(Place::Any);
+    }
+    let base =
+        baton::options::number(text).context("neither any nor an address such as 0x48000000")?;
+    ensure!(
+        base.is_multiple_of(IMAGE_ALIGN),
+        "{base:#x} is no multiple of 2 MiB; a flat binary is entered 0x80000 above one"
+    );
+    Ok(Place::At(base))
 }
 
 /// The pair that grows from a seed.

@@ -26,7 +26,7 @@ use crate::memory::Range;
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Changes<'a> {
     /// The command line; none if empty.
-    pub bootargs: &'a str,
+    pub bootargs: &'a [u8],
     /// Where the initrd will be.
     pub initrd: Option<Range>,
     /// What this kernel hands over. Announced in `/chosen` and reserved.
@@ -107,8 +107,8 @@ pub fn next_tree(
     finish(&tree, &layout, out)
 }
 
-fn check_bootargs(bootargs: &str) -> Result<(), EditError> {
-    if bootargs.len() > MAX_BOOTARGS || bootargs.contains('\0') {
+fn check_bootargs(bootargs: &[u8]) -> Result<(), EditError> {
+    if bootargs.len() > MAX_BOOTARGS || bootargs.contains(&0) {
         return Err(EditError::Bootargs(bootargs.len()));
     }
     Ok(())

@@ -14,11 +14,12 @@ use alloc::vec::Vec;
 use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::kexec::{
-    self, BatonMark, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded, PlaceError, Plan,
+    self, BatonMark, Digest, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded,
+    PlaceError, Plan,
 };
 use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
-use crate::options::{self, Options, Signatures};
+use crate::options::{CommandLine, Options, Signatures};
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
@@ -42,7 +43,7 @@ pub struct Loader {
     /// This kernel's initrd, if it was given one.
     initrd: Option<(&'static [u8], Range)>,
     /// This kernel's command line.
-    bootargs: String,
+    bootargs: CommandLine,
     /// Which signatures permit a load.
     signatures: Signatures,
     /// Hash again before each jump, whatever the command says.
@@ -59,7 +60,7 @@ impl Loader {
         here: Here,
         tree: OwnTree,
         initrd: Option<(Piece, Range)>,
-        bootargs: String,
+        bootargs: CommandLine,
         options: &Options,
     ) -> Self {
         let Options { signatures, verify, .. } = *options;
@@ -79,11 +80,15 @@ impl Loader {
 
     /// The bootargs that the next kernel gets by default: this kernel's, without the commands meant
     /// for this kernel.
-    pub fn inherited_bootargs(&self) -> String {
-        options::without_run(&self.bootargs)
+    ///
+    /// # Errors
+    /// They are not known in full, or are longer than what may be handed on: nothing is left out
+    /// silently.
+    pub fn inherited_bootargs(&self) -> Result<CommandLine, String> {
+        chosen::inherited(&self.bootargs)
     }
 
-    /// True if the command line asks to hash what is loaded again before each jump.
+    /// True if what is loaded is hashed again before each jump, whatever a command says.
     pub fn verifies(&self) -> bool {
         self.verify
     }
@@ -101,13 +106,20 @@ impl Loader {
         let (own, own_at) =
             self.initrd().ok_or("there is no initrd, so there are no files; boot with -initrd")?;
         let files = Files::open(own, UNPACK_LIMIT).map_err(|e| e.to_string())?;
+        files.damage().iter().for_each(|damage| out.say(Level::Warning, &damage.to_string()));
         let mut chosen = Chosen::find(ask, &files, own_at, || self.inherited_bootargs())?;
-        let asked = chosen.as_signed(own);
-        let signature = signature::check(out, self.board, self.signatures, ask, &files, &asked)?;
-        let kept = chosen.kept_digest(own);
-        let (image, packing) = chosen.flat(out)?;
-        let tree = tree::without_seeds(chosen.dtb.unwrap_or(self.tree.bytes()).to_vec());
+        let mut permit = signature::permit(out, self.board, self.signatures, ask, &files)?;
+        // Each part is compared with the signature by a digest of the bytes that are used.
+        chosen.agree(&permit)?;
+        let tree = chosen.dtb.unwrap_or(self.tree.bytes()).to_vec();
+        permit.dtb(chosen.dtb.map(|_| &tree[..]))?;
+        let tree = tree::without_seeds(tree);
+        let initrd = permit.initrd(chosen.initrd_bytes(own))?;
+        let (image, packing) = chosen.flat(out, &mut permit)?;
         let (mut plan, mut after) = self.plan(&mut chosen, &image, tree.len(), own)?;
+        permit.planned(&plan, packing, initrd)?;
+        let kept = matches!(chosen.initrd, InitrdChoice::Keep(_));
+        let kept = kept.then(|| initrd.unwrap_or_else(|| Digest::of(own)));
         let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
         if BatonMark::of(&image).is_some() {
             self.rehearse(out, ask, &next, &plan)?;
@@ -137,7 +149,7 @@ impl Loader {
             pieces,
             guarded: Vec::new(),
             kept,
-            signature,
+            signature: permit.checked(out),
         };
         self.finish(out, loaded)
     }
@@ -156,7 +168,7 @@ impl Loader {
         if let Some(old) = &self.loaded {
             old.plan.release(&mut map).map_err(|e| e.to_string())?;
         }
-        let room = (tree + chosen.bootargs.len() + TREE_SLACK).min(MAX_DTB);
+        let room = (tree + chosen.bootargs.bytes().len() + TREE_SLACK).min(MAX_DTB);
         let granules = self.board.granules();
         let mut planned = kexec::plan(&chosen.request(image, granules), &map, room);
         if matches!(planned, Err(error) if on_initrd(&error)) {
@@ -173,7 +185,7 @@ impl Loader {
         tree: &[u8],
         plan: &Plan,
     ) -> Result<Vec<u8>, String> {
-        let next = self.tree.next(tree, &chosen.bootargs, plan.initrd, &[]);
+        let next = self.tree.next(tree, chosen.bootargs.bytes(), plan.initrd, &[]);
         next.map_err(|why| match &ask.dtb {
             Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
             None => why,
@@ -266,7 +278,7 @@ impl Loader {
     fn reserve(&mut self, quarantine: &[Range]) -> Result<(), String> {
         let Some(loaded) = &mut self.loaded else { return Ok(()) };
         let Loaded { source_tree, bootargs, plan, .. } = loaded;
-        let mut tree = self.tree.next(source_tree, bootargs, plan.initrd, quarantine)?;
+        let mut tree = self.tree.next(source_tree, bootargs.bytes(), plan.initrd, quarantine)?;
         plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
         segments::unguard(self.board, loaded);
         segments::write_tree(self.board, loaded, &tree);

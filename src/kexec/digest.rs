@@ -23,6 +23,23 @@ impl Digest {
     }
 }
 
+/// A digest in the making. Cloned, it tells the digest of what has been read so far, so that the
+/// digests of a whole and of its beginning come from one reading.
+#[derive(Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Reads on.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was read.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 impl From<[u8; 32]> for Digest {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -53,5 +70,10 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), text);
         assert_ne!(Digest::of(b"abc"), Digest::of(b"abd"));
+        let mut hasher = Hasher::default();
+        hasher.update(b"abc");
+        let beginning = hasher.clone().finish();
+        hasher.update(b"d");
+        assert_eq!((beginning, hasher.finish()), (Digest::of(b"abc"), Digest::of(b"abcd")));
     }
 }

@@ -3,7 +3,6 @@
 use core::fmt;
 
 use super::{
-    files::FilesError,
     image::ImageError,
     packed::PackedError,
     placement::{LoadPart, PlaceError},
@@ -20,8 +19,6 @@ pub enum LoadError {
     Image(ImageError),
     /// The kernel file is packed and can't be unpacked.
     Packed(PackedError),
-    /// The initrd that holds the files.
-    Files(FilesError),
     /// There is no place for something.
     Place(PlaceError),
     /// The memory map has changed since the plan was made.
@@ -64,12 +61,6 @@ impl From<PackedError> for LoadError {
     }
 }
 
-impl From<FilesError> for LoadError {
-    fn from(error: FilesError) -> Self {
-        Self::Files(error)
-    }
-}
-
 impl From<PlaceError> for LoadError {
     fn from(error: PlaceError) -> Self {
         Self::Place(error)
@@ -87,7 +78,6 @@ impl fmt::Display for LoadError {
         match self {
             Self::Image(error) => write!(f, "kernel: {error}"),
             Self::Packed(error) => write!(f, "kernel: {error}"),
-            Self::Files(error) => error.fmt(f),
             Self::Place(error) => error.fmt(f),
             Self::Memory(error) => error.fmt(f),
             Self::BootargsTooLong { bytes } => write!(

@@ -79,7 +79,7 @@ pub struct LoadRequest<'a> {
     /// The initrd.
     pub initrd: InitrdChoice<'a>,
     /// The kernel's command line.
-    pub bootargs: &'a str,
+    pub bootargs: &'a [u8],
     /// The kernel's 2 MiB-aligned base; `None` to choose.
     pub at: Option<u64>,
     /// The page sizes that the CPUs can translate.
@@ -193,15 +193,19 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
 }
 
 /// The command line goes into the tree as text, and to a console: so no control characters.
-fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
+fn check_bootargs(bootargs: &[u8]) -> Result<(), LoadError> {
     let bytes = bootargs.len();
     if bytes > MAX_BOOTARGS {
         return Err(LoadError::BootargsTooLong { bytes });
     }
-    match bootargs.find(char::is_control) {
-        Some(at) => Err(LoadError::BootargsControl { at }),
-        None => Ok(()),
+    let mut at = 0;
+    for chunk in bootargs.utf8_chunks() {
+        if let Some(found) = chunk.valid().find(char::is_control) {
+            return Err(LoadError::BootargsControl { at: at + found });
+        }
+        at += chunk.valid().len() + chunk.invalid().len();
     }
+    Ok(())
 }
 
 impl Plan {

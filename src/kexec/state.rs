@@ -15,6 +15,7 @@ use super::plan::{Plan, Segment};
 use super::signature::Checked;
 use crate::machine::Relocation;
 use crate::memory::{Piece, Quiet};
+use crate::options::CommandLine;
 
 /// A kernel that is loaded: its segments are written and claimed.
 #[derive(PartialEq, Eq, Debug)]
@@ -22,7 +23,7 @@ pub struct Loaded {
     /// The path of the kernel's file.
     pub name: String,
     /// Its command line.
-    pub bootargs: String,
+    pub bootargs: CommandLine,
     /// How its file was packed.
     pub packing: Packing,
     /// Where each part of the kernel is.

@@ -48,7 +48,7 @@ impl FromStr for TeardownMode {
 
 named! {
     /// What is done about the signature of a kernel that is to be loaded. Set by the command line
-    /// alone: nothing changes it while the kernel runs.
+    /// alone: nothing changes it while the kernel runs. In order, the strictest last.
     #[derive(Default)]
     Signatures {
         /// The signature is not checked.

@@ -6,11 +6,12 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::MAX_BOOTARGS_READ;
 use crate::cpu::CpuId;
 use crate::trace::Dir;
 
 fn parse(line: &str) -> (Options, Vec<String>) {
-    let (options, warnings) = Options::parse(line);
+    let (options, warnings) = Options::parse(&line.into());
     (options, warnings.iter().map(ToString::to_string).collect())
 }
 
@@ -79,8 +80,6 @@ fn malformed_values_change_nothing_and_say_why() {
         ("loglevel=8", "not a number in range"),
         ("cpuhp.fail=:3", "no step is named"),
         ("cpuhp.fail=gic:3:sideways", "\"sideways\" does not belong there"),
-        ("kexec.verify=1", "neither on nor off"),
-        ("kexec.verify", "needs a value"),
         ("model=altra-80", "not available"),
     ];
     for (word, why) in bad {
@@ -93,15 +92,148 @@ fn malformed_values_change_nothing_and_say_why() {
 
 #[test]
 fn a_slip_in_kexec_sig_leaves_no_door_open() {
-    for word in ["kexec.sig=maybe", "kexec.sig", "kexec.sig=", "kexec.sig=OFF"] {
+    let slips = [
+        "kexec.sig=maybe",
+        "kexec.sig",
+        "kexec.sig=",
+        "kexec.sig=OFF",
+        "KEXEC.SIG=enforce",
+        "Kexec.Sig=off",
+        "kexec-sig=enforce",
+        "kexec_sig=off",
+        "kexec.sg=check",
+        "kexec.sig\"=\"check",
+        "quiet\u{a0}kexec.sig=enforce",
+        "kexec.sig=off\u{a0}quiet",
+        "\u{a0}kexec.sig=off",
+        "loglevel=3,kexec.sig=check",
+        "x=\"a kexec.sig=off\"",
+        "run=cpus\u{a0}kexec.sig=enforce",
+        "run=\"cpus\"\u{a0}kexec.sig=enforce",
+        "\"kexec.sig=enforce more\"",
+    ];
+    for word in slips {
         let (options, warnings) = parse(&format!("kexec.sig=off {word}"));
-        assert_eq!(options.signatures, Signatures::Enforce, "{word}");
+        assert_eq!((options.signatures, options.verify), (Signatures::Enforce, true), "{word}");
         assert!(warnings[0].ends_with("; taken for enforce"), "{}", warnings[0]);
     }
     for &mode in Signatures::ALL {
         let (options, warnings) = parse(&format!("kexec.sig={mode}"));
         assert_eq!((options.signatures, warnings.len()), (mode, 0));
     }
+    for line in ["\"kexec.sig=check\"", "kexec.sig=\"check\""] {
+        assert_eq!((parse(line).0.signatures, parse(line).1.len()), (Signatures::Check, 0));
+    }
+}
+
+#[test]
+fn names_of_options_in_commands_and_longer_words_are_no_slips() {
+    for line in [
+        "run=\"kexec load x --append 'kexec.sig=enforce'; poweroff\"",
+        "\"run=kexec load x --append kexec.verify=on\"",
+        "BOOT_IMAGE=/kexec.signed/Image module.sig_enforce=1",
+    ] {
+        let (options, _) = parse(line);
+        assert_eq!((options.signatures, options.verify), (Signatures::Off, false), "{line}");
+    }
+}
+
+#[test]
+fn of_several_the_strictest_holds() {
+    for line in ["kexec.sig=enforce kexec.sig=off", "kexec.sig=off kexec.sig=enforce"] {
+        assert_eq!(parse(line).0.signatures, Signatures::Enforce, "{line}");
+    }
+    for line in ["kexec.verify=on kexec.verify=off", "kexec.verify=off kexec.verify=on"] {
+        assert!(parse(line).0.verify, "{line}");
+    }
+    let (_, warnings) = parse("kexec.sig=check kexec.sig=off");
+    assert_eq!(warnings, ["option kexec.sig=off: a stricter one holds; ignored"]);
+}
+
+#[test]
+fn enforce_implies_the_second_look_unless_it_is_turned_off() {
+    let verify = |line| parse(line).0.verify;
+    assert!(!verify("kexec.sig=check") && verify("kexec.sig=enforce"));
+    assert!(!verify("kexec.sig=enforce kexec.verify=off"));
+    for slip in ["kexec.verify=1", "kexec.verify", "kexec.verify=OFF", "kexec-verify=off"] {
+        let (options, warnings) = parse(slip);
+        assert_eq!((options.signatures, options.verify), (Signatures::Off, true), "{slip}");
+        assert!(warnings[0].contains(slip) && warnings[0].ends_with("; taken for on"));
+    }
+}
+
+#[test]
+fn what_closes_a_door_counts_behind_two_dashes_too() {
+    let (options, warnings) = parse("quiet -- single kexec.sig=enforce");
+    assert_eq!(options.signatures, Signatures::Enforce);
+    let wanted = "option kexec.sig=enforce: it stands behind --, where words are for init; taken \
+                  for enforce";
+    assert_eq!(warnings[1], wanted);
+    assert!(parse("-- kexec.verify=on").0.verify);
+    let (options, warnings) = parse("kexec.sig=enforce -- kexec.verify=off");
+    assert!(options.verify && warnings[0].ends_with("; ignored"), "{warnings:?}");
+}
+
+/// What a property holds, and what of the text is not known.
+#[test]
+fn a_command_line_that_is_not_known_in_full_is_taken_for_enforce() {
+    let long = [&b"quiet "[..], &[b'a'; MAX_BOOTARGS_READ], b" kexec.sig=enforce\0"].concat();
+    let cases: [(&[&[u8]], Doubt, &str); 6] = [
+        (&[&long], Doubt::Cut { at: MAX_BOOTARGS_READ }, "is cut at 16384 bytes"),
+        (&[b"quiet"], Doubt::NoEnd, "has no NUL at its end"),
+        (&[b""], Doubt::NoEnd, "has no NUL at its end"),
+        (&[b"quiet\0kexec.sig=off\0"], Doubt::Behind { at: 5 }, "ends with a NUL at byte 5"),
+        (&[b"quiet\0", b"\0"], Doubt::Several, "several command lines"),
+        (&[b"x=\"quiet\0"], Doubt::OpenQuote, "a quote"),
+    ];
+    for (values, doubt, said) in cases {
+        let line = CommandLine::of_tree(values);
+        assert_eq!(line.doubt(), Some(doubt));
+        let (options, warnings) = Options::parse(&line);
+        assert_eq!((options.signatures, options.verify), (Signatures::Enforce, true));
+        let last = warnings.last().unwrap().to_string();
+        assert!(last.starts_with("kexec.sig: ") && last.contains(said), "{last}");
+        assert!(last.ends_with("unknown; taken for enforce") || doubt == Doubt::Several, "{last}");
+    }
+    for value in [&b"quiet\0"[..], b"\0", b"quiet\0\0\0", b"x=\"a b\" -- \"\"\0"] {
+        assert_eq!(CommandLine::of_tree(&[value]).doubt(), None);
+    }
+    assert_eq!(CommandLine::of_tree(&[]), CommandLine::default());
+}
+
+#[test]
+fn a_long_command_line_is_read_to_its_end() {
+    let line = [&[b'a'; 5000][..], b" kexec.sig=check loglevel=3\0"].concat();
+    let (options, warnings) = Options::parse(&CommandLine::of_tree(&[&line]));
+    assert_eq!((options.signatures, options.loglevel), (Signatures::Check, 3));
+    assert_eq!(warnings.len(), 1);
+}
+
+#[test]
+fn a_byte_that_is_no_text_costs_its_word() {
+    let line = CommandLine::from(&b"loglevel=3 name=caf\xe9 run=\xff maxcpus=2"[..]);
+    let (options, warnings) = Options::parse(&line);
+    assert_eq!((options.loglevel, options.maxcpus, options.run), (3, Some(2), None));
+    assert_eq!(warnings[0].to_string(), "option name=caf\\xe9: not known here; ignored");
+    assert_eq!(warnings[1].to_string(), "option run=\\xff: its value is no UTF-8; ignored");
+    assert_eq!(without_run(&line).bytes(), b"loglevel=3 name=caf\xe9 maxcpus=2");
+    assert_eq!(line.to_string(), "loglevel=3 name=caf\\xe9 run=\\xff maxcpus=2");
+}
+
+#[test]
+fn a_word_is_added_before_those_of_init_and_nothing_else_changes() {
+    let cases = [
+        ("", "new"),
+        ("a  \"b  c\"", "a  \"b  c\" new"),
+        ("a ", "a new"),
+        ("a -- b", "a new -- b"),
+        ("-- b", "new -- b"),
+    ];
+    for (line, wanted) in cases {
+        assert_eq!(CommandLine::from(line).with("new"), wanted.into(), "{line}");
+    }
+    let line = CommandLine::from("x cpuhp.bringup=serial  y -- cpuhp.bringup=fanout");
+    assert_eq!(line.without("cpuhp.bringup"), "x  y -- cpuhp.bringup=fanout".into());
 }
 
 #[test]
@@ -117,7 +249,7 @@ fn quotes_stand_around_values_and_around_whole_words() {
 fn what_stands_after_two_dashes_is_for_init() {
     let (options, warnings) = parse("loglevel=3 -- loglevel=5 foo");
     assert_eq!((options.loglevel, warnings.len()), (3, 0));
-    assert_eq!(without_run("a -- run=x"), "a -- run=x");
+    assert_eq!(without_run(&"a -- run=x".into()), "a -- run=x".into());
 }
 
 #[test]
@@ -175,7 +307,7 @@ fn run_goes_and_all_other_bytes_stay() {
         (" a é\" ", " a é\" "),
     ];
     for (line, wanted) in cases {
-        assert_eq!(without_run(line), wanted, "{line}");
+        assert_eq!(without_run(&line.into()), wanted.into(), "{line}");
     }
 }
 
@@ -183,6 +315,7 @@ proptest! {
     #[test]
     fn no_command_line_panics_and_none_keeps_its_run(line in ".{0,80}", tail in ".{0,40}") {
         let line = format!("{line} run=\"{tail}");
+        let line = CommandLine::from(line);
         let (_, warnings) = Options::parse(&line);
         warnings.iter().for_each(|w| drop(w.to_string()));
         prop_assert_eq!(Options::parse(&without_run(&line)).0.run, None);
@@ -191,12 +324,15 @@ proptest! {
     #[test]
     fn option_like_texts_do_not_panic(words in proptest::collection::vec(
         "(cpuhp\\.(fail|bringup)|run|maxcpus|loglevel|kexec\\.sig|kexec\\.verify|--|\")=?[a-z0-9:\" +x-]{0,12}", 0..8)) {
-        let line = words.join(" ");
+        let line = CommandLine::from(words.join(" "));
         let (options, _) = Options::parse(&line);
         prop_assert!(options.loglevel <= MAX_LOGLEVEL);
         prop_assert!(options.fail.iter().all(|f| f.times > 0 && !f.step.is_empty()));
         let again = Options::parse(&without_run(&line)).0;
         prop_assert_eq!(again.run, None);
         prop_assert_eq!((again.fail, again.maxcpus), (options.fail, options.maxcpus));
+        if line.doubt().is_none() {
+            prop_assert_eq!((again.signatures, again.verify), (options.signatures, options.verify));
+        }
     }
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::cpu::{CpuMask, Topology};
 use crate::interrupt::Interrupt;
 use crate::memory::Range;
+use crate::options::CommandLine;
 
 /// What this machine is, as far as the kernel uses that: the same at each boot.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub struct Machine {
 #[derive(Clone, Default, Debug)]
 pub struct BootParams {
     /// Command line; empty if there is none.
-    pub bootargs: String,
+    pub bootargs: CommandLine,
     /// The initrd, whole in RAM.
     pub initrd: Option<Range>,
     /// What an earlier kernel handed over, whole in RAM.

@@ -2,13 +2,14 @@
 //! v0.4, section 3.6).
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::{BootParams, Warnings, warn};
-use crate::config::{MAX_BOOTARGS, MAX_HANDOVER, PAGE};
+use crate::config::{MAX_HANDOVER, PAGE};
 use crate::fdt::edit::HANDOVER;
 use crate::fdt::{Node, Properties, Tree};
 use crate::memory::Range;
+use crate::options::CommandLine;
 
 /// The node's contents. What lies outside of `memory` is left out with a warning.
 pub(super) fn boot_params(
@@ -18,26 +19,20 @@ pub(super) fn boot_params(
 ) -> BootParams {
     let Some(node) = tree.find("/chosen") else { return BootParams::default() };
     BootParams {
-        bootargs: bootargs(node, warnings),
+        bootargs: bootargs(tree),
         initrd: in_ram("initrd", initrd(node, warnings), memory, warnings),
         handover: in_ram(HANDOVER, handover(node, warnings), memory, warnings),
         rng_seed: node.property("rng-seed").filter(|s| !s.is_empty()).map(<[u8]>::to_vec),
     }
 }
 
-fn bootargs(node: Node<'_>, warnings: &mut Warnings) -> String {
-    if !node.has("bootargs") {
-        return String::new();
-    }
-    let Some(text) = node.string("bootargs") else {
-        warn(warnings, "/chosen", "bootargs are not UTF-8 and are ignored");
-        return String::new();
-    };
-    if text.len() > MAX_BOOTARGS {
-        warn(warnings, "/chosen", format!("bootargs are cut at {MAX_BOOTARGS} bytes"));
-    }
-    let end = (0..=text.len().min(MAX_BOOTARGS)).rev().find(|&at| text.is_char_boundary(at));
-    text[..end.unwrap_or(0)].to_string()
+/// The command line, of all nodes that could be taken for `/chosen`: where a tree has several, it is
+/// unknown which one was meant.
+fn bootargs(tree: &Tree<'_>) -> CommandLine {
+    let chosen = tree.root().children().filter(|node| node.base_name() == "chosen");
+    let properties = chosen.flat_map(|node| node.properties());
+    let values = properties.filter(|(name, _)| *name == "bootargs").map(|(_, value)| value);
+    CommandLine::of_tree(&values.collect::<Vec<_>>())
 }
 
 const INITRD: [&str; 2] = ["linux,initrd-start", "linux,initrd-end"];

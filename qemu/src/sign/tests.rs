@@ -72,6 +72,7 @@ fn a_signed_kernel_verifies_and_another_does_not() {
         ("--image ./image --initrd ./initrd", "the command line differs: \"maxcpus=2\""),
         ("--image ./image --initrd ./initrd --append maxcpus=2 --dtb ./image", "--dtb differs"),
         ("--image ./image --initrd ./initrd --append maxcpus=2 --type raw", "type image is signed"),
+        ("--image ./image --initrd ./initrd --append maxcpus=2 --at any", "--at is for --type raw"),
     ];
     for (parts, wanted) in cases {
         assert!(check(parts).contains(wanted), "{parts}: {}", check(parts));
@@ -79,6 +80,24 @@ fn a_signed_kernel_verifies_and_another_does_not() {
     make_key(at, "other");
     let said = verifies(at, &format!("verify --key ./other.public {parts} ./sig"));
     assert!(said.contains("it is by key"), "{said}");
+}
+
+#[test]
+fn a_flat_binary_is_signed_with_its_place() {
+    let scene = scene();
+    let at = scene.path();
+    let parts = "--type raw --image ./image --initrd none";
+    let why = format!("{:#}", signs(at, &format!("sign --key ./my {parts} ./sig")).unwrap_err());
+    assert!(why.contains("sign it again with --at ADDRESS"), "{why}");
+    signs(at, &format!("sign --key ./my {parts} --at 0x40200000 ./sig")).unwrap();
+    let check = |more: &str| verifies(at, &format!("verify --key ./my.public {parts}{more} ./sig"));
+    assert_eq!((check(""), check(" --at 0x40200000")), ("good".into(), "good".into()));
+    let said = check(" --at 0x40400000");
+    assert!(said.contains("--at 0x40200000 is signed and this is 0x40400000"), "{said}");
+    assert!(fs::read_to_string(at.join("sig")).unwrap().contains("type raw\nat 0x40200000\n"));
+    let odd = place("0x40280000").unwrap_err().to_string();
+    assert!(odd.contains("no multiple of 2 MiB"), "{odd}");
+    assert!(place("here").is_err() && place("any").is_ok());
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("initrd", "gzip_is_unpacked", packed),
         test("initrd", "archives_follow_each_other", several),
+        test("initrd", "a_name_that_is_no_utf_8_costs_nothing", latin1),
+        test("initrd", "what_precedes_damage_can_be_loaded", damaged),
         test("initrd", "none_at_all", none),
         test("initrd", "none_after_a_kexec", none_after_kexec),
         broken("cut_short", "the archive is cut short", |whole| whole[..whole.len() / 2].to_vec()),
@@ -87,6 +89,40 @@ fn several() -> Result<()> {
     let mut vm = cpus(2)?.initrd(&initrd)?.boot()?;
     listed(&mut vm, &["b", "dir/a"])?;
     has(&vm.run("kexec load /dir/a")?.join("\n"), &["/dir/a, entry 0x"])
+}
+
+/// One name in Latin-1 beside the image.
+fn latin1() -> Result<()> {
+    let mut whole = Archive::default();
+    whole.add("baton.Image", &image()?)?;
+    whole.add("cafe.txt", b"x")?;
+    let mut initrd = whole.finish()?;
+    let name = initrd.windows(8).position(|window| window == b"cafe.txt");
+    initrd[name.ok_or_else(|| anyhow::anyhow!("no such name"))? + 3] = 0xe9;
+    let mut vm = cpus(2)?.initrd(&initrd)?.boot()?;
+    has(&vm.run("files")?.join("\n"), &["  baton.Image\n", "  caf\\xe9.txt\n"])?;
+    vm.run("kexec load baton.Image")?;
+    vm.jump("kexec exec", 1)?;
+    Ok(())
+}
+
+/// A second archive that is cut short: the first is there, and the damage is told.
+fn damaged() -> Result<()> {
+    let mut initrd = archive(&["baton.Image", "b"])?;
+    let mut cut = archive(&["late"])?;
+    cut.truncate(1000);
+    initrd.extend(cut);
+    let mut vm = cpus(2)?.initrd(&initrd)?.boot()?;
+    let wanted = ["\"late\": the entry needs ", "the archive is cut short"];
+    let listed = vm.run("files")?.join("\n");
+    has(&listed, &["  baton.Image\n", "warning: initrd at byte "])?;
+    has(&listed, &wanted)?;
+    let missing = vm.refused("kexec load late")?;
+    has(&missing, &["late: no such file up to where the initrd is damaged"])?;
+    has(&missing, &wanted)?;
+    has(&vm.run("kexec load baton.Image")?.join("\n"), &["warning: initrd at byte "])?;
+    vm.jump("kexec exec", 1)?;
+    Ok(())
 }
 
 fn none() -> Result<()> {

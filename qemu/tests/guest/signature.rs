@@ -2,12 +2,14 @@
 
 use anyhow::{Result, ensure};
 use baton::kexec::plan::Kind;
-use baton::kexec::signature::{Asked, keyfile};
+use baton::kexec::signature::{Asked, Place, keyfile};
 use baton_qemu::cpio::{Archive, gzip};
 use baton_qemu::sign;
 use libtest_mimic::Trial;
 
 use crate::check::{has, same};
+use crate::gdb::Gdb;
+use crate::verify;
 use crate::vm::{SOON, Vm, cpus, image, test};
 
 /// The command line of the tests; each loads with this one or says otherwise.
@@ -27,6 +29,11 @@ pub fn tests() -> Vec<Trial> {
         test("signature", "nothing_but_signatures_may_follow", follows),
         test("signature", "the_console_can_not_turn_it_off", console),
         test("signature", "a_slip_is_taken_for_enforce", slip),
+        test("signature", "a_command_line_not_known_in_full_is_taken_for_enforce", unread),
+        test("signature", "of_several_the_strictest_holds", several),
+        test("signature", "enforce_implies_the_second_look", second_look),
+        test("signature", "enforce_takes_a_flat_binary_only_where_it_is_signed_for", flat),
+        test("signature", "enforce_takes_a_packed_kernel", packed_kernel),
     ]
 }
 
@@ -35,12 +42,13 @@ pub fn tests() -> Vec<Trial> {
 fn signature(asked: &Asked<'_>, ours: bool) -> Result<Vec<u8>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/keys/test-key-do-not-trust.secret");
     let seed = if ours { sign::key(path.as_ref(), keyfile::SECRET)? } else { [7; 32] };
-    Ok(sign::sign_with(&sign::key_pair(seed)?, asked, None).to_string().into_bytes())
+    Ok(sign::sign_with(&sign::key_pair(seed)?, asked, None)?.to_string().into_bytes())
 }
 
 /// What `kexec load baton.Image --initrd none` asks for under a command line.
 fn bare<'a>(image: &'a [u8], append: &'a str) -> Asked<'a> {
-    Asked { kind: Kind::Image, image, initrd: None, dtb: None, append }
+    let append = append.as_bytes();
+    Asked { kind: Kind::Image, place: None, image, initrd: None, dtb: None, append }
 }
 
 /// A machine whose initrd has the image and these files.
@@ -120,7 +128,8 @@ fn differs() -> Result<()> {
     tampered[image.len() / 2] ^= 1;
     let good = signature(&bare(&image, ENFORCE), true)?;
     let with_initrd = signature(&Asked { initrd: Some(b"abc"), ..bare(&image, ENFORCE) }, true)?;
-    let raw = signature(&Asked { kind: Kind::Raw, ..bare(&image, ENFORCE) }, true)?;
+    let raw = Asked { kind: Kind::Raw, place: Some(Place::Any), ..bare(&image, ENFORCE) };
+    let raw = signature(&raw, true)?;
     let files: [(&str, &[u8]); 6] = [
         ("good", &good),
         ("tampered", &tampered),
@@ -157,6 +166,7 @@ fn signed_initrd(packed: bool, appends: &[(&str, &str)]) -> Result<Vec<u8>> {
     files.add("baton.Image", &image)?;
     let files = files.finish()?;
     let mut whole = if packed { gzip(&files)? } else { files };
+    whole.resize(whole.len().next_multiple_of(4), 0);
     let mut signatures = Archive::default();
     for (name, append) in appends {
         let asked = Asked { initrd: Some(&whole), ..bare(&image, append) };
@@ -218,7 +228,19 @@ fn follows() -> Result<()> {
     initrd.extend(more.finish()?);
     let mut vm = cpus(2)?.append(ENFORCE).initrd(&initrd)?.boot()?;
     let said = vm.refused("kexec load baton.Image")?;
-    has(&said, &["only an archive of signatures may follow", "init is no regular file"])
+    has(&said, &["only an archive of signatures may follow", "init at byte ", "not end in .sig"])?;
+    signed_with("tool.sig", 0o100_755, "tool.sig at byte", "it may be run")?;
+    signed_with("note.sig", 0o100_644, "note.sig at byte", "does not read as a signature")
+}
+
+/// An entry like this one behind the signed bytes keeps the kernel from being loaded.
+fn signed_with(name: &str, mode: u32, place: &str, wanted: &str) -> Result<()> {
+    let mut initrd = signed_initrd(false, &[("baton.Image.sig", ENFORCE)])?;
+    let mut more = Archive::default();
+    more.add_as(name, mode, b"kernel.panic = 1\n#BOOTCONFIG\n")?;
+    initrd.extend(more.finish()?);
+    let mut vm = cpus(2)?.append(ENFORCE).initrd(&initrd)?.boot()?;
+    has(&vm.refused("kexec load baton.Image")?, &[place, wanted])
 }
 
 fn console() -> Result<()> {
@@ -233,5 +255,99 @@ fn slip() -> Result<()> {
     let mut vm = machine("kexec.sig=enfroce", &[])?;
     has(&vm.run("dmesg")?.join("\n"), &["kexec.sig=enfroce", "taken for enforce"])?;
     has(&vm.refused(LOAD)?, &["has no signature"])?;
+    Ok(())
+}
+
+/// The option lies far behind what the next kernel could be given, or behind a quote that is open.
+fn unread() -> Result<()> {
+    let far = format!("x={} kexec.sig=enforce", "a".repeat(3000));
+    let too_far = format!("x={} kexec.sig=enforce", "a".repeat(20_000));
+    for (append, said) in [
+        (far.as_str(), "it has 3020 bytes, and 2048 can be handed on"),
+        (too_far.as_str(), "the command line is cut at 16384 bytes"),
+        ("x=\"a kexec.sig=enforce", "a quote on the command line is not closed"),
+    ] {
+        let mut vm = machine(append, &[])?;
+        // Nothing that is not known in full is handed on as if it were whole.
+        let refused = vm.refused("kexec load baton.Image")?;
+        has(&refused, &["this kernel's command line is not handed on", said, "--append"])?;
+        let why = vm.refused("kexec load baton.Image --append loglevel=6")?;
+        has(&why, &["baton.Image has no signature", "kexec.sig=enforce"])?;
+        has(&vm.refused("cycle 1")?, &["is not handed on"])?;
+    }
+    Ok(())
+}
+
+fn several() -> Result<()> {
+    let mut vm = machine("kexec.sig=enforce kexec.sig=off", &[])?;
+    has(&vm.run("dmesg")?.join("\n"), &["option kexec.sig=off: a stricter one holds; ignored"])?;
+    has(&vm.refused(LOAD)?, &["has no signature"])?;
+    Ok(())
+}
+
+/// A byte that changes between load and exec is noticed without --verify.
+fn second_look() -> Result<()> {
+    let image = image()?;
+    let good = signature(&bare(&image, ENFORCE), true)?;
+    let (setup, gdb) = Gdb::with(cpus(2)?.append(ENFORCE).file("good", &good)?)?;
+    let mut vm = setup.boot()?;
+    vm.run(&format!("{LOAD} --sig good"))?;
+    let at = verify::place(&mut vm, "kernel ")? + 4096;
+    gdb.flip(at)?;
+    has(
+        &vm.refused("kexec exec")?,
+        &["kexec refused: ", "the kernel at 0x", "not what was loaded"],
+    )?;
+    gdb.flip(at)?;
+    vm.jump("kexec exec", 1)?;
+    ensure!(verify::last_jump(&vm)?.verify_ns.is_some(), "the jump was not verified");
+    let off = format!("{ENFORCE} kexec.verify=off");
+    let good = signature(&bare(&image, &off), true)?;
+    let mut vm = machine(&off, &[("good", &good)])?;
+    vm.run(&format!("{LOAD} --sig good"))?;
+    vm.jump("kexec exec", 1)?;
+    ensure!(verify::last_jump(&vm)?.verify_ns.is_none(), "the jump was verified all the same");
+    Ok(())
+}
+
+/// A flat binary runs where it was linked for, so its signature is for that place.
+fn flat() -> Result<()> {
+    let code = [0x1f, 0x20, 0x03, 0xd5].repeat(1000);
+    let asked = Asked { kind: Kind::Raw, ..bare(&code, ENFORCE) };
+    let here = Asked { place: Some(Place::At(0x4800_0000)), ..asked };
+    let anywhere = Asked { place: Some(Place::Any), ..asked };
+    let (here, anywhere) = (signature(&here, true)?, signature(&anywhere, true)?);
+    let text = String::from_utf8(here.clone())?;
+    let old = text.replace("baton-signature 2", "baton-signature 1").replace("at 0x48000000\n", "");
+    let files: [(&str, &[u8]); 4] =
+        [("code", &code), ("here", &here), ("any", &anywhere), ("old", old.as_bytes())];
+    let mut vm = machine(ENFORCE, &files)?;
+    let load = "kexec load code --type raw --initrd none --sig";
+    let elsewhere = vm.refused(&format!("{load} here --at 0x44000000"))?;
+    has(&elsewhere, &["--at 0x48000000 is signed and this is 0x44000000"])?;
+    has(&vm.refused(&format!("{load} old"))?, &["sign it again with --at"])?;
+    for (command, entry) in [
+        (format!("{load} here"), "entry 0x48080000"),
+        (format!("{load} here --at 0x48000000"), "entry 0x48080000"),
+        (format!("{load} any --at 0x44000000"), "entry 0x44080000"),
+    ] {
+        has(&vm.run(&command)?.join("\n"), &[entry, "signature: good"])?;
+    }
+    Ok(())
+}
+
+/// A packed kernel is compared as it lies in the initrd, and unpacked from what was compared.
+fn packed_kernel() -> Result<()> {
+    let packed = gzip(&image()?)?;
+    let good = signature(&bare(&packed, ENFORCE), true)?;
+    let mut tampered = packed.clone();
+    tampered[4] ^= 1; // the time stamp, which unpacking does not look at
+    let files: [(&str, &[u8]); 3] =
+        [("packed", &packed), ("tampered", &tampered), ("packed.sig", &good)];
+    let mut vm = machine(ENFORCE, &files)?;
+    let why = vm.refused("kexec load tampered --initrd none --sig packed.sig")?;
+    has(&why, &["the image differs"])?;
+    vm.run("kexec load packed --initrd none")?;
+    vm.jump("kexec exec", 1)?;
     Ok(())
 }

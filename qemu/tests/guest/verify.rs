@@ -21,7 +21,7 @@ pub fn tests() -> Vec<Trial> {
 }
 
 /// Where a part begins, as `kexec status` says.
-fn place(vm: &mut Vm, part: &str) -> Result<u64> {
+pub fn place(vm: &mut Vm, part: &str) -> Result<u64> {
     let lines = vm.run("kexec status")?;
     let line = lines.iter().find(|line| line.starts_with(part)).context("no such part")?;
     let place = line[part.len()..].trim_start().strip_prefix("0x").context("no address")?;
@@ -70,7 +70,7 @@ fn parked() -> Result<()> {
 }
 
 /// The record of the last jump.
-fn last_jump(vm: &Vm) -> Result<Kexec> {
+pub fn last_jump(vm: &Vm) -> Result<Kexec> {
     let jumps = vm.guest.records().iter().rev();
     let mut jumps = jumps.filter_map(|record| match record {
         Record::Kexec(kexec) => Some(kexec.clone()),

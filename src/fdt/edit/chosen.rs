@@ -44,7 +44,7 @@ pub(super) fn rebuild(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Resul
         chosen.remove_property(name);
     }
     if !changes.bootargs.is_empty() {
-        set(chosen, "bootargs", changes.bootargs);
+        set(chosen, "bootargs", [changes.bootargs, b"\0"].concat());
     }
     if let Some(initrd) = changes.initrd {
         not_empty("an initrd", &initrd)?;

@@ -34,7 +34,7 @@ const QUARANTINE: &[Range] = &[Range::new(0x4e00_0000, 0x4e20_0000)];
 
 fn changes() -> Changes<'static> {
     Changes {
-        bootargs: "loglevel=3",
+        bootargs: b"loglevel=3",
         initrd: Some(Range::new(0x4c00_0000, 0x4c10_0000)),
         handover: Some(Range::new(0x4d00_0000, 0x4d01_0000)),
         rng_seed: Some([7; 32]),
@@ -162,8 +162,11 @@ fn what_cannot_be_written_is_refused_and_changes_nothing() {
     let error = refused(&Changes { handover: Some(high), ..changes() });
     assert_eq!(error, EditError::Range { what: "a handover", range: high });
     let long = "x".repeat(MAX_BOOTARGS + 1);
-    assert_eq!(refused(&Changes { bootargs: &long, ..changes() }), EditError::Bootargs(2049));
-    assert_eq!(refused(&Changes { bootargs: "a\0b", ..changes() }), EditError::Bootargs(3));
+    assert_eq!(
+        refused(&Changes { bootargs: long.as_bytes(), ..changes() }),
+        EditError::Bootargs(2049)
+    );
+    assert_eq!(refused(&Changes { bootargs: b"a\0b", ..changes() }), EditError::Bootargs(3));
     let empty = Range::new(5, 5);
     let error = refused(&Changes { initrd: Some(empty), ..changes() });
     assert_eq!(error, EditError::Range { what: "an initrd", range: empty });

@@ -1,17 +1,19 @@
-//! LoadPart a `kexec load` asks for, found among the files of the initrd.
+//! What a `kexec load` asks for, found among the files of the initrd.
 
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::signature::Permit;
+use crate::config::MAX_BOOTARGS;
 use crate::kernel::Reporter;
-use crate::kexec::signature::Asked;
 use crate::kexec::{
-    Digest, Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, LoadRequest, Packing,
+    Files, InitrdAsk, InitrdChoice, KexecLoad, Kind, LoadError, LoadRequest, PackedError, Packing,
     packed,
 };
 use crate::machine::Granules;
 use crate::memory::Range;
+use crate::options::{self, CommandLine};
 
 /// Most bytes that a packed file may unpack to: what the heap can hold at most.
 pub const UNPACK_LIMIT: usize = 96 << 20;
@@ -27,8 +29,9 @@ pub(super) struct Chosen<'f> {
     pub initrd: InitrdChoice<'f>,
     /// Another tree than the running one.
     pub dtb: Option<&'f [u8]>,
-    pub bootargs: String,
-    at: Option<u64>,
+    pub bootargs: CommandLine,
+    /// Where the kernel is to go.
+    pub at: Option<u64>,
 }
 
 impl<'f> Chosen<'f> {
@@ -38,11 +41,9 @@ impl<'f> Chosen<'f> {
         ask: &KexecLoad,
         files: &'f Files<'_>,
         own_at: Range,
-        bootargs: impl FnOnce() -> String,
+        bootargs: impl FnOnce() -> Result<CommandLine, String>,
     ) -> Result<Self, String> {
-        let get = |path: &str| {
-            files.get(path).ok_or_else(|| format!("{path}: no such file; `files` lists them"))
-        };
+        let get = |path: &str| files.find(path).map_err(|why| why.to_string());
         Ok(Self {
             file: get(&ask.path)?,
             kind: ask.kind,
@@ -52,47 +53,76 @@ impl<'f> Chosen<'f> {
                 Some(InitrdAsk::File(path)) => InitrdChoice::Bytes(get(path)?),
             },
             dtb: ask.dtb.as_deref().map(get).transpose()?,
-            bootargs: ask.append.clone().unwrap_or_else(bootargs),
+            bootargs: ask.append.clone().map_or_else(bootargs, Ok)?,
             at: ask.at,
         })
     }
 
-    /// What a signature covers: the kernel's file, packed or not; `own` is this kernel's initrd.
-    pub fn as_signed<'s>(&'s self, own: &'s [u8]) -> Asked<'s> {
-        let Self { kind, file: image, dtb, .. } = *self;
-        let initrd = match self.initrd {
+    /// The bytes of the next kernel's initrd; `own` is this kernel's.
+    pub fn initrd_bytes<'s>(&'s self, own: &'s [u8]) -> Option<&'s [u8]> {
+        match self.initrd {
             InitrdChoice::None => None,
             InitrdChoice::Keep(_) => Some(own),
             InitrdChoice::Bytes(bytes) => Some(bytes),
-        };
-        Asked { kind, image, initrd, dtb, append: &self.bootargs }
+        }
     }
 
-    /// What the kept initrd `own` hashes to, for a second look before the jump; `None` if the
-    /// initrd is not kept.
-    pub fn kept_digest(&self, own: &[u8]) -> Option<Digest> {
-        matches!(self.initrd, InitrdChoice::Keep(_)).then(|| Digest::of(own))
+    /// Compares type, place and command line with the signature, which may say where a flat binary
+    /// has to go.
+    pub fn agree(&mut self, permit: &Permit<'_>) -> Result<(), String> {
+        permit.terms(self.kind, self.at, self.bootargs.bytes())?;
+        self.at = permit.base().or(self.at);
+        Ok(())
     }
 
-    /// The kernel in the file, unpacked.
-    pub fn flat(&self, out: &Reporter) -> Result<(Cow<'f, [u8]>, Packing), String> {
+    /// The kernel in the file, unpacked. Where a signature is compared, a packed file is read once,
+    /// to memory that no one else writes, and compared there; a flat one is compared as planned.
+    pub fn flat(
+        &self,
+        out: &Reporter,
+        permit: &mut Permit<'_>,
+    ) -> Result<(Cow<'f, [u8]>, Packing), String> {
         if self.kind == Kind::Raw {
             return Ok((Cow::Borrowed(self.file), Packing::Flat));
         }
-        unpacked(self.file, out).map_err(|error| error.to_string())
+        let packing = packed::packing(self.file).map_err(load_error)?;
+        if packing == Packing::Flat {
+            return Ok((Cow::Borrowed(self.file), packing));
+        }
+        if self.file.len() > LONG {
+            out.print(&format!("unpacking {} bytes, {}", self.file.len(), packing.name()));
+        }
+        let file = permit.private(self.file)?;
+        let image = packed::unpack(&file, packing, UNPACK_LIMIT).map_err(load_error)?;
+        Ok((Cow::Owned(image.into_owned()), packing))
     }
 
     /// The order for the planner; `image` is the unpacked kernel.
     pub fn request<'r>(&'r self, image: &'r [u8], granules: Granules) -> LoadRequest<'r> {
         let Self { kind, initrd, at, .. } = *self;
-        LoadRequest { image, kind, initrd, bootargs: &self.bootargs, at, granules }
+        LoadRequest { image, kind, initrd, bootargs: self.bootargs.bytes(), at, granules }
     }
 }
 
-fn unpacked<'f>(file: &'f [u8], out: &Reporter) -> Result<(Cow<'f, [u8]>, Packing), LoadError> {
-    let packing = packed::packing(file)?;
-    if packing != Packing::Flat && file.len() > LONG {
-        out.print(&format!("unpacking {} bytes, {}", file.len(), packing.name()));
+/// The part of this kernel's command line that a next kernel gets.
+pub(super) fn inherited(bootargs: &CommandLine) -> Result<CommandLine, String> {
+    let refused = |why: String| {
+        Err(format!(
+            "this kernel's command line is not handed on: {why}; give `kexec load` --append"
+        ))
+    };
+    if let Some(doubt) = bootargs.doubt() {
+        return refused(doubt.to_string());
     }
-    Ok((packed::unpack(file, packing, UNPACK_LIMIT)?, packing))
+    let inherited = options::without_run(bootargs);
+    match inherited.bytes().len() {
+        bytes if bytes > MAX_BOOTARGS => {
+            refused(format!("it has {bytes} bytes, and {MAX_BOOTARGS} can be handed on"))
+        }
+        _ => Ok(inherited),
+    }
+}
+
+fn load_error(error: PackedError) -> String {
+    LoadError::from(error).to_string()
 }

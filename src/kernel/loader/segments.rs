@@ -93,10 +93,14 @@ pub(super) fn unguard(memory: &dyn Memory, loaded: &Loaded) {
 mod tests {
     extern crate std;
 
+    use std::collections::BTreeMap;
     use std::sync::Mutex;
     use std::vec::Vec;
 
     use super::*;
+    use crate::kexec::signature::{Checked, Standing};
+    use crate::kexec::{self, InitrdChoice, Kind, LoadRequest, Packing};
+    use crate::machine::Granules;
     use crate::memory::Owner;
 
     /// Memory that can be protected in the units of its page tables: `unit` bytes.
@@ -137,6 +141,86 @@ mod tests {
             _: u64,
         ) -> Result<(), String> {
             Ok(())
+        }
+    }
+
+    /// Memory that keeps what is written, by the start of each piece.
+    #[derive(Default)]
+    struct Store(Mutex<BTreeMap<u64, Vec<u8>>>);
+
+    impl Store {
+        fn change(&self, piece: &Piece, act: impl FnOnce(&mut [u8])) {
+            let mut pieces = self.0.lock().unwrap();
+            act(pieces.entry(piece.range().start).or_insert_with(|| std::vec![0xee; piece.len()]));
+        }
+    }
+
+    impl Memory for Store {
+        fn bytes<'p>(&self, piece: &'p Piece) -> &'p [u8] {
+            Vec::leak(self.0.lock().unwrap()[&piece.range().start].clone())
+        }
+
+        fn read_only(&self, _: Piece) -> &'static [u8] {
+            &[]
+        }
+
+        fn write(&self, piece: &mut Piece, bytes: &[u8]) {
+            self.change(piece, |memory| memory[..bytes.len()].copy_from_slice(bytes));
+        }
+
+        fn zero(&self, piece: &mut Piece, range: core::ops::Range<usize>) {
+            self.change(piece, |memory| memory[range].fill(0));
+        }
+
+        fn clean(&self, _: &Piece, _: core::ops::Range<usize>) {}
+
+        fn protect(&self, _: &Quiet, _: bool) -> bool {
+            true
+        }
+
+        fn prepare_copy(
+            &self,
+            _: &mut Piece,
+            _: &crate::machine::Relocation,
+            _: u64,
+            _: u64,
+        ) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    /// The source is read twice, for the plan's digests and for writing. What was written has to
+    /// have the digests of the first reading.
+    #[test]
+    fn what_changes_between_planning_and_writing_is_noticed() {
+        let mut ram = Ram::of_tests(&[RAM]);
+        let (mut code, tree) = (std::vec![7; 3000], [1; 100]);
+        let granules = Granules::FOUR_K;
+        let (kind, initrd) = (Kind::Raw, InitrdChoice::None);
+        let request = LoadRequest { image: &code, kind, initrd, bootargs: b"", at: None, granules };
+        let mut plan = kexec::plan(&request, ram.map(), 4096).unwrap();
+        plan.seal_dtb(&tree).unwrap();
+        let store = Store::default();
+        let mut loaded = Loaded {
+            name: "code".into(),
+            bootargs: "".into(),
+            packing: Packing::Flat,
+            pieces: plan.take(&mut ram).unwrap(),
+            plan,
+            source_tree: Vec::new(),
+            guarded: Vec::new(),
+            kept: None,
+            signature: Checked { standing: Standing::NotLookedAt, ns: 0 },
+        };
+        for changed in [false, true] {
+            code[1000] ^= u8::from(changed);
+            let Loaded { plan, pieces, .. } = &mut loaded;
+            write(&store, plan, pieces, |what| match what {
+                LoadPart::Dtb => &tree,
+                _ => &code,
+            });
+            let said = read_back(&store, &loaded).err().unwrap_or_default();
+            assert_eq!(said.contains("kernel at 0x40080000"), changed, "{said}");
         }
     }
 

@@ -72,7 +72,7 @@ impl OwnTree {
     pub fn next(
         &self,
         current: &[u8],
-        bootargs: &str,
+        bootargs: &[u8],
         initrd: Option<Range>,
         quarantine: &[Range],
     ) -> Result<Vec<u8>, String> {

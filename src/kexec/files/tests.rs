@@ -5,6 +5,7 @@ use alloc::{format, string::String, string::ToString, vec::Vec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::kexec::gzip::GzipError;
 use crate::kexec::gzip::tests::member;
 
 const LIMIT: usize = 1 << 20;
@@ -44,7 +45,7 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 fn names(files: &Files<'_>) -> Vec<(String, usize)> {
-    files.iter().map(|(name, size)| (name.to_string(), size)).collect()
+    files.iter().map(|(name, size)| (Shown(name).to_string(), size)).collect()
 }
 
 #[test]
@@ -140,15 +141,22 @@ fn symbolic_links_stand_for_files_unless_they_go_in_a_circle() {
 fn every_cut_of_an_archive_is_noticed() {
     let initrd = archive(&[("a", b"contents"), ("b", b"x")]);
     for len in 1..initrd.len() {
-        let error = Files::open(&initrd[..len], 0);
+        let opened = Files::open(&initrd[..len], 0);
         // The trailer's own padding carries nothing.
         let padding = len + 3 >= initrd.len() && initrd[len..].iter().all(|b| *b == 0);
-        assert!(error.is_err() || padding, "{len} of {} bytes", initrd.len());
+        let noticed = opened.as_ref().is_err() || opened.as_ref().unwrap().damage().is_some();
+        assert!(noticed || padding, "{len} of {} bytes", initrd.len());
+        for file in opened.iter().flat_map(|files| files.iter()) {
+            assert!([(&b"a"[..], 8), (b"b", 1)].contains(&file), "only whole files are there");
+        }
     }
 }
 
 fn error_of(initrd: &[u8]) -> String {
-    Files::open(initrd, LIMIT).unwrap_err().to_string()
+    match Files::open(initrd, LIMIT) {
+        Ok(files) => files.damage().unwrap().to_string(),
+        Err(error) => error.to_string(),
+    }
 }
 
 #[test]
@@ -161,7 +169,7 @@ fn broken_archives_get_a_place_and_a_reason() {
     let mut long = archive(&[("a", b"contents")]);
     let size = entry(".", b"", &PLAIN_FILE).len() + 6 + 6 * 8;
     long[size..size + 8].copy_from_slice(b"FFFFFFFF");
-    assert!(error_of(&long).contains("initrd at byte 112: the entry needs 4294967"));
+    assert!(error_of(&long).contains("initrd at byte 112: \"a\": the entry needs 4294967"));
     long[size..size + 8].copy_from_slice(b"+0000008");
     assert!(error_of(&long).contains("header field 6"));
     let mut junk = archive(&[("a", b"x")]);
@@ -178,14 +186,87 @@ fn named(name: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn names_that_are_no_names_are_refused() {
-    assert!(Files::open(&named(b"good"), 0).is_ok());
-    for name in [&b"a\0b"[..], b"\xff\xfe"] {
-        assert!(Files::open(&named(name), 0).is_err(), "{name:?}");
-    }
+fn an_entry_without_a_name_costs_that_entry() {
     let mut open = named(b"abc");
     open[113] = b'd';
-    assert!(error_of(&open).contains("name is broken"));
+    let mut nameless = named(b"a");
+    nameless[6 + 11 * 8..6 + 12 * 8].copy_from_slice(b"00000000");
+    for (broken, shown) in [(named(b"a\0b"), "a"), (open, "abcd"), (nameless, "")] {
+        let initrd = [archive(&[("good", b"x")]), broken].concat();
+        let files = Files::open(&initrd, 0).unwrap();
+        assert_eq!((files.get("good"), files.damage()), (Some(&b"x"[..]), None));
+        let faults: Vec<String> = files.faults().collect();
+        assert!(faults[0].starts_with(&format!("entry \"{shown}\" at byte ")), "{faults:?}");
+        assert!(faults[0].contains("the name is empty or has a zero inside or none at its end"));
+    }
+}
+
+#[test]
+fn a_name_that_is_no_utf_8_is_shown_escaped_and_costs_nothing() {
+    let initrd = [archive(&[("baton.Image", b"kernel")]), named(b"caf\xe9.txt")].concat();
+    let files = Files::open(&initrd, 0).unwrap();
+    assert_eq!(names(&files), [("baton.Image".into(), 6), ("caf\\xe9.txt".into(), 0)]);
+    assert_eq!((files.get("baton.Image"), files.faults().count()), (Some(&b"kernel"[..]), 0));
+}
+
+#[test]
+fn a_mode_of_no_type_costs_that_entry_and_other_types_are_no_files() {
+    let mut initrd = Vec::new();
+    for (name, mode) in [("odd", 0o150_644), ("huge", 0x10_81a4), ("none", 0o644)] {
+        initrd.extend(entry(name, b"x", &Fields { mode, ..PLAIN_FILE }));
+    }
+    for (name, mode) in [("fifo", 0o010_644), ("socket", 0o140_644), ("tty", 0o020_644)] {
+        initrd.extend(entry(name, b"", &Fields { mode, ..PLAIN_FILE }));
+    }
+    initrd.extend(archive(&[("good", b"x")]));
+    let files = Files::open(&initrd, 0).unwrap();
+    assert_eq!(names(&files), [("good".into(), 1)]);
+    let faults: Vec<String> = files.faults().collect();
+    assert_eq!(faults.len(), 3);
+    let wanted = "entry \"odd\" at byte 0: the mode 0o150644 is of no known type of file; left out";
+    assert_eq!(faults[0], wanted);
+}
+
+/// An entry of the format with checksums.
+fn summed(name: &str, contents: &[u8], sum: u32) -> Vec<u8> {
+    let mut bytes = entry(name, contents, &PLAIN_FILE);
+    bytes[..6].copy_from_slice(b"070702");
+    bytes[102..110].copy_from_slice(format!("{sum:08x}").as_bytes());
+    bytes
+}
+
+#[test]
+fn a_wrong_checksum_costs_that_file_and_an_older_one_does_not_return() {
+    let sum = b"abc".iter().map(|&byte| u32::from(byte)).sum();
+    let mut initrd = archive(&[("bad", b"old")]);
+    initrd.extend(summed("good", b"abc", sum));
+    initrd.extend(summed("bad", b"abc", sum + 1));
+    initrd.extend(archive(&[("other", b"x")]));
+    let files = Files::open(&initrd, 0).unwrap();
+    assert_eq!(names(&files), [("good".into(), 3), ("other".into(), 1)]);
+    let wanted = "bad: the checksum in the header is 0x127 and that of the contents 0x126";
+    let why = files.find("bad").unwrap_err().to_string();
+    assert_eq!(why, format!("{wanted}; make the archive again"));
+    assert_eq!(files.faults().next(), Some(format!("file {wanted}; left out")));
+}
+
+#[test]
+fn what_precedes_damage_is_there_and_the_damage_is_told() {
+    let first = archive(&[("early", b"x")]);
+    let mut cut = [first.clone(), archive(&[("late", &[7; 100])])].concat();
+    cut.truncate(cut.len() - 180);
+    let zstd = [&first[..], b"\x28\xb5\x2f\xfd...."].concat();
+    let gzip = [&first[..], &member(&first, 0)[..30]].concat();
+    let cases = [(cut, "\"late\": the entry needs"), (zstd, "zstd file"), (gzip, "gzip data ends")];
+    for (initrd, wanted) in cases {
+        let files = Files::open(&initrd, LIMIT).unwrap();
+        assert_eq!(files.get("early"), Some(&b"x"[..]));
+        let told = files.faults().last().unwrap();
+        assert!(told.contains(wanted), "{told}");
+        let missing = files.find("late").unwrap_err().to_string();
+        assert!(missing.starts_with("late: no such file up to where the initrd is damaged: "));
+        assert!(missing.contains(wanted), "{missing}");
+    }
 }
 
 proptest! {
@@ -223,7 +304,7 @@ proptest! {
         for initrd in [&initrd[..], &initrd[..len.index(initrd.len())]] {
             if let Ok(files) = Files::open(initrd, LIMIT) {
                 files.iter().for_each(|(path, size)| {
-                    assert_eq!(files.get(path).map(<[u8]>::len), Some(size));
+                    assert_eq!(files.lookup(path).map(<[u8]>::len), Ok(size));
                 });
             }
         }

@@ -29,7 +29,7 @@ fn image(size: u64) -> Vec<u8> {
 
 fn request<'a>(image: &'a [u8], initrd: InitrdChoice<'a>) -> LoadRequest<'a> {
     let granules = Granules::FOUR_K;
-    LoadRequest { image, kind: Kind::Image, initrd, bootargs: "quiet", at: None, granules }
+    LoadRequest { image, kind: Kind::Image, initrd, bootargs: b"quiet", at: None, granules }
 }
 
 #[test]
@@ -115,9 +115,12 @@ fn a_bad_request_is_refused_with_its_reason() {
     assert!(elf.to_string().contains("ELF file; convert it"), "{elf}");
     let long = "x".repeat(MAX_BOOTARGS + 1);
     let too_long = LoadError::BootargsTooLong { bytes: MAX_BOOTARGS + 1 };
-    assert_eq!(refused(LoadRequest { bootargs: &long, ..good }), too_long);
-    let control = refused(LoadRequest { bootargs: "a\nb", ..good });
+    assert_eq!(refused(LoadRequest { bootargs: long.as_bytes(), ..good }), too_long);
+    let control = refused(LoadRequest { bootargs: b"a\nb", ..good });
     assert_eq!(control, LoadError::BootargsControl { at: 1 });
+    assert!(plan(&LoadRequest { bootargs: b"caf\xe9", ..good }, &map(), 9000).is_ok());
+    let control = refused(LoadRequest { bootargs: b"caf\xe9\n", ..good });
+    assert_eq!(control, LoadError::BootargsControl { at: 4 });
     let empty = refused(LoadRequest { initrd: InitrdChoice::Bytes(&[]), ..good });
     assert_eq!(empty, LoadError::Place(PlaceError::NoInitrd));
     let odd = refused(LoadRequest { at: Some(RAM.start + PAGE), ..good });

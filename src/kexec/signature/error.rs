@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use super::{KeyId, MAX_BYTES, Sum, VERSION};
+use super::{KeyId, MAX_BYTES, Place, Sum};
 use crate::kexec::cpio::CpioError;
 use crate::kexec::plan::Kind;
 
@@ -39,6 +39,19 @@ pub enum SignatureError {
     },
     /// Something follows the last line.
     Trailing,
+    /// A flat binary is to be signed, and where it goes is not said; or it was signed by version 1,
+    /// which could not say so.
+    NoPlace,
+    /// The command line is no UTF-8, which no signature can hold.
+    AppendNotText {
+        /// Offset of the first byte that is no UTF-8.
+        at: usize,
+    },
+    /// The command line has a control character, which no signature can hold.
+    AppendControl {
+        /// Its offset.
+        at: usize,
+    },
     /// By a key that this kernel does not know.
     UnknownKey {
         /// The key that the file names.
@@ -53,6 +66,8 @@ pub enum SignatureError {
     },
     /// The signature is for another load: this part differs.
     Differs(Part),
+    /// The bytes have changed while they were compared and planned.
+    Moving,
     /// What follows the signed bytes of the initrd is more than signatures.
     Rest(Rest),
 }
@@ -62,6 +77,8 @@ pub enum SignatureError {
 pub enum Part {
     /// How the image is read.
     Kind(Kind, Kind),
+    /// Where a flat binary goes.
+    Place(Place, Place),
     /// The image.
     Image(Sum, Sum),
     /// The initrd.
@@ -82,10 +99,26 @@ pub enum Rest {
         /// Why.
         error: CpioError,
     },
-    /// An entry is no regular file with a name that ends in `.sig`.
+    /// More bytes than are looked at.
+    TooLong {
+        /// How many.
+        bytes: usize,
+        /// How many are looked at.
+        most: usize,
+    },
+    /// An archive does not begin where one may.
+    Unaligned {
+        /// Offset in the initrd.
+        at: usize,
+    },
+    /// An entry is no plain signature file.
     Entry {
-        /// Its name.
+        /// Its name, as it can be shown.
         name: String,
+        /// Offset in the initrd.
+        at: usize,
+        /// What it is or has.
+        why: &'static str,
     },
 }
 
@@ -97,17 +130,31 @@ impl fmt::Display for SignatureError {
             }
             Self::NotText { at } => write!(f, "byte {at} is no text; the file is no signature"),
             Self::NotASignature => {
-                write!(f, "the first line is not \"baton-signature {VERSION}\"; sign again")
+                f.write_str("the first line is not \"baton-signature 1\" or 2; sign again")
             }
             Self::Version { found } => write!(
                 f,
-                "a signature of version {found}, and version {VERSION} is known; sign again"
+                "a signature of version {found}, and versions 1 and 2 are known; sign again"
             ),
             Self::Truncated { line } => {
                 write!(f, "it is cut short at the line \"{line}\"; copy it again")
             }
             Self::Line { line } => write!(f, "the line \"{line}\" is malformed; sign again"),
             Self::Trailing => f.write_str("something follows the line \"signature\"; sign again"),
+            Self::NoPlace => f.write_str(
+                "a flat binary runs where it was linked for, and the signature does not say where \
+                 that is; sign it again with --at ADDRESS, or with --at any",
+            ),
+            Self::AppendNotText { at } => write!(
+                f,
+                "the command line is no UTF-8 at byte {at}, and no signature can hold that; give \
+                 --append plain text"
+            ),
+            Self::AppendControl { at } => write!(
+                f,
+                "the command line has a control character at byte {at}, and no signature can hold \
+                 that; give --append plain text"
+            ),
             Self::UnknownKey { key, known } => write!(
                 f,
                 "it is by key {key}, and the key known here is {known}; sign with that key, or \
@@ -117,6 +164,9 @@ impl fmt::Display for SignatureError {
                 write!(f, "key {key} has not signed this: the file was changed; sign again")
             }
             Self::Differs(part) => write!(f, "it is for something else: {part}"),
+            Self::Moving => f.write_str(
+                "the initrd changes while it is loaded; suspect a device that writes there",
+            ),
             Self::Rest(rest) => rest.fmt(f),
         }
     }
@@ -128,6 +178,9 @@ impl fmt::Display for Part {
             |sum: &Option<Sum>| sum.map_or_else(|| "none".into(), |s| alloc::format!("{s}"));
         match self {
             Self::Kind(signed, got) => write!(f, "type {signed} is signed and this is {got}"),
+            Self::Place(signed, got) => {
+                write!(f, "--at {signed} is signed and this is {got}")
+            }
             Self::Image(signed, got) => {
                 write!(f, "the image differs: {signed} is signed and this is {got}")
             }
@@ -151,9 +204,15 @@ impl fmt::Display for Rest {
         f.write_str("only an archive of signatures may follow the signed bytes of the initrd: ")?;
         match self {
             Self::Archive { at, error } => write!(f, "at byte {at}: {error}"),
-            Self::Entry { name } => {
-                write!(f, "{} is no regular file named *.sig", name.escape_debug())
+            Self::TooLong { bytes, most } => {
+                write!(f, "{bytes} bytes follow, and {most} may; sign the whole initrd again")
             }
+            Self::Unaligned { at } => write!(
+                f,
+                "at byte {at}: an archive begins at a multiple of 4 bytes; pad with zeros, sign, \
+                 and put the signatures behind"
+            ),
+            Self::Entry { name, at, why } => write!(f, "{name} at byte {at}: {why}"),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Reads the text of a signature. Takes exactly what [`Signature`] displays as, and nothing else:
 //! so one signature has one text, and nothing can be added to a file without being noticed.
 
+use alloc::string::ToString;
 use core::str::{self, FromStr};
 
 use super::keyfile::hex;
-use super::{FIRST, KeyId, MAX_BYTES, Signature, SignatureError, Statement, Sum, VERSION};
+use super::{FIRST, KeyId, MAX_BYTES, Place, Signature, SignatureError, Statement, Sum, version};
 use crate::kexec::Digest;
 use crate::kexec::plan::Kind;
 
@@ -20,9 +21,14 @@ pub fn parse(bytes: &[u8]) -> Result<Signature, SignatureError> {
     let text = str::from_utf8(bytes)
         .map_err(|error| SignatureError::NotText { at: error.valid_up_to() })?;
     let mut lines = StatementLines(text);
-    lines.version()?;
+    let found = lines.version()?;
     let key = lines.read("key", |value| hex(value).map(KeyId))?;
     let kind = lines.read("type", kind)?;
+    if found != version(kind) {
+        let line = SignatureError::Line { line: "type" };
+        return Err(if kind == Kind::Raw { SignatureError::NoPlace } else { line });
+    }
+    let place = (kind == Kind::Raw).then(|| lines.read("at", place)).transpose()?;
     let image = lines.read("image", sum)?;
     let initrd = lines.read("initrd", sum_or_none)?;
     let dtb = lines.read("dtb", sum_or_none)?;
@@ -32,7 +38,8 @@ pub fn parse(bytes: &[u8]) -> Result<Signature, SignatureError> {
     if !lines.0.is_empty() {
         return Err(SignatureError::Trailing);
     }
-    Ok(Signature { statement: Statement { key, kind, image, initrd, dtb, append }, signature })
+    let statement = Statement { key, kind, place, image, initrd, dtb, append };
+    Ok(Signature { statement, signature })
 }
 
 /// What has not been read yet.
@@ -41,13 +48,14 @@ struct StatementLines<'a>(&'a str);
 impl<'a> StatementLines<'a> {
     /// The first line. A file that does not begin like a signature is told from one of another
     /// version.
-    fn version(&mut self) -> Result<(), SignatureError> {
+    fn version(&mut self) -> Result<u32, SignatureError> {
         let same = self.0.bytes().zip(FIRST.bytes()).all(|(a, b)| a == b);
         if !same {
             return Err(SignatureError::NotASignature);
         }
         let found = self.read(FIRST, number)?;
-        if found == VERSION { Ok(()) } else { Err(SignatureError::Version { found }) }
+        let known = [Kind::Image, Kind::Raw].map(version).contains(&found);
+        if known { Ok(found) } else { Err(SignatureError::Version { found }) }
     }
 
     /// The line that starts with `line` and one space.
@@ -65,6 +73,15 @@ impl<'a> StatementLines<'a> {
 
 fn kind(value: &str) -> Option<Kind> {
     [Kind::Image, Kind::Raw].into_iter().find(|kind| kind.name() == value)
+}
+
+/// A place in its displayed form, and no other.
+fn place(value: &str) -> Option<Place> {
+    let place = match value.strip_prefix("0x") {
+        Some(digits) => Place::At(u64::from_str_radix(digits, 16).ok()?),
+        None => Place::Any,
+    };
+    (place.to_string() == value).then_some(place)
 }
 
 fn sum_or_none(value: &str) -> Option<Option<Sum>> {

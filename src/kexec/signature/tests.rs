@@ -7,46 +7,29 @@ use ed25519_compact::{KeyPair, Seed};
 use proptest::prelude::*;
 
 use super::*;
-use crate::kexec::cpio::CpioError;
 
-fn pair(seed: u8) -> KeyPair {
+pub(super) fn pair(seed: u8) -> KeyPair {
     KeyPair::from_seed(Seed::new([seed; 32]))
 }
 
-fn key(seed: u8) -> Key {
+pub(super) fn key(seed: u8) -> Key {
     Key::new(*pair(seed).pk)
 }
 
-fn sign(seed: u8, asked: &Asked<'_>) -> Signature {
-    let statement = Statement::new(key(seed).id(), asked);
+pub(super) fn sign(seed: u8, asked: &Asked<'_>) -> Signature {
+    let statement = Statement::new(key(seed).id(), asked).unwrap();
     let signature = *pair(seed).sk.sign(statement.message(), None);
     Signature { statement, signature }
 }
 
-const ASKED: Asked<'static> = Asked {
+pub(super) const ASKED: Asked<'static> = Asked {
     kind: Kind::Image,
+    place: None,
     image: b"an image",
     initrd: Some(b"an initrd"),
     dtb: Some(b"a tree"),
-    append: "maxcpus=2 kexec.sig=enforce",
+    append: b"maxcpus=2 kexec.sig=enforce",
 };
-
-/// One entry of a newc archive.
-fn entry(name: &str, mode: u32, contents: &[u8]) -> Vec<u8> {
-    let fields = [1, mode, 0, 0, 1, 0, contents.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
-    let header: String = fields.iter().map(|field| format!("{field:08x}")).collect();
-    let mut bytes = format!("070701{header}{name}\0").into_bytes();
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.extend(contents);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
-fn archive(name: &str, mode: u32) -> Vec<u8> {
-    [entry(name, mode, b"x"), entry("TRAILER!!!", 0, b"")].concat()
-}
-
-const REGULAR: u32 = 0o100_644;
 
 #[test]
 fn what_was_signed_is_good_and_reads_back() {
@@ -55,7 +38,7 @@ fn what_was_signed_is_good_and_reads_back() {
     assert_eq!(parse(text.as_bytes()), Ok(signature.clone()));
     assert_eq!(signature.verify(&key(1), &ASKED), Ok(()));
     assert_eq!(text.lines().next(), Some("baton-signature 1"));
-    let none = Asked { initrd: None, dtb: None, append: "", ..ASKED };
+    let none = Asked { initrd: None, dtb: None, append: b"", ..ASKED };
     let signature = sign(1, &none);
     assert_eq!(parse(signature.to_string().as_bytes()).unwrap().verify(&key(1), &none), Ok(()));
     assert!(signature.to_string().contains("\ninitrd none\ndtb none\nappend \nsignature "));
@@ -64,7 +47,7 @@ fn what_was_signed_is_good_and_reads_back() {
 #[test]
 fn the_longest_command_line_fits() {
     let append = "ä".repeat(crate::config::MAX_BOOTARGS / 2);
-    let asked = Asked { append: &append, ..ASKED };
+    let asked = Asked { append: append.as_bytes(), ..ASKED };
     let text = sign(1, &asked).to_string();
     assert!(text.len() <= MAX_BYTES, "{}", text.len());
     assert_eq!(parse(text.as_bytes()).unwrap().verify(&key(1), &asked), Ok(()));
@@ -82,7 +65,7 @@ fn the_part_that_differs_is_named() {
         (Asked { initrd: None, ..ASKED }, "is signed and this is none"),
         (Asked { dtb: None, ..ASKED }, "the tree of --dtb differs"),
         (Asked { dtb: Some(b"a  tree"), ..ASKED }, "the tree of --dtb differs"),
-        (Asked { append: "maxcpus=2 ", ..ASKED }, "the command line differs: \"maxcpus=2 kexec"),
+        (Asked { append: b"maxcpus=2 ", ..ASKED }, "the command line differs: \"maxcpus=2 kexec"),
     ];
     for (asked, wanted) in cases {
         assert!(why(asked).contains(wanted), "{wanted}: {}", why(asked));
@@ -117,31 +100,9 @@ fn no_field_can_be_changed_under_the_signature() {
     assert!(forged(|s| s.dtb = None));
     assert!(forged(|s| core::mem::swap(&mut s.dtb, &mut s.initrd)));
     assert!(forged(|s| s.append.push(' ')));
-}
-
-#[test]
-fn signatures_may_follow_the_signed_bytes_of_an_initrd_and_nothing_else() {
-    let signature = sign(1, &ASKED);
-    let after = |rest: &[u8]| {
-        let whole = [ASKED.initrd.unwrap(), rest].concat();
-        signature.verify(&key(1), &Asked { initrd: Some(&whole), ..ASKED })
-    };
-    let good = archive("dir/a.sig", REGULAR);
-    for rest in [&[0; 7][..], &good, &[&[0; 3], &good[..], &[0; 512], &good].concat()] {
-        assert_eq!(after(rest), Ok(()));
-    }
-    let name = |name: &str| Err(SignatureError::Rest(Rest::Entry { name: name.into() }));
-    assert_eq!(after(&archive("init", REGULAR)), name("init"));
-    assert_eq!(after(&archive("a.sig", 0o120_777)), name("a.sig"));
-    assert_eq!(after(&archive("a.sig", 0o020_644)), name("a.sig"));
-    assert_eq!(after(&archive("d.sig", 0o040_755)), name("d.sig"));
-    assert_eq!(after(&[&good[..], &archive("b.sigh", REGULAR)].concat()), name("b.sigh"));
-    for rest in [&good[..good.len() - 20], b"\x1f\x8b\x08 packed", &[&good[..], b"x"].concat()] {
-        let why = after(rest).unwrap_err();
-        assert!(matches!(why, SignatureError::Rest(Rest::Archive { .. })), "{why}");
-    }
-    let magic = SignatureError::Rest(Rest::Archive { at: 9, error: CpioError::Magic });
-    assert_eq!(after(b"no archive"), Err(magic));
+    let mut raw = sign(1, &RAW);
+    raw.statement.place = Some(Place::Any);
+    assert_eq!(raw.verify(&key(1), &RAW), Err(SignatureError::Forged { key: key(1).id() }));
 }
 
 #[test]
@@ -153,7 +114,7 @@ fn what_is_malformed_is_named() {
         lines[at] = line;
         parse((lines.join("\n") + "\n").as_bytes()).unwrap_err()
     };
-    assert_eq!(with(0, "baton-signature 2"), SignatureError::Version { found: 2 });
+    assert_eq!(with(0, "baton-signature 3"), SignatureError::Version { found: 3 });
     assert_eq!(with(0, "baton-signature 01"), SignatureError::Line { line: "baton-signature" });
     assert_eq!(with(0, "-----BEGIN"), SignatureError::NotASignature);
     let upper = lines[3].to_uppercase().replace("IMAGE", "image");
@@ -161,6 +122,7 @@ fn what_is_malformed_is_named() {
         (1, "key 00112233445566"),
         (1, "keys 0011223344556677"),
         (2, "type elf"),
+        (2, "type image "),
         (3, "image none"),
         (3, "image +8 00"),
         (3, upper.as_str()),
@@ -174,6 +136,8 @@ fn what_is_malformed_is_named() {
         let wanted = ["", "key", "type", "image", "initrd", "dtb", "append", "signature"][at];
         assert_eq!(with(at, line), SignatureError::Line { line: wanted }, "{line}");
     }
+    assert_eq!(with(0, "baton-signature 2"), SignatureError::Line { line: "type" });
+    assert_eq!(with(2, "type raw"), SignatureError::NoPlace);
     let more = text.clone() + "\n";
     assert_eq!(parse(more.as_bytes()), Err(SignatureError::Trailing));
     assert_eq!(parse(b"baton-signature 1\n\xff"), Err(SignatureError::NotText { at: 18 }));
@@ -182,29 +146,107 @@ fn what_is_malformed_is_named() {
     assert_eq!(parse(windows.as_bytes()), Err(SignatureError::Line { line: "baton-signature" }));
 }
 
+const RAW: Asked<'static> = Asked { kind: Kind::Raw, place: Some(Place::At(0x4020_0000)), ..ASKED };
+
+#[test]
+fn a_flat_binary_is_signed_for_its_place() {
+    let signature = sign(1, &RAW);
+    let text = signature.to_string();
+    assert!(text.starts_with("baton-signature 2\nkey "), "{text}");
+    assert!(text.contains("\ntype raw\nat 0x40200000\nimage "), "{text}");
+    assert_eq!(parse(text.as_bytes()), Ok(signature.clone()));
+    assert_eq!(signature.verify(&key(1), &RAW), Ok(()));
+    assert_eq!(signature.verify(&key(1), &Asked { place: None, ..RAW }), Ok(()));
+    assert_eq!(signature.statement.base(), Some(0x4020_0000));
+    let elsewhere = Asked { place: Some(Place::At(0x4040_0000)), ..RAW };
+    let why = signature.verify(&key(1), &elsewhere).unwrap_err().to_string();
+    assert!(why.ends_with("--at 0x40200000 is signed and this is 0x40400000"), "{why}");
+    let any = sign(1, &Asked { place: Some(Place::Any), ..RAW });
+    assert_eq!(parse(any.to_string().as_bytes()), Ok(any.clone()));
+    assert_eq!(any.verify(&key(1), &elsewhere), Ok(()));
+    assert_ne!(any.statement.message(), signature.statement.message());
+    let homeless = Statement::new(key(1).id(), &Asked { place: None, ..RAW });
+    assert_eq!(homeless, Err(SignatureError::NoPlace));
+    for at in ["at", "at 40200000", "at 0x040200000", "at 0X40200000", "at 0x", "at all"] {
+        let other = text.replace("at 0x40200000", at);
+        assert_eq!(parse(other.as_bytes()), Err(SignatureError::Line { line: "at" }), "{at}");
+    }
+}
+
+/// The place is not read from a file of version 1: a field of the message would be missing.
+#[test]
+fn an_image_has_no_place_and_its_signatures_are_those_of_version_1() {
+    let placed = sign(1, &Asked { place: Some(Place::At(0)), ..ASKED });
+    assert_eq!(placed, sign(1, &ASKED));
+    let message = placed.statement.message();
+    let fields = [&DOMAIN[..], &key(1).id().0, b"image"];
+    let begin: Vec<u8> = fields
+        .iter()
+        .flat_map(|field| [&(field.len() as u64).to_le_bytes()[..], field].concat())
+        .collect();
+    assert_eq!(message[..begin.len()], begin);
+    let old_raw = placed.to_string().replace("type image", "type raw");
+    let why = parse(old_raw.as_bytes()).unwrap_err();
+    assert_eq!(why, SignatureError::NoPlace);
+    assert!(why.to_string().contains("sign it again with --at"), "{why}");
+}
+
+const DOMAIN: &[u8; 24] = b"baton kexec signature v1";
+
+#[test]
+fn a_command_line_that_is_no_plain_line_is_not_signed_and_never_matches() {
+    let signature = sign(1, &ASKED);
+    let cases: [(&[u8], &str); 3] = [
+        (b"maxcpus=2\nsignature 00", "has a control character at byte 9"),
+        (b"a\tb", "has a control character at byte 1"),
+        (b"caf\xe9", "is no UTF-8 at byte 3"),
+    ];
+    for (append, wanted) in cases {
+        let asked = Asked { append, ..ASKED };
+        let why = Statement::new(key(1).id(), &asked).unwrap_err().to_string();
+        assert!(why.contains(wanted) && why.ends_with("give --append plain text"), "{why}");
+        assert_eq!(signature.verify(&key(1), &asked).unwrap_err().to_string(), why);
+    }
+}
+
+/// The digest of the whole comes from the reading that was compared.
+#[test]
+fn an_initrd_is_read_once() {
+    let signature = sign(1, &ASKED);
+    let whole = [ASKED.initrd.unwrap(), &[0; 7]].concat();
+    let statement = &signature.statement;
+    assert_eq!(statement.initrd(Some(&whole)), Ok(Some(crate::kexec::Digest::of(&whole))));
+    let long = [ASKED.initrd.unwrap(), &[0; 300 << 10]].concat();
+    let why = statement.initrd(Some(&long)).unwrap_err().to_string();
+    assert!(why.contains("307200 bytes follow, and 262144 may"), "{why}");
+}
+
 #[test]
 fn every_cut_is_noticed() {
-    let text = sign(1, &ASKED).to_string();
-    for end in 0..text.len() {
-        let why = parse(&text.as_bytes()[..end]).unwrap_err();
-        assert!(matches!(why, SignatureError::Truncated { .. }), "{end}: {why}");
+    for text in [&ASKED, &RAW].map(|asked| sign(1, asked).to_string()) {
+        for end in 0..text.len() {
+            let why = parse(&text.as_bytes()[..end]).unwrap_err();
+            assert!(matches!(why, SignatureError::Truncated { .. }), "{end}: {why}");
+        }
     }
 }
 
 #[test]
 fn every_changed_bit_is_noticed() {
-    let text = sign(1, &ASKED).to_string().into_bytes();
-    for (at, bit) in (0..text.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
-        let mut changed = text.clone();
-        changed[at] ^= 1 << bit;
-        let good = parse(&changed).is_ok_and(|read| read.verify(&key(1), &ASKED).is_ok());
-        assert!(!good, "byte {at}, bit {bit}");
+    for asked in [&ASKED, &RAW] {
+        let text = sign(1, asked).to_string().into_bytes();
+        for (at, bit) in (0..text.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut changed = text.clone();
+            changed[at] ^= 1 << bit;
+            let good = parse(&changed).is_ok_and(|read| read.verify(&key(1), asked).is_ok());
+            assert!(!good, "byte {at}, bit {bit}");
+        }
     }
 }
 
 #[test]
 fn no_two_statements_have_the_same_message() {
-    let one = Statement::new(key(1).id(), &Asked { dtb: None, ..ASKED });
+    let one = Statement::new(key(1).id(), &Asked { dtb: None, ..ASKED }).unwrap();
     let other = Statement { initrd: None, dtb: one.initrd, ..one.clone() };
     assert_ne!(one.message(), other.message());
     assert!(one.message().starts_with(&[24, 0, 0, 0, 0, 0, 0, 0, b'b', b'a', b't', b'o', b'n']));

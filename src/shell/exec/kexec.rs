@@ -2,12 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::Outcome;
 use crate::handover::CycleCount;
 use crate::kernel::{Kernel, Loader, Reporter, UNPACK_LIMIT};
 use crate::kexec::{Files, KexecLoad, Kind};
+use crate::options::{CommandLine, Shown};
 use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
 
@@ -31,8 +31,9 @@ pub(super) fn files(out: &Reporter, loader: &Loader) -> Outcome {
     let (bytes, range) = loader.initrd().ok_or("there is no initrd; boot with -initrd")?;
     let files = Files::open(bytes, UNPACK_LIMIT).map_err(|e| e.to_string())?;
     for (name, size) in files.iter() {
-        out.print(&format!("{size:>12}  {}", name.escape_debug()));
+        out.print(&format!("{size:>12}  {}", Shown(name)));
     }
+    files.faults().for_each(|fault| out.print(&format!("warning: {fault}")));
     out.print(&format!("initrd at {range}"));
     Ok(None)
 }
@@ -71,7 +72,7 @@ pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
     if cycle.done >= cycle.asked {
         return Ok(None);
     }
-    let ask = ask(&kernel.loader, cycle);
+    let ask = ask(&kernel.loader, cycle)?;
     kernel.loader.load(&mut kernel.out, &ask)?;
     let mode = cycle.teardown.unwrap_or(kernel.cpus.mode());
     let done = cycle.done + 1;
@@ -83,17 +84,14 @@ pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
 }
 
 /// What a kexec of the series loads.
-fn ask(loader: &Loader, cycle: &Cycle) -> KexecLoad {
+fn ask(loader: &Loader, cycle: &Cycle) -> Result<KexecLoad, String> {
     let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
-    let append = cycle.bringup.map(|policy| bootargs_with(loader, policy));
-    KexecLoad { path, kind: Kind::Image, initrd: None, append, dtb: None, sig: None, at: None }
+    let append = cycle.bringup.map(|policy| bootargs_with(loader, policy)).transpose()?;
+    Ok(KexecLoad { path, kind: Kind::Image, initrd: None, append, dtb: None, sig: None, at: None })
 }
 
-/// Our command line with another bring-up policy: the last one given counts.
-fn bootargs_with(loader: &Loader, policy: BringupPolicy) -> String {
-    let bootargs = loader.inherited_bootargs();
-    let words = bootargs.split(' ').filter(|word| !word.starts_with("cpuhp.bringup="));
-    let kept: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let policy = format!("cpuhp.bringup={policy}");
-    [kept.as_slice(), &[policy.as_str()]].concat().join(" ")
+/// Our command line with another bring-up policy.
+fn bootargs_with(loader: &Loader, policy: BringupPolicy) -> Result<CommandLine, String> {
+    let bootargs = loader.inherited_bootargs()?.without("cpuhp.bringup");
+    Ok(bootargs.with(&format!("cpuhp.bringup={policy}")))
 }

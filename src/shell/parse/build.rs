@@ -52,7 +52,7 @@ pub fn kexec_load(args: &mut Args) -> Built {
     let kind = checked(args, "--type", "image or raw", kind)?.unwrap_or_default();
     let at = checked(args, "--at", "an address such as 0x48000000", number)?;
     let initrd = args.option("--initrd").map(initrd);
-    let (append, dtb) = (args.option("--append"), args.option("--dtb"));
+    let (append, dtb) = (args.option("--append").map(Into::into), args.option("--dtb"));
     let sig = args.option("--sig");
     Ok(Command::KexecLoad(KexecLoad { path, kind, initrd, append, dtb, sig, at }))
 }

@@ -134,7 +134,7 @@ fn kexec_load_takes_what_the_next_kernel_gets() {
             Command::KexecLoad(wanted)
         );
     }
-    let wanted = KexecLoad { append: Some(String::new()), ..plain };
+    let wanted = KexecLoad { append: Some("".into()), ..plain };
     assert_eq!(good("kexec load baton.Image --append ''"), Command::KexecLoad(wanted));
 }
 

@@ -50,9 +50,9 @@ fn of_two_properties_of_one_name_the_next_kernel_gets_the_one_that_this_one_read
 #[test]
 fn chosen_and_reserved_memory_are_found_by_readers_whatever_their_unit_address() {
     let handover = Some(Range::new(0x4500_0000, 0x4510_0000));
-    let changes = Changes { bootargs: "new", handover, ..Changes::default() };
+    let changes = Changes { bootargs: b"new", handover, ..Changes::default() };
     let description = describe(&edited("edit/chosen-with-address", &changes)).unwrap();
-    assert_eq!(description.params.bootargs, "new");
+    assert_eq!(description.params.bootargs, "new".into());
     assert_eq!((description.params.initrd, description.params.handover), (None, handover));
     assert!(description.machine.reserved.iter().any(|reserved| Some(reserved.range) == handover));
 }

@@ -24,7 +24,7 @@ proptest! {
         let asked = done.saturating_add(more).max(1);
         let cycle = Cycle { done, asked, teardown, bringup, image };
         let bootargs = format!("quiet run=\"{cycle}; poweroff\" loglevel=3");
-        let run = crate::options::Options::parse(&bootargs).0.run.unwrap();
+        let run = crate::options::Options::parse(&bootargs.as_str().into()).0.run.unwrap();
         let first = commands(&run).next().unwrap();
         prop_assert_eq!(parse(first), Ok(Some(Command::Cycle(cycle))));
     }

@@ -1,14 +1,17 @@
 //! The kernel command line, and the scripts in it.
 
-use baton::config::{MAX_CPUS, MAX_SCRIPT};
+use baton::config::{MAX_BOOTARGS_READ, MAX_CPUS, MAX_SCRIPT};
 use baton::kexec::script::{join, split};
-use baton::options::{FailSpec, MAX_LOGLEVEL, Options, without_run};
+use baton::options::{CommandLine, FailSpec, MAX_LOGLEVEL, Options, Signatures, without_run};
 
 use super::check_message;
 
 /// A kernel command line.
 pub fn bootargs(data: &[u8]) -> bool {
-    let Ok(line) = str::from_utf8(data) else { return false };
+    // As a tree has it: text and a NUL, or something else.
+    let line = CommandLine::of_tree(&[data]);
+    check_doubt(data, &line);
+    let line = &CommandLine::from(data.strip_suffix(b"\0").unwrap_or(data));
     let (options, warnings) = Options::parse(line);
     assert!(options.loglevel <= MAX_LOGLEVEL);
     warnings.iter().for_each(|warning| {
@@ -26,14 +29,37 @@ fn check_fail(spec: &FailSpec) {
 }
 
 /// Without its scripts a command line means the same in all else.
-fn check_without_run(line: &str, options: &Options) {
+fn check_without_run(line: &CommandLine, options: &Options) {
     let rest = without_run(line);
-    assert!(rest.len() <= line.len());
-    let (without, _) = Options::parse(&rest);
-    assert_eq!(without, Options { run: None, ..options.clone() }, "{rest:?}");
+    assert!(rest.bytes().len() <= line.bytes().len());
     assert_eq!(without_run(&rest), rest);
-    if options.run.is_none() && !line.contains("run=") {
-        assert_eq!(rest, line);
+    if !line.bytes().windows(4).any(|window| window == b"run=") {
+        assert_eq!(rest, *line);
+    }
+    if line.doubt().is_none() {
+        let (without, _) = Options::parse(&rest);
+        let secure = (without.signatures, without.verify);
+        let Options { signatures, verify, .. } = *options;
+        // A `run=` that names an option for security by mistake goes, and its strictness with it.
+        assert!(secure <= (signatures, verify), "{rest:?}");
+        assert_eq!(
+            without,
+            Options { run: None, signatures: secure.0, verify: secure.1, ..options.clone() }
+        );
+    }
+}
+
+/// What is not a text with its NUL is taken for the strictest, whatever it says.
+fn check_doubt(data: &[u8], line: &CommandLine) {
+    let text = data.strip_suffix(b"\0");
+    let whole = text.is_some_and(|text| !text.contains(&0) && text.len() <= MAX_BOOTARGS_READ);
+    let quotes = line.bytes().iter().filter(|byte| **byte == b'"').count();
+    let zeros = data.iter().skip_while(|byte| **byte != 0).all(|byte| *byte == 0);
+    assert_eq!(line.doubt().is_none(), (whole || (data.contains(&0) && zeros)) && quotes % 2 == 0);
+    if line.doubt().is_some() {
+        let (options, warnings) = Options::parse(line);
+        assert_eq!((options.signatures, options.verify), (Signatures::Enforce, true));
+        assert!(warnings.iter().any(|w| w.to_string().ends_with("; taken for enforce")));
     }
 }
 

@@ -16,7 +16,7 @@ use super::{check_message, fdt::check_description};
 pub fn edit(dtb: &[u8]) -> bool {
     let quarantine = [Range::new(0x4600_0000, 0x4620_0000), Range::new(0x4200_0000, 0x4200_1000)];
     let all = Changes {
-        bootargs: "loglevel=3 run=\"a; b\"",
+        bootargs: b"loglevel=3 run=\"a; b\" caf\xe9",
         initrd: Some(Range::new(0x4800_0000, 0x4800_1234)),
         handover: Some(Range::new(0x4500_0000, 0x4510_0000)),
         rng_seed: Some([7; 32]),
@@ -59,8 +59,8 @@ fn check(before: &[u8], after: &[u8], changes: &Changes<'_>) {
 
 fn check_chosen(tree: &Tree<'_>, changes: &Changes<'_>) {
     let chosen = tree.find("/chosen").expect("there is a chosen node");
-    let asked = Some(changes.bootargs).filter(|bootargs| !bootargs.is_empty());
-    assert_eq!(chosen.string("bootargs"), asked);
+    let asked = Some([changes.bootargs, b"\0"].concat()).filter(|text| text.len() > 1);
+    assert_eq!(chosen.property("bootargs"), asked.as_deref());
     assert_eq!(chosen.number("linux,initrd-start"), changes.initrd.map(|r| r.start));
     assert_eq!(chosen.number("linux,initrd-end"), changes.initrd.map(|r| r.end));
     assert_eq!(chosen.property("rng-seed"), changes.rng_seed.as_ref().map(|seed| &seed[..]));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use baton::config::{MAX_BOOTARGS, MAX_CPUS, MAX_DTB, PAGE};
+use baton::config::{MAX_BOOTARGS_READ, MAX_CPUS, MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::{self, ADDRESS_END, Blocks, Checked, FdtError, Properties, Tree, regions};
 use baton::interrupt::Interrupt;
@@ -96,7 +96,7 @@ pub(super) fn check_description(d: &Described, boot: Mpidr) {
     let in_ram = |range: &Range| d.machine.memory.iter().any(|ram| ram.covers(range));
     assert!(d.params.initrd.iter().chain(&d.params.handover).all(|r| !r.is_empty() && in_ram(r)));
     assert!(d.machine.reserved.iter().all(|r| r.range.end <= ADDRESS_END && !r.range.is_empty()));
-    assert!(d.params.bootargs.len() <= MAX_BOOTARGS);
+    assert!(d.params.bootargs.bytes().len() <= MAX_BOOTARGS_READ);
     d.warnings.iter().for_each(check_message);
     assert!(!d.machine.model.contains(char::is_control));
     check_cpus(d, boot);

@@ -22,7 +22,7 @@ pub fn plan(data: &[u8]) -> bool {
     let kind = if input.u8() == 1 { Kind::Raw } else { Kind::Image };
     let image = image(&mut input);
     let request =
-        LoadRequest { image: &image, kind, initrd, bootargs: "", at, granules: Granules::FOUR_K };
+        LoadRequest { image: &image, kind, initrd, bootargs: b"", at, granules: Granules::FOUR_K };
     match make(&request, &map, dtb) {
         Ok(plan) => {
             check(&plan, &request, &map, dtb);

@@ -17,10 +17,11 @@ pub fn signature(file: &[u8]) -> bool {
     assert_eq!(signature.to_string().as_bytes(), file);
     let asked = Asked {
         kind: Kind::Image,
+        place: None,
         image: b"what nobody has signed",
         initrd: None,
         dtb: None,
-        append: "",
+        append: b"",
     };
     check_message(signature.verify(&Key::built_in(), &asked).expect_err("signed by nobody"));
     true
