@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
+use crate::fdt::edit::QUARANTINE;
 use crate::handover;
 use crate::memory::{MapError, Owner, Piece, Ram, Range, Side};
 use crate::platform::early::{Each, Early};
@@ -58,6 +59,10 @@ pub struct Claims {
 /// Gives out memory at start; `ram` has no other owners yet. The second value says what was wrong
 /// with what the tree claims and was left out.
 ///
+/// A reservation on top of what was handed over is there for that: boot loaders reserve the initrd
+/// and the tree that they pass. So image, tree, initrd and handover come before the reservations,
+/// which get what is left of their ranges. Only what nothing may be put into comes first.
+///
 /// # Errors
 /// There is not enough memory, or the image does not lie in RAM.
 pub fn lay_out(
@@ -66,37 +71,17 @@ pub fn lay_out(
     params: &BootParams,
     present: Present,
 ) -> Result<(Claims, Vec<String>), MapError> {
-    let mut warnings = Vec::new();
     let Present { image, dtb, heap } = present;
     ram.claim(image, Owner::Image)?;
     ram.claim(heap, Owner::Heap)?;
-    // A tree, an initrd or a handover that lies outside RAM does no harm.
-    let mut optional = |ram: &mut Ram, range: Range, owner| {
-        let claimed = ram.claim(range, owner);
-        claimed.map_err(|error| warnings.push(error.to_string())).ok()
-    };
+    let mut given = Given::new(ram, &machine.reserved, present);
     let cpus = machine.topology.len();
-    let enough = |r: &Range| r.start.is_multiple_of(PAGE) && r.size() >= handover::bytes_for(cpus);
-    let inherited = params.handover.filter(enough);
-    let inherited = inherited.and_then(|r| optional(ram, r, Owner::Trace));
-    let lpi_table = |r: &&Reserved| r.name.starts_with(LPI_TABLES);
-    for reserved in machine.reserved.iter().filter(|r| !lpi_table(r)) {
-        ram.reserve(reserved.range);
-    }
-    let tree = optional(ram, dtb, Owner::Dtb);
-    let initrd = params.initrd.and_then(|initrd| optional(ram, initrd, Owner::Initrd));
-    // After image, tree and initrd: a Linux that was booted by device tree can't report where its
-    // LPI tables are, and its kexec may have put our files on top of one. Our files keep that
-    // memory all the same.
-    for Reserved { range, .. } in machine.reserved.iter().filter(lpi_table) {
-        let on_top = [Some(image), Some(dtb), params.initrd].into_iter().flatten();
-        if let Some(ours) = on_top.into_iter().find(|ours| ours.overlaps(range)) {
-            warnings.push(format!(
-                "{ours} was put on top of {range}, an LPI table that is in use: if an LPI comes, it is written to"
-            ));
-        }
-        ram.reserve(*range);
-    }
+    let inherited = params.handover.and_then(|range| given.handover(range, cpus));
+    let tree = given.take("the device tree", dtb, Owner::Dtb);
+    let initrd = params.initrd.and_then(|range| given.take("the initrd", range, Owner::Initrd));
+    let mut warnings = given.warnings;
+    let ours = [Some(image), Some(dtb), params.initrd];
+    warnings.extend(reserve(ram, &machine.reserved, ours.into_iter().flatten()));
     let is_inherited = inherited.is_some();
     let handover = match inherited {
         Some(piece) => piece,
@@ -105,6 +90,105 @@ pub fn lay_out(
     let stacks = ram.allocate(STACK_SLOT * cpus as u64, PAGE, Owner::Stacks, Side::High)?;
     down_to_block(ram, stacks.range());
     Ok((Claims { stacks, handover, inherited: is_inherited, dtb: tree, initrd }, warnings))
+}
+
+/// True for memory that is somebody else's whatever was put there: memory that may not be mapped, and
+/// memory in which CPUs are parked.
+fn is_closed(reserved: &Reserved) -> bool {
+    reserved.no_map || reserved.name.starts_with(QUARANTINE)
+}
+
+/// True for the tables of LPIs that are on.
+fn is_lpi_table(reserved: &Reserved) -> bool {
+    reserved.name.starts_with(LPI_TABLES)
+}
+
+/// Takes what was handed over out of free memory, and notes what can't be taken.
+struct Given<'a> {
+    ram: &'a mut Ram,
+    closed: Vec<&'a Reserved>,
+    present: Present,
+    warnings: Vec<String>,
+}
+
+impl<'a> Given<'a> {
+    /// Gives away what nothing may be put into.
+    fn new(ram: &'a mut Ram, reserved: &'a [Reserved], present: Present) -> Self {
+        let closed: Vec<&Reserved> = reserved.iter().filter(|r| is_closed(r)).collect();
+        closed.iter().for_each(|r| ram.reserve(r.range));
+        let mut given = Self { ram, closed, present, warnings: Vec::new() };
+        if let Some(why) = given.why_closed(present.image) {
+            given.warnings.push(format!("the kernel runs at {}, but {why}", present.image));
+        }
+        given
+    }
+
+    /// What forbids to use a range, if something does.
+    fn why_closed(&self, range: Range) -> Option<String> {
+        let pages = range.grow_to(PAGE)?;
+        let closed = self.closed.iter().find(|r| r.range.overlaps(&pages))?;
+        let why = if closed.no_map { "may not be mapped" } else { "has parked CPUs" };
+        Some(format!("{} at {} {why}", closed.name, closed.range))
+    }
+
+    /// A range for `owner`; `None` if the range is closed, is another owner's, or is no RAM.
+    fn take(&mut self, what: &str, range: Range, owner: Owner) -> Option<Piece> {
+        let why = match (self.why_closed(range), self.ram.claim(range, owner)) {
+            (_, Ok(piece)) => return Some(piece),
+            (Some(why), Err(_)) => why,
+            (None, Err(error)) => self.clash(range, &error),
+        };
+        self.warnings.push(format!("{what} at {range} is left out: {why}"));
+        None
+    }
+
+    /// Why a range that is not closed could not be taken.
+    fn clash(&self, range: Range, error: &MapError) -> String {
+        let MapError::InUse { range: part, owner, .. } = error else { return error.to_string() };
+        let whole = match owner {
+            Owner::Image => self.present.image,
+            Owner::Dtb => self.present.dtb,
+            _ => *part,
+        };
+        let how = if range.overlaps(&whole) { "overlaps" } else { "shares a page with" };
+        format!("it {how} the {owner} at {whole}")
+    }
+
+    /// What an earlier kernel left, if it is large enough for the CPUs of this one.
+    fn handover(&mut self, range: Range, cpus: usize) -> Option<Piece> {
+        let what = "what an earlier kernel left";
+        let enough = handover::bytes_for(cpus);
+        let piece = if range.start.is_multiple_of(PAGE) && range.size() >= enough {
+            self.take(what, range, Owner::Trace)
+        } else {
+            let why = format!("{cpus} CPUs need {enough:#x} bytes at a whole page");
+            self.warnings.push(format!("{what} at {range} is left out: {why}"));
+            None
+        };
+        if let (None, Some(warning)) = (&piece, self.warnings.last_mut()) {
+            warning.push_str("; starting with a clean slate");
+        }
+        piece
+    }
+}
+
+/// Gives free memory that the tree reserves away; what that means for `ours`.
+fn reserve(
+    ram: &mut Ram,
+    reserved: &[Reserved],
+    ours: impl Iterator<Item = Range> + Clone,
+) -> Vec<String> {
+    reserved.iter().for_each(|r| ram.reserve(r.range));
+    // A Linux that was booted by device tree can't report where its LPI tables are, and its kexec may
+    // have put our files on top of one. Our files keep that memory all the same.
+    let tables = reserved.iter().filter(|r| is_lpi_table(r)).map(|r| r.range);
+    let on_top = |table: Range| {
+        let ours = ours.clone().find(|ours| ours.overlaps(&table))?;
+        Some(format!(
+            "{ours} was put on top of {table}, an LPI table that is in use: if an LPI comes, it is written to"
+        ))
+    };
+    tables.filter_map(on_top).collect()
 }
 
 /// Takes what is free below the stacks down to a whole block, so that no loaded kernel shares a
