@@ -19,7 +19,9 @@ mod walk;
 
 use alloc::vec::Vec;
 
-pub use address::{ADDRESS_END, AddressError, CellCounts, Window, reg, region, regions};
+pub use address::{
+    ADDRESS_END, AddressError, CellCounts, Window, reg, region, regions, regions_in,
+};
 pub use check::{HEADER_BYTES, MAX_DEPTH, claimed_size, total_size};
 pub use error::{Fault, FdtError};
 pub use node::Node;

@@ -17,6 +17,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use dt::LimitError;
 pub use error::PlatformError;
 pub use lpi::{LPI_TABLES, LpiTables, lpi_tables};
 pub use machine::{
@@ -56,8 +57,8 @@ pub fn describe(dtb: &[u8], boot: Mpidr) -> Result<Described, PlatformError> {
 pub fn describe_checked(tree: &Checked<'_>, boot: Mpidr) -> Result<Described, PlatformError> {
     let tree = Tree::of(tree);
     let mut warnings = Warnings::new();
-    let machine = dt::machine(&tree, boot, &mut warnings)?;
-    let params = params::boot_params(&tree, &machine.memory, &mut warnings);
+    let (machine, memory) = dt::machine(&tree, boot, &mut warnings)?;
+    let params = params::boot_params(&tree, &memory, &mut warnings);
     Ok(Described { machine, params, warnings })
 }
 

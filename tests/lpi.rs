@@ -26,7 +26,7 @@ fn left_on(place: Range) -> Vec<LpiTables> {
 
 /// The heap's place, away from image, tree and the tables of LPIs.
 fn heap(tree: &[u8], left_on: &[LpiTables]) -> Range {
-    let early = Early::look(Checked::of(tree).unwrap());
+    let early = Early::look(Checked::of(tree).unwrap()).unwrap();
     let tables = left_on.iter().flat_map(|t| t.ranges(BITS)).flatten();
     let taken = [IMAGE, TREE].into_iter().chain(tables);
     heap_place(&early, &|take| taken.clone().for_each(take)).unwrap()

@@ -126,14 +126,22 @@ fn entries<'t>(
 pub fn reg<'t, N: Properties<'t>>(
     node: N,
 ) -> Result<impl Iterator<Item = Window> + use<'t, N>, AddressError> {
-    let value = node.property("reg").ok_or(AddressError::NoReg)?;
+    like_reg(node, "reg")
+}
+
+/// The same for another property of that form.
+fn like_reg<'t, N: Properties<'t>>(
+    node: N,
+    name: &'static str,
+) -> Result<impl Iterator<Item = Window> + use<'t, N>, AddressError> {
+    let value = node.property(name).ok_or(AddressError::NoReg)?;
     let bus = node.parent().unwrap_or(node);
     let counts = CellCounts::of(bus)?;
     let window = move |entry: &[u8]| Window {
         address: cells(entry, counts.address),
         size: cells(&entry[counts.address * 4..], counts.size),
     };
-    Ok(entries("reg", value, counts.address + counts.size)?.map(window))
+    Ok(entries(name, value, counts.address + counts.size)?.map(window))
 }
 
 /// The entries of a node's `reg` as physical addresses. An entry that has none is an error in its
@@ -144,7 +152,18 @@ pub fn reg<'t, N: Properties<'t>>(
 pub fn regions<'t, N: Properties<'t>>(
     node: N,
 ) -> Result<impl Iterator<Item = Result<Range, AddressError>> + use<'t, N>, AddressError> {
-    Ok(reg(node)?.map(move |window| physical(node, window)))
+    regions_in(node, "reg")
+}
+
+/// The entries of a property that has the form of `reg`, as physical addresses.
+///
+/// # Errors
+/// [`AddressError`] if there is no such property or its form is wrong.
+pub fn regions_in<'t, N: Properties<'t>>(
+    node: N,
+    name: &'static str,
+) -> Result<impl Iterator<Item = Result<Range, AddressError>> + use<'t, N>, AddressError> {
+    Ok(like_reg(node, name)?.map(move |window| physical(node, window)))
 }
 
 /// Entry `index` of a node's `reg` as physical addresses.

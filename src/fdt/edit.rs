@@ -38,8 +38,7 @@ pub struct Changes<'a> {
     pub kaslr_seed: Option<u64>,
     /// Memory in which CPUs that did not leave still run. Reserved. Has to be given each time.
     pub quarantine: &'a [Range],
-    /// Where the current tree lies, if that is known: a memory reservation for that range is
-    /// dropped.
+    /// Where the current tree lies, if that is known: a reservation for that range alone is dropped.
     pub old_tree: Option<Range>,
 }
 
@@ -100,8 +99,7 @@ pub fn next_tree(
     check_bootargs(changes.bootargs)?;
     let mut tree = model::model(&Tree::read(current).map_err(EditError::Current)?);
     let gone = [chosen::old_initrd(&tree), changes.old_tree];
-    tree.memory_reservations
-        .retain(|r| !gone.iter().flatten().any(|gone| reserved::is_for(r, gone)));
+    reserved::Gone::new(gone.into_iter().flatten()).drop_from(&mut tree);
     chosen::rebuild(&mut tree.root, changes)?;
     reserved::renew(&mut tree.root, changes)?;
     finish(&tree, &layout, out)

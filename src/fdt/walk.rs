@@ -31,6 +31,12 @@ impl<'s, 't> Spot<'s, 't> {
         self.path.len() - 1
     }
 
+    /// The number in its name, where the name ends with one.
+    pub fn unit_address(&self) -> Option<u64> {
+        let (_, unit) = self.level().name.text().split_once('@')?;
+        u64::from_str_radix(unit, 16).ok()
+    }
+
     /// True if the node lies at this full path. A part without a unit address means any node of
     /// that base name.
     pub fn is_at(&self, path: &str) -> bool {

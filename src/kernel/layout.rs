@@ -5,8 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::config::{EXCEPTION_STACK_BYTES, IMAGE_ALIGN, PAGE, STACK_BYTES};
+use crate::fdt::edit::QUARANTINE;
 use crate::handover;
-use crate::memory::{MapError, Owner, Piece, Ram, Range, Side};
+use crate::memory::{Ledger, MapError, Owner, Piece, Range, Side};
 use crate::platform::early::{Each, Early};
 use crate::platform::{BootParams, LPI_TABLES, Machine, Reserved};
 
@@ -42,86 +43,164 @@ pub struct Present {
 }
 
 /// Where an earlier kernel's handover is.
-pub enum Left {
+pub enum Left<S = Piece> {
     /// There is none.
     Nowhere,
     /// In the region that this kernel goes on with.
     Here,
     /// In a region that is too small for the CPUs of this kernel. Once it has been read it is not
     /// used any more; the next kernel finds it free.
-    Elsewhere(Piece),
+    Elsewhere(S),
 }
 
 /// What belongs to this kernel from the start.
-pub struct Claims {
+pub struct Claims<S = Piece> {
     /// One [`STACK_SLOT`] per CPU. The boot CPU's stays unused: its stacks are in the image.
-    pub stacks: Piece,
+    pub stacks: S,
     /// The handover region.
-    pub handover: Piece,
+    pub handover: S,
     /// What an earlier kernel left.
-    pub left: Left,
+    pub left: Left<S>,
     /// The pages of the device tree, if these are RAM.
-    pub dtb: Option<Piece>,
+    pub dtb: Option<S>,
     /// The pages of the initrd.
-    pub initrd: Option<Piece>,
+    pub initrd: Option<S>,
 }
 
-/// Gives out memory at start; `ram` has no other owners yet. The second value says what was wrong
+/// Gives out memory at start, for real or on a map alone; `ram` has no other owners yet. The second value says what was wrong
 /// with what the tree claims and was left out.
+///
+/// A reservation on top of what was handed over is there for that: boot loaders reserve the initrd
+/// and the tree that they pass. So image, tree, initrd and handover come before the reservations,
+/// which get what is left of their ranges. Only what nothing may be put into comes first.
 ///
 /// # Errors
 /// There is not enough memory, or the image does not lie in RAM.
-pub fn lay_out(
-    ram: &mut Ram,
+pub fn lay_out<L: Ledger>(
+    ram: &mut L,
     machine: &Machine,
     params: &BootParams,
     present: Present,
-) -> Result<(Claims, Vec<String>), MapError> {
-    let mut warnings = Vec::new();
+) -> Result<(Claims<L::Share>, Vec<String>), MapError> {
     let Present { image, dtb, heap } = present;
     ram.claim(image, Owner::Image)?;
     ram.claim(heap, Owner::Heap)?;
-    // A tree, an initrd or a handover that lies outside RAM does no harm.
-    let mut optional = |ram: &mut Ram, range: Range, owner| {
-        let claimed = ram.claim(range, owner);
-        claimed.map_err(|error| warnings.push(error.to_string())).ok()
-    };
+    let mut given = Given::new(ram, &machine.reserved, present);
     let cpus = machine.topology.len();
-    let inherited = params.handover.and_then(|r| optional(ram, r, Owner::Trace));
-    let lpi_table = |r: &&Reserved| r.name.starts_with(LPI_TABLES);
-    for reserved in machine.reserved.iter().filter(|r| !lpi_table(r)) {
-        ram.reserve(reserved.range);
-    }
-    let tree = optional(ram, dtb, Owner::Dtb);
-    let initrd = params.initrd.and_then(|initrd| optional(ram, initrd, Owner::Initrd));
-    // After image, tree and initrd: a Linux that was booted by device tree can't report where its
-    // LPI tables are, and its kexec may have put our files on top of one. Our files keep that
-    // memory all the same.
-    for Reserved { range, .. } in machine.reserved.iter().filter(lpi_table) {
-        let on_top = [Some(image), Some(dtb), params.initrd].into_iter().flatten();
-        if let Some(ours) = on_top.into_iter().find(|ours| ours.overlaps(range)) {
-            warnings.push(format!(
-                "{ours} was put on top of {range}, an LPI table that is in use: if an LPI comes, it is written to"
-            ));
-        }
-        ram.reserve(*range);
-    }
+    let tree = given.take("the device tree", dtb, Owner::Dtb);
+    let initrd = params.initrd.and_then(|range| given.take("the initrd", range, Owner::Initrd));
+    // After these: a forged handover must not take what is another's.
+    let inherited = params.handover.and_then(|range| given.handover(range));
+    let mut warnings = given.warnings;
+    let ours = [Some(image), Some(dtb), params.initrd];
+    warnings.extend(reserve(ram, &machine.reserved, ours.into_iter().flatten()));
     let needed = handover::bytes_for(cpus);
     let (handover, left) = match inherited {
-        Some(piece) if piece.range().size() >= needed => (piece, Left::Here),
+        Some(share) if L::range(&share).size() >= needed => (share, Left::Here),
         other => {
             let own = ram.allocate(needed, PAGE, Owner::Trace, Side::High)?;
             (own, other.map_or(Left::Nowhere, Left::Elsewhere))
         }
     };
     let stacks = ram.allocate(STACK_SLOT * cpus as u64, PAGE, Owner::Stacks, Side::High)?;
-    down_to_block(ram, stacks.range());
+    down_to_block(ram, L::range(&stacks));
     Ok((Claims { stacks, handover, left, dtb: tree, initrd }, warnings))
+}
+
+/// True for memory that is somebody else's whatever was put there: memory that may not be mapped, and
+/// memory in which CPUs are parked.
+fn is_closed(reserved: &Reserved) -> bool {
+    reserved.no_map || reserved.name.starts_with(QUARANTINE)
+}
+
+/// True for the tables of LPIs that are on.
+fn is_lpi_table(reserved: &Reserved) -> bool {
+    reserved.name.starts_with(LPI_TABLES)
+}
+
+/// Takes what was handed over out of free memory, and notes what can't be taken.
+struct Given<'a, L> {
+    ram: &'a mut L,
+    closed: Vec<&'a Reserved>,
+    present: Present,
+    warnings: Vec<String>,
+}
+
+impl<'a, L: Ledger> Given<'a, L> {
+    /// Gives away what nothing may be put into.
+    fn new(ram: &'a mut L, reserved: &'a [Reserved], present: Present) -> Self {
+        let closed: Vec<&Reserved> = reserved.iter().filter(|r| is_closed(r)).collect();
+        closed.iter().for_each(|r| ram.reserve(r.range));
+        let mut given = Self { ram, closed, present, warnings: Vec::new() };
+        if let Some(why) = given.why_closed(present.image) {
+            given.warnings.push(format!("the kernel runs at {}, but {why}", present.image));
+        }
+        given
+    }
+
+    /// What forbids to use a range, if something does.
+    fn why_closed(&self, range: Range) -> Option<String> {
+        let pages = range.grow_to(PAGE)?;
+        let closed = self.closed.iter().find(|r| r.range.overlaps(&pages))?;
+        let why = if closed.no_map { "may not be mapped" } else { "has parked CPUs" };
+        Some(format!("{} at {} {why}", closed.name, closed.range))
+    }
+
+    /// A range for `owner`; `None` if the range is closed, is another owner's, or is no RAM.
+    fn take(&mut self, what: &str, range: Range, owner: Owner) -> Option<L::Share> {
+        let why = match (self.why_closed(range), self.ram.claim(range, owner)) {
+            (_, Ok(piece)) => return Some(piece),
+            (Some(why), Err(_)) => why,
+            (None, Err(error)) => self.clash(range, &error),
+        };
+        self.warnings.push(format!("{what} at {range} is left out: {why}"));
+        None
+    }
+
+    /// Why a range that is not closed could not be taken.
+    fn clash(&self, range: Range, error: &MapError) -> String {
+        let MapError::InUse { range: part, owner, .. } = error else { return error.to_string() };
+        let whole = match owner {
+            Owner::Image => self.present.image,
+            Owner::Dtb => self.present.dtb,
+            _ => *part,
+        };
+        let how = if range.overlaps(&whole) { "overlaps" } else { "shares a page with" };
+        format!("it {how} the {owner} at {whole}")
+    }
+
+    /// What an earlier kernel left.
+    fn handover(&mut self, range: Range) -> Option<L::Share> {
+        let share = self.take("what an earlier kernel left", range, Owner::Trace);
+        if let (None, Some(warning)) = (&share, self.warnings.last_mut()) {
+            warning.push_str("; starting with a clean slate");
+        }
+        share
+    }
+}
+
+/// Gives free memory that the tree reserves away; what that means for `ours`.
+fn reserve(
+    ram: &mut impl Ledger,
+    reserved: &[Reserved],
+    ours: impl Iterator<Item = Range> + Clone,
+) -> Vec<String> {
+    reserved.iter().for_each(|r| ram.reserve(r.range));
+    // A Linux that was booted by device tree can't report where its LPI tables are, and its kexec may
+    // have put our files on top of one. Our files keep that memory all the same.
+    let tables = reserved.iter().filter(|r| is_lpi_table(r)).map(|r| r.range);
+    let on_top = |table: Range| {
+        let ours = ours.clone().find(|ours| ours.overlaps(&table))?;
+        Some(format!(
+            "{ours} was put on top of {table}, an LPI table that is in use: if an LPI comes, it is written to"
+        ))
+    };
+    tables.filter_map(on_top).collect()
 }
 
 /// Takes what is free below the stacks down to a whole block, so that no loaded kernel shares a
 /// block with the stacks: memory is protected in blocks.
-fn down_to_block(ram: &mut Ram, stacks: Range) {
+fn down_to_block(ram: &mut impl Ledger, stacks: Range) {
     let below = Range::new(stacks.start & !(IMAGE_ALIGN - 1), stacks.start);
     // Refused if another owner is there, or there is nothing to add.
     let _ = ram.claim(below, Owner::Stacks);

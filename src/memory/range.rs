@@ -64,6 +64,13 @@ impl Range {
         !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
     }
 
+    /// What the two share; empty if nothing.
+    pub const fn common(&self, other: &Self) -> Self {
+        let start = if self.start > other.start { self.start } else { other.start };
+        let end = if self.end < other.end { self.end } else { other.end };
+        Self { start, end }
+    }
+
     /// The largest range of whole multiples of `align` (a power of two) inside.
     pub const fn shrink_to(&self, align: u64) -> Self {
         let start = match self.start.checked_add(align - 1) {

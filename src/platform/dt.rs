@@ -6,7 +6,9 @@ mod cpus;
 mod device;
 mod gic;
 mod interrupts;
+mod limits;
 mod memory;
+mod nexus;
 mod psci;
 mod reserved;
 mod roles;
@@ -17,9 +19,10 @@ use alloc::string::String;
 use super::{Machine, PlatformError, Warnings, plain};
 use crate::cpu::Mpidr;
 use crate::fdt::{Properties, Tree};
-pub use console::uart_base;
-pub use gic::{is_gic, read as read_gic};
-pub use memory::{is_memory, ram_of};
+pub use console::{UART_BYTES, is_uart, uart_base};
+pub use gic::{is_gic, is_secondary, read as read_gic};
+pub use limits::{LimitError, Limits, OF_ALL};
+pub use memory::{Memory, is_memory, ram_of};
 pub use reserved::{RESERVED_MEMORY, windows};
 use roles::Roles;
 
@@ -31,17 +34,17 @@ pub(super) fn machine(
     tree: &Tree<'_>,
     boot: Mpidr,
     warnings: &mut Warnings,
-) -> Result<Machine, PlatformError> {
+) -> Result<(Machine, Memory), PlatformError> {
     let roles = Roles::find(tree);
-    let memory = memory::ram(tree, warnings)?;
+    let memory = memory::memory(tree, warnings)?;
     let (controller, gic) = gic::gic(&roles, warnings)?;
     let reserved = reserved::reserved(tree, warnings)?;
     let topology = cpus::topology(tree, boot, warnings)?;
     let psci = psci::psci(&roles)?;
     let timer = timer::timer(&roles, controller, warnings)?;
-    let console = console::console(tree, &roles, controller, &memory, warnings);
+    let console = console::console(tree, &roles, controller, warnings);
     let uart = console.as_ref();
-    Ok(Machine {
+    let machine = Machine {
         model: model(tree),
         reserved,
         clusters: cluster::clusters(tree, &roles, controller, &topology, uart, warnings),
@@ -49,11 +52,13 @@ pub(super) fn machine(
         psci,
         timer,
         console,
-        rtc: device::rtc(&roles, controller, &memory, warnings),
-        virtio: device::virtio(&roles, controller, &memory, warnings),
-        memory,
+        rtc: device::rtc(&roles, controller, &memory.ram, warnings),
+        virtio: device::virtio(&roles, controller, &memory.ram, warnings),
+        memory: memory.usable.clone(),
         gic,
-    })
+    };
+    machine.apart_from(&memory.ram)?;
+    Ok((machine, memory))
 }
 
 fn model(tree: &Tree<'_>) -> String {

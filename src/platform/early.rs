@@ -5,10 +5,11 @@
 
 use heapless::Vec;
 
-use super::dt::{self, RESERVED_MEMORY};
-use super::{Gic, params};
-use crate::config::PAGE;
-use crate::fdt::{Blocks, Checked, Properties, Spot};
+use super::dt::{self, Limits, RESERVED_MEMORY, UART_BYTES};
+use super::machine::ram_at;
+use super::{Gic, PlatformError, params};
+use crate::config::PHYSICAL_END;
+use crate::fdt::{AddressError, Blocks, Checked, Properties, Spot, region};
 use crate::memory::Range;
 
 /// Banks of RAM that are looked at for room; a machine may have more.
@@ -24,31 +25,58 @@ pub type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Range));
 pub struct Early<'t> {
     tree: Checked<'t>,
     banks: Vec<Range, BANKS>,
+    /// What may be used of the banks; all, if `None`.
+    limits: Option<Limits>,
+    /// Bytes of the banks that may be used.
+    usable: u64,
     taken: Vec<Range, KEPT>,
     /// Not all that is taken has found room in `taken`.
     more: bool,
     /// The interrupt controller; `None` if the full reading will find none either.
     pub gic: Option<Gic>,
+    /// That controller is behind another one.
+    secondary: bool,
 }
 
 impl<'t> Early<'t> {
     /// Looks.
-    pub fn look(tree: Checked<'t>) -> Self {
+    ///
+    /// # Errors
+    /// [`PlatformError`] if it is not known which RAM may be used.
+    pub fn look(tree: Checked<'t>) -> Result<Self, PlatformError> {
         let (banks, taken) = (Vec::new(), Vec::new());
-        let mut early = Self { tree, banks, taken, more: false, gic: None };
+        let limits = limits(tree)?;
+        let (more, gic, secondary, usable) = (false, None, false, 0);
+        let mut early = Self { tree, banks, limits, usable, taken, more, gic, secondary };
         tree.reservations().for_each(|(at, size)| early.take(saturating(at, size)));
         tree.visit(|spot| early.note(spot));
-        early
+        Ok(early)
     }
 
     fn note(&mut self, spot: Spot<'_, 't>) {
         if spot.depth() == 1 && dt::is_memory(spot) {
             let found = dt::ram_of(spot).into_iter().flatten().flatten();
-            self.banks.extend(found.take(BANKS - self.banks.len()));
-        } else if self.gic.is_none() && dt::is_gic(spot) {
-            self.gic = dt::read_gic(spot).map(|(gic, _)| gic).ok();
+            found.take(BANKS - self.banks.len()).for_each(|bank| self.bank(bank));
+        } else if dt::is_gic(spot) {
+            self.controller(spot);
         }
         taken_by(spot, &mut |range| self.take(range));
+    }
+
+    fn bank(&mut self, bank: Range) {
+        let all = bank.size();
+        let parts = |limits: &Limits| limits.parts(bank).map(|part| part.size()).sum();
+        self.usable += self.limits.as_ref().map_or(all, parts);
+        _ = self.banks.push(bank); // there is room
+    }
+
+    /// As the full reading chooses: the first that is not behind another one, or else the first.
+    fn controller(&mut self, spot: Spot<'_, 't>) {
+        let secondary = dt::is_secondary(spot);
+        if self.gic.is_none() || (self.secondary && !secondary) {
+            self.gic = dt::read_gic(spot).map(|(gic, _)| gic).ok();
+            self.secondary = secondary;
+        }
     }
 
     fn take(&mut self, range: Range) {
@@ -57,21 +85,30 @@ impl<'t> Early<'t> {
         }
     }
 
-    /// True if a page of `registers` is in RAM.
-    pub fn in_ram(&self, registers: Range) -> bool {
-        match self.banks.is_full() {
-            true => in_ram(&self.tree.blocks(), registers), // there may be more banks
-            false => touches(registers, self.banks.iter().copied()),
+    /// The RAM in which a page of `registers` lies.
+    pub fn ram_at(&self, registers: Range) -> Option<Range> {
+        if !self.banks.is_full() {
+            return ram_at(registers, self.banks.iter().copied());
         }
+        let mut found = None; // there may be more banks
+        self.tree.visit(|spot| {
+            if found.is_none() && spot.depth() == 1 && dt::is_memory(spot) {
+                let ram = dt::ram_of(spot).into_iter().flatten().flatten();
+                found = ram_at(registers, ram);
+            }
+        });
+        found
     }
 
-    /// Bytes of RAM.
+    /// Bytes of RAM that `/chosen` lets be used.
     pub fn ram_bytes(&self) -> u64 {
-        self.banks.iter().map(Range::size).sum()
+        self.usable
     }
 
-    /// Calls `f` with everything that the tree says is taken.
+    /// Calls `f` with everything that the tree says is taken, or may not be used.
     fn each_taken(&self, mut f: impl FnMut(Range)) {
+        let all = Range::new(0, u64::MAX);
+        self.limits.iter().flat_map(|limits| limits.gaps(all)).for_each(&mut f);
         if !self.more {
             return self.taken.iter().for_each(|&range| f(range));
         }
@@ -115,7 +152,30 @@ fn saturating(at: u64, size: u64) -> Range {
     Range::new(at, at.saturating_add(size))
 }
 
-/// What a node says that is taken: a reservation, the initrd, the handover.
+/// Which RAM `/chosen` lets be used; `None` for all.
+fn limits(tree: Checked<'_>) -> Result<Option<Limits>, PlatformError> {
+    let mut limits = Ok(None);
+    tree.visit(|spot| {
+        if spot.depth() == 1 && spot.is_at("/chosen") && matches!(limits, Ok(None)) {
+            limits = Limits::of_all(spot);
+        }
+    });
+    limits.map_err(PlatformError::Usable)
+}
+
+/// What of its own ranges a memory node does not let be used; all, if that cannot be read.
+fn closed_by(node: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
+    let limits = Limits::of_node(node);
+    for bank in dt::ram_of(node).into_iter().flatten().flatten() {
+        match &limits {
+            Ok(None) => {}
+            Ok(Some(limits)) => limits.gaps(bank).for_each(&mut *take),
+            Err(_) => take(bank),
+        }
+    }
+}
+
+/// What a node says that is taken: a reservation, the initrd, the handover, RAM that may not be used.
 fn taken_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
     if spot.depth() == 2 && spot.parent().is_some_and(|parent| parent.is_at(RESERVED_MEMORY)) {
         let windows = dt::windows(spot).into_iter().flatten();
@@ -123,11 +183,14 @@ fn taken_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
     } else if spot.depth() == 1 && spot.is_at("/chosen") {
         params::initrd_range(spot).into_iter().for_each(&mut *take);
         params::handover_range(spot).into_iter().for_each(&mut *take);
+    } else if spot.depth() == 1 && dt::is_memory(spot) {
+        closed_by(spot, take);
     }
 }
 
 /// The registers of a UART that has a driver: the one that `/chosen` names, or else the first.
-/// Nothing else of the tree has to make sense.
+/// Nothing else of the tree has to make sense, and the tree may say that there is RAM, too: that may
+/// be what is to be told.
 pub fn console(tree: Blocks<'_>) -> Option<Range> {
     let wanted = text_at(&tree, "/chosen", "stdout-path");
     let wanted = wanted.or_else(|| text_at(&tree, "/chosen", "linux,stdout-path"));
@@ -138,29 +201,27 @@ pub fn console(tree: Blocks<'_>) -> Option<Range> {
     });
     let (mut named, mut first) = (None, None);
     tree.visit(|spot| {
-        if let Some(base) = dt::uart_base(spot) {
+        if let Some(base) = dt::uart_base(spot).or_else(|| base_by_name(spot)) {
             first = first.or(Some(base));
             named = named.or(path.filter(|path| spot.is_at(path)).map(|_| base));
         }
     });
-    named.or(first).filter(|base| !in_ram(&tree, *base))
+    named.or(first)
 }
 
-/// True if a page of these registers is in RAM.
-fn in_ram(tree: &Blocks<'_>, registers: Range) -> bool {
-    let mut inside = false;
-    tree.visit(|spot| {
-        if spot.depth() == 1 && dt::is_memory(spot) {
-            let ram = dt::ram_of(spot).into_iter().flatten().flatten();
-            inside |= touches(registers, ram);
-        }
-    });
-    inside
-}
-
-/// True if a page of these registers is in `ram`, or is no page.
-fn touches(registers: Range, mut ram: impl Iterator<Item = Range>) -> bool {
-    registers.grow_to(PAGE).is_none_or(|pages| ram.any(|ram| ram.overlaps(&pages)))
+/// The registers of a UART below the root, whose counts of cells make no sense: where its `reg`
+/// begins with the address in its name, in one cell or in two.
+fn base_by_name(spot: Spot<'_, '_>) -> Option<Range> {
+    let unit = spot.unit_address().filter(|_| spot.depth() == 1 && dt::is_uart(spot))?;
+    let (Err(AddressError::Cells { .. } | AddressError::Length { .. }), Some(reg)) =
+        (region(spot, 0), spot.property("reg"))
+    else {
+        return None;
+    };
+    let one = reg.first_chunk().map(|cell| u64::from(u32::from_be_bytes(*cell)));
+    let two = reg.first_chunk().map(|cells| u64::from_be_bytes(*cells));
+    let range = Range::sized(unit, UART_BYTES).filter(|_| one == Some(unit) || two == Some(unit));
+    range.filter(|range| range.end <= PHYSICAL_END && range.start.is_multiple_of(4))
 }
 
 /// The first string of a property of the node at `path`, below the root.

@@ -3,8 +3,10 @@
 use alloc::string::String;
 use core::fmt;
 
+use super::dt::{LimitError, OF_ALL};
 use crate::cpu::TopologyError;
 use crate::fdt::{AddressError, FdtError};
+use crate::memory::Range;
 
 /// What the device tree lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +15,17 @@ pub enum PlatformError {
     Fdt(FdtError),
     /// No memory node has a range that can be used.
     NoMemory,
+    /// It is not known which RAM may be used, or none may be.
+    Usable(LimitError),
+    /// Registers lie in RAM: one of the two is wrong.
+    InRam {
+        /// Whose registers.
+        what: &'static str,
+        /// The registers.
+        registers: Range,
+        /// The RAM.
+        ram: Range,
+    },
     /// A reservation cannot be read, so no memory can be given out safely.
     Reserved {
         /// The node.
@@ -68,6 +81,13 @@ impl fmt::Display for PlatformError {
             Self::NoMemory => {
                 f.write_str("no memory node has a range that can be used; add one with reg")
             }
+            Self::Usable(why) => {
+                write!(f, "/chosen: {OF_ALL}: {why}; correct it, no other memory may be used")
+            }
+            Self::InRam { what, registers, ram } => write!(
+                f,
+                "{what}'s registers at {registers} lie in RAM at {ram}; correct the memory node"
+            ),
             Self::Reserved { node, why } => {
                 write!(f, "{node}: {why}; correct it, memory cannot be given out around it")
             }

@@ -3,6 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::PlatformError;
+use crate::config::PAGE;
 use crate::cpu::{CpuMask, Topology};
 use crate::interrupt::Interrupt;
 use crate::memory::Range;
@@ -13,7 +15,7 @@ use crate::options::CommandLine;
 pub struct Machine {
     /// Name of the machine.
     pub model: String,
-    /// RAM: sorted, without overlaps, neighbours joined.
+    /// RAM that may be used: sorted, without overlaps, neighbours joined.
     pub memory: Vec<Range>,
     /// Memory that may not be used, in the order of the tree. May lie outside the RAM and may
     /// overlap.
@@ -34,6 +36,69 @@ pub struct Machine {
     pub rtc: Option<Device>,
     /// Places for virtio devices, in the order of the tree; most may be empty.
     pub virtio: Vec<Device>,
+}
+
+impl Machine {
+    /// All registers that this kernel reaches, and of what device.
+    pub fn registers(&self) -> impl Iterator<Item = (&'static str, Range)> + '_ {
+        let named = |what| move |range| (what, range);
+        let console = self.console.iter().map(|console| console.base);
+        let rtc = self.rtc.iter().map(|rtc| rtc.base);
+        let virtio = self.virtio.iter().map(|virtio| virtio.base);
+        let console = console.map(named("the console"));
+        let devices = rtc.map(named("the clock")).chain(virtio.map(named("a virtio device")));
+        self.gic.registers().map(named("the GIC")).chain(console).chain(devices)
+    }
+
+    /// Checks that no page of registers lies in `ram`: registers and RAM are mapped in different
+    /// ways, and a bank that has registers in it can't be believed.
+    ///
+    /// # Errors
+    /// [`PlatformError::InRam`] with the first registers that do.
+    pub fn apart_from(&self, ram: &[Range]) -> Result<(), PlatformError> {
+        let mut found = self.registers().filter_map(|(what, registers)| {
+            let ram = ram_at(registers, ram.iter().copied())?;
+            Some(PlatformError::InRam { what, registers, ram })
+        });
+        found.next().map_or(Ok(()), Err)
+    }
+}
+
+/// The first of `ram` in which a page of `registers` lies; the registers themselves if these are no
+/// whole pages of the address space.
+pub(super) fn ram_at(registers: Range, mut ram: impl Iterator<Item = Range>) -> Option<Range> {
+    match registers.grow_to(PAGE) {
+        Some(pages) => ram.find(|ram| ram.overlaps(&pages)),
+        None => Some(registers),
+    }
+}
+
+impl Gic {
+    /// GICD registers.
+    pub fn distributor(&self) -> Range {
+        match self {
+            Self::V2 { distributor, .. } | Self::V3 { distributor, .. } => *distributor,
+        }
+    }
+
+    /// Architecture version, 2 or 3.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::V2 { .. } => 2,
+            Self::V3 { .. } => 3,
+        }
+    }
+
+    /// Distributor, and CPU interface or redistributors.
+    pub fn registers(&self) -> impl Iterator<Item = Range> + '_ {
+        let (distributor, rest) = match self {
+            Self::V2 { distributor, cpu_interface } => {
+                (distributor, core::slice::from_ref(cpu_interface))
+            }
+            Self::V3 { distributor, redistributors, .. } => (distributor, &redistributors[..]),
+        };
+        core::iter::once(distributor).chain(rest).copied()
+    }
 }
 
 /// What this boot was given by a boot loader or by the kernel before.
@@ -120,23 +185,6 @@ pub enum Gic {
         /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
     },
-}
-
-impl Gic {
-    /// GICD registers.
-    pub fn distributor(&self) -> Range {
-        match self {
-            Self::V2 { distributor, .. } | Self::V3 { distributor, .. } => *distributor,
-        }
-    }
-
-    /// Architecture version, 2 or 3.
-    pub fn version(&self) -> u32 {
-        match self {
-            Self::V2 { .. } => 2,
-            Self::V3 { .. } => 3,
-        }
-    }
 }
 
 /// Interrupts of the generic timer (INTIDs 16 to 31 on every machine with private ones).

@@ -4,6 +4,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::dt::Memory;
 use super::{BootParams, Warnings, warn};
 use crate::config::{MAX_HANDOVER, PAGE};
 use crate::fdt::edit::HANDOVER;
@@ -11,17 +12,13 @@ use crate::fdt::{Node, Properties, Tree};
 use crate::memory::Range;
 use crate::options::CommandLine;
 
-/// The node's contents. What lies outside of `memory` is left out with a warning.
-pub(super) fn boot_params(
-    tree: &Tree<'_>,
-    memory: &[Range],
-    warnings: &mut Warnings,
-) -> BootParams {
+/// The node's contents. What lies outside of the memory that may be used is left out with a warning.
+pub(super) fn boot_params(tree: &Tree<'_>, memory: &Memory, warnings: &mut Warnings) -> BootParams {
     let Some(node) = tree.find("/chosen") else { return BootParams::default() };
     BootParams {
         bootargs: bootargs(tree),
-        initrd: in_ram("initrd", initrd(node, warnings), memory, warnings),
-        handover: in_ram(HANDOVER, handover(node, warnings), memory, warnings),
+        initrd: usable("initrd", initrd(node, warnings), memory, warnings),
+        handover: usable(HANDOVER, handover(node, warnings), memory, warnings),
         rng_seed: node.property("rng-seed").filter(|s| !s.is_empty()).map(<[u8]>::to_vec),
     }
 }
@@ -69,17 +66,34 @@ pub(super) fn handover_range<'t>(node: impl Properties<'t>) -> Option<Range> {
     Range::sized(start, size).filter(|_| may_be)
 }
 
-/// Keeps a range only if all of the range is RAM.
-fn in_ram(
+/// Keeps a range only if all of the range is RAM that may be used.
+fn usable(
     what: &str,
     range: Option<Range>,
-    memory: &[Range],
+    memory: &Memory,
     warnings: &mut Warnings,
 ) -> Option<Range> {
     let range = range?;
-    if range.is_empty() || !memory.iter().any(|ram| ram.covers(&range)) {
-        warn(warnings, "/chosen", format!("{what} at {range} ignored: it is not in RAM"));
-        return None;
+    match fault(&range, memory) {
+        Some(why) => warn(warnings, "/chosen", format!("{what} at {range} ignored: {why}")),
+        None => return Some(range),
     }
-    Some(range)
+    None
+}
+
+/// Why a range can't be used; `None` if it can.
+fn fault(range: &Range, Memory { ram, usable }: &Memory) -> Option<&'static str> {
+    if range.start > range.end {
+        Some("it ends below its start")
+    } else if range.is_empty() {
+        Some("it is empty")
+    } else if usable.iter().any(|part| part.covers(range)) {
+        None
+    } else if ram.iter().any(|bank| bank.covers(range)) {
+        Some("that RAM may not be used")
+    } else if ram.iter().any(|bank| bank.overlaps(range)) {
+        Some("a part of it is not in RAM")
+    } else {
+        Some("it is not in RAM")
+    }
 }

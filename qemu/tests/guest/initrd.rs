@@ -1,10 +1,12 @@
 //! Initrds: packed, several, missing and broken ones.
 
 use anyhow::Result;
+use baton::config::PAGE;
 use baton_qemu::cpio::{Archive, gzip};
 use libtest_mimic::Trial;
 
 use crate::check::{has, same};
+use crate::trees::changed;
 use crate::vm::{Vm, cpus, image, test};
 
 pub fn tests() -> Vec<Trial> {
@@ -13,6 +15,9 @@ pub fn tests() -> Vec<Trial> {
         test("initrd", "archives_follow_each_other", several),
         test("initrd", "a_name_that_is_no_utf_8_costs_nothing", latin1),
         test("initrd", "what_precedes_damage_can_be_loaded", damaged),
+        test("initrd", "reserved_exactly", || reserved(1, 0)),
+        test("initrd", "reserved_in_whole_pages", || reserved(0x1000, 0)),
+        test("initrd", "reserved_with_more_around", || reserved(0x1000, 16)),
         test("initrd", "none_at_all", none),
         test("initrd", "none_after_a_kexec", none_after_kexec),
         broken("cut_short", "the archive is cut short", |whole| whole[..whole.len() / 2].to_vec()),
@@ -144,4 +149,53 @@ fn without(vm: &mut Vm) -> Result<()> {
     }
     nothing_loaded(vm)?;
     vm.power_off()
+}
+
+/// Where QEMU puts an initrd on a machine of 1 GiB.
+const INITRD_AT: u64 = 0x4800_0000;
+
+/// The initrd is reserved, by an entry and by a node: its length rounded up to `round`, and `more`
+/// pages before and behind, which stay reserved.
+fn reserved(round: u64, more: u64) -> Result<()> {
+    let initrd = archive(&["baton.Image"])?;
+    let start = INITRD_AT - more * PAGE;
+    let size = (initrd.len() as u64).next_multiple_of(round) + 2 * more * PAGE;
+    let left = 2 * more;
+    for by_node in [false, true] {
+        let setup = cpus(2)?;
+        let tree = changed(&setup, |source| match by_node {
+            false => source
+                .replace("/dts-v1/;", &format!("/dts-v1/;\n/memreserve/ {start:#x} {size:#x};")),
+            true => source.replacen(
+                "psci {",
+                &format!(
+                    "reserved-memory {{ #address-cells = <2>; #size-cells = <2>; ranges; \
+                     initrd@{start:x} {{ reg = <0 {start:#x} 0 {size:#x}>; }}; }};\n\tpsci {{"
+                ),
+                1,
+            ),
+        })?;
+        let mut vm = setup.initrd(&initrd)?.dtb(&tree)?.boot()?;
+        for generation in 1..=2 {
+            listed(&mut vm, &["baton.Image"])?;
+            same("pages that stay reserved", firmware_pages(&mut vm)?, left)?;
+            vm.run("kexec load baton.Image")?;
+            vm.jump("kexec exec", generation)?;
+        }
+        // Without the initrd its memory is free, unless more was reserved than the initrd.
+        vm.run("kexec load baton.Image --initrd none")?;
+        vm.jump("kexec exec", 3)?;
+        let wanted = if more == 0 { 0 } else { size / PAGE };
+        same("pages that stay reserved without it", firmware_pages(&mut vm)?, wanted)?;
+        vm.power_off()?;
+    }
+    Ok(())
+}
+
+/// Pages that `mem` says are the firmware's.
+fn firmware_pages(vm: &mut Vm) -> Result<u64> {
+    let lines = vm.run("mem")?;
+    let of_firmware = lines.iter().filter(|line| line.ends_with(" firmware"));
+    let kib = of_firmware.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Ok(kib.sum::<u64>() * 1024 / PAGE)
 }

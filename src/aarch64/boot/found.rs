@@ -59,7 +59,7 @@ impl Found {
         let rust_at = timer::now();
         let (tree, dtb) = window::tree(entry.dtb);
         let checked = Checked::of(tree).unwrap_or_else(|why| panic!("device tree: {why}"));
-        let early = Early::look(checked);
+        let early = Early::look(checked).unwrap_or_else(|why| panic!("{why}"));
         // The GIC is mapped before anything else: its redistributors say where LPI tables are.
         // SAFETY: this is the boot CPU, alone, and comes here once.
         let mut tables = unsafe { Tables::take_over() };

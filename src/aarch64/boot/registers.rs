@@ -15,7 +15,7 @@ use crate::aarch64::mmu::{Kind, Tables};
 use crate::config::PAGE;
 use crate::memory::{Range, join};
 use crate::platform::early::Early;
-use crate::platform::{Device, Gic, Machine};
+use crate::platform::{Device, Gic, Machine, PlatformError};
 
 /// Where devices are, or may be.
 pub struct Places {
@@ -33,7 +33,9 @@ pub struct Places {
 /// It lies in RAM, or where the linear map ends.
 pub fn of_gic(early: &Early<'_>, gic: &Gic, tables: &mut Tables) -> GicRegisters {
     let mut piece = |range: Range| {
-        assert!(!early.in_ram(range), "the GIC's registers at {range} lie in RAM");
+        if let Some(ram) = early.ram_at(range) {
+            panic!("{}", PlatformError::InRam { what: "the GIC", registers: range, ram });
+        }
         // SAFETY: no RAM, so that what is there is the GIC's registers, and nothing has been mapped
         // yet. The tree gives each part a range of its own.
         unsafe {
@@ -60,10 +62,8 @@ pub fn of_gic(early: &Early<'_>, gic: &Gic, tables: &mut Tables) -> GicRegisters
 /// # Panics
 /// One lies in RAM, or where the linear map ends.
 pub fn of_devices(machine: &Machine, tables: &mut Tables) -> Places {
+    machine.apart_from(&machine.memory).unwrap_or_else(|why| panic!("{why}"));
     for range in pages(machine) {
-        if let Some(ram) = machine.memory.iter().find(|ram| ram.overlaps(&range)) {
-            panic!("the registers at {range} lie in RAM at {ram}");
-        }
         // SAFETY: no RAM, so that what is there is registers; the GIC's pages are mapped in the
         // same way.
         let mapped = unsafe { tables.map(range, Kind::Device) };

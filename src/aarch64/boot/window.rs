@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::aarch64::mmio::Registers;
 use crate::aarch64::mmu::{self, Kind, Tables};
 use crate::aarch64::{layout, ram, uart};
-use crate::config::MAX_DTB;
+use crate::config::{MAX_DTB, PAGE};
 use crate::fdt::{self, Blocks};
 use crate::memory::Range;
 use crate::platform::early;
@@ -69,8 +69,14 @@ pub fn console_of_last_resort() -> Option<()> {
     let dtb = Some(TREE.swap(NONE, Ordering::Relaxed)).filter(|&dtb| dtb != NONE)?;
     let size = fdt::claimed_size(view(dtb, fdt::HEADER_BYTES))?;
     let range = early::console(Blocks::of_any(view(dtb, size.min(LOOKED_AT)))?)?;
+    let taken = [layout::image(), Range::new(dtb, dtb.saturating_add(size as u64))];
+    if range.grow_to(PAGE).is_none_or(|pages| taken.iter().any(|taken| taken.overlaps(&pages))) {
+        return None;
+    }
     // SAFETY: TREE is set on the boot CPU only, and not once the tree has been read; what panics
-    // does not go on. The registers are not in RAM, as `early::console` has found.
+    // does not go on. There is neither image nor tree; what is mapped, as the heap is, is not mapped
+    // again. If the tree says both that there is a UART and that there is RAM, the UART is what is
+    // believed: else the machine would stop without a word.
     let registers = unsafe {
         let mut tables = Tables::of_last_resort();
         tables.map(range, Kind::Device).ok()?;

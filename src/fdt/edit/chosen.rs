@@ -13,12 +13,13 @@ use crate::memory::Range;
 pub const HANDOVER: &str = "baton,handover";
 
 /// Properties of `/chosen` that describe the boot of the kernel that runs and no other.
+/// `linux,usable-memory-range` is none of them: what it forbids is somebody else's for the next
+/// kernel too.
 const STALE: &[&str] = &[
     "bootargs",
     "linux,initrd-start",
     "linux,initrd-end",
     "linux,elfcorehdr",
-    "linux,usable-memory-range",
     "linux,ima-kexec-buffer",
     "kaslr-seed",
     "rng-seed",

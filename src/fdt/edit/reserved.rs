@@ -5,12 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use dtoolkit::memreserve::MemoryReservation;
-use dtoolkit::model::DeviceTreeNode;
+use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use dtoolkit::{Node as _, Property as _};
 
 use super::{Changes, EditError, child_or_new, not_empty, number, set};
 use crate::config::PAGE;
-use crate::memory::Range;
+use crate::memory::{Range, join};
 
 /// What the names of our nodes below `/reserved-memory` start with.
 const OURS: &str = "baton-";
@@ -18,14 +18,60 @@ const OURS: &str = "baton-";
 /// What the names of reservations start with in which CPUs are parked.
 pub const QUARANTINE: &str = "baton-quarantine";
 
-/// True if a memory reservation is there for `gone` and nothing else: the reservation lies in the
-/// pages of `gone`.
-pub(super) fn is_for(reservation: &MemoryReservation, gone: &Range) -> bool {
-    let range = Range::sized(reservation.address(), reservation.size());
-    match (range, gone.grow_to(PAGE)) {
-        (Some(range), Some(pages)) => range.overlaps(gone) && pages.covers(&range),
-        _ => false,
+/// What was handed to the kernel that runs and goes with that kernel: its initrd and its tree, in whole
+/// pages, sorted.
+pub(super) struct Gone(Vec<Range>);
+
+impl Gone {
+    pub(super) fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
+        let ranges = ranges.into_iter().filter(|range| !range.is_empty());
+        Self(join(ranges.filter_map(|range| range.grow_to(PAGE)).collect()))
     }
+
+    /// True if a reservation is there for these and nothing else: all of the reservation lies in
+    /// their pages.
+    fn has(&self, reserved: Range) -> bool {
+        !reserved.is_empty() && self.0.iter().any(|gone| gone.covers(&reserved))
+    }
+
+    /// Drops what was reserved for these alone: entries of the memory reservation block, and nodes
+    /// that say no more than where. A reservation that covers more, or that has another meaning,
+    /// stays.
+    pub(super) fn drop_from(&self, tree: &mut DeviceTree) {
+        let for_these = |r: &MemoryReservation| {
+            Range::sized(r.address(), r.size()).is_some_and(|range| self.has(range))
+        };
+        tree.memory_reservations.retain(|r| !for_these(r));
+        let Some(parent) = tree.root.child("reserved-memory") else { return };
+        let nodes = parent.children().filter(|node| self.is_for(node, parent));
+        let nodes: Vec<String> = nodes.map(|node| node.name().into()).collect();
+        let parent = child_or_new(&mut tree.root, "reserved-memory");
+        for name in &nodes {
+            parent.remove_child(name);
+        }
+    }
+
+    /// True if a node has `reg` and nothing else, and all of it lies in these.
+    fn is_for(&self, node: &DeviceTreeNode, parent: &DeviceTreeNode) -> bool {
+        let bare = node.children().next().is_none() && node.properties().all(|p| p.name() == "reg");
+        let ranges = node.property("reg").and_then(|reg| windows(reg.value(), parent));
+        bare && ranges.is_some_and(|all| !all.is_empty() && all.iter().all(|&r| self.has(r)))
+    }
+}
+
+/// The ranges of a `reg` below `parent`; `None` if the form is another one than usual.
+fn windows(reg: &[u8], parent: &DeviceTreeNode) -> Option<Vec<Range>> {
+    let cells = |name, missing| match parent.property(name) {
+        Some(p) => number(p.value()).filter(|n| matches!(n, 1 | 2)).map(|n| n as usize * 4),
+        None => Some(missing),
+    };
+    let (address, size) = (cells("#address-cells", 8)?, cells("#size-cells", 4)?);
+    let mut windows = Vec::new();
+    for entry in reg.chunks(address + size) {
+        let (start, size) = entry.split_at_checked(address)?;
+        windows.push(Range::sized(number(start)?, number(size)?)?);
+    }
+    Some(windows)
 }
 
 /// Replaces our nodes below `/reserved-memory` by those for the next jump.

@@ -19,7 +19,8 @@ fn current() -> DeviceTree {
     set(chosen, "linux,initrd-start", 0x4800_0000u32);
     set(chosen, "linux,initrd-end", 0x4800_1234u32);
     set(chosen, "linux,uefi-system-table", 0x1234u64);
-    let stale = ["linux,elfcorehdr", "linux,usable-memory-range", "linux,kho-fdt", HANDOVER];
+    set(chosen, "linux,usable-memory-range", [0x4000_0000u64, 0x1000_0000]);
+    let stale = ["linux,elfcorehdr", "linux,kho-fdt", HANDOVER];
     for name in stale.iter().chain(&["linux,kho-scratch", "kaslr-seed", "rng-seed"]) {
         set(chosen, name, 0x55u64);
     }
@@ -65,8 +66,10 @@ fn chosen_says_what_is_new_and_nothing_that_is_stale() {
     assert_eq!(chosen.property("kaslr-seed"), Some(&9u64.to_be_bytes()[..]));
     assert_eq!(chosen.string("stdout-path"), Some("/uart@9000000"));
     assert!(chosen.has("linux,uefi-system-table"));
-    let gone = ["linux,elfcorehdr", "linux,usable-memory-range", "linux,kho-fdt"];
-    for name in gone.iter().chain(&["linux,kho-scratch"]) {
+    let range = [0x4000_0000u64.to_be_bytes(), 0x1000_0000u64.to_be_bytes()].concat();
+    let kept = chosen.property("linux,usable-memory-range");
+    assert_eq!(kept, Some(&range[..]), "what is somebody else's stays so");
+    for name in ["linux,elfcorehdr", "linux,kho-fdt", "linux,kho-scratch"] {
         assert!(!chosen.has(name), "{name}");
     }
     assert_eq!(tree.root().string("model"), Some("test"));
@@ -104,6 +107,51 @@ fn a_reservation_of_more_than_the_initrd_is_kept() {
     let out = edited(&tree, &changes());
     let kept: Vec<_> = Tree::read(&out).unwrap().reservations().collect();
     assert_eq!(kept, [(0x4700_0000, 0x200_0000)]);
+}
+
+/// The initrd and the tree lie side by side, and one reservation covers their pages and no more.
+#[test]
+fn a_reservation_of_initrd_and_tree_together_is_dropped() {
+    let left = |start: u64, size: u64| {
+        let mut tree = current();
+        tree.memory_reservations = vec![MemoryReservation::new(start, size)];
+        let old_tree = Some(Range::new(0x4800_2000, 0x4800_2100));
+        let out = edited(&tree, &Changes { old_tree, ..changes() });
+        Tree::read(&out).unwrap().reservations().count()
+    };
+    assert_eq!(left(0x4800_0000, 0x2100), 0);
+    assert_eq!(left(0x4800_0000, 0x3000), 0);
+    assert_eq!(left(0x4800_1000, 0x1000), 0, "a part");
+    assert_eq!(left(0x4800_0000, 0x3001), 1);
+    assert_eq!(left(0x47ff_f000, 0x3000), 1);
+    assert_eq!(left(0x4800_0000, 0), 1, "of nothing");
+    assert_eq!(left(u64::MAX, 2), 1);
+}
+
+/// Loaders reserve the initrd by a node, too. A node that says more than where, or that lies
+/// elsewhere as well, has another meaning.
+#[test]
+fn a_node_that_only_reserves_the_initrd_is_dropped() {
+    let kept = |reg: &[u64], more: Option<&str>| {
+        let mut tree = current();
+        let parent = child_or_new(&mut tree.root, "reserved-memory");
+        set(parent, "#address-cells", 2u32);
+        set(parent, "#size-cells", 2u32);
+        let node = child_or_new(parent, "initrd@48000000");
+        set(node, "reg", reg.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<u8>>());
+        more.into_iter().for_each(|name| set(node, name, 1u32));
+        let out = edited(&tree, &changes());
+        Tree::read(&out).unwrap().find("/reserved-memory/initrd").is_some()
+    };
+    let initrd = [0x4800_0000, 0x1234];
+    assert!(!kept(&initrd, None));
+    assert!(!kept(&[0x4800_0000, 0x2000], None), "its pages");
+    for more in ["no-map", "phandle", "compatible", "reusable"] {
+        assert!(kept(&initrd, Some(more)), "{more}");
+    }
+    assert!(kept(&[0x4800_0000, 0x2001], None) && kept(&[0x4700_0000, 0x1000], None));
+    assert!(kept(&[0x4800_0000, 0x1234, 0x4000_0000, 0x1000], None));
+    assert!(kept(&[0x4800_0000], None) && kept(&[], None), "odd ones stay");
 }
 
 #[test]

@@ -52,7 +52,10 @@ impl Here {
         let described = described.map_err(|why| why.to_string())?;
         let machine = &described.machine;
         self.has(machine)?;
-        let early = Early::look(checked);
+        // Of the next kernel's RAM, and of the RAM that is there.
+        let apart = machine.apart_from(&machine.memory).and(machine.apart_from(&self.memory));
+        apart.map_err(|why| why.to_string())?;
+        let early = Early::look(checked).map_err(|why| why.to_string())?;
         let others = [image, dtb];
         let heap = heap_place(&early, &|take| others.iter().for_each(|&range| take(range)));
         let heap = heap.ok_or_else(|| {

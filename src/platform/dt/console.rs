@@ -11,13 +11,12 @@ use crate::fdt::{Node, Properties, Tree, region};
 use crate::memory::Range;
 
 /// Bytes of registers up to UARTDMACR (Arm DDI 0183, table 3-1).
-const UART_BYTES: u64 = 0x4c;
+pub const UART_BYTES: u64 = 0x4c;
 
 pub(super) fn console<'t>(
     tree: &'t Tree<'t>,
     roles: &Roles<'t>,
     gic: Node<'_>,
-    memory: &[Range],
     warnings: &mut Warnings,
 ) -> Option<Console> {
     let wanted = stdout(tree).and_then(|path| match named(tree, path) {
@@ -28,7 +27,7 @@ pub(super) fn console<'t>(
         }
     });
     let node = wanted.or(roles.uart)?;
-    let base = match registers(node, memory, UART_BYTES) {
+    let base = match registers(node, UART_BYTES) {
         Ok(base) => base,
         Err(why) => {
             warn(warnings, &node.path(), format!("no console: {why}"));
@@ -73,14 +72,19 @@ fn resolve<'t>(tree: &'t Tree<'t>, path: &str) -> Option<Node<'t>> {
 
 /// The registers of a UART that has a driver; not checked against RAM.
 pub fn uart_base<'t>(node: impl Properties<'t>) -> Option<Range> {
-    uart(node).filter(|_| node.is_available())?;
+    Some(node).filter(|node| is_uart(*node))?;
     region(node, 0).ok().filter(|base| base.size() >= UART_BYTES)
 }
 
+/// True for a UART that has a driver.
+pub fn is_uart<'t>(node: impl Properties<'t>) -> bool {
+    node.is_available() && uart(node).is_some()
+}
+
 fn uart<'t>(node: impl Properties<'t>) -> Option<Uart> {
-    if node.is_compatible(&[PL011]) {
+    if node.is_compatible(PL011) {
         Some(Uart::Pl011)
     } else {
-        node.is_compatible(&[SBSA]).then_some(Uart::Sbsa)
+        node.is_compatible(SBSA).then_some(Uart::Sbsa)
     }
 }

@@ -18,8 +18,8 @@ pub(super) fn topology(
 ) -> Result<Topology, PlatformError> {
     let mut seen = BTreeSet::new();
     let mut cpus = Vec::new();
-    let nodes = tree.find("/cpus").into_iter().flat_map(Node::children).filter(|n| is_cpu(*n));
-    for node in nodes {
+    let nodes = tree.find("/cpus").into_iter().flat_map(Node::children);
+    for node in nodes.filter(|n| is_cpu(*n)) {
         match usable(node, boot, &mut seen) {
             Ok(mpidr) => cpus.push(mpidr),
             Err(why) => warn(warnings, &node.path(), format!("left out: {why}")),
@@ -39,12 +39,19 @@ pub(super) fn by_phandle(tree: &Tree<'_>, topology: &Topology) -> BTreeMap<u32, 
     nodes.filter_map(|node| Some((node.u32("phandle")?, number(node)))).collect()
 }
 
+/// True for a CPU that is there. Firmware says `disabled` of one that is not, or that is not for this
+/// kernel; what has failed is there, and is worth a word.
 fn is_cpu(node: Node<'_>) -> bool {
     let is_cpu = match node.string("device_type") {
         Some(device_type) => device_type == "cpu",
         None => node.base_name() == "cpu",
     };
-    is_cpu && node.is_available()
+    is_cpu && (node.is_available() || has_failed(node))
+}
+
+/// True if the status is `fail`, or `fail-` and a cause.
+fn has_failed(node: Node<'_>) -> bool {
+    node.string("status").is_some_and(|status| status == "fail" || status.starts_with("fail-"))
 }
 
 /// The CPU's affinity, or why the CPU cannot be used.
@@ -54,6 +61,9 @@ fn usable(
     seen: &mut BTreeSet<Mpidr>,
 ) -> Result<Mpidr, alloc::string::String> {
     let mpidr = mpidr(node)?;
+    if has_failed(node) {
+        return Err("its status says that it has failed".into());
+    }
     let method = node.string("enable-method");
     let method = method.or_else(|| node.parent()?.string("enable-method"));
     // The boot CPU runs already: with one CPU, QEMU gives no method at all.

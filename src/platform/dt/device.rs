@@ -6,10 +6,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::super::machine::ram_at;
 use super::super::{Device, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
-use crate::config::{MAX_VIRTIO, PAGE};
+use crate::config::MAX_VIRTIO;
 use crate::fdt::{Node, Properties, region};
 use crate::interrupt::Interrupt;
 use crate::memory::Range;
@@ -38,8 +39,15 @@ pub(super) fn virtio(
     if found > MAX_VIRTIO {
         warn(warnings, "virtio", format!("{found} places for devices, {MAX_VIRTIO} are used"));
     }
-    let places = roles.virtio.iter().take(MAX_VIRTIO);
-    places.filter_map(|&node| used(node, gic, memory, VIRTIO_BYTES, warnings)).collect()
+    let places = roles.virtio.iter().take(MAX_VIRTIO).copied();
+    let mut found = Vec::new();
+    for node in places {
+        match reaches_memory(node) {
+            Ok(()) => found.extend(used(node, gic, memory, VIRTIO_BYTES, warnings)),
+            Err(why) => warn(warnings, &node.path(), format!("left out: {why}")),
+        }
+    }
+    found
 }
 
 /// The device, or a warning.
@@ -55,24 +63,38 @@ fn used(
 }
 
 fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result<Device, String> {
-    let base = registers(node, memory, least)?;
+    let base = outside(memory, registers(node, least)?)?;
     let interrupt = interrupts(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
     let interrupt = interrupt.ok_or("it has no shared interrupt that can be used")?;
     Ok(Device { base, interrupt, name: node.name() })
 }
 
 /// The first of a node's ranges, if large enough for `least` bytes of registers.
-pub(super) fn registers(node: Node<'_>, memory: &[Range], least: u64) -> Result<Range, String> {
+pub(super) fn registers(node: Node<'_>, least: u64) -> Result<Range, String> {
     let base = region(node, 0).map_err(|why| why.to_string())?;
     if base.size() < least || !base.start.is_multiple_of(4) {
         return Err(format!("{base} can't hold its registers, {least:#x} bytes and aligned"));
     }
-    // The range is mapped in whole pages, as device memory: RAM may not be mapped so.
-    let pages = base.grow_to(PAGE).ok_or_else(|| format!("{base} is no range of pages"))?;
-    if memory.iter().any(|ram| ram.overlaps(&pages)) {
-        return Err(format!("{base} is in RAM"));
-    }
     Ok(base)
+}
+
+/// Registers that are not in RAM. The range is mapped in whole pages, as device memory: RAM may not
+/// be mapped so.
+fn outside(memory: &[Range], base: Range) -> Result<Range, String> {
+    match ram_at(base, memory.iter().copied()) {
+        Some(_) => Err(format!("{base} is in RAM")),
+        None => Ok(base),
+    }
+}
+
+/// Why a device that reads and writes memory by itself can't: a bus above translates or limits its
+/// addresses (devicetree specification v0.4, section 2.3.9), and no driver here does.
+fn reaches_memory(node: Node<'_>) -> Result<(), String> {
+    let translates = |bus: &Node<'_>| bus.property("dma-ranges").is_some_and(|r| !r.is_empty());
+    match node.upwards().skip(1).find(translates) {
+        Some(bus) => Err(format!("{} has dma-ranges that are not empty", bus.path())),
+        None => Ok(()),
+    }
 }
 
 /// True for the SPIs that every distributor has; extended ones have registers of their own.

@@ -25,10 +25,23 @@ pub(super) fn gic<'t>(
     Ok((node, gic))
 }
 
-/// True for a controller that has a driver.
+/// True for a controller that has a driver. One with `cpu-offset` has its registers apart for each
+/// CPU, which no driver here knows.
 pub fn is_gic<'t>(node: impl Properties<'t>) -> bool {
     let known = |name: &str| GIC_V3.contains(&name) || GIC_V2.contains(&name);
-    node.strings("compatible").any(known) && node.is_available()
+    node.strings("compatible").any(known) && node.is_available() && !node.has("cpu-offset")
+}
+
+/// True if the interrupts that come to this controller go on to another one, so that it is not the
+/// one of the CPUs. The interrupt that the CPUs' own controller raises itself, for a hypervisor,
+/// comes back to that controller.
+pub fn is_secondary<'t>(node: impl Properties<'t>) -> bool {
+    let parent = match node.property("interrupts-extended") {
+        Some(list) => list.first_chunk::<4>().map(|first| u32::from_be_bytes(*first)),
+        None if node.has("interrupts") => node.upwards().find_map(|n| n.u32("interrupt-parent")),
+        None => None,
+    };
+    parent.is_some_and(|parent| node.u32("phandle") != Some(parent))
 }
 
 /// The number of the first region of frames that is left out, with all regions after that one; and

@@ -3,11 +3,12 @@
 
 use alloc::vec::Vec;
 
+use super::nexus::{Line, arrives_at, interrupt_parent, specifier_cells};
 use crate::fdt::{Node, Properties};
 use crate::interrupt::{Interrupt, Trigger};
 
-/// A node's interrupts, in order; `None` for one that does not go to the GIC or is
-/// out of its range. A list that cannot be followed ends early.
+/// A node's interrupts, in order; `None` for one that does not end at the GIC or is out of its
+/// range. A list that cannot be followed ends early.
 pub(super) fn interrupts(node: Node<'_>, gic: Node<'_>) -> Vec<Option<Interrupt>> {
     match node.property("interrupts-extended") {
         Some(list) => extended(node, list, gic),
@@ -15,40 +16,38 @@ pub(super) fn interrupts(node: Node<'_>, gic: Node<'_>) -> Vec<Option<Interrupt>
     }
 }
 
-fn plain(node: Node<'_>, gic: Node<'_>) -> Vec<Option<Interrupt>> {
+fn plain<'t>(node: Node<'t>, gic: Node<'t>) -> Vec<Option<Interrupt>> {
     let list = node.property("interrupts").unwrap_or_default();
     let Some(parent) = interrupt_parent(node) else { return Vec::new() };
     let Some(cells) = specifier_cells(parent) else { return Vec::new() };
-    let goes_to_gic = parent == gic;
     let specifiers = list.chunks_exact(cells * 4);
-    specifiers.map(|s| goes_to_gic.then(|| interrupt(s)).flatten()).collect()
-}
-
-/// The node to which a node's `interrupts` go: named by `interrupt-parent` of the node or of the
-/// nearest node above.
-fn interrupt_parent(node: Node<'_>) -> Option<Node<'_>> {
-    let phandle = node.upwards().find_map(|n| n.u32("interrupt-parent"))?;
-    node.tree().by_phandle(phandle)
+    specifiers.map(|specifier| at_gic(node, parent, specifier, gic)).collect()
 }
 
 /// Each entry names its own controller, and that one says how long the entry is.
-fn extended(node: Node<'_>, mut list: &[u8], gic: Node<'_>) -> Vec<Option<Interrupt>> {
+fn extended<'t>(node: Node<'t>, mut list: &'t [u8], gic: Node<'t>) -> Vec<Option<Interrupt>> {
     let mut found = Vec::new();
     while let Some((phandle, rest)) = list.split_first_chunk::<4>() {
-        let controller = node.tree().by_phandle(u32::from_be_bytes(*phandle));
-        let cells = controller.and_then(specifier_cells);
+        let Some(controller) = node.tree().by_phandle(u32::from_be_bytes(*phandle)) else { break };
+        let cells = specifier_cells(controller);
         let Some((specifier, rest)) = cells.and_then(|c| rest.split_at_checked(c * 4)) else {
             break;
         };
-        found.push((controller == Some(gic)).then(|| interrupt(specifier)).flatten());
+        found.push(at_gic(node, controller, specifier, gic));
         list = rest;
     }
     found
 }
 
-/// `#interrupt-cells` of a controller, if within 1 to 16.
-fn specifier_cells(controller: Node<'_>) -> Option<usize> {
-    controller.u32("#interrupt-cells").filter(|n| (1..=16).contains(n)).map(|n| n as usize)
+/// One interrupt of a node, which goes to `controller` first.
+fn at_gic<'t>(
+    node: Node<'t>,
+    controller: Node<'t>,
+    specifier: &'t [u8],
+    gic: Node<'t>,
+) -> Option<Interrupt> {
+    let unit = node.property("reg").unwrap_or_default();
+    interrupt(arrives_at(gic, Line { controller, unit, specifier })?)
 }
 
 /// The interrupt of a GIC specifier: kind, number, flags, and with four cells a set of CPUs.

@@ -1,20 +1,39 @@
-//! RAM: all ranges of all memory nodes (devicetree specification v0.4, section 3.4).
+//! RAM: all ranges of all memory nodes (devicetree specification v0.4, section 3.4), and what of that
+//! may be used.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::super::{PlatformError, Warnings, warn};
+use super::limits::{LimitError, Limits};
 use crate::fdt::{AddressError, Node, Properties, Tree, regions};
 use crate::memory::Range;
 
-/// The RAM, sorted and joined.
-pub(super) fn ram(tree: &Tree<'_>, warnings: &mut Warnings) -> Result<Vec<Range>, PlatformError> {
-    let mut ranges = Vec::new();
+/// The RAM of a machine; both sorted and joined.
+pub struct Memory {
+    /// What is RAM, so that no device can be there.
+    pub ram: Vec<Range>,
+    /// What of it may be used.
+    pub usable: Vec<Range>,
+}
+
+pub(super) fn memory(tree: &Tree<'_>, warnings: &mut Warnings) -> Result<Memory, PlatformError> {
+    let limits = tree.find("/chosen").map_or(Ok(None), Limits::of_all);
+    let limits = limits.map_err(PlatformError::Usable)?;
+    let (mut ram, mut usable) = (Vec::new(), Vec::new());
     for node in tree.root().children().filter(|n| is_memory(*n)) {
-        add(node, &mut ranges, warnings);
+        add(node, &mut ram, &mut usable, warnings);
     }
-    let ranges = join(ranges, warnings);
-    if ranges.is_empty() { Err(PlatformError::NoMemory) } else { Ok(ranges) }
+    let (ram, usable) = (join(ram, warnings), crate::memory::join(usable));
+    let usable: Vec<Range> = match &limits {
+        Some(limits) => usable.iter().flat_map(|range| limits.parts(*range)).collect(),
+        None => usable,
+    };
+    match (&limits, usable.is_empty()) {
+        (_, false) => Ok(Memory { ram, usable }),
+        (Some(_), true) if !ram.is_empty() => Err(PlatformError::Usable(LimitError::Nothing)),
+        _ => Err(PlatformError::NoMemory),
+    }
 }
 
 /// True for a node that names RAM, if it is a child of the root.
@@ -29,16 +48,24 @@ pub fn ram_of<'t, N: Properties<'t>>(
     Ok(regions(node)?.filter(|range| range.as_ref().map_or(true, |range| !range.is_empty())))
 }
 
-fn add(node: Node<'_>, ranges: &mut Vec<Range>, warnings: &mut Warnings) {
+/// Adds what a memory node names to `ram`, and what of that the node lets be used to `usable`.
+fn add(node: Node<'_>, ram: &mut Vec<Range>, usable: &mut Vec<Range>, warnings: &mut Warnings) {
     let found = match ram_of(node) {
         Ok(found) => found,
         Err(why) => return warn(warnings, &node.path(), format!("left out: {why}")),
     };
+    let first = ram.len();
     for range in found {
         match range {
-            Ok(range) => ranges.push(range),
+            Ok(range) => ram.push(range),
             Err(why) => warn(warnings, &node.path(), format!("range left out: {why}")),
         }
+    }
+    let added = ram[first..].iter().copied();
+    match Limits::of_node(node) {
+        Ok(None) => usable.extend(added),
+        Ok(Some(limits)) => added.for_each(|range| usable.extend(limits.parts(range))),
+        Err(why) => warn(warnings, &node.path(), format!("not used: linux,usable-memory: {why}")),
     }
 }
 

@@ -2,27 +2,43 @@
 
 use alloc::vec::Vec;
 
+use super::gic::{is_gic, is_secondary};
 use crate::fdt::{Node, Properties, Tree};
 
-/// `compatible` strings of GICv2 and its kin with the same registers.
-pub(super) const GIC_V2: &[&str] =
-    &["arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic", "arm,cortex-a7-gic"];
+/// `compatible` strings of GICv2, and of GICv1 with the same registers as far as they are used here.
+/// `nvidia,tegra210-agic` is missing: that one never is the CPUs' own.
+pub(super) const GIC_V2: &[&str] = &[
+    "arm,gic-400",
+    "arm,cortex-a15-gic",
+    "arm,cortex-a9-gic",
+    "arm,cortex-a7-gic",
+    "arm,cortex-a5-gic",
+    "arm,arm11mp-gic",
+    "arm,arm1176jzf-devchip-gic",
+    "arm,eb11mp-gic",
+    "arm,tc11mp-gic",
+    "arm,pl390",
+    "brcm,brahma-b15-gic",
+    "qcom,msm-8660-qgic",
+    "qcom,msm-qgic2",
+];
 
-/// `compatible` string of GICv3 and GICv4.
-pub(super) const GIC_V3: &[&str] = &["arm,gic-v3"];
+/// `compatible` strings of GICv3 and GICv4.
+pub(super) const GIC_V3: &[&str] = &["arm,gic-v3", "qcom,msm8996-gic-v3"];
 
 const PSCI: &[&str] = &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
-const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer"];
+const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer", "arm,cortex-a15-timer"];
 
 /// `compatible` strings of the UARTs that have a driver.
-pub(super) const PL011: &str = "arm,pl011";
-pub(super) const SBSA: &str = "arm,sbsa-uart";
+pub(super) const PL011: &[&str] = &["arm,pl011", "arm,pl011-axi"];
+pub(super) const SBSA: &[&str] = &["arm,sbsa-uart"];
 
 const DSU_PMU: &str = "arm,dsu-pmu";
 const PL031: &str = "arm,pl031";
 const VIRTIO: &str = "virtio,mmio";
 
-/// The first node of each kind that may be used; of clusters and virtio, all.
+/// The first node of each kind that may be used; of clusters and virtio, all. An interrupt controller
+/// that is behind another one is used only if there is no other.
 #[derive(Default)]
 pub(super) struct Roles<'t> {
     pub gic: Option<Node<'t>>,
@@ -38,6 +54,10 @@ impl<'t> Roles<'t> {
     pub fn find(tree: &'t Tree<'t>) -> Self {
         let mut roles = Self::default();
         for node in tree.nodes() {
+            if is_gic(node) && roles.gic.is_none_or(|gic| is_secondary(gic) && !is_secondary(node))
+            {
+                roles.gic = Some(node);
+            }
             for compatible in node.strings("compatible") {
                 roles.note(node, compatible);
             }
@@ -59,13 +79,11 @@ impl<'t> Roles<'t> {
     }
 
     fn role_of(&mut self, compatible: &str) -> Option<&mut Option<Node<'t>>> {
-        if GIC_V3.contains(&compatible) || GIC_V2.contains(&compatible) {
-            Some(&mut self.gic)
-        } else if PSCI.contains(&compatible) {
+        if PSCI.contains(&compatible) {
             Some(&mut self.psci)
         } else if TIMER.contains(&compatible) {
             Some(&mut self.timer)
-        } else if compatible == PL011 || compatible == SBSA {
+        } else if PL011.contains(&compatible) || SBSA.contains(&compatible) {
             Some(&mut self.uart)
         } else if compatible == PL031 {
             Some(&mut self.rtc)

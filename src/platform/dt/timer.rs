@@ -1,6 +1,8 @@
 //! The generic timer's interrupts (Linux
 //! `Documentation/devicetree/bindings/timer/arm,arch_timer.yaml`).
 
+use alloc::format;
+
 use super::super::{PlatformError, Timer, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
@@ -9,6 +11,10 @@ use crate::interrupt::Interrupt;
 
 /// Names in `interrupt-names`, in the order of the interrupts where the property is missing.
 const NAMES: [&str; 5] = ["sec-phys", "phys", "virt", "hyp-phys", "hyp-virt"];
+
+/// Properties of counters that may be read wrong.
+const ERRATA: [&str; 3] =
+    ["allwinner,erratum-unknown1", "fsl,erratum-a008585", "hisilicon,erratum-161010101"];
 
 pub(super) fn timer(
     roles: &Roles<'_>,
@@ -26,6 +32,9 @@ pub(super) fn timer(
     let listed = position(node, "hyp-phys").is_some_and(|at| at < all.len());
     if listed && hypervisor_ppi.is_none() {
         warn(warnings, &node.path(), "no hypervisor timer interrupt");
+    }
+    for erratum in ERRATA.into_iter().filter(|name| node.has(name)) {
+        warn(warnings, &node.path(), format!("{erratum}: not worked around, times may be wrong"));
     }
     Ok(Timer {
         virtual_ppi: needed("virt", "virtual")?,

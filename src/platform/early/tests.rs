@@ -42,7 +42,7 @@ fn tree(reserved: &[Range], chosen: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 /// The highest free place of this size.
 fn highest(dtb: &[u8], size: u64, others: &[Range]) -> Option<Range> {
-    let early = Early::look(Checked::of(dtb).unwrap());
+    let early = Early::look(Checked::of(dtb).unwrap()).unwrap();
     assert_eq!(early.ram_bytes(), RAM.size());
     early.highest_free(size, BLOCK, &|take| others.iter().for_each(|&range| take(range)))
 }

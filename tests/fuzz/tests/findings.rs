@@ -66,16 +66,23 @@ fn text_of_a_tree_does_not_steer_the_terminal() {
     assert!(!description.warnings.iter().any(|w| w.contains(char::is_control)));
 }
 
-/// The kernel would have set them up as its console before it could say anything.
+/// The kernel would have set it up as its console before it could say anything.
 #[test]
 fn a_uart_without_room_for_its_registers_is_no_console() {
-    for (name, why) in [("uart-without-size", "can't hold"), ("uart-in-ram", "is in RAM")] {
-        let tree = input(&format!("fdt/{name}"));
-        let description = describe(&tree).unwrap();
-        let last_resort = early::console(Blocks::of_any(&tree).unwrap());
-        assert_eq!((description.machine.console, last_resort), (None, None));
-        assert!(description.warnings[0].contains(why), "{:?}", description.warnings);
-    }
+    let tree = input("fdt/uart-without-size");
+    let description = describe(&tree).unwrap();
+    let last_resort = early::console(Blocks::of_any(&tree).unwrap());
+    assert_eq!((description.machine.console, last_resort), (None, None));
+    assert!(description.warnings[0].contains("can't hold"), "{:?}", description.warnings);
+}
+
+/// As one without a console the kernel would not have said a word, and would have used that RAM.
+#[test]
+fn a_uart_in_ram_is_refused_by_that_uart() {
+    let tree = input("fdt/uart-in-ram");
+    let error = describe(&tree).unwrap_err();
+    assert!(matches!(error, PlatformError::InRam { what: "the console", .. }), "{error}");
+    assert!(early::console(Blocks::of_any(&tree).unwrap()).is_some());
 }
 
 /// No driver here knows the registers of extended interrupts: the first use was out of bounds.

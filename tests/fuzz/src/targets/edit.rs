@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use baton::config::MAX_DTB;
+use baton::config::{MAX_DTB, PAGE};
 use baton::cpu::{CpuMask, Mpidr};
 use baton::fdt::edit::{Changes, EditError, HANDOVER, QUARANTINE, next_tree};
-use baton::fdt::{Node, Properties, Tree, regions};
+use baton::fdt::{Node, Properties, Tree, Window, reg, regions};
 use baton::interrupt::Interrupt;
-use baton::memory::Range;
+use baton::memory::{Range, join};
 use baton::platform::{self, Described};
 
 use super::{check_message, fdt::check_description};
@@ -50,7 +50,7 @@ fn check(before: &[u8], after: &[u8], changes: &Changes<'_>) {
     let new = Tree::read(after).expect("an edited tree can be read");
     check_chosen(&new, changes);
     check_reservations(&new, changes);
-    check_rest(&old, &new);
+    check_rest(&old, &new, changes);
     check_machine(before, after);
     let mut again = Vec::new();
     assert_eq!(next_tree(after, changes, &mut again), Ok(after.len()));
@@ -84,11 +84,18 @@ fn check_reservations(tree: &Tree<'_>, changes: &Changes<'_>) {
 }
 
 /// Everything that is not ours to change is there as before, in the same order. Of properties of
-/// one name the first stays; nodes of one name get numbers.
-fn check_rest(old: &Tree<'_>, new: &Tree<'_>) {
+/// one name the first stays; nodes of one name get numbers. What was reserved for the old initrd and
+/// the old tree alone goes.
+fn check_rest(old: &Tree<'_>, new: &Tree<'_>, changes: &Changes<'_>) {
     let made = |path: &str| path == "/reserved-memory" && old.find(path).is_none();
-    let after: Vec<_> = kept(new).into_iter().filter(|(path, _)| !made(path)).collect();
-    let before = kept(old);
+    let after: Vec<_> = kept(new, &[]).into_iter().filter(|(path, _)| !made(path)).collect();
+    let chosen = old.find("/chosen");
+    let number = |name| chosen.and_then(|node| node.number(name));
+    let initrd = number("linux,initrd-start").zip(number("linux,initrd-end"));
+    let initrd = initrd.map(|(start, end)| Range::new(start, end)).filter(|r| !r.is_empty());
+    let gone = initrd.into_iter().chain(changes.old_tree);
+    let gone: Vec<Range> = gone.filter_map(|range| range.grow_to(PAGE)).collect();
+    let before = kept(old, &join(gone));
     assert_eq!(after.len(), before.len());
     for ((old_path, old), (new_path, new)) in before.iter().zip(&after) {
         assert!(old_path == new_path || new_path.contains('#'), "{old_path} is {new_path}");
@@ -96,14 +103,25 @@ fn check_rest(old: &Tree<'_>, new: &Tree<'_>) {
     }
 }
 
-/// Path and properties of each node, but `/chosen` and our reservations.
-fn kept<'t>(tree: &'t Tree<'_>) -> Vec<(String, BTreeMap<&'t str, &'t [u8]>)> {
+/// True if a reservation says no more than that it is in these ranges.
+fn reserves_only(node: Node<'_>, gone: &[Range]) -> bool {
+    let bare = node.children().next().is_none() && node.properties().all(|(name, _)| name == "reg");
+    let inside = |w: Window| {
+        let range = Range::sized(w.address, w.size).filter(|range| !range.is_empty());
+        range.is_some_and(|range| gone.iter().any(|gone| gone.covers(&range)))
+    };
+    let mut windows = reg(node).into_iter().flatten().peekable();
+    bare && windows.peek().is_some() && windows.all(inside)
+}
+
+/// Path and properties of each node, but `/chosen`, our reservations, and those for `gone`.
+fn kept<'t>(tree: &'t Tree<'_>, gone: &[Range]) -> Vec<(String, BTreeMap<&'t str, &'t [u8]>)> {
     let (chosen, reserved) = (tree.find("/chosen"), tree.find("/reserved-memory"));
     let ours = |node: &Node<'_>| {
         Some(*node) == chosen
             || (reserved.is_some()
                 && node.parent() == reserved
-                && node.base_name().starts_with("baton-"))
+                && (node.base_name().starts_with("baton-") || reserves_only(*node, gone)))
     };
     let properties = |node: Node<'t>| {
         let mut first = BTreeMap::new();

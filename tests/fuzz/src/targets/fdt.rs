@@ -46,8 +46,7 @@ fn described(dtb: &[u8], boot: Mpidr) -> bool {
     }
 }
 
-/// The console of last resort is that of the machine, if the machine has one. A tree may name a
-/// UART whose registers lie in RAM: such a one is no console of the machine.
+/// There is a console of last resort if the machine has one.
 fn check_console(dtb: &[u8]) {
     let found = early::console(Blocks::of_any(dtb).expect("what can be read has blocks"));
     let machine = platform::describe(dtb, Mpidr::from_register(0));
@@ -160,7 +159,8 @@ fn check_layout(d: &Described, bytes: &[u8]) {
     let ram = d.machine.memory[0];
     let image = Range::new(ram.start, ram.start.saturating_add(2 << 20));
     let dtb = Range::new(image.end, image.end + (64 << 10));
-    let early = Early::look(Checked::of(bytes).expect("what can be read passes the check"));
+    let checked = Checked::of(bytes).expect("what can be read passes the check");
+    let early = Early::look(checked).expect("what can be described says which RAM may be used");
     let others = [image, dtb];
     let heap = heap_place(&early, &|take| others.iter().for_each(|&range| take(range)));
     let Some(heap) = heap else { return };
