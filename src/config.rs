@@ -54,8 +54,14 @@ pub const DEVICE_DRAIN_MS: u64 = 100;
 /// Longest command line that is kept (Linux's COMMAND_LINE_SIZE on arm64).
 pub const MAX_BOOTARGS: usize = 2048;
 
-/// Longest script of console commands that crosses a kexec.
-pub const MAX_SCRIPT: usize = 1024;
+/// Longest script of console commands that crosses a kexec: every `run=` of a command line fits.
+pub const MAX_SCRIPT: usize = 2048;
+
+/// Things that were typed and can wait for the console to read them.
+pub const MAX_TYPED: usize = 1024;
+
+/// Longest line of the console, in bytes: room for the longest command line behind `--append`.
+pub const MAX_LINE: usize = MAX_BOOTARGS + 512;
 
 /// Trace events kept per CPU and kernel.
 pub const TRACE_EVENTS: usize = 128;
@@ -73,4 +79,6 @@ const _: () = {
     assert!(STACK_BYTES.is_multiple_of(PAGE) && EXCEPTION_STACK_BYTES.is_multiple_of(PAGE));
     assert!(TRACE_EVENTS.is_power_of_two() && BOOT_TRACE_EVENTS.is_power_of_two());
     assert!(MAX_CPUS.is_multiple_of(64));
+    // A `run=` that is taken at boot can also cross a jump.
+    assert!(MAX_SCRIPT >= MAX_BOOTARGS);
 };

@@ -69,7 +69,7 @@ pub use files::{Files, FilesError};
 pub use image::{Header, ImageError};
 pub use packed::{PackedError, Packing};
 pub use placement::{PlaceError, Placement};
-pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};
+pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, check_bootargs, plan};
 pub use state::{Departure, Loaded};
 
 /// What `kexec load` was asked for.

@@ -192,14 +192,20 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
     Plan { entry: layout.kernel.start, dtb: layout.dtb, initrd, segments, copy: layout.copy }
 }
 
-/// The command line goes into the tree as text, and to a console: so no control characters.
-fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
+/// Checks a command line for a kernel that is loaded. The command line of a running kernel is asked
+/// the same at boot, so that a warning comes before a kexec is refused for it. White space that
+/// separates words at boot is permitted; other control characters would go to consoles.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_bootargs(bootargs: &str) -> Result<(), LoadError> {
     let bytes = bootargs.len();
     if bytes > MAX_BOOTARGS {
         return Err(LoadError::BootargsTooLong { bytes });
     }
-    match bootargs.find(char::is_control) {
-        Some(at) => Err(LoadError::BootargsControl { at }),
+    let forbidden = |&(_, c): &(usize, char)| c.is_control() && !matches!(c, '\t'..='\r');
+    match bootargs.char_indices().find(forbidden) {
+        Some((at, c)) => Err(LoadError::BootargsControl { at, c }),
         None => Ok(()),
     }
 }

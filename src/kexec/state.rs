@@ -15,6 +15,7 @@ use super::plan::{Plan, Segment};
 use super::signature::Checked;
 use crate::machine::Relocation;
 use crate::memory::{Piece, Quiet};
+use crate::report::one_line;
 
 /// A kernel that is loaded: its segments are written and claimed.
 #[derive(PartialEq, Eq, Debug)]
@@ -83,7 +84,8 @@ impl Loaded {
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, entry {:#x}, append \"{}\"", self.name, self.plan.entry, self.bootargs)?;
+        let (name, entry, append) = (&self.name, self.plan.entry, one_line(&self.bootargs));
+        writeln!(f, "{name}, entry {entry:#x}, append \"{append}\"")?;
         if self.packing != Packing::Flat {
             writeln!(f, "its file is packed: {}", self.packing.name())?;
         }

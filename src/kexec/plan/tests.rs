@@ -116,8 +116,12 @@ fn a_bad_request_is_refused_with_its_reason() {
     let long = "x".repeat(MAX_BOOTARGS + 1);
     let too_long = LoadError::BootargsTooLong { bytes: MAX_BOOTARGS + 1 };
     assert_eq!(refused(LoadRequest { bootargs: &long, ..good }), too_long);
-    let control = refused(LoadRequest { bootargs: "a\nb", ..good });
-    assert_eq!(control, LoadError::BootargsControl { at: 1 });
+    let control = refused(LoadRequest { bootargs: "ä\x1bb", ..good });
+    assert!(control.to_string().contains("U+001B at byte 2; give another with --append"));
+    assert_eq!(control, LoadError::BootargsControl { at: 2, c: '\x1b' });
+    for white in ["a\tb", "a\r\nb\x0b\x0c", "größe “a”"] {
+        assert!(plan(&LoadRequest { bootargs: white, ..good }, &map(), 9000).is_ok(), "{white:?}");
+    }
     let empty = refused(LoadRequest { initrd: InitrdChoice::Bytes(&[]), ..good });
     assert_eq!(empty, LoadError::Place(PlaceError::NoInitrd));
     let odd = refused(LoadRequest { at: Some(RAM.start + PAGE), ..good });

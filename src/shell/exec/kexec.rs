@@ -2,7 +2,6 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::Outcome;
 use crate::handover::CycleCount;
@@ -10,6 +9,9 @@ use crate::kernel::{Kernel, Loader, Reporter, UNPACK_LIMIT};
 use crate::kexec::{Files, KexecLoad, Kind};
 use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
+
+/// The option that `cycle --bringup` hands on.
+const BRINGUP: &str = "cpuhp.bringup=";
 
 /// What `cycle` loads by default.
 const DEFAULT_IMAGE: &str = "baton.Image";
@@ -73,6 +75,10 @@ pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
     }
     let ask = ask(&kernel.loader, cycle);
     kernel.loader.load(&mut kernel.out, &ask)?;
+    if kernel.cpus.interrupted() {
+        kernel.out.print(&format!("{} of {} kexecs are done", cycle.done, cycle.asked));
+        return Ok(None);
+    }
     let mode = cycle.teardown.unwrap_or(kernel.cpus.mode());
     let done = cycle.done + 1;
     let rest = Cycle { done, teardown: Some(mode), ..cycle.clone() };
@@ -85,15 +91,35 @@ pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
 /// What a kexec of the series loads.
 fn ask(loader: &Loader, cycle: &Cycle) -> KexecLoad {
     let path = String::from(cycle.image.as_deref().unwrap_or(DEFAULT_IMAGE));
-    let append = cycle.bringup.map(|policy| bootargs_with(loader, policy));
+    let append = cycle.bringup.map(|policy| bootargs_with(&loader.inherited_bootargs(), policy));
     KexecLoad { path, kind: Kind::Image, initrd: None, append, dtb: None, sig: None, at: None }
 }
 
-/// Our command line with another bring-up policy: the last one given counts.
-fn bootargs_with(loader: &Loader, policy: BringupPolicy) -> String {
-    let bootargs = loader.inherited_bootargs();
-    let words = bootargs.split(' ').filter(|word| !word.starts_with("cpuhp.bringup="));
-    let kept: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let policy = format!("cpuhp.bringup={policy}");
-    [kept.as_slice(), &[policy.as_str()]].concat().join(" ")
+/// Our command line with another bring-up policy: the last one given counts. The policy that the
+/// kernel before has put there in this way is taken off; all else stays as it is.
+fn bootargs_with(bootargs: &str, policy: BringupPolicy) -> String {
+    let (before, last) = bootargs.rsplit_once(' ').unwrap_or(("", bootargs));
+    let replaced =
+        last.strip_prefix(BRINGUP).is_some_and(|name| name.parse::<BringupPolicy>().is_ok());
+    let kept = if replaced { before } else { bootargs };
+    let gap = if kept.is_empty() { "" } else { " " };
+    format!("{kept}{gap}{BRINGUP}{policy}")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_is_put_last_and_nothing_else_is_touched() {
+        let serial = |bootargs: &str| bootargs_with(bootargs, BringupPolicy::Serial);
+        assert_eq!(serial(""), "cpuhp.bringup=serial");
+        assert_eq!(serial("cpuhp.bringup=fanout"), "cpuhp.bringup=serial");
+        assert_eq!(serial("a  b\tc"), "a  b\tc cpuhp.bringup=serial");
+        assert_eq!(
+            serial("a \"x  cpuhp.bringup=fanout y\""),
+            "a \"x  cpuhp.bringup=fanout y\" cpuhp.bringup=serial"
+        );
+        assert_eq!(serial(&serial("a\n b")), serial("a\n b"));
+    }
 }
