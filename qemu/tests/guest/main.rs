@@ -37,6 +37,7 @@ mod signature;
 mod steps;
 mod torture;
 mod trees;
+mod typed;
 mod under_kvm;
 mod verify;
 mod vm;
@@ -73,6 +74,7 @@ fn main() {
         large::tests(),
         clusters::tests(),
         console::tests(),
+        typed::tests(),
         torture::tests(),
         kvm::tests(),
         kvm_all::tests(),

@@ -48,6 +48,7 @@ impl Receiver for Line {
 
     fn read(&mut self) -> Option<Typed> {
         let byte = self.fifo.take();
+        self.told = false; // below the level
         self.accept();
         byte.map(Typed::Byte)
     }

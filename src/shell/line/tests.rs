@@ -154,7 +154,7 @@ fn a_spoilt_line_is_whole_again_only_on_purpose() {
 #[test]
 fn letters_are_utf8() {
     assert_eq!(edited("root=größe"), "root=größe");
-    assert_eq!(edited("größe\x02\x02\x7f\x7fü"), "grüße");
+    assert_eq!(edited("größe\x02\x02\x7fü"), "grüße");
     assert_eq!(edited("größe\x01\x06\x06\x04o"), "große");
     assert_eq!(edited("ä\x7f\x7fö"), "ö");
     assert_eq!(edited("日本x\x02\x02語\x05y"), "日語本xy");
@@ -173,7 +173,7 @@ fn a_letter_ends_an_unfinished_sequence() {
 
 #[test]
 fn a_tab_separates_arguments_and_is_a_letter_in_quotes() {
-    assert_eq!(edited("set\tloglevel\t5"), "set  loglevel 5".replace("  ", " "));
+    assert_eq!(edited("cpu online\t3\t4"), "cpu online 3 4");
     assert_eq!(play(b"x \"a\tb\"\r").0, ["x \"a\tb\""]);
     assert_eq!(play(b"x 'a\tb'\t\r").0, ["x 'a\tb'"]);
     assert_eq!(play(b"x \"a\t").1.current(), "baton> x \"a");
@@ -379,7 +379,10 @@ proptest! {
         let shown = row.strip_prefix(PROMPT.trim_end()).unwrap();
         prop_assert!(column >= PROMPT.len() && column < 80);
         prop_assert!(line.contains(shown.trim()));
-        prop_assert!(line[..editor.cursor].ends_with(&terminal.part(PROMPT.len(), column)));
+        // An accent behind the cursor stands on the letter before it.
+        let plain = |text: &str| text.replace('\u{301}', "");
+        let before = plain(&line[..editor.cursor]);
+        prop_assert!(before.ends_with(&plain(&terminal.part(PROMPT.len(), column))));
         if width(&line) <= WINDOW {
             let wanted = format!("{PROMPT}{line}");
             prop_assert_eq!(row, wanted.trim_end());
