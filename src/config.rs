@@ -59,8 +59,15 @@ pub const MAX_BOOTARGS: usize = 2048;
 /// and the smallest heap has room for those of this many bytes.
 pub const MAX_BOOTARGS_READ: usize = 16 << 10;
 
-/// Longest script of console commands that crosses a kexec.
-pub const MAX_SCRIPT: usize = 1024;
+/// Longest script of console commands that crosses a kexec: every `run=` of a command line that is
+/// handed on fits.
+pub const MAX_SCRIPT: usize = 2048;
+
+/// Things that were typed and can wait for the console to read them.
+pub const MAX_TYPED: usize = 1024;
+
+/// Longest line of the console, in bytes: room for the longest command line behind `--append`.
+pub const MAX_LINE: usize = MAX_BOOTARGS + 512;
 
 /// Most bytes of a handover region: that of [`MAX_CPUS`] CPUs, and some.
 pub const MAX_HANDOVER: u64 = 4 << 20;
@@ -81,4 +88,6 @@ const _: () = {
     assert!(STACK_BYTES.is_multiple_of(PAGE) && EXCEPTION_STACK_BYTES.is_multiple_of(PAGE));
     assert!(TRACE_EVENTS.is_power_of_two() && BOOT_TRACE_EVENTS.is_power_of_two());
     assert!(MAX_CPUS.is_multiple_of(64));
+    // A `run=` that is taken at boot can also cross a jump.
+    assert!(MAX_SCRIPT >= MAX_BOOTARGS);
 };

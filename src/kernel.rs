@@ -25,12 +25,12 @@ pub use session::Session;
 use crate::cpu::{CpuMask, Topology};
 use crate::handover::{Area, HandoverError, Taken};
 use crate::hotplug::Hotplug;
-use crate::kexec::Departure;
+use crate::kexec::{Departure, check_bootargs};
 use crate::machine::Board;
 use crate::memory::{Piece, Ram, Range};
 use crate::options::Options;
 use crate::platform::{BootParams, Machine};
-use crate::report::{BringupAt, Hello, Record};
+use crate::report::{BringupAt, Hello, Record, one_line};
 use crate::services::Services;
 use crate::sync::words::Word;
 use crate::torture::Site;
@@ -157,6 +157,7 @@ pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services,
 /// Boots: from what the entry found out to a kernel that can serve its console.
 pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.params.bootargs);
+    let no_kexec = check_bootargs(boot.params.bootargs.bytes()).err();
     let area = boot.handover.area;
     let taken = core::mem::replace(&mut boot.handover.taken, Err(None));
     let generation = taken.as_ref().map_or(0, |taken| taken.farewell.generation + 1);
@@ -172,14 +173,15 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
     let mut kernel = Kernel::new(site, area, &options, parked, boot);
     kernel.cpus.inject_faults(&mut kernel.out, &options.fail);
     kernel.cpus.boot_cpu(&mut kernel.out);
-    kernel.peripherals.listen(&mut kernel.out);
+    kernel.peripherals.request_console(&mut kernel.out);
     kernel.cpus.trace_boot(entered.at, &stamps);
     kernel.cpus.secondaries(options.maxcpus);
     // From here on nothing is timed, so from here on there is printing.
     kernel.loader.forget_tree_seeds();
     kernel.peripherals.start(&mut kernel.out);
     kernel.introduce(entered);
-    kernel.out.warn(warnings.iter().map(ToString::to_string));
+    kernel.out.warn(warnings.iter().map(|warning| one_line(&warning.to_string())));
+    kernel.out.warn(no_kexec.map(|why| format!("a kexec is going to be refused: {why}")));
     kernel.loader.warn_of_test_key(&mut kernel.out);
     kernel.account_for(taken, entered, options.run);
     kernel.hello(entered);
@@ -240,24 +242,22 @@ impl Kernel {
         entered: Entered,
         run: Option<String>,
     ) {
-        let commands = match taken {
+        let script = match taken {
             Ok(taken) => {
                 self.report(&taken, entered);
-                // What this kernel was given on purpose comes before what is left of the last
-                // one's.
-                let own = run.filter(|run| !run.trim().is_empty());
-                let left = taken.farewell.script;
-                own.map_or(left.clone(), |own| format!("{own}; {left}"))
+                taken.farewell.script
             }
             Err(why) => {
                 if let Some(why) = why {
                     let text = format!("{why}; starting with a clean slate");
                     self.out.say(Level::Warning, &text);
                 }
-                run.unwrap_or_default()
+                String::new()
             }
         };
-        if let Err(why) = self.session.wait_with(&commands) {
+        let (script, typed) = Session::typed_in(&script);
+        self.peripherals.open_console(&typed);
+        if let Err(why) = self.session.wait_with(&run.unwrap_or_default(), script) {
             self.out.error("run=", &why.to_string());
         }
     }

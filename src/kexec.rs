@@ -71,7 +71,7 @@ pub use files::{Files, FilesError, NoFile};
 pub use image::{BatonMark, Header, ImageError};
 pub use packed::{PackedError, Packing};
 pub use placement::{PlaceError, Placement};
-pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, plan};
+pub use plan::{InitrdChoice, Kind, LoadPart, LoadRequest, Plan, Segment, check_bootargs, plan};
 pub use state::{Departure, Loaded};
 
 use crate::options::CommandLine;

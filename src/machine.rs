@@ -10,6 +10,7 @@ pub mod device;
 pub(crate) mod fake;
 mod granules;
 pub mod inherited;
+pub mod input;
 pub mod irq;
 mod pauses;
 pub mod pmu;
@@ -19,6 +20,7 @@ mod relocation;
 mod step;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops;
 
 use pmu::ClusterPmu;
@@ -32,6 +34,7 @@ use crate::sync::atomic::AtomicU64;
 use crate::trace::{Event, Untimed};
 pub use crash::CrashKind;
 pub use granules::Granules;
+pub use input::Typed;
 pub use irq::{IrqChip, Route, RouteError};
 pub use pauses::Pauses;
 pub use relocation::Relocation;
@@ -215,16 +218,34 @@ pub trait ConsoleTerminal {
     /// Writes text; lines end in a line feed.
     fn put(&self, text: &str);
 
-    /// The next byte that was typed.
-    fn get(&self) -> Option<u8>;
+    /// The next thing that was typed. Boot CPU.
+    fn get(&self) -> Option<Typed>;
 
-    /// Lets received bytes interrupt. Boot CPU, once the console's interrupt has an action.
-    fn listen(&self);
+    /// Begins to take what is typed, and goes on with that after [`ConsoleTerminal::hold`]. With
+    /// `interrupts` the console's interrupt has an action, which calls
+    /// [`ConsoleTerminal::take_input`]; without, the line is looked at by each call of
+    /// [`ConsoleTerminal::get`] and [`ConsoleTerminal::interrupted`]. Boot CPU.
+    fn listen(&self, interrupts: bool);
 
-    /// Takes the bytes that the line has received and wakes the boot CPU, which reads these with
+    /// Leaves what is typed in the UART from now on, and returns what was taken and not read; that
+    /// also stays where it is. Boot CPU.
+    fn hold(&self) -> Vec<Typed>;
+
+    /// Lets this wait to be read: what the kernel before has taken and not read. Boot CPU, before
+    /// the first [`ConsoleTerminal::listen`].
+    fn restore(&self, typed: &[Typed]);
+
+    /// Takes what the line has received and wakes the boot CPU, which reads that with
     /// [`ConsoleTerminal::get`]; false if there was nothing. The console's interrupt handler, any
     /// CPU.
     fn take_input(&self) -> bool;
+
+    /// True if Ctrl-C was typed and not taken yet. A long command asks between its rounds, and ends
+    /// if so. Boot CPU.
+    fn interrupted(&self) -> bool;
+
+    /// Takes the Ctrl-C; false if there is none. Boot CPU.
+    fn take_interrupt(&self) -> bool;
 }
 
 /// What the machine is made of beyond what the device tree says.

@@ -47,6 +47,16 @@ pub fn to_line(record: &Record) -> String {
     text
 }
 
+/// A text as one line for people: control characters, line ends among them, are escaped, so that
+/// foreign text can neither steer a terminal nor look like a record.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_debug()) } else { line.push(c) }
+    }
+    line
+}
+
 /// Why a line is not a record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LineError {

@@ -87,7 +87,8 @@ struct Trial {
     rounds: u64,
 }
 
-/// Runs a trial; `say` prints its progress. Boot CPU, nothing else under way.
+/// Runs a trial; `say` prints its progress. Ctrl-C ends it after the present round, with all that it
+/// has found. Boot CPU, nothing else under way.
 pub fn run(
     site: Site,
     kind: Kind,
@@ -99,14 +100,16 @@ pub fn run(
     let begin = site.board.now();
     let end = begin + u64::from(seconds) * site.board.hz();
     let mut word = begin + WORD_S * site.board.hz();
-    while site.board.now() < end && trial.findings.count() == 0 {
+    let goes_on = |trial: &Trial| trial.findings.count() == 0 && !site.board.interrupted();
+    while site.board.now() < end && goes_on(&trial) {
         trial.round();
         if site.board.now() >= word {
             word = site.board.now() + WORD_S * site.board.hz();
             say(&trial.progress((site.board.now() - begin) / site.board.hz()));
         }
     }
-    trial.finish(seconds, seed)
+    let run = ((site.board.now() - begin) / site.board.hz()) as u32;
+    trial.finish(if site.board.interrupted() { run.min(seconds) } else { seconds }, seed)
 }
 
 impl Trial {

@@ -67,6 +67,15 @@ impl Console {
         self.input.flush()
     }
 
+    /// Sends keys as they are.
+    ///
+    /// # Errors
+    /// QEMU is gone.
+    pub fn press(&mut self, keys: &[u8]) -> io::Result<()> {
+        self.input.write_all(keys)?;
+        self.input.flush()
+    }
+
     /// The next thing heard, waiting until `deadline` at most.
     pub fn next(&mut self, deadline: Instant) -> Heard {
         loop {

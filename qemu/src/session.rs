@@ -158,6 +158,14 @@ impl Guest {
         self.console.send(command).map_err(|_| self.gone("it took the command"))
     }
 
+    /// Sends keys as they are, whatever the guest is doing.
+    ///
+    /// # Errors
+    /// QEMU is gone.
+    pub fn press(&mut self, keys: &[u8]) -> Result<(), Outcome> {
+        self.console.press(keys).map_err(|_| self.gone("it took the keys"))
+    }
+
     /// Runs a command that comes back to the prompt within a minute, and gives its lines.
     ///
     /// # Errors

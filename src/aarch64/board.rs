@@ -33,12 +33,10 @@ use crate::interrupt::Interrupt;
 use crate::kernel::layout::stack_slot;
 use crate::machine::CrashKind;
 use crate::machine::inherited::Inherited;
+use crate::machine::input::{Input, Receiver};
 use crate::memory::{Piece, Range};
 use crate::services::Services;
 use crate::trace::{Mark, Ring};
-
-/// Bytes that can wait between the receive interrupt and the shell.
-const INPUT: usize = 1024;
 
 /// No CPU is to crash.
 const NOBODY: u64 = u64::MAX;
@@ -68,8 +66,8 @@ pub struct Board {
     pub(super) roots: (u64, u64),
     /// Tables of the linear map. Only the boot CPU changes these.
     pub(super) tables: Mutex<Tables>,
-    /// Received bytes: written in the interrupt handler of one CPU, read by the boot CPU.
-    input: Mutex<heapless::Deque<u8, INPUT>>,
+    /// What was typed: written in the interrupt handler of one CPU, read by the boot CPU.
+    input: Mutex<Input>,
     /// Crash kind + 1 that a CPU was told to crash with, and which CPU.
     crash: (AtomicU64, AtomicU8),
     /// The address that [`CrashKind::WriteLoaded`] writes to.
@@ -162,7 +160,7 @@ impl Board {
             features: Features::here(),
             roots: (identity, upper),
             tables: Mutex::new(parts.tables),
-            input: Mutex::new(heapless::Deque::new()),
+            input: Mutex::default(),
             crash: (AtomicU64::new(NOBODY), AtomicU8::new(0)),
             crash_at: AtomicU64::new(0),
         }
@@ -204,16 +202,14 @@ impl Board {
         }
     }
 
+    /// Runs `body` with the input and the UART that it comes from, interrupts masked.
+    fn with_input<R>(&self, body: impl FnOnce(&mut Input, &mut dyn Receiver) -> R) -> R {
+        device::masked(&self.input, |input| body(input, &mut uart::Receive))
+    }
+
     /// Takes what the console has received, and wakes the boot CPU; false if there was nothing.
     fn receive(&self) -> bool {
-        let mut any = false;
-        let mut input = self.input.lock();
-        // A byte that finds no room is dropped, as by a UART without a driver.
-        uart::receive(|byte| {
-            any = true;
-            let _ = input.push_back(byte);
-        });
-        drop(input);
+        let any = self.with_input(|input, uart| input.receive(uart));
         let (me, boot) = (self.me(), self.topology.boot());
         if me.cpu == boot {
             me.wake();

@@ -4,11 +4,12 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arm_pl011_uart::{Interrupts, PL011Registers, Uart, UniqueMmioPointer};
+use arm_pl011_uart::{Error, Interrupts, PL011Registers, Uart, UniqueMmioPointer};
 use spin::Mutex;
 
 use super::mmio::Registers;
 use super::regs;
+use crate::machine::input::{Receiver, Typed};
 
 /// How often a full FIFO is looked at again before a byte is dropped: some tenths of a second.
 const PATIENCE: u32 = 10_000_000;
@@ -74,13 +75,6 @@ fn put(uart: &mut Uart<'_>, byte: u8) {
     }
 }
 
-/// Lets received bytes interrupt.
-pub fn listen() {
-    if let Some(mut uart) = uart() {
-        uart.set_interrupt_masks(Interrupts::RXI | Interrupts::RTI);
-    }
-}
-
 /// Interrupts no more: the next kernel finds the line quiet, and every byte written is out. True if
 /// the UART could interrupt.
 pub fn quiesce() -> bool {
@@ -91,15 +85,27 @@ pub fn quiesce() -> bool {
     could
 }
 
-/// Takes every byte that has come in.
-pub fn receive(mut take: impl FnMut(u8)) {
-    let Some(mut uart) = uart() else { return };
-    // Before the FIFO is emptied: a byte that comes in between interrupts again.
-    uart.clear_interrupts(Interrupts::RXI | Interrupts::RTI);
-    while !uart.is_rx_fifo_empty() {
-        // A byte with a line error is dropped: the editor would only show garbage.
-        if let Ok(Some(byte)) = uart.read_word() {
-            take(byte);
+/// The receive interrupts: the FIFO has reached its level, or has held bytes for a while.
+const RECEIVE: Interrupts = Interrupts::RXI.union(Interrupts::RTI);
+
+/// The receiving half. One at a time: the input's lock is held.
+pub struct Receive;
+
+impl Receiver for Receive {
+    fn acknowledge(&mut self) {
+        uart().into_iter().for_each(|mut uart| uart.clear_interrupts(RECEIVE));
+    }
+
+    fn read(&mut self) -> Option<Typed> {
+        match uart()?.read_word() {
+            Ok(byte) => byte.map(Typed::Byte),
+            Err(Error::Overrun) => Some(Typed::Lost),
+            Err(_) => Some(Typed::Damaged),
         }
+    }
+
+    fn interrupt(&mut self, on: bool) {
+        let masks = if on { RECEIVE } else { Interrupts::empty() };
+        uart().into_iter().for_each(|mut uart| uart.set_interrupt_masks(masks));
     }
 }

@@ -48,7 +48,11 @@ impl Farewell {
             (Verify, "the time", self.verify.is_none_or(|ticks| ticks <= whole)),
             (Cycle, "the number of jumps done", jumps.contains(&cycle.done)),
             (Stress, "the number of interrupts", interrupts.iter().all(|&n| n <= MAX_INTERRUPTS)),
-            (Script, "a character", !self.script.contains(char::is_control)),
+            (
+                Script,
+                "a character",
+                !self.script.contains(|c: char| c.is_control() && !matches!(c, '\t'..='\r')),
+            ),
             (
                 Names,
                 "a character",

@@ -64,6 +64,11 @@ impl Cpus {
         self.site.hotplug.topology().boot()
     }
 
+    /// True if Ctrl-C was typed: the command that runs ends at the next safe place.
+    pub fn interrupted(&self) -> bool {
+        self.site.board.interrupted()
+    }
+
     /// The boot CPU sleeps until something happens, until tick `end` at the latest.
     pub fn rest(&self, end: u64) {
         self.services().idle(self.seam(), self.boot(), Some(end));

@@ -4,12 +4,14 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Reporter;
 use crate::cpu::CpuMask;
 use crate::hotplug::fault::QUIESCE;
 use crate::interrupt::Interrupt;
 use crate::irq::{Action, AffinityKind, Handled, Here, Irq, Wanted};
+use crate::machine::Typed;
 use crate::machine::device::{Devices, DevicesFound};
 use crate::machine::quiesce::{quiesce_all, resume_all};
 use crate::platform::{LPI_TABLES, Machine};
@@ -21,12 +23,14 @@ pub struct Peripherals {
     site: Site,
     machine: Machine,
     found: DevicesFound,
+    /// The console's interrupt has its action.
+    console_interrupts: bool,
 }
 
 impl Peripherals {
     /// Those of `machine`; the devices are not started yet.
     pub(super) fn new(site: Site, machine: Machine) -> Self {
-        Self { site, machine, found: DevicesFound::default() }
+        Self { site, machine, found: DevicesFound::default(), console_interrupts: false }
     }
 
     /// What the machine is.
@@ -49,9 +53,10 @@ impl Peripherals {
         self.machine.timer.virtual_ppi
     }
 
-    /// True if there is a console to which the tree gives no interrupt.
+    /// True if there is a console without an interrupt that can be had: the boot CPU looks at its
+    /// line.
     pub fn polls_console(&self) -> bool {
-        self.machine.console.as_ref().is_some_and(|console| console.interrupt.is_none())
+        self.machine.console.is_some() && !self.console_interrupts
     }
 
     /// The console's interrupt, if the tree names one.
@@ -59,22 +64,30 @@ impl Peripherals {
         self.machine.console.as_ref()?.interrupt
     }
 
-    /// Requests the console's interrupt and enables it in the UART. The CPU that takes the
-    /// interrupt, which may be any, wakes the boot CPU, and the boot CPU reads what was typed.
-    pub(super) fn listen(&self, out: &mut Reporter) {
+    /// Requests the console's interrupt. The CPU that takes the interrupt, which may be any, wakes
+    /// the boot CPU, and the boot CPU reads what was typed.
+    pub(super) fn request_console(&mut self, out: &mut Reporter) {
         let Some(interrupt) = self.console_interrupt() else { return };
         let board = self.site.board;
         let action = Box::new(move |_: &Irq<'_>| handled(board.take_input()));
-        if self.request(
-            out,
-            interrupt,
-            "console",
-            AffinityKind::Balanced,
-            self.everywhere(),
-            action,
-        ) {
-            board.listen();
+        let (kind, everywhere) = (AffinityKind::Balanced, self.everywhere());
+        self.console_interrupts = self.request(out, interrupt, "console", kind, everywhere, action);
+        if !self.console_interrupts {
+            out.hold(String::from("without its interrupt the console is polled"));
         }
+    }
+
+    /// Begins to take what is typed: `typed` first, which the kernel before has taken and not read.
+    /// Not before this kernel can serve: until then the UART holds its sender back.
+    pub(super) fn open_console(&self, typed: &[Typed]) {
+        self.site.board.restore(typed);
+        self.site.board.listen(self.console_interrupts);
+    }
+
+    /// Before a jump: what was typed and not read goes along; what comes from now on stays in the
+    /// UART for the next kernel.
+    pub(super) fn hold_console(&self) -> Vec<Typed> {
+        self.site.board.hold()
     }
 
     /// Starts the devices that interrupt, and asks for their interrupts and those of the clusters'
@@ -183,9 +196,10 @@ impl Peripherals {
         if hit { Err(format!("{name} does not stop (injected failure)")) } else { Ok(()) }
     }
 
-    /// Resumes all drivers; a warning names each that fails.
+    /// Resumes all drivers and the console; a warning names each driver that fails.
     pub(super) fn resume(&self, out: &mut Reporter) {
         out.warn(resume_all(&self.site.board.drivers()));
+        self.open_console(&[]);
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Kernel, Level, NAME, NOTHING_LOADED, Next};
 use crate::cpu::CpuMask;
 use crate::handover::{Farewell, StressCount};
 use crate::hotplug::TeardownOutcome;
+use crate::machine::Typed;
 use crate::report::TeardownMode;
 use crate::torture::Site;
 use crate::trace::{Dir, Phase};
@@ -23,7 +24,10 @@ impl Kernel {
             // Before anything is timed.
             self.cpus.say_foreign(&mut self.out, "the next kernel finds it so");
         }
-        let left = self.leave(mode, verify);
+        // Nothing is taken from the line any more, so nothing that was typed is lost: what was taken
+        // goes along, and the rest stays in the UART.
+        let typed = self.peripherals.hold_console();
+        let left = self.leave(mode, verify, &typed);
         if left.is_err() {
             self.peripherals.resume(&mut self.out);
             self.session.resume_stress();
@@ -31,11 +35,11 @@ impl Kernel {
         left
     }
 
-    fn leave(&mut self, mode: TeardownMode, verify: bool) -> Result<Next, String> {
+    fn leave(&mut self, mode: TeardownMode, verify: bool, typed: &[Typed]) -> Result<Next, String> {
         let Site { board, hotplug, .. } = self.cpus.site();
         let exec_at = board.now();
         // Plan and check: everything that allocates, and everything that can refuse.
-        let mut farewell = self.farewell(mode, exec_at)?;
+        let mut farewell = self.farewell(mode, exec_at, typed)?;
         self.cpus.no_strays()?;
         // While every CPU that can take the stress's line interrupts is still online.
         self.session.rest_stress_lines();
@@ -64,7 +68,12 @@ impl Kernel {
         Ok(next)
     }
 
-    fn farewell(&self, mode: TeardownMode, exec_at: u64) -> Result<Farewell, String> {
+    fn farewell(
+        &self,
+        mode: TeardownMode,
+        exec_at: u64,
+        typed: &[Typed],
+    ) -> Result<Farewell, String> {
         let loaded = self.loader.loaded().ok_or(NOTHING_LOADED)?;
         Ok(Farewell {
             generation: self.cpus.hotplug().generation(),
@@ -79,7 +88,7 @@ impl Kernel {
             stress: StressCount::default(),
             parked: self.cpus.parked(),
             quiesced: true,
-            script: self.session.script()?,
+            script: self.session.script(typed)?,
             from: NAME.into(),
             to: loaded.name.clone(),
         })

@@ -1,5 +1,7 @@
 //! What the console is in the middle of: the commands that wait, a series of kexecs, stress. All of
-//! this crosses a jump.
+//! this crosses a jump, and so does what was typed and not read.
+
+mod typed;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -10,8 +12,13 @@ use core::mem;
 use super::Reporter;
 use crate::handover::{CycleCount, StressCount};
 use crate::kexec::script::{self, ScriptError};
+use crate::machine::Typed;
 use crate::torture::Site;
 use crate::torture::stress::Stress;
+
+/// Begins the last element of a script that has what was typed. Only kernels write it for each
+/// other: it is no command of the console.
+const TYPED: &str = "typed ";
 
 /// The commands that wait, and what stays on while commands run.
 #[derive(Default)]
@@ -31,27 +38,44 @@ impl Session {
         self.script.pop_front()
     }
 
-    /// Drops the commands that wait.
-    pub fn drop_commands(&mut self) {
-        self.script.clear();
+    /// Drops the commands that wait, and says how many there were.
+    pub fn drop_commands(&mut self) -> usize {
+        mem::take(&mut self.script).len()
     }
 
-    /// Lets the commands of a script wait, in place of those that do.
+    /// Lets commands wait, in place of those that do: those of `own`, which this kernel was given on
+    /// purpose, then what is left of the last kernel's script.
     ///
     /// # Errors
-    /// Why the text is no script; the commands that wait are the same as before.
-    pub fn wait_with(&mut self, script: &str) -> Result<(), ScriptError> {
-        self.script = script::split(script)?.into_iter().map(String::from).collect();
+    /// Why a text is no script; the commands that wait are the same as before.
+    pub fn wait_with(&mut self, own: &str, left: &str) -> Result<(), ScriptError> {
+        let commands = [script::split(own)?, script::split(left)?].concat();
+        self.script = commands.into_iter().map(String::from).collect();
         Ok(())
     }
 
-    /// The commands that wait, as the text that crosses a jump.
+    /// The commands that wait and then what was typed, as the text that crosses a jump.
     ///
     /// # Errors
-    /// Why these commands can't go along.
-    pub fn script(&self) -> Result<String, String> {
-        script::join(self.script.iter().map(String::as_str))
-            .map_err(|e| format!("{e}; the commands that wait can't go along"))
+    /// Why these can't go along.
+    pub fn script(&self, typed: &[Typed]) -> Result<String, String> {
+        let commands = self.script.iter().map(String::as_str);
+        let typed = (!typed.is_empty()).then(|| format!("{TYPED}'{}'", typed::encode(typed)));
+        script::join(commands.chain(typed.as_deref())).map_err(|e| {
+            let what = if typed.is_some() { " and what was typed meanwhile" } else { "" };
+            format!("{e}; the commands that wait{what} can't go along")
+        })
+    }
+
+    /// Takes apart what the last kernel's [`Self::script`] made: the commands, and what was typed.
+    pub fn typed_in(script: &str) -> (&str, Vec<Typed>) {
+        let found = script.strip_suffix('\'').and_then(|rest| rest.rsplit_once('\''));
+        let found = found.and_then(|(before, text)| {
+            let commands = before.strip_suffix(TYPED)?;
+            let alone = commands.is_empty() || commands.ends_with("; ");
+            Some((commands, typed::decode(text)?)).filter(|_| alone)
+        });
+        found.unwrap_or((script, Vec::new()))
     }
 
     /// The next jump is number `count.done` of a series. Unless that jump is the last one, `rest`
@@ -138,33 +162,69 @@ impl Session {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::config::{MAX_SCRIPT, MAX_TYPED};
 
     fn waiting(script: &str) -> Session {
         let mut session = Session::default();
-        session.wait_with(script).unwrap();
+        session.wait_with(script, "").unwrap();
         session
     }
 
     #[test]
     fn commands_wait_in_order_and_cross_a_jump() {
         let mut session = waiting("cpus; kexec load 'a;b' ;; reset");
-        assert_eq!(session.script().unwrap(), "cpus; kexec load 'a;b'; reset");
+        assert_eq!(session.script(&[]).unwrap(), "cpus; kexec load 'a;b'; reset");
         assert_eq!(session.next_command().unwrap(), "cpus");
-        assert_eq!(session.script().unwrap(), "kexec load 'a;b'; reset");
-        session.drop_commands();
+        assert_eq!(session.script(&[]).unwrap(), "kexec load 'a;b'; reset");
+        assert_eq!((session.drop_commands(), session.drop_commands()), (2, 0));
         assert_eq!(session.next_command(), None);
-        assert_eq!(session.script().unwrap(), "");
+        assert_eq!(session.script(&[]).unwrap(), "");
     }
 
     #[test]
     fn what_is_no_script_changes_nothing_and_what_can_not_cross_is_named() {
         let mut session = waiting("cpus");
-        assert!(session.wait_with("mem 'x").is_err());
-        assert_eq!(session.script().unwrap(), "cpus");
+        assert!(session.wait_with("mem 'x", "").is_err() && session.wait_with("", "x\0").is_err());
+        assert_eq!(session.script(&[]).unwrap(), "cpus");
         let count = CycleCount { done: 1, asked: 2 };
         session.enter_cycle(count, "two; commands".into());
-        let why = session.script().unwrap_err();
+        let why = session.script(&[]).unwrap_err();
         assert!(why.ends_with("; the commands that wait can't go along"), "{why}");
+    }
+
+    #[test]
+    fn what_was_typed_goes_along_behind_the_commands() {
+        let typed: Vec<Typed> = b"mem\rset 'x".iter().copied().map(Typed::Byte).collect();
+        let script = waiting("cpus; kexec load 'a;b'").script(&typed).unwrap();
+        assert_eq!(script, "cpus; kexec load 'a;b'; typed 'mem^Mset ^x27x'");
+        assert_eq!(Session::typed_in(&script), ("cpus; kexec load 'a;b'; ", typed.clone()));
+        let script = Session::default().script(&typed).unwrap();
+        assert_eq!(Session::typed_in(&script), ("", typed));
+        for script in ["", "cpus; kexec load 'a;b'", "say typed 'a'", "typed 'a^'"] {
+            assert_eq!(Session::typed_in(script), (script, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn what_waits_at_most_goes_along() {
+        // Commands of 15 letters, as many as can wait.
+        let text = b"set loglevel 5\r".iter().cycle().take(MAX_TYPED);
+        let typed: Vec<Typed> = text.copied().map(Typed::Byte).collect();
+        let session = waiting("cycle --done 12 --asked 100 --teardown parallel; poweroff");
+        let script = session.script(&typed).unwrap();
+        assert_eq!(Session::typed_in(&script).1, typed);
+        let too_much = [Typed::Byte(0); MAX_TYPED];
+        let why = session.script(&too_much).unwrap_err();
+        assert!(why.contains("what was typed meanwhile can't go along"), "{why}");
+    }
+
+    #[test]
+    fn own_commands_come_before_what_is_left() {
+        let mut session = Session::default();
+        let longest = "x".repeat(MAX_SCRIPT);
+        session.wait_with(&longest, "cpus; mem").unwrap();
+        assert_eq!(session.next_command(), Some(longest));
+        assert_eq!(session.script(&[]).unwrap(), "cpus; mem");
     }
 
     #[test]
@@ -173,19 +233,19 @@ mod tests {
         let count = CycleCount { done: 1, asked: 3 };
         session.enter_cycle(count, "cycle --done 1 --asked 3".into());
         assert_eq!(session.cycle(), count);
-        assert_eq!(session.script().unwrap(), "cycle --done 1 --asked 3; poweroff");
+        assert_eq!(session.script(&[]).unwrap(), "cycle --done 1 --asked 3; poweroff");
         session.leave_cycle();
         assert_eq!(session.cycle(), CycleCount::default());
-        assert_eq!(session.script().unwrap(), "poweroff");
+        assert_eq!(session.script(&[]).unwrap(), "poweroff");
     }
 
     #[test]
     fn the_last_jump_of_a_series_leaves_no_command() {
         let mut session = waiting("poweroff");
         session.enter_cycle(CycleCount { done: 3, asked: 3 }, "cycle".into());
-        assert_eq!(session.script().unwrap(), "poweroff");
+        assert_eq!(session.script(&[]).unwrap(), "poweroff");
         session.leave_cycle();
-        assert_eq!(session.script().unwrap(), "poweroff");
+        assert_eq!(session.script(&[]).unwrap(), "poweroff");
     }
 
     #[test]

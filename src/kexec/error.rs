@@ -28,10 +28,12 @@ pub enum LoadError {
         /// Its bytes.
         bytes: usize,
     },
-    /// The command line has a control character.
+    /// The command line has a control character that is no white space.
     BootargsControl {
         /// Its offset.
         at: usize,
+        /// The character.
+        c: char,
     },
     /// The finished device tree is empty, or larger than the room planned for the tree.
     DtbTooLong {
@@ -84,9 +86,12 @@ impl fmt::Display for LoadError {
                 f,
                 "the command line has {bytes} bytes, {MAX_BOOTARGS} are allowed; shorten --append"
             ),
-            Self::BootargsControl { at } => {
-                write!(f, "the command line has a control character at byte {at}; give plain text")
-            }
+            Self::BootargsControl { at, c } => write!(
+                f,
+                "the command line has the control character U+{:04X} at byte {at}; \
+                 give another with --append",
+                u32::from(*c)
+            ),
             Self::DtbTooLong { bytes, room } => write!(
                 f,
                 "the device tree has {bytes} bytes and {room} were kept for it; \

@@ -194,7 +194,8 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
         }
         _ => None,
     };
-    let tree = |what, dest| Segment { what, dest, bytes: dtb_len, zero_to_end: false, digest: None };
+    let tree =
+        |what, dest| Segment { what, dest, bytes: dtb_len, zero_to_end: false, digest: None };
     segments.push(tree(LoadPart::Dtb, layout.dtb));
     segments.extend(layout.dtb_copy.map(|dest| tree(LoadPart::DtbCopy, dest)));
     Plan {
@@ -207,18 +208,24 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
     }
 }
 
-/// The command line goes into the tree as text, and to a console: so no control characters.
-fn check_bootargs(bootargs: &[u8]) -> Result<(), LoadError> {
+/// Checks a command line for a kernel that is loaded. The command line of a running kernel is asked
+/// the same at boot, so that a warning comes before a kexec is refused for it. White space that
+/// separates words at boot is permitted; other control characters would go to consoles.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_bootargs(bootargs: &[u8]) -> Result<(), LoadError> {
     let bytes = bootargs.len();
     if bytes > MAX_BOOTARGS {
         return Err(LoadError::BootargsTooLong { bytes });
     }
-    let mut at = 0;
+    let forbidden = |&(_, c): &(usize, char)| c.is_control() && !matches!(c, '\t'..='\r');
+    let mut begin = 0;
     for chunk in bootargs.utf8_chunks() {
-        if let Some(found) = chunk.valid().find(char::is_control) {
-            return Err(LoadError::BootargsControl { at: at + found });
+        if let Some((at, c)) = chunk.valid().char_indices().find(forbidden) {
+            return Err(LoadError::BootargsControl { at: begin + at, c });
         }
-        at += chunk.valid().len() + chunk.invalid().len();
+        begin += chunk.valid().len() + chunk.invalid().len();
     }
     Ok(())
 }

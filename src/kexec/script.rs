@@ -1,7 +1,8 @@
-//! The commands that cross a jump: a text of commands, separated by `;`.
+//! The commands that cross a jump: a text of commands, separated by `;` or line ends.
 //!
-//! Inside quotes, `'...'` or `"..."`, a `;` is part of the command. Quotes stay in the text: the
-//! parser of the command removes them.
+//! Inside quotes, `'...'` or `"..."`, a `;` is part of the command, and so is one behind a backslash
+//! (but not inside `'...'`). Quotes and backslashes stay in the text: the parser of the command,
+//! which reads them in the same way, removes them.
 //!
 //! [`split`] and [`join`] fit together: what is joined splits into the same commands, in this
 //! kernel and in the next. The length is limited by the room in the handover's page.
@@ -26,10 +27,14 @@ pub enum ScriptError {
         /// Its offset.
         at: usize,
     },
+    /// The text ends with a backslash, which takes the next character literally.
+    LoneBackslash,
     /// The text has a control character.
     Control {
         /// Its offset.
         at: usize,
+        /// The character.
+        c: char,
     },
     /// One of the commands to join is not one command: empty, or with a `;` outside quotes.
     NotOne {
@@ -48,14 +53,23 @@ impl fmt::Display for ScriptError {
             Self::OpenQuote { quote, at } => {
                 write!(f, "the {quote} at byte {at} of the script is not closed; close it")
             }
-            Self::Control { at } => {
-                write!(f, "control character at byte {at} of the script; put `;` between commands")
+            Self::LoneBackslash => f.write_str(
+                "nothing follows the backslash at the end of the script; write it twice",
+            ),
+            Self::Control { at, c } => {
+                let c = c.escape_debug();
+                write!(f, "control character {c} at byte {at} of the script; leave it out")
             }
             Self::NotOne { command } => {
                 write!(f, "`{command}` is not one command; quote its `;` or give it in parts")
             }
         }
     }
+}
+
+/// Control characters, but for the white space that may stand in a command line.
+fn is_forbidden(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t'..='\r')
 }
 
 /// The commands of a script, without surrounding blanks. Empty ones are left out.
@@ -68,13 +82,15 @@ pub fn split(script: &str) -> Result<Vec<&str>, ScriptError> {
     }
     let mut commands = Vec::new();
     let mut begin = 0;
-    let mut open = None;
+    let (mut open, mut escaped) = (None, false);
     for (at, c) in script.char_indices() {
         match (c, open) {
-            (c, _) if c.is_control() => return Err(ScriptError::Control { at }),
+            (c, _) if is_forbidden(c) => return Err(ScriptError::Control { at, c }),
+            _ if core::mem::take(&mut escaped) => {}
+            ('\\', None | Some(('"', _))) => escaped = true,
             ('\'' | '"', None) => open = Some((c, at)),
             (c, Some((quote, _))) if c == quote => open = None,
-            (';', None) => {
+            (';' | '\n' | '\r', None) => {
                 commands.push(&script[begin..at]);
                 begin = at + 1;
             }
@@ -84,8 +100,11 @@ pub fn split(script: &str) -> Result<Vec<&str>, ScriptError> {
     if let Some((quote, at)) = open {
         return Err(ScriptError::OpenQuote { quote, at });
     }
+    if escaped {
+        return Err(ScriptError::LoneBackslash);
+    }
     commands.push(&script[begin..]);
-    Ok(commands.into_iter().map(str::trim).filter(|command| !command.is_empty()).collect())
+    Ok(commands.into_iter().map(str::trim_ascii).filter(|command| !command.is_empty()).collect())
 }
 
 /// The script of these commands; [`split`] gives them back.
@@ -130,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn white_space_and_backslashes_are_read_as_by_the_console() {
+        assert_eq!(split("\tcpus;\r\n mem\tx\n"), Ok(vec!["cpus", "mem\tx"]));
+        let image = r"cycle 2 --image 'it'\''s'";
+        assert_eq!(split(&alloc::format!("{image}; mem")), Ok(vec![image, "mem"]));
+        assert_eq!(split(r#"a \; "b\";" '\'; c"#), Ok(vec![r#"a \; "b\";" '\'"#, "c"]));
+    }
+
+    #[test]
     fn what_is_joined_splits_again_or_is_refused() {
         let commands = ["kexec load X --append 'a; b'", "kexec exec"];
         let script = join(commands).unwrap();
@@ -143,7 +170,8 @@ mod tests {
     #[test]
     fn broken_and_long_scripts_are_refused() {
         assert_eq!(split("a 'b; c"), Err(ScriptError::OpenQuote { quote: '\'', at: 2 }));
-        assert_eq!(split("a\nb"), Err(ScriptError::Control { at: 1 }));
+        assert_eq!(split("a\x1bb"), Err(ScriptError::Control { at: 1, c: '\x1b' }));
+        assert_eq!(split("a;b \\"), Err(ScriptError::LoneBackslash));
         let long = "x".repeat(MAX_SCRIPT + 1);
         assert_eq!(split(&long), Err(ScriptError::TooLong { bytes: MAX_SCRIPT + 1 }));
         assert!(split(&long[1..]).is_ok());

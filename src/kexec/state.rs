@@ -84,7 +84,8 @@ impl Loaded {
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, entry {:#x}, append \"{}\"", self.name, self.plan.entry, self.bootargs)?;
+        let (name, entry, append) = (&self.name, self.plan.entry, &self.bootargs);
+        writeln!(f, "{name}, entry {entry:#x}, append \"{append}\"")?;
         if self.packing != Packing::Flat {
             writeln!(f, "its file is packed: {}", self.packing.name())?;
         }

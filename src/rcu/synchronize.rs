@@ -33,6 +33,22 @@ impl Rcu {
         how: How,
         deadline: u64,
     ) -> Result<(), Stall> {
+        self.synchronize_unless(m, me, how, deadline, || false).map(drop)
+    }
+
+    /// The same, but for `give_up`, which is asked at each look: once that is true, this returns
+    /// false, and readers may still be there.
+    ///
+    /// # Errors
+    /// As for [`Self::synchronize`].
+    pub fn synchronize_unless<M: Clock + Ipi + ?Sized>(
+        &self,
+        m: &M,
+        me: CpuId,
+        how: How,
+        deadline: u64,
+        give_up: impl Fn() -> bool,
+    ) -> Result<bool, Stall> {
         self.refuse_readers(me)?;
         // Without this, a CPU that calls this function again and again could find the other CPU
         // asleep each time, return without a sleep of its own, and never move the counter that the
@@ -41,21 +57,26 @@ impl Rcu {
         // The spare snapshot has room for all CPUs. Another waiter may have it.
         let mut snapshot = self.spare.lock().take().unwrap_or_default();
         snapshot.take(&self.cpus, me);
-        let passed = self.wait(m, me, deadline, || {
+        let mut given_up = false;
+        let over = self.wait(m, me, deadline, || {
             let passed = snapshot.passed(&self.cpus);
+            given_up = !passed && give_up();
             if !passed && how == How::Expedited {
                 m.wake(&snapshot.laggards());
             }
-            passed
+            passed || given_up
         });
         let laggards = snapshot.laggards();
         *self.spare.lock() = Some(snapshot);
-        if !passed {
+        if !over {
             return Err(self.stall(laggards));
+        }
+        if given_up {
+            return Ok(false);
         }
         add(&self.totals.synchronized, 1);
         add(&self.totals.expedited, usize::from(how == How::Expedited));
-        Ok(())
+        Ok(true)
     }
 
     /// Refuses a caller with an open read side: such a CPU would wait for itself.

@@ -7,6 +7,7 @@ mod devices;
 mod irqs;
 mod kexec;
 mod pmu;
+mod polling;
 mod rcu;
 mod settings;
 mod steps;
@@ -21,8 +22,10 @@ use super::command::Command;
 use super::help;
 use super::line::{Editor, PROMPT};
 use super::parse::parse;
-use crate::kernel::{Cpus, Kernel, Next, Reporter};
+use crate::kernel::{Kernel, Next, Reporter};
 use crate::machine::ConsoleTerminal;
+use crate::report::one_line;
+use polling::Polling;
 
 /// What a command leads to: nothing more, or the end of this kernel.
 type Outcome = Result<Option<Next>, String>;
@@ -46,12 +49,13 @@ fn us(ns: u64) -> String {
 pub fn serve(kernel: &mut Kernel) -> Next {
     let mut editor = Editor::new(&help::NAMES);
     loop {
+        stop_if_interrupted(kernel);
         let line = match kernel.session.next_command() {
             Some(line) => {
-                kernel.out.print(&format!("{PROMPT}{line}"));
+                kernel.out.print(&format!("{PROMPT}{}", one_line(&line)));
                 line
             }
-            None => read_line(&kernel.out, &kernel.cpus, &mut editor),
+            None => read_line(kernel, &mut editor),
         };
         let cpus = &kernel.cpus;
         cpus.services().run_due(cpus.seam(), cpus.boot());
@@ -61,18 +65,35 @@ pub fn serve(kernel: &mut Kernel) -> Next {
     }
 }
 
+/// After Ctrl-C: the command that ran has ended early if it could, and those that wait do not run.
+fn stop_if_interrupted(kernel: &mut Kernel) {
+    if kernel.out.terminal().take_interrupt() {
+        let text = match kernel.session.drop_commands() {
+            0 => "interrupted".into(),
+            dropped => format!("interrupted; commands that waited and are dropped: {dropped}"),
+        };
+        kernel.out.print(&text);
+    }
+}
+
 /// Does what a CPU does that has nothing else to do, until a line has been typed.
-fn read_line(out: &Reporter, cpus: &Cpus, editor: &mut Editor<'_>) -> String {
-    let terminal = out.terminal();
+fn read_line(kernel: &Kernel, editor: &mut Editor<'_>) -> String {
+    let Kernel { out, cpus, peripherals, .. } = kernel;
+    let (terminal, seam) = (out.terminal(), cpus.seam());
+    let mut polling = peripherals.polls_console().then(Polling::default);
     let mut out = Out(terminal);
     editor.prompt(&mut out);
     loop {
-        while let Some(byte) = terminal.get() {
-            if let Some(line) = editor.feed(byte, &mut out) {
+        while let Some(typed) = terminal.get() {
+            polling.iter_mut().for_each(|polling| polling.typed(seam));
+            if let Some(line) = editor.feed(typed, &mut out) {
                 return line;
             }
         }
-        cpus.services().breathe(cpus.seam(), cpus.boot());
+        let look = polling.as_ref().map(|polling| polling.next(seam));
+        cpus.services().breathe_with(seam, cpus.boot(), |due| {
+            seam.wait(look.into_iter().chain(due).min());
+        });
     }
 }
 
@@ -117,7 +138,7 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::Timeline { json } => timeline::show(out, cpus, json),
         Command::Devices => devices::list(out, peripherals),
         Command::Alarm { seconds } => devices::alarm(peripherals, seconds),
-        Command::Disk { reads, wait } => devices::disk(cpus, peripherals, reads, wait),
+        Command::Disk { reads, wait } => devices::disk(out, cpus, peripherals, reads, wait),
         Command::Dmesg => dmesg(out),
         Command::Set(None) => settings::list(out, cpus, peripherals),
         Command::Set(Some((setting, value))) => {

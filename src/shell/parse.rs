@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 pub use args::Args;
 pub use error::ParseError;
 pub use tokens::commands;
+pub(super) use tokens::is_quoted;
 
 use super::command::Command;
 use super::help::{self, Entry};

@@ -38,6 +38,7 @@ mod signature;
 mod steps;
 mod torture;
 mod trees;
+mod typed;
 mod under_kvm;
 mod verify;
 mod vm;
@@ -75,6 +76,7 @@ fn main() {
         large::tests(),
         clusters::tests(),
         console::tests(),
+        typed::tests(),
         torture::tests(),
         kvm::tests(),
         kvm_all::tests(),

@@ -40,7 +40,7 @@ pub struct Held {
 }
 
 /// Runs `body` with what the lock guards, interrupts masked.
-fn masked<T, R>(lock: &Mutex<T>, body: impl FnOnce(&mut T) -> R) -> R {
+pub(super) fn masked<T, R>(lock: &Mutex<T>, body: impl FnOnce(&mut T) -> R) -> R {
     let daif = regs::irq_save();
     let result = body(&mut lock.lock());
     regs::irq_restore(daif);

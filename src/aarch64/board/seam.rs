@@ -1,6 +1,7 @@
 //! Clock, power and the other traits of the machine, behind the seam.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::Board;
@@ -11,9 +12,10 @@ use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
 use crate::kernel::layout::stack_slot;
+use crate::machine::input::Input;
 use crate::machine::{
     Affinity, Clock, ConsoleTerminal, CpuMemory, Ipi, Local, Memory, Power, PsciError, Recorder,
-    Relocation, StepError,
+    Relocation, StepError, Typed,
 };
 use crate::memory::{Piece, Quiet};
 use crate::trace::{Event, Ring, Untimed};
@@ -279,18 +281,34 @@ impl ConsoleTerminal for Board {
         uart::write(text);
     }
 
-    fn get(&self) -> Option<u8> {
-        let daif = regs::irq_save();
-        let byte = self.input.lock().pop_front();
-        regs::irq_restore(daif);
-        byte
+    fn get(&self) -> Option<Typed> {
+        self.with_input(Input::next)
     }
 
-    fn listen(&self) {
-        uart::listen();
+    fn listen(&self, interrupts: bool) {
+        self.with_input(|input, uart| input.open(interrupts, uart));
+    }
+
+    fn hold(&self) -> Vec<Typed> {
+        self.with_input(|input, uart| {
+            input.shut(uart);
+            input.waiting()
+        })
+    }
+
+    fn restore(&self, typed: &[Typed]) {
+        self.with_input(|input, _| input.restore(typed));
     }
 
     fn take_input(&self) -> bool {
         self.receive()
+    }
+
+    fn interrupted(&self) -> bool {
+        self.with_input(Input::interrupted)
+    }
+
+    fn take_interrupt(&self) -> bool {
+        self.with_input(Input::take_interrupt)
     }
 }

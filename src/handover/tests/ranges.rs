@@ -103,7 +103,7 @@ fn counts_are_such_that_can_be_counted_with() {
 
 #[test]
 fn texts_do_not_steer_the_terminal() {
-    for bad in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\0"] {
+    for bad in ["\u{1b}[2J", "\u{9b}2J", "\0"] {
         assert!(!within(|said| said.script = bad.into()), "{bad:?}");
         assert!(!within(|said| said.from = bad.into()) && !within(|said| said.to = bad.into()));
     }

@@ -5,10 +5,11 @@ extern crate std;
 use std::boxed::Box;
 use std::string::String;
 use std::sync::Mutex;
+use std::vec::Vec;
 
 use super::Reporter;
-use crate::machine::ConsoleTerminal;
 use crate::machine::fake::Fake;
+use crate::machine::{ConsoleTerminal, Typed};
 
 /// A terminal that keeps what is written; nothing is ever typed.
 #[derive(Default)]
@@ -19,13 +20,27 @@ impl ConsoleTerminal for Paper {
         self.0.lock().unwrap().push_str(text);
     }
 
-    fn get(&self) -> Option<u8> {
+    fn get(&self) -> Option<Typed> {
         None
     }
 
-    fn listen(&self) {}
+    fn listen(&self, _: bool) {}
+
+    fn hold(&self) -> Vec<Typed> {
+        Vec::new()
+    }
+
+    fn restore(&self, _: &[Typed]) {}
 
     fn take_input(&self) -> bool {
+        false
+    }
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+
+    fn take_interrupt(&self) -> bool {
         false
     }
 }

@@ -116,11 +116,16 @@ fn a_bad_request_is_refused_with_its_reason() {
     let long = "x".repeat(MAX_BOOTARGS + 1);
     let too_long = LoadError::BootargsTooLong { bytes: MAX_BOOTARGS + 1 };
     assert_eq!(refused(LoadRequest { bootargs: long.as_bytes(), ..good }), too_long);
-    let control = refused(LoadRequest { bootargs: b"a\nb", ..good });
-    assert_eq!(control, LoadError::BootargsControl { at: 1 });
+    let control = refused(LoadRequest { bootargs: "ä\x1bb".as_bytes(), ..good });
+    assert!(control.to_string().contains("U+001B at byte 2; give another with --append"));
+    assert_eq!(control, LoadError::BootargsControl { at: 2, c: '\x1b' });
+    let behind_an_odd_byte = refused(LoadRequest { bootargs: b"caf\xe9\x07", ..good });
+    assert_eq!(behind_an_odd_byte, LoadError::BootargsControl { at: 4, c: '\x07' });
+    for white in ["a\tb", "a\r\nb\x0b\x0c", "größe “a”"] {
+        let request = LoadRequest { bootargs: white.as_bytes(), ..good };
+        assert!(plan(&request, &map(), 9000).is_ok(), "{white:?}");
+    }
     assert!(plan(&LoadRequest { bootargs: b"caf\xe9", ..good }, &map(), 9000).is_ok());
-    let control = refused(LoadRequest { bootargs: b"caf\xe9\n", ..good });
-    assert_eq!(control, LoadError::BootargsControl { at: 4 });
     let empty = refused(LoadRequest { initrd: InitrdChoice::Bytes(&[]), ..good });
     assert_eq!(empty, LoadError::Place(PlaceError::NoInitrd));
     let odd = refused(LoadRequest { at: Some(RAM.start + PAGE), ..good });
@@ -153,7 +158,10 @@ fn a_copy_of_the_tree_lies_at_the_start_of_ram_if_that_is_free() {
     let raw = LoadRequest { kind: Kind::Raw, ..request(&code, initrd) };
     let mut plan = super::plan(&raw, &free, 9000).unwrap();
     let [kernel, _, dtb, copy] = &plan.segments[..] else { panic!("{plan:?}") };
-    assert_eq!((copy.what, copy.dest), (LoadPart::DtbCopy, Range::new(RAM.start, RAM.start + 3 * PAGE)));
+    assert_eq!(
+        (copy.what, copy.dest),
+        (LoadPart::DtbCopy, Range::new(RAM.start, RAM.start + 3 * PAGE))
+    );
     assert_eq!((plan.dtb, plan.dtb_copy_left_out), (dtb.dest, None));
     assert!(dtb.dest.start >= kernel.dest.end);
     plan.seal_dtb(&[5; 8000]).unwrap();
@@ -175,7 +183,8 @@ fn the_copy_gives_way_and_the_tree_above_does_not() {
     let code = [0x1f; 3000];
     let raw = LoadRequest { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
     // Room for kernel and tree, and none for a copy of 0x90000 bytes below.
-    let small = Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE + 0x9_0000)]);
+    let small =
+        Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE + 0x9_0000)]);
     let plan = super::plan(&raw, &small, 0x9_0000).unwrap();
     assert_eq!((plan.segments.len(), plan.dtb_copy_left_out), (2, Some(RAM.start)));
     let none = Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE)]);

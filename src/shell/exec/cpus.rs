@@ -93,28 +93,35 @@ fn choose(cpus: &Cpus, which: CpuChoice, able: &CpuMask, state: &str) -> Result<
     Err(format!("CPU {} is not {state}; `cpus` shows each CPU's mark", unable.ranges()))
 }
 
-/// `soak`: ends at the first round that fails.
+/// `soak`: ends at the first round that fails, and after the round in which Ctrl-C is typed.
 pub(super) fn soak(out: &Reporter, cpus: &Cpus, times: u32, which: Option<CpuChoice>) -> Outcome {
     let which = which.unwrap_or(CpuChoice::All);
     let chosen = choose(cpus, which, &can_leave(cpus), "online")?;
     let clock = cpus.seam();
     let begin = clock.now();
     let mut next_word = begin + 2 * clock.hz();
-    for round in 1..=times {
-        let down = cpus.tear_down(&chosen, cpus.mode());
-        let up = cpus.bring_up(&chosen, cpus.policy());
-        if down.off != chosen || up.online != chosen {
-            let failed = named(down.stuck.iter().chain(&up.failed));
-            return Err(format!("round {round} of {times}: {failed}"));
-        }
+    let mut done = 0;
+    while done < times && !cpus.interrupted() {
+        soak_once(cpus, &chosen).map_err(|why| format!("round {} of {times}: {why}", done + 1))?;
+        done += 1;
         if clock.now() > next_word {
             next_word += 2 * clock.hz();
-            out.print(&format!("round {round} of {times}"));
+            out.print(&format!("round {done} of {times}"));
         }
     }
-    let per_round = out.ns(clock.now() - begin) / u64::from(times.max(1)) / 1000;
-    out.print(&format!("{times} rounds of {} CPUs, {per_round} us each", chosen.len()));
+    let per_round = out.ns(clock.now() - begin) / u64::from(done.max(1)) / 1000;
+    let asked = if done < times { format!(" of {times}") } else { String::new() };
+    out.print(&format!("{done}{asked} rounds of {} CPUs, {per_round} us each", chosen.len()));
     Ok(None)
+}
+
+fn soak_once(cpus: &Cpus, chosen: &CpuMask) -> Result<(), String> {
+    let down = cpus.tear_down(chosen, cpus.mode());
+    let up = cpus.bring_up(chosen, cpus.policy());
+    if down.off == *chosen && up.online == *chosen {
+        return Ok(());
+    }
+    Err(named(down.stuck.iter().chain(&up.failed)))
 }
 
 /// `crash`, here or on another CPU; `loader` knows what a write to the loaded kernel would hit.
@@ -149,7 +156,7 @@ fn crash_on(cpus: &Cpus, cpu: CpuId, kind: CrashKind, loaded: u64) -> Result<(),
     cpus.crash_on(cpu, kind, loaded);
     let clock = cpus.seam();
     let end = clock.now() + clock.hz();
-    while clock.now() < end {
+    while clock.now() < end && !cpus.interrupted() {
         cpus.rest(end);
     }
     Ok(())

@@ -48,35 +48,47 @@ pub(super) fn alarm(peripherals: &Peripherals, seconds: u32) -> Outcome {
     Ok(None)
 }
 
-/// `disk`. The boot CPU, one of `cpus`, sleeps while it waits for reads.
-pub(super) fn disk(cpus: &Cpus, peripherals: &Peripherals, reads: u32, wait: bool) -> Outcome {
+/// `disk`. The boot CPU, one of `cpus`, sleeps while it waits for reads. Ctrl-C ends that.
+pub(super) fn disk(
+    out: &Reporter,
+    cpus: &Cpus,
+    peripherals: &Peripherals,
+    reads: u32,
+    wait: bool,
+) -> Outcome {
     let (seam, drivers) = (cpus.seam(), peripherals.drivers());
     let deadline = seam.now() + seam.ticks_from_ms(TIMEOUT_MS);
-    for _ in 0..reads {
-        submit(cpus, drivers, deadline)?;
+    let mut sent = 0;
+    while sent < reads && !cpus.interrupted() {
+        sent += u32::from(submit(cpus, drivers, deadline)?);
     }
-    while wait && drivers.device_counts().disk.in_flight > 0 {
+    while wait && in_flight(drivers) > 0 && !cpus.interrupted() {
         look_again(cpus, drivers, deadline)?;
+    }
+    if cpus.interrupted() {
+        out.print(&format!("{sent} of {reads} reads are sent, {} in flight", in_flight(drivers)));
     }
     Ok(None)
 }
 
-/// One read, as soon as there is room.
-fn submit(cpus: &Cpus, drivers: &dyn Devices, deadline: u64) -> Result<(), String> {
-    loop {
-        match drivers.disk_submit() {
-            Ok(_) => return Ok(()),
-            Err(DeviceError::Full) => look_again(cpus, drivers, deadline)?,
-            Err(why) => return Err(why.to_string()),
-        }
+/// One read, or a pause if there is no room; true if the read is on its way.
+fn submit(cpus: &Cpus, drivers: &dyn Devices, deadline: u64) -> Result<bool, String> {
+    match drivers.disk_submit() {
+        Ok(_) => Ok(true),
+        Err(DeviceError::Full) => look_again(cpus, drivers, deadline).map(|()| false),
+        Err(why) => Err(why.to_string()),
     }
+}
+
+fn in_flight(drivers: &dyn Devices) -> u64 {
+    drivers.device_counts().disk.in_flight
 }
 
 fn look_again(cpus: &Cpus, drivers: &dyn Devices, deadline: u64) -> Result<(), String> {
     let seam = cpus.seam();
     let now = seam.now();
     if now >= deadline {
-        let away = drivers.device_counts().disk.in_flight;
+        let away = in_flight(drivers);
         return Err(format!("{away} reads are not back; `irqs` shows where they should go"));
     }
     cpus.rest(deadline.min(now + seam.ticks_from_ms(LOOK_MS)));

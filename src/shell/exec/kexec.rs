@@ -11,6 +11,8 @@ use crate::options::{CommandLine, Shown};
 use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
 
+/// The option that `cycle --bringup` hands on.
+
 /// What `cycle` loads by default.
 const DEFAULT_IMAGE: &str = "baton.Image";
 
@@ -74,6 +76,10 @@ pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
     }
     let ask = ask(&kernel.loader, cycle)?;
     kernel.loader.load(&mut kernel.out, &ask)?;
+    if kernel.cpus.interrupted() {
+        kernel.out.print(&format!("{} of {} kexecs are done", cycle.done, cycle.asked));
+        return Ok(None);
+    }
     let mode = cycle.teardown.unwrap_or(kernel.cpus.mode());
     let done = cycle.done + 1;
     let rest = Cycle { done, teardown: Some(mode), ..cycle.clone() };

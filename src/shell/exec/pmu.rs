@@ -90,7 +90,7 @@ fn ask(cpus: &Cpus, cluster: usize, request: Request) -> Result<u64, Failed> {
     let mut pause_us = FIRST_PAUSE_US;
     let mut pause = |owner: CpuId| {
         let now = seam.now();
-        if now >= deadline {
+        if now >= deadline || cpus.interrupted() {
             return false;
         }
         seam.wake(&CpuMask::from_iter([owner]));

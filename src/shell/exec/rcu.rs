@@ -54,15 +54,17 @@ fn cpus_by_state(out: &Reporter, cpus: &Cpus) {
     }
 }
 
-/// `rcu sync`: waits for a grace period.
+/// `rcu sync`: waits for a grace period, or for Ctrl-C.
 pub(super) fn sync(out: &Reporter, cpus: &Cpus, expedited: bool) -> Outcome {
     let how = if expedited { How::Expedited } else { How::Normal };
     let seam = cpus.seam();
     let begin = seam.now();
     let deadline = begin + seam.ticks_from_ms(cpus.hotplug().timeout_ms());
-    let done = cpus.services().rcu.synchronize(seam, cpus.boot(), how, deadline);
-    done.map_err(|stall| stall.to_string())?;
+    let (rcu, boot) = (&cpus.services().rcu, cpus.boot());
+    let over = rcu.synchronize_unless(seam, boot, how, deadline, || cpus.interrupted());
+    let over = over.map_err(|stall| stall.to_string())?;
     let us: String = super::us(out.ns(seam.now() - begin));
-    out.print(&format!("grace period over after {us} us"));
+    let state = if over { "over" } else { "not over" };
+    out.print(&format!("grace period {state} after {us} us"));
     Ok(None)
 }

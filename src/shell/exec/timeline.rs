@@ -15,7 +15,8 @@ use crate::trace::{Edge, Event, What};
 pub(super) fn show(out: &Reporter, cpus: &Cpus, json: bool) -> Outcome {
     let events = events(cpus);
     if json {
-        records(out, &events).iter().for_each(|r| out.record(r));
+        let records = records(out, &events);
+        records.iter().take_while(|_| !cpus.interrupted()).for_each(|r| out.record(r));
     } else {
         tables::steps(out, &spans(&events));
         tables::phases(out, &spans(&events));

@@ -167,7 +167,7 @@ pub static TABLE: [Entry; 31] = [
         arguments: "N",
         summary: "kexecs this kernel into itself N times",
         items: &[
-            argument("N", "how often, from 1 on"),
+            argument("N", "how often, from 1 on; Ctrl-C ends it early"),
             TEARDOWN,
             option(
                 "--bringup",
@@ -210,7 +210,7 @@ pub static TABLE: [Entry; 31] = [
         arguments: "N",
         summary: "reads N sectors, as many at a time as the device takes",
         items: &[
-            argument("N", "sectors; each is checked when its interrupt brings it"),
+            argument("N", "sectors; each is checked when it comes; Ctrl-C ends the wait"),
             option("--nowait", "", "return while the last ones are in flight"),
         ],
         example: "disk 1000",
@@ -258,7 +258,7 @@ pub static TABLE: [Entry; 31] = [
         arguments: "N",
         summary: "takes CPUs down and up again, N times",
         items: &[
-            argument("N", "how often, from 1 on"),
+            argument("N", "how often, from 1 on; Ctrl-C ends it early"),
             option("--cpus", "LIST|all", "which CPUs; if not given, all but the boot CPU"),
         ],
         example: "soak 100 --cpus 1-3",
@@ -274,7 +274,7 @@ pub static TABLE: [Entry; 31] = [
             argument("irq", "besides: interrupts, each of which must be handled once"),
             argument("pmu", "besides: events of the clusters"),
             argument("all", "all of these"),
-            option("--seconds", "N", "how long; 10 if not given"),
+            option("--seconds", "N", "how long; 10 if not given; Ctrl-C ends it early"),
             option("--seed", "S", "the same choices again"),
         ],
         example: "torture all --seconds 60",

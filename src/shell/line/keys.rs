@@ -1,11 +1,15 @@
-//! Bytes of a terminal become keys: control characters, and the escape sequences CSI (`ESC [`) and
-//! SS3 (`ESC O`) of ECMA-48 and the VT220 keyboard.
+//! Bytes of a terminal become keys: letters in UTF-8, control characters, and the escape sequences
+//! CSI (`ESC [`) and SS3 (`ESC O`) of ECMA-48 and the VT220 keyboard.
 
 /// A key that does something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Key {
-    /// A printable ASCII character.
+    /// A letter: no control character.
     Char(char),
+    /// A control character that means nothing here.
+    Control(char),
+    /// Bytes that are no UTF-8.
+    Broken,
     Enter,
     Tab,
     Backspace,
@@ -40,33 +44,67 @@ enum State {
     Skip,
 }
 
-/// The decoder. Unknown sequences are swallowed whole.
+/// The decoder. Unknown sequences are swallowed whole: these are keys, not text.
 #[derive(Default)]
 pub(super) struct Keys {
     state: State,
     after_cr: bool,
+    /// The first bytes of a letter.
+    letter: heapless::Vec<u8, 4>,
 }
+
+/// At most two keys: a letter that was cut off, and the key that cut it off.
+pub(super) type Pressed = [Option<Key>; 2];
 
 impl Keys {
     /// Takes one byte. A control character ends a sequence that was never finished: a lone ESC must
-    /// not eat a following Enter.
-    pub(super) fn feed(&mut self, byte: u8) -> Option<Key> {
+    /// not eat a following Enter. Neither must a letter that was never finished.
+    pub(super) fn feed(&mut self, byte: u8) -> Pressed {
+        if byte >= 0x80 {
+            return self.part_of_letter(byte);
+        }
+        [self.cut_off(), self.ascii(byte)]
+    }
+
+    fn ascii(&mut self, byte: u8) -> Option<Key> {
         let after_cr = core::mem::replace(&mut self.after_cr, byte == b'\r');
         match byte {
             0x1b => self.state = State::Escape,
             b'\n' if after_cr => {}
             0..0x20 | 0x7f => {
                 self.state = State::Ground;
-                return control(byte);
+                return Some(control(byte));
             }
             _ => return self.graphic(byte),
         }
         None
     }
 
+    /// What comes in instead of the rest of a letter makes that letter no letter.
+    fn cut_off(&mut self) -> Option<Key> {
+        let cut = !self.letter.is_empty();
+        self.letter.clear();
+        cut.then_some(Key::Broken)
+    }
+
+    /// A byte of a letter beyond ASCII, which also ends a sequence that was never finished.
+    fn part_of_letter(&mut self, byte: u8) -> Pressed {
+        (self.state, self.after_cr) = (State::Ground, false);
+        let begins = byte & 0xc0 != 0x80;
+        let cut = if begins { self.cut_off() } else { None };
+        let _ = self.letter.push(byte); // a letter of 4 bytes is never unfinished
+        let key = match str::from_utf8(&self.letter) {
+            Ok(text) => text.chars().next().map(letter),
+            Err(why) if why.error_len().is_none() => return [cut, None],
+            Err(_) => Some(Key::Broken),
+        };
+        self.letter.clear();
+        [cut, key]
+    }
+
     fn graphic(&mut self, byte: u8) -> Option<Key> {
         let (next, key) = match (self.state, byte) {
-            (State::Ground, b' '..=b'~') => (State::Ground, Some(Key::Char(byte.into()))),
+            (State::Ground, _) => (State::Ground, Some(Key::Char(byte.into()))),
             (State::Escape, b'[') => (State::Csi(0), None),
             (State::Escape, b'O') => (State::Ss3, None),
             (State::Csi(0), b'[') => (State::Skip, None), // F1 to F5 of the Linux console
@@ -78,19 +116,24 @@ impl Keys {
                 (State::Ground, sequence(byte, number))
             }
             (State::Ss3, _) => (State::Ground, sequence(byte, 0)),
-            (State::Ground | State::Escape | State::Skip, _) => (State::Ground, None),
+            (State::Escape | State::Skip, _) => (State::Ground, None),
         };
         self.state = next;
         key
     }
 }
 
+/// A letter, unless it is one of the control characters U+0080 to U+009F.
+fn letter(c: char) -> Key {
+    if c.is_control() { Key::Control(c) } else { Key::Char(c) }
+}
+
 fn digit(number: u8, byte: u8) -> u8 {
     number.saturating_mul(10).saturating_add(byte - b'0')
 }
 
-fn control(byte: u8) -> Option<Key> {
-    Some(match byte {
+fn control(byte: u8) -> Key {
+    match byte {
         b'\r' | b'\n' => Key::Enter,
         b'\t' => Key::Tab,
         0x08 | 0x7f => Key::Backspace,
@@ -106,8 +149,8 @@ fn control(byte: u8) -> Option<Key> {
         0x10 => Key::Up,
         0x15 => Key::KillToStart,
         0x17 => Key::KillWord,
-        _ => return None,
-    })
+        _ => Key::Control(byte.into()),
+    }
 }
 
 /// The key of a finished sequence.

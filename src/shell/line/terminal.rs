@@ -1,16 +1,19 @@
 //! A small terminal that shows what the echo of the editor comes to.
 
 extern crate std;
-use std::string::String;
+use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
 use core::fmt;
 
+use unicode_width::UnicodeWidthChar;
+
 /// 80 columns, endless rows, auto wrap; knows the few sequences that the editor sends and panics
 /// at any other.
 pub struct Terminal {
-    rows: Vec<Vec<char>>,
+    /// A letter with its accents in each cell; the second cell of a wide letter is empty.
+    rows: Vec<Vec<String>>,
     pub row: usize,
     pub column: usize,
     pub beeps: usize,
@@ -25,7 +28,7 @@ impl Terminal {
 
     /// The rows, without white space at their ends.
     pub fn screen(&self) -> Vec<String> {
-        self.rows.iter().map(|row| String::from_iter(row).trim_end().into()).collect()
+        self.rows.iter().map(|row| row.concat().trim_end().into()).collect()
     }
 
     /// The row of the cursor, without white space at its end.
@@ -33,17 +36,29 @@ impl Terminal {
         self.screen()[self.row].clone()
     }
 
+    /// What stands in these columns of the cursor's row.
+    pub fn part(&self, from: usize, to: usize) -> String {
+        let row = &self.rows[self.row];
+        (from..to).map(|at| row.get(at).map_or(" ", String::as_str)).collect()
+    }
+
     fn letter(&mut self, c: char) {
-        if self.column == self.columns {
+        let width = c.width().unwrap();
+        if self.column + width > self.columns {
             self.column = 0;
             self.line_feed();
         }
         let row = &mut self.rows[self.row];
-        if row.len() <= self.column {
-            row.resize(self.column + 1, ' ');
+        if row.len() < self.column + width {
+            row.resize(self.column + width, " ".into());
         }
-        row[self.column] = c;
-        self.column += 1;
+        if width == 0 {
+            let before = self.column.checked_sub(1).map(|at| &mut row[at]);
+            return before.into_iter().for_each(|cell| cell.push(c));
+        }
+        row[self.column] = c.to_string();
+        row[self.column + 1..self.column + width].fill(String::new());
+        self.column += width;
     }
 
     fn line_feed(&mut self) {
@@ -61,7 +76,7 @@ impl Terminal {
             '\n' => self.line_feed(),
             '\x08' => self.column = self.column.saturating_sub(1),
             '\x07' => self.beeps += 1,
-            ' '..='~' => self.letter(c),
+            _ if !c.is_control() => self.letter(c),
             _ => panic!("the editor sent {c:?}"),
         }
     }

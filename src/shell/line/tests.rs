@@ -6,21 +6,30 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::terminal::Terminal;
-use super::view::WINDOW;
+use super::view::{WINDOW, width};
 use super::*;
 
 const NAMES: [&str; 5] = ["cpus", "cpu online", "cpu offline", "crash", "mem"];
 const UP: &str = "\x1b[A";
 const LEFT: &str = "\x1b[D";
 
+fn bytes(bytes: &[u8]) -> Vec<Typed> {
+    bytes.iter().copied().map(Typed::Byte).collect()
+}
+
 /// Feeds bytes; the lines that came out and the terminal after.
-fn play(bytes: &[u8]) -> (Vec<String>, Terminal) {
+fn play(keys: &[u8]) -> (Vec<String>, Terminal) {
+    play_typed(&bytes(keys))
+}
+
+/// Feeds what was typed.
+fn play_typed(typed: &[Typed]) -> (Vec<String>, Terminal) {
     let mut terminal = Terminal::new(80);
     let mut editor = Editor::new(&NAMES);
     let mut lines = Vec::new();
     editor.prompt(&mut terminal);
-    for &byte in bytes {
-        if let Some(line) = editor.feed(byte, &mut terminal) {
+    for &typed in typed {
+        if let Some(line) = editor.feed(typed, &mut terminal) {
             lines.push(line);
             editor.prompt(&mut terminal);
         }
@@ -79,9 +88,95 @@ fn the_cursor_on_the_screen_is_where_the_next_letter_goes() {
 fn unknown_sequences_and_foreign_bytes_leave_no_trace() {
     let keys = "a\x1b[15~b\x1b[1;5Pc\x1b[[Ad\x1bOPe\x1bxf\x1b[200~g\x1b[>1;2ch";
     assert_eq!(edited(keys), "abcdefgh");
-    let (lines, terminal) = play(b"m\xc3\xa9e\xff\x00m\x16\r");
-    assert_eq!(lines, ["mem"]);
-    assert_eq!(terminal.screen()[0], "baton> mem");
+}
+
+/// The error for a line that is not run, and that the next one is.
+fn refused(keys: &[u8]) -> String {
+    let keys = bytes(&[keys, b"\rcpus\r"].concat());
+    refused_typed(&keys)
+}
+
+fn refused_typed(typed: &[Typed]) -> String {
+    let (lines, terminal) = play_typed(typed);
+    assert_eq!(lines, ["cpus"], "{typed:?}");
+    assert!(terminal.beeps > 0, "{typed:?}");
+    let screen = terminal.screen();
+    let mut errors = screen.iter().filter_map(|row| row.strip_prefix("error: "));
+    let (error, more) = (errors.next().unwrap(), errors.next());
+    assert_eq!(more, None, "{screen:?}");
+    error.into()
+}
+
+#[test]
+fn what_is_no_text_makes_a_line_that_is_not_run() {
+    for keys in [
+        &b"m\xffem"[..],
+        b"m\xc3em",
+        b"mem\xc3",
+        b"m\xe2\x80em",
+        b"m\x80em",
+        b"m\xed\xa0\x80em",
+        b"m\xf5em",
+        b"m\xc0\xafem",
+        b"m\xc3\x1bxem",
+        b"mem\xe2\x80\xc3\xa4",
+        b"mem\xff\x7f\x08",
+        b"mem\xff\x01\x04",
+        b"mem\xff\x17",
+    ] {
+        assert!(refused(keys).contains("not UTF-8"), "{keys:?}");
+    }
+    assert!(refused(b"mem\x00").contains("U+0000"));
+    assert!(refused(b"m\x07em").contains("U+0007"));
+    assert!(refused("m\u{85}em".as_bytes()).contains("U+0085"));
+}
+
+#[test]
+fn what_the_uart_spoilt_is_not_run() {
+    for (fault, why) in [(Typed::Damaged, "damaged"), (Typed::Lost, "faster")] {
+        for at in 0..3 {
+            let mut typed = bytes(b"mem\rcpus\r");
+            typed.insert(at, fault);
+            let error = refused_typed(&typed);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_spoilt_line_is_whole_again_only_on_purpose() {
+    assert_eq!(play(b"m\xffem\x03mem\r").0, ["mem"]);
+    assert_eq!(play(b"m\xffem\x15mem\r").0, ["mem"]);
+    // The history has what was taken, which the user sees before Enter.
+    assert_eq!(play(format!("m\x00em\r{UP}\r").as_bytes()).0, ["mem"]);
+}
+
+#[test]
+fn letters_are_utf8() {
+    assert_eq!(edited("root=größe"), "root=größe");
+    assert_eq!(edited("größe\x02\x02\x7fü"), "grüße");
+    assert_eq!(edited("größe\x01\x06\x06\x04o"), "große");
+    assert_eq!(edited("ä\x7f\x7fö"), "ö");
+    assert_eq!(edited("日本x\x02\x02語\x05y"), "日語本xy");
+    assert_eq!(edited("a日\x7fb"), "ab");
+    assert_eq!(edited("“quiet” – ½"), "“quiet” – ½");
+    let (_, terminal) = play(format!("日本é{LEFT}{LEFT}").as_bytes());
+    assert_eq!((terminal.column, terminal.current().as_str()), (PROMPT.len() + 2, "baton> 日本é"));
+    // An accent of its own: the letter before stays.
+    assert_eq!(edited("e\u{301}\x7fa"), "ea");
+}
+
+#[test]
+fn a_letter_ends_an_unfinished_sequence() {
+    assert_eq!(edited("a\x1bäb\x1b[1;öc\x1bOüd"), "aäböcüd");
+}
+
+#[test]
+fn a_tab_separates_arguments_and_is_a_letter_in_quotes() {
+    assert_eq!(edited("cpu online\t3\t4"), "cpu online 3 4");
+    assert_eq!(play(b"x \"a\tb\"\r").0, ["x \"a\tb\""]);
+    assert_eq!(play(b"x 'a\tb'\t\r").0, ["x 'a\tb'"]);
+    assert_eq!(play(b"x \"a\t").1.current(), "baton> x \"a");
 }
 
 #[test]
@@ -146,7 +241,9 @@ fn many_names_are_listed_in_several_rows() {
     let mut editor = Editor::new(&names);
     editor.prompt(&mut terminal);
     // The names share "name0", so the first Tab goes that far and the second one lists.
-    b"\t\t".iter().for_each(|&byte| assert_eq!(editor.feed(byte, &mut terminal), None));
+    b"\t\t"
+        .iter()
+        .for_each(|&byte| assert_eq!(editor.feed(Typed::Byte(byte), &mut terminal), None));
     let listed: Vec<String> = terminal.screen();
     assert!(listed.iter().all(|row| row.len() < 80), "{listed:?}");
     let words = listed.iter().flat_map(|row| row.split_whitespace());
@@ -161,8 +258,13 @@ fn a_full_line_beeps_and_an_overfull_one_is_not_run() {
     let (lines, terminal) = play(format!("{full}yz\nmem\n").as_bytes());
     assert_eq!((lines, terminal.beeps), (Vec::from([String::from("mem")]), 2));
     assert!(terminal.screen().iter().any(|row| row.starts_with("error: the line is longer")));
-    let (lines, _) = play(format!("{full}y\x7f\n").as_bytes());
-    assert_eq!(lines[0].len(), MAX_LINE - 1);
+    // A tab that completes nothing, or a key that takes a letter away, does not bring back what
+    // found no room.
+    for key in ["\t", "\x7f", "\x01\x04"] {
+        assert_eq!(play(format!("{full}y{key}\nmem\n").as_bytes()).0, ["mem"]);
+    }
+    let umlauts = "ü".repeat(MAX_LINE / 2);
+    assert_eq!(play(format!("{umlauts}\n{umlauts}x\n").as_bytes()).0, [umlauts]);
 }
 
 #[test]
@@ -171,8 +273,10 @@ fn a_pipe_sees_each_long_line_once() {
     let mut echo = String::new();
     let mut editor = Editor::new(&NAMES);
     editor.prompt(&mut echo);
-    let lines: Vec<String> =
-        format!("{long}\n").bytes().filter_map(|byte| editor.feed(byte, &mut echo)).collect();
+    let lines: Vec<String> = bytes(format!("{long}\n").as_bytes())
+        .into_iter()
+        .filter_map(|typed| editor.feed(typed, &mut echo))
+        .collect();
     assert_eq!(lines, core::slice::from_ref(&long));
     assert_eq!(echo, format!("{PROMPT}{long}\r\n"));
 }
@@ -207,7 +311,9 @@ fn a_prompt_in_the_middle_restores_what_was_typed() {
     let mut terminal = Terminal::new(80);
     let mut editor = Editor::new(&NAMES);
     editor.prompt(&mut terminal);
-    b"cpus\x02".iter().for_each(|&byte| assert_eq!(editor.feed(byte, &mut terminal), None));
+    b"cpus\x02"
+        .iter()
+        .for_each(|&byte| assert_eq!(editor.feed(Typed::Byte(byte), &mut terminal), None));
     put(&mut terminal, "\r\nCPU 3 did not come\r\n");
     editor.prompt(&mut terminal);
     assert_eq!(terminal.current(), "baton> cpus");
@@ -217,6 +323,7 @@ fn a_prompt_in_the_middle_restores_what_was_typed() {
 fn keys() -> impl Strategy<Value = Vec<u8>> {
     let key = prop_oneof![
         8 => "[a-z ]{1,9}".prop_map(String::into_bytes),
+        2 => "[äöü日本\u{301}“é]{1,4}".prop_map(String::into_bytes),
         2 => proptest::collection::vec(any::<u8>(), 1..4),
         4 => prop::sample::select(
             [UP, LEFT, "\x1b[B", "\x1b[C", "\x1b[3~", "\x01", "\x05", "\x15", "\x0b", "\x17", "\t",
@@ -226,34 +333,75 @@ fn keys() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(key, 0..60).prop_map(|keys| keys.concat())
 }
 
+/// What is sent as one line without any key, and the line it has to become if it is one.
+fn sent() -> impl Strategy<Value = (Vec<Typed>, Option<String>)> {
+    let element = prop_oneof![
+        40 => "[ -~]{1,20}".prop_map(|text| bytes(text.as_bytes())),
+        10 => any::<char>().prop_map(|c| bytes(c.encode_utf8(&mut [0; 4]).as_bytes())),
+        1 => (0x80..=0xff_u8).prop_map(|byte| Vec::from([Typed::Byte(byte)])),
+        1 => Just(Vec::from([Typed::Lost])),
+        1 => Just(Vec::from([Typed::Damaged])),
+    ];
+    let keys = |typed: &Vec<Typed>| {
+        typed.iter().any(|t| matches!(t, Typed::Byte(byte) if *byte < 0x20 || *byte == 0x7f))
+    };
+    let line = proptest::collection::vec(element, 0..8).prop_map(|parts| parts.concat());
+    line.prop_filter("a key", move |typed| !keys(typed)).prop_map(|typed| {
+        let text = text(&typed).filter(|text| !text.contains(char::is_control));
+        (typed, text)
+    })
+}
+
+/// What was typed as text; `None` if it is none.
+fn text(typed: &[Typed]) -> Option<String> {
+    let byte = |typed: &Typed| if let Typed::Byte(byte) = typed { Some(*byte) } else { None };
+    String::from_utf8(typed.iter().map(byte).collect::<Option<_>>()?).ok()
+}
+
 proptest! {
     #[test]
-    fn screen_and_line_agree_whatever_is_typed(bytes in keys()) {
+    fn screen_and_line_agree_whatever_is_typed(keys in keys()) {
         let mut terminal = Terminal::new(80);
         let mut editor = Editor::new(&NAMES);
         editor.prompt(&mut terminal);
-        for byte in bytes {
-            if let Some(line) = editor.feed(byte, &mut terminal) {
-                prop_assert!(line.len() <= MAX_LINE && line.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        for typed in bytes(&keys) {
+            if let Some(line) = editor.feed(typed, &mut terminal) {
+                prop_assert!(line.len() <= MAX_LINE && !line.contains(|c: char| c.is_control() && c != '\t'));
                 editor.prompt(&mut terminal);
             }
-            prop_assert!(editor.cursor <= editor.line.len());
+            prop_assert!(editor.line.is_char_boundary(editor.cursor));
         }
         // A redraw brings any line back into one row.
         editor.draw(&mut terminal);
         let row = terminal.current();
         let column = terminal.column;
-        let before = &editor.line[..editor.cursor];
+        let line = editor.line.replace('\t', " ");
         let shown = row.strip_prefix(PROMPT.trim_end()).unwrap();
         prop_assert!(column >= PROMPT.len() && column < 80);
-        let visible = (column - PROMPT.len()).min(before.len());
-        prop_assert!(editor.line.contains(shown.trim()));
-        let window = format!("{row:<80}");
-        prop_assert_eq!(&window[PROMPT.len()..column], &before[before.len() - visible..]);
-        if editor.line.len() <= WINDOW {
-            let wanted = format!("{PROMPT}{}", editor.line);
+        prop_assert!(line.contains(shown.trim()));
+        // An accent behind the cursor stands on the letter before it.
+        let plain = |text: &str| text.replace('\u{301}', "");
+        let before = plain(&line[..editor.cursor]);
+        prop_assert!(before.ends_with(&plain(&terminal.part(PROMPT.len(), column))));
+        if width(&line) <= WINDOW {
+            let wanted = format!("{PROMPT}{line}");
             prop_assert_eq!(row, wanted.trim_end());
         }
+    }
+
+    /// A line comes out as it was sent, or an error was printed and nothing comes out.
+    #[test]
+    fn no_line_is_altered(lines in proptest::collection::vec(sent(), 1..6)) {
+        let mut typed = Vec::new();
+        for (line, _) in &lines {
+            typed.extend(line);
+            typed.push(Typed::Byte(b'\r'));
+        }
+        let (got, terminal) = play_typed(&typed);
+        let wanted: Vec<String> = lines.iter().filter_map(|(_, text)| text.clone()).collect();
+        let refused = lines.iter().filter(|(_, text)| text.is_none()).count();
+        prop_assert_eq!(got, wanted);
+        prop_assert_eq!(terminal.screen().iter().filter(|row| row.starts_with("error: ")).count(), refused);
     }
 
     #[test]
@@ -261,7 +409,7 @@ proptest! {
         let mut terminal = Terminal::new(200);
         let mut editor = Editor::new(&NAMES);
         editor.prompt(&mut terminal);
-        bytes.bytes().for_each(|byte| drop(editor.feed(byte, &mut terminal)));
+        bytes.bytes().for_each(|byte| drop(editor.feed(Typed::Byte(byte), &mut terminal)));
         let wanted = format!("{PROMPT}{}", editor.line);
         prop_assert_eq!(terminal.current(), wanted.trim_end());
         prop_assert_eq!(terminal.column, PROMPT.len() + editor.cursor);

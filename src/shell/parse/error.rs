@@ -11,6 +11,13 @@ pub enum ParseError {
     OpenQuote(char),
     /// The line ends with a backslash.
     LoneBackslash,
+    /// A character outside quotes that looks like one with a meaning, or like none.
+    Lookalike {
+        /// The character.
+        c: char,
+        /// What to type.
+        meant: &'static str,
+    },
     /// There is no such command.
     Unknown {
         /// What was typed.
@@ -113,7 +120,10 @@ impl ParseError {
     /// What to ask `help` for.
     fn topic(&self) -> &'static str {
         match self {
-            Self::OpenQuote(_) | Self::LoneBackslash | Self::Unknown { .. } => "",
+            Self::OpenQuote(_)
+            | Self::LoneBackslash
+            | Self::Lookalike { .. }
+            | Self::Unknown { .. } => "",
             Self::Renamed { now, .. } => now,
             Self::NoVerb { group, .. } | Self::Verb { group, .. } => group,
             Self::Option { command, .. }
@@ -131,6 +141,10 @@ impl ParseError {
         match self {
             Self::OpenQuote(quote) => write!(f, "a {quote} is never closed; close it"),
             Self::LoneBackslash => f.write_str("nothing follows the backslash; write it twice"),
+            Self::Lookalike { c, meant } => {
+                let code = u32::from(*c);
+                write!(f, "{} (U+{code:04X}) means nothing here; {meant}", c.escape_debug())
+            }
             Self::Unknown { word, .. } => write!(f, "{word:?} is not a command"),
             Self::Renamed { word, now, instead } => {
                 write!(f, "{word:?} is called {now:?} now, and {instead}")
@@ -190,7 +204,7 @@ impl fmt::Display for ParseError {
             write!(f, ", perhaps {nearest}")?;
         }
         match self {
-            Self::OpenQuote(_) | Self::LoneBackslash => Ok(()),
+            Self::OpenQuote(_) | Self::LoneBackslash | Self::Lookalike { .. } => Ok(()),
             Self::Unknown { .. } => f.write_str("; try \"help\""),
             _ => write!(f, "; try \"help {topic}\""),
         }

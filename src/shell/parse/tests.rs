@@ -38,6 +38,27 @@ fn blank_lines_and_comments_are_nothing() {
 }
 
 #[test]
+fn characters_that_look_like_others_are_named() {
+    let quotes = bad("kexec load x --append “quiet”");
+    assert_eq!(quotes, "“ (U+201C) means nothing here; type \" for it");
+    assert!(bad("kexec load x –append y").contains("type - for it"));
+    assert!(bad("kexec load x \u{2014}append y").contains("-- before an option"));
+    assert!(bad("kexec load ‘x’").contains("type ' for it"));
+    assert!(bad("cpu\u{a0}online 3").contains("(U+00A0) means nothing here; type a blank"));
+    assert!(bad("cp\u{200b}us").contains("can't be seen"));
+    // In quotes, in comments and behind a backslash they are letters, and so is a dash in a word.
+    for line in ["files # “", "mem #\u{a0}x"] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+    let Command::KexecLoad(load) = good("kexec load a–b --append '“a\u{a0}b” –c' --dtb \\“")
+    else {
+        panic!("no load")
+    };
+    assert_eq!((load.path.as_str(), load.append.as_deref()), ("a–b", Some("“a\u{a0}b” –c")));
+    assert_eq!(load.dtb.as_deref(), Some("“"));
+}
+
+#[test]
 fn commands_without_arguments() {
     let all = [
         ("cpus", Command::Cpus),

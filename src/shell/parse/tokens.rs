@@ -47,13 +47,39 @@ impl Quoting {
     }
 }
 
+/// Refuses a character that looks like one with a meaning and has none, outside quotes.
+fn refuse(c: char, begins: bool) -> Result<(), ParseError> {
+    let meant = match c {
+        '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => "type \" for it",
+        '\u{2018}'..='\u{201b}' => "type ' for it",
+        '\u{2010}'..='\u{2015}' | '\u{2212}' if begins => "type - for it, and -- before an option",
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}' => {
+            "it can't be seen; leave it out"
+        }
+        c if c.is_whitespace() && !c.is_ascii_whitespace() && c != '\x0b' => "type a blank for it",
+        _ => return Ok(()),
+    };
+    Err(ParseError::Lookalike { c, meant })
+}
+
+/// True if what follows `begin` stands in quotes that are open.
+pub(in crate::shell) fn is_quoted(begin: &str) -> bool {
+    let mut quoting = Quoting::default();
+    begin.chars().for_each(|c| drop(quoting.take(c)));
+    quoting.quote.is_some()
+}
+
 /// The words of one command.
 pub(super) fn tokens(line: &str) -> Result<Vec<String>, ParseError> {
     let mut quoting = Quoting::default();
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     for c in line.chars() {
-        match quoting.take(c) {
+        let seen = quoting.take(c);
+        if let Seen::Bare(c) = seen {
+            refuse(c, word.is_none())?;
+        }
+        match seen {
             Seen::Bare('#') if word.is_none() => break,
             Seen::Bare(c) if c.is_whitespace() => words.extend(word.take()),
             Seen::Bare(c) | Seen::Letter(c) => word.get_or_insert_default().push(c),

@@ -79,7 +79,9 @@ pub fn script(data: &[u8]) -> bool {
 }
 
 fn check_script(text: &str, commands: &[&str]) {
-    assert!(text.len() <= MAX_SCRIPT && commands.iter().all(|c| !c.is_empty() && *c == c.trim()));
+    assert!(
+        text.len() <= MAX_SCRIPT && commands.iter().all(|c| !c.is_empty() && *c == c.trim_ascii())
+    );
     match join(commands.iter().copied()) {
         Ok(joined) => assert_eq!(split(&joined).as_deref(), Ok(commands)),
         // `a;b` becomes `a; b`, so it may grow out of bounds.

@@ -1,5 +1,6 @@
 //! The console: lines, and the keys that make them.
 
+use baton::machine::Typed;
 use baton::shell::command::Command;
 use baton::shell::help::NAMES;
 use baton::shell::line::{Editor, MAX_LINE};
@@ -39,17 +40,32 @@ pub fn keys(data: &[u8]) -> bool {
     let mut shown = String::new();
     let mut editor = Editor::new(&NAMES);
     editor.prompt(&mut shown);
-    let mut lines = 0;
+    let mut lines = Vec::new();
     for byte in data {
-        if let Some(line) = editor.feed(*byte, &mut shown) {
+        if let Some(line) = editor.feed(Typed::Byte(*byte), &mut shown) {
             assert!(
-                line.len() <= MAX_LINE && line.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+                line.len() <= MAX_LINE && !line.contains(|c: char| c.is_control() && c != '\t')
             );
             editor.prompt(&mut shown);
-            lines += 1;
+            lines.push(line);
         }
     }
     let control = |c: char| c.is_control() && !"\r\n\x08\x07\x1b".contains(c);
-    assert!(shown.is_ascii() && !shown.contains(control), "{shown:?}");
-    lines > 0
+    assert!(!shown.contains(control), "{shown:?}");
+    check_whole(data, &lines);
+    !lines.is_empty()
+}
+
+/// Where nothing but letters and Enter was sent, each line is what was sent, or is not run.
+fn check_whole(data: &[u8], lines: &[String]) {
+    if data.iter().any(|byte| byte.is_ascii_control() && *byte != b'\r') {
+        return;
+    }
+    let ended = data.rsplitn(2, |byte| *byte == b'\r').nth(1);
+    let sent = ended.into_iter().flat_map(|all| all.split(|byte| *byte == b'\r'));
+    let whole = |line: &&[u8]| {
+        line.len() <= MAX_LINE
+            && str::from_utf8(line).is_ok_and(|text| !text.contains(char::is_control))
+    };
+    assert!(sent.filter(whole).eq(lines.iter().map(String::as_bytes)), "{data:?} gave {lines:?}");
 }
