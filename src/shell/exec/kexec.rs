@@ -11,8 +11,6 @@ use crate::options::{CommandLine, Shown};
 use crate::report::{BringupPolicy, TeardownMode};
 use crate::shell::command::Cycle;
 
-/// The option that `cycle --bringup` hands on.
-
 /// What `cycle` loads by default.
 const DEFAULT_IMAGE: &str = "baton.Image";
 
