@@ -77,8 +77,9 @@ pub fn lay_out(
     let mut given = Given::new(ram, &machine.reserved, present);
     let cpus = machine.topology.len();
     let inherited = params.handover.and_then(|range| given.handover(range, cpus));
-    let tree = given.take("the device tree", dtb, Owner::Dtb);
-    let initrd = params.initrd.and_then(|range| given.take("the initrd", range, Owner::Initrd));
+    let tree = given.take("the device tree", TREE_STAYS, dtb, Owner::Dtb);
+    let initrd = |range| given.take("the initrd", "is left out", range, Owner::Initrd);
+    let initrd = params.initrd.and_then(initrd);
     let mut warnings = given.warnings;
     let ours = [Some(image), Some(dtb), params.initrd];
     warnings.extend(reserve(ram, &machine.reserved, ours.into_iter().flatten()));
@@ -102,6 +103,9 @@ fn is_closed(reserved: &Reserved) -> bool {
 fn is_lpi_table(reserved: &Reserved) -> bool {
     reserved.name.starts_with(LPI_TABLES)
 }
+
+/// What happens to a tree that can't be claimed: everything in it has been read by then.
+const TREE_STAYS: &str = "is used where it is, but its seeds are not wiped";
 
 /// Takes what was handed over out of free memory, and notes what can't be taken.
 struct Given<'a> {
@@ -132,13 +136,14 @@ impl<'a> Given<'a> {
     }
 
     /// A range for `owner`; `None` if the range is closed, is another owner's, or is no RAM.
-    fn take(&mut self, what: &str, range: Range, owner: Owner) -> Option<Piece> {
+    /// `else_` says what happens then.
+    fn take(&mut self, what: &str, else_: &str, range: Range, owner: Owner) -> Option<Piece> {
         let why = match (self.why_closed(range), self.ram.claim(range, owner)) {
             (_, Ok(piece)) => return Some(piece),
             (Some(why), Err(_)) => why,
             (None, Err(error)) => self.clash(range, &error),
         };
-        self.warnings.push(format!("{what} at {range} is left out: {why}"));
+        self.warnings.push(format!("{what} at {range} {else_}: {why}"));
         None
     }
 
@@ -159,7 +164,7 @@ impl<'a> Given<'a> {
         let what = "what an earlier kernel left";
         let enough = handover::bytes_for(cpus);
         let piece = if range.start.is_multiple_of(PAGE) && range.size() >= enough {
-            self.take(what, range, Owner::Trace)
+            self.take(what, "is left out", range, Owner::Trace)
         } else {
             let why = format!("{cpus} CPUs need {enough:#x} bytes at a whole page");
             self.warnings.push(format!("{what} at {range} is left out: {why}"));
