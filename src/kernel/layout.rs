@@ -87,8 +87,9 @@ pub fn lay_out<L: Ledger>(
     ram.claim(heap, Owner::Heap)?;
     let mut given = Given::new(ram, &machine.reserved, present);
     let cpus = machine.topology.len();
-    let tree = given.take("the device tree", dtb, Owner::Dtb);
-    let initrd = params.initrd.and_then(|range| given.take("the initrd", range, Owner::Initrd));
+    let tree = given.take("the device tree", TREE_STAYS, dtb, Owner::Dtb);
+    let initrd = |range| given.take("the initrd", "is left out", range, Owner::Initrd);
+    let initrd = params.initrd.and_then(initrd);
     // After these: a forged handover must not take what is another's.
     let inherited = params.handover.and_then(|range| given.handover(range));
     let mut warnings = given.warnings;
@@ -117,6 +118,9 @@ fn is_closed(reserved: &Reserved) -> bool {
 fn is_lpi_table(reserved: &Reserved) -> bool {
     reserved.name.starts_with(LPI_TABLES)
 }
+
+/// What happens to a tree that can't be claimed: everything in it has been read by then.
+const TREE_STAYS: &str = "is used where it is, but its seeds are not wiped";
 
 /// Takes what was handed over out of free memory, and notes what can't be taken.
 struct Given<'a, L> {
@@ -147,13 +151,14 @@ impl<'a, L: Ledger> Given<'a, L> {
     }
 
     /// A range for `owner`; `None` if the range is closed, is another owner's, or is no RAM.
-    fn take(&mut self, what: &str, range: Range, owner: Owner) -> Option<L::Share> {
+    /// `else_` says what happens then.
+    fn take(&mut self, what: &str, else_: &str, range: Range, owner: Owner) -> Option<L::Share> {
         let why = match (self.why_closed(range), self.ram.claim(range, owner)) {
             (_, Ok(piece)) => return Some(piece),
             (Some(why), Err(_)) => why,
             (None, Err(error)) => self.clash(range, &error),
         };
-        self.warnings.push(format!("{what} at {range} is left out: {why}"));
+        self.warnings.push(format!("{what} at {range} {else_}: {why}"));
         None
     }
 
@@ -171,7 +176,8 @@ impl<'a, L: Ledger> Given<'a, L> {
 
     /// What an earlier kernel left.
     fn handover(&mut self, range: Range) -> Option<L::Share> {
-        let share = self.take("what an earlier kernel left", range, Owner::Trace);
+        let what = "what an earlier kernel left";
+        let share = self.take(what, "is left out", range, Owner::Trace);
         if let (None, Some(warning)) = (&share, self.warnings.last_mut()) {
             warning.push_str("; starting with a clean slate");
         }

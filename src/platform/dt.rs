@@ -22,7 +22,7 @@ use crate::fdt::{Properties, Tree};
 pub use console::{UART_BYTES, is_uart, uart_base};
 pub use gic::{is_gic, is_secondary, read as read_gic};
 pub use limits::{LimitError, Limits, OF_ALL};
-pub use memory::{Memory, is_memory, ram_of};
+pub use memory::{Memory, is_memory, ram_of, root_cells};
 pub use reserved::{RESERVED_MEMORY, windows};
 use roles::Roles;
 

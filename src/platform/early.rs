@@ -154,13 +154,15 @@ fn saturating(at: u64, size: u64) -> Range {
 
 /// Which RAM `/chosen` lets be used; `None` for all.
 fn limits(tree: Checked<'_>) -> Result<Option<Limits>, PlatformError> {
-    let mut limits = Ok(None);
+    let (mut cells, mut limits) = (Ok(()), None);
     tree.visit(|spot| {
-        if spot.depth() == 1 && spot.is_at("/chosen") && matches!(limits, Ok(None)) {
-            limits = Limits::of_all(spot);
+        if spot.depth() == 0 {
+            cells = dt::root_cells(spot);
+        } else if limits.is_none() && spot.depth() == 1 && spot.is_at("/chosen") {
+            limits = Some(Limits::of_all(spot));
         }
     });
-    limits.map_err(PlatformError::Usable)
+    cells.and(limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable))
 }
 
 /// What of its own ranges a memory node does not let be used; all, if that cannot be read.

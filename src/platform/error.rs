@@ -15,6 +15,8 @@ pub enum PlatformError {
     Fdt(FdtError),
     /// No memory node has a range that can be used.
     NoMemory,
+    /// The root counts cells in a way that fits no address, so that nothing below it can be read.
+    RootCells(&'static str),
     /// It is not known which RAM may be used, or none may be.
     Usable(LimitError),
     /// Registers lie in RAM: one of the two is wrong.
@@ -80,6 +82,12 @@ impl fmt::Display for PlatformError {
             Self::Fdt(e) => write!(f, "{e}; pass the address of an intact tree in x0"),
             Self::NoMemory => {
                 f.write_str("no memory node has a range that can be used; add one with reg")
+            }
+            Self::RootCells(name) => {
+                write!(f, "{name} of the root is not 1 or 2, so no address can be read; correct it")
+            }
+            Self::Usable(LimitError::Form(why @ AddressError::Length { .. })) => {
+                write!(f, "/chosen: {why}; correct it, no other memory may be used")
             }
             Self::Usable(why) => {
                 write!(f, "/chosen: {OF_ALL}: {why}; correct it, no other memory may be used")

@@ -9,6 +9,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// Compiles a fixture.
+#[allow(dead_code)] // each file of tests is a crate of its own
 pub fn dtb(name: &str) -> Vec<u8> {
     let args = ["-q", "-I", "dts", "-O", "dtb", "-o", "-"];
     let output = Command::new("dtc").args(args).arg(fixture(name)).output();

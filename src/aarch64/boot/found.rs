@@ -116,7 +116,7 @@ impl Found {
                 self.described.warnings.extend(odd);
                 Laid { found: self, ram, claims }
             }
-            Err(why) => panic!("{why}"),
+            Err(why) => panic!("this kernel can't have its memory: {why}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::super::{PlatformError, Warnings, warn};
 use super::limits::{LimitError, Limits};
-use crate::fdt::{AddressError, Node, Properties, Tree, regions};
+use crate::fdt::{AddressError, CellCounts, Node, Properties, Tree, regions};
 use crate::memory::Range;
 
 /// The RAM of a machine; both sorted and joined.
@@ -18,6 +18,7 @@ pub struct Memory {
 }
 
 pub(super) fn memory(tree: &Tree<'_>, warnings: &mut Warnings) -> Result<Memory, PlatformError> {
+    root_cells(tree.root())?;
     let limits = tree.find("/chosen").map_or(Ok(None), Limits::of_all);
     let limits = limits.map_err(PlatformError::Usable)?;
     let (mut ram, mut usable) = (Vec::new(), Vec::new());
@@ -33,6 +34,14 @@ pub(super) fn memory(tree: &Tree<'_>, warnings: &mut Warnings) -> Result<Memory,
         (_, false) => Ok(Memory { ram, usable }),
         (Some(_), true) if !ram.is_empty() => Err(PlatformError::Usable(LimitError::Nothing)),
         _ => Err(PlatformError::NoMemory),
+    }
+}
+
+/// Checks that addresses of nodes below the root can be read.
+pub fn root_cells<'t>(root: impl Properties<'t>) -> Result<(), PlatformError> {
+    match CellCounts::of(root) {
+        Err(AddressError::Cells { name, .. }) => Err(PlatformError::RootCells(name)),
+        _ => Ok(()),
     }
 }
 

@@ -102,7 +102,10 @@ fn check_taken(taken: &Result<Taken, HandoverError>, topology: &Topology) {
     assert!(taken.farewell.parked.and_not(&CpuMask::first(topology.len())).is_empty());
     let Farewell { script, from, to, .. } = &taken.farewell;
     assert!(script.len() <= MAX_SCRIPT);
-    assert!(![from, to].iter().any(|text| text.contains(char::is_control)) && !script.contains('\u{1b}'));
+    assert!(
+        ![from, to].iter().any(|text| text.contains(char::is_control))
+            && !script.contains('\u{1b}')
+    );
 }
 
 /// A record of an unknown kind in front changes nothing.
