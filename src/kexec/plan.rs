@@ -194,7 +194,8 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
         }
         _ => None,
     };
-    let tree = |what, dest| Segment { what, dest, bytes: dtb_len, zero_to_end: false, digest: None };
+    let tree =
+        |what, dest| Segment { what, dest, bytes: dtb_len, zero_to_end: false, digest: None };
     segments.push(tree(LoadPart::Dtb, layout.dtb));
     segments.extend(layout.dtb_copy.map(|dest| tree(LoadPart::DtbCopy, dest)));
     Plan {

@@ -150,7 +150,10 @@ fn a_copy_of_the_tree_lies_at_the_start_of_ram_if_that_is_free() {
     let raw = LoadRequest { kind: Kind::Raw, ..request(&code, initrd) };
     let mut plan = super::plan(&raw, &free, 9000).unwrap();
     let [kernel, _, dtb, copy] = &plan.segments[..] else { panic!("{plan:?}") };
-    assert_eq!((copy.what, copy.dest), (LoadPart::DtbCopy, Range::new(RAM.start, RAM.start + 3 * PAGE)));
+    assert_eq!(
+        (copy.what, copy.dest),
+        (LoadPart::DtbCopy, Range::new(RAM.start, RAM.start + 3 * PAGE))
+    );
     assert_eq!((plan.dtb, plan.dtb_copy_left_out), (dtb.dest, None));
     assert!(dtb.dest.start >= kernel.dest.end);
     plan.seal_dtb(&[5; 8000]).unwrap();
@@ -172,7 +175,8 @@ fn the_copy_gives_way_and_the_tree_above_does_not() {
     let code = [0x1f; 3000];
     let raw = LoadRequest { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
     // Room for kernel and tree, and none for a copy of 0x90000 bytes below.
-    let small = Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE + 0x9_0000)]);
+    let small =
+        Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE + 0x9_0000)]);
     let plan = super::plan(&raw, &small, 0x9_0000).unwrap();
     assert_eq!((plan.segments.len(), plan.dtb_copy_left_out), (2, Some(RAM.start)));
     let none = Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE)]);
