@@ -125,7 +125,8 @@ impl Options {
 }
 
 fn text<'a>(word: &OptionWord<'a>) -> Result<&'a str, Warning> {
-    let value = word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))?;
+    let value =
+        word.value.ok_or_else(|| malformed(word, "it needs a value, as in OPTION=VALUE"))?;
     core::str::from_utf8(value).map_err(|_| malformed(word, "its value is no UTF-8"))
 }
 

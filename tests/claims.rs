@@ -79,7 +79,8 @@ fn a_test_that_is_gone_is_noticed() {
     for good in ["host here", "guest family::here", "fuzz here"] {
         assert!(exists(good, host, guest, fuzz), "{good}");
     }
-    for bad in ["host gone", "host helper", "guest other::here", "guest here", "fuzz gone", "here"] {
+    for bad in ["host gone", "host helper", "guest other::here", "guest here", "fuzz gone", "here"]
+    {
         assert!(!exists(bad, host, guest, fuzz), "{bad}");
     }
 }

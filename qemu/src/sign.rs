@@ -183,7 +183,8 @@ fn place(text: &str) -> Result<Place> {
     if text == "any" {
         return Ok(Place::Any);
     }
-    let base = baton::options::number(text).context("neither any nor an address such as 0x48000000")?;
+    let base =
+        baton::options::number(text).context("neither any nor an address such as 0x48000000")?;
     ensure!(
         base.is_multiple_of(IMAGE_ALIGN),
         "{base:#x} is no multiple of 2 MiB; a flat binary is entered 0x80000 above one"

@@ -45,10 +45,9 @@ impl fmt::Display for Doubt {
                 f,
                 "the command line ends with a NUL at byte {at}, and what is behind it is unknown"
             ),
-            Self::Cut { at } => write!(
-                f,
-                "the command line is cut at {at} bytes and what is behind it is unknown"
-            ),
+            Self::Cut { at } => {
+                write!(f, "the command line is cut at {at} bytes and what is behind it is unknown")
+            }
             Self::OpenQuote => f.write_str(
                 "a quote on the command line is not closed, and which words it encloses is unknown",
             ),

@@ -294,7 +294,10 @@ fn second_look() -> Result<()> {
     vm.run(&format!("{LOAD} --sig good"))?;
     let at = verify::place(&mut vm, "kernel ")? + 4096;
     gdb.flip(at)?;
-    has(&vm.refused("kexec exec")?, &["kexec refused: ", "the kernel at 0x", "not what was loaded"])?;
+    has(
+        &vm.refused("kexec exec")?,
+        &["kexec refused: ", "the kernel at 0x", "not what was loaded"],
+    )?;
     gdb.flip(at)?;
     vm.jump("kexec exec", 1)?;
     ensure!(verify::last_jump(&vm)?.verify_ns.is_some(), "the jump was not verified");

@@ -162,7 +162,10 @@ fn what_cannot_be_written_is_refused_and_changes_nothing() {
     let error = refused(&Changes { handover: Some(high), ..changes() });
     assert_eq!(error, EditError::Range { what: "a handover", range: high });
     let long = "x".repeat(MAX_BOOTARGS + 1);
-    assert_eq!(refused(&Changes { bootargs: long.as_bytes(), ..changes() }), EditError::Bootargs(2049));
+    assert_eq!(
+        refused(&Changes { bootargs: long.as_bytes(), ..changes() }),
+        EditError::Bootargs(2049)
+    );
     assert_eq!(refused(&Changes { bootargs: b"a\0b", ..changes() }), EditError::Bootargs(3));
     let empty = Range::new(5, 5);
     let error = refused(&Changes { initrd: Some(empty), ..changes() });

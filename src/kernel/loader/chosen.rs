@@ -107,7 +107,9 @@ impl<'f> Chosen<'f> {
 /// The part of this kernel's command line that a next kernel gets.
 pub(super) fn inherited(bootargs: &CommandLine) -> Result<CommandLine, String> {
     let refused = |why: String| {
-        Err(format!("this kernel's command line is not handed on: {why}; give `kexec load` --append"))
+        Err(format!(
+            "this kernel's command line is not handed on: {why}; give `kexec load` --append"
+        ))
     };
     if let Some(doubt) = bootargs.doubt() {
         return refused(doubt.to_string());

@@ -164,9 +164,9 @@ impl fmt::Display for SignatureError {
                 write!(f, "key {key} has not signed this: the file was changed; sign again")
             }
             Self::Differs(part) => write!(f, "it is for something else: {part}"),
-            Self::Moving => {
-                f.write_str("the initrd changes while it is loaded; suspect a device that writes there")
-            }
+            Self::Moving => f.write_str(
+                "the initrd changes while it is loaded; suspect a device that writes there",
+            ),
             Self::Rest(rest) => rest.fmt(f),
         }
     }

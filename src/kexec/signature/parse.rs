@@ -5,9 +5,7 @@ use alloc::string::ToString;
 use core::str::{self, FromStr};
 
 use super::keyfile::hex;
-use super::{
-    FIRST, KeyId, MAX_BYTES, Place, Signature, SignatureError, Statement, Sum, version,
-};
+use super::{FIRST, KeyId, MAX_BYTES, Place, Signature, SignatureError, Statement, Sum, version};
 use crate::kexec::Digest;
 use crate::kexec::plan::Kind;
 

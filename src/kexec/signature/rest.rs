@@ -81,12 +81,7 @@ fn framed(frame: &Frame, rest: &[u8]) -> Option<&'static str> {
 }
 
 /// Why an entry is no plain signature file.
-fn stranger(
-    frame: &Frame,
-    name: &[u8],
-    contents: &[u8],
-    names: &[&[u8]],
-) -> Option<&'static str> {
+fn stranger(frame: &Frame, name: &[u8], contents: &[u8], names: &[&[u8]]) -> Option<&'static str> {
     let permissions = frame.mode() & PERMISSIONS;
     let plain = |step: &[u8]| !matches!(step, b"" | b"." | b"..");
     let rules = [

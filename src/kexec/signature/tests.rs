@@ -146,8 +146,7 @@ fn what_is_malformed_is_named() {
     assert_eq!(parse(windows.as_bytes()), Err(SignatureError::Line { line: "baton-signature" }));
 }
 
-const RAW: Asked<'static> =
-    Asked { kind: Kind::Raw, place: Some(Place::At(0x4020_0000)), ..ASKED };
+const RAW: Asked<'static> = Asked { kind: Kind::Raw, place: Some(Place::At(0x4020_0000)), ..ASKED };
 
 #[test]
 fn a_flat_binary_is_signed_for_its_place() {

@@ -123,11 +123,13 @@ fn no_byte_hides_behind_or_between() {
         assert!(said.contains("its padding is missing or not zero"), "{said}");
     }
     let good = good();
-    assert!(said(&good[..good.len() - 1]).contains("its padding is missing"), "{}", said(&good));
+    assert!(said(&good[..good.len() - 1]).contains("cut short"), "{}", said(&good));
     assert!(said(&good[..good.len() - 20]).contains("cut short"));
     assert!(said(&entry).contains("ends without its trailer"), "{}", said(&entry));
     assert!(said(b"\x1f\x8b\x08 packed").contains("no newc cpio entry"));
-    assert!(said(&[&[0; 2], &good[..]].concat()).contains("at byte 10: an archive begins at a mul"));
+    assert!(
+        said(&[&[0; 2], &good[..]].concat()).contains("at byte 10: an archive begins at a mul")
+    );
     let mut summed = good.clone();
     summed[5] = b'2';
     assert!(said(&summed).contains("it has a checksum"), "{}", said(&summed));

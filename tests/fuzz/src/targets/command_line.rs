@@ -42,7 +42,10 @@ fn check_without_run(line: &CommandLine, options: &Options) {
         let Options { signatures, verify, .. } = *options;
         // A `run=` that names an option for security by mistake goes, and its strictness with it.
         assert!(secure <= (signatures, verify), "{rest:?}");
-        assert_eq!(without, Options { run: None, signatures: secure.0, verify: secure.1, ..options.clone() });
+        assert_eq!(
+            without,
+            Options { run: None, signatures: secure.0, verify: secure.1, ..options.clone() }
+        );
     }
 }
 
