@@ -29,6 +29,7 @@ mod kvm;
 mod kvm_all;
 mod large;
 mod linux;
+mod next_tree;
 mod options;
 mod power_cut;
 mod quarantine;
@@ -73,6 +74,7 @@ fn main() {
         errors::tests(),
         faults::tests(),
         trees::tests(),
+        next_tree::tests(),
         large::tests(),
         clusters::tests(),
         console::tests(),
