@@ -19,7 +19,7 @@ fn current() -> DeviceTree {
     set(chosen, "linux,initrd-start", 0x4800_0000u32);
     set(chosen, "linux,initrd-end", 0x4800_1234u32);
     set(chosen, "linux,uefi-system-table", 0x1234u64);
-    set(chosen, "linux,usable-memory-range", [0x4000_0000u64, 0x1000_0000]);
+    set(chosen, "linux,usable-memory-range", [0u32, 0x4000_0000, 0, 0x1000_0000]);
     let stale = ["linux,elfcorehdr", "linux,kho-fdt", HANDOVER];
     for name in stale.iter().chain(&["linux,kho-scratch", "kaslr-seed", "rng-seed"]) {
         set(chosen, name, 0x55u64);
