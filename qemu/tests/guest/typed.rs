@@ -86,7 +86,8 @@ fn ctrl_c_ends_soak(vm: &mut Vm) -> Result<()> {
     vm.guest.wait_text("round ", SOON)?;
     vm.guest.press(b"mem\r\x03")?;
     vm.guest.wait_text(" of 1000000 rounds of ", SOON)?;
-    same("the rest", vm.guest.wait_text("interrupted", SOON)?, "interrupted".into())?;
+    let said = vm.guest.wait_text("interrupted", SOON)?;
+    same("the rest", said.as_str(), "interrupted")?;
     vm.guest.wait_prompt(SOON)?;
     let count = vm.marks()?.len() as u32;
     vm.expect_marks(count, &[])
