@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use baton::config::PAGE;
 use baton::cpu::{CpuMask, Mpidr, Topology};
 use baton::handover::{Area, CycleCount, Farewell, StressCount, bytes_for};
@@ -23,6 +23,7 @@ const STRANGER: &str = "/cpus/cpu@105";
 pub fn tests() -> Vec<Trial> {
     vec![
         test("handover", "fewer_cpus_and_more_again", fewer_and_more),
+        test("handover", "more_cpus_than_the_first_kernel_had", more),
         test("handover", "fewer_cpus_gicv2_el2", || fewer(cpus(CPUS)?.gic2().el2())),
         test("handover", "a_cpu_that_firmware_does_not_know", || stranger(cpus(CPUS)?)),
         test("handover", "the_same_gicv2", || stranger(cpus(CPUS)?.gic2())),
@@ -58,7 +59,8 @@ fn fewer(setup: Setup) -> Result<()> {
     let mut vm = without_a_cpu(setup)?.boot()?;
     go_on_with(&mut vm, "part.dtb", 1)?;
     let timeline = vm.run("timeline")?.join("\n");
-    ensure!(timeline.contains("CPU_OFF") || timeline.contains("OFFLINE"), "{timeline}");
+    // Of the three CPUs that left, one is not there any more; one has left since.
+    has(&timeline, &["gic:starting      down  each      3"])?;
     vm.run("soak 3")?;
     vm.power_off()
 }
@@ -73,14 +75,41 @@ fn fewer_and_more() -> Result<()> {
     }
     vm.expect_marks(CPUS, &[])?;
     vm.run("soak 3")?;
-    vm.run("torture all 2")?;
+    vm.run("torture all --seconds 2")?;
     vm.power_off()
 }
 
-/// Jumps with another tree; the commands behind the jump are run in the next kernel.
+/// The first kernel has three CPUs, and so has its region; the next one takes over what is in it, and
+/// uses a larger one.
+fn more() -> Result<()> {
+    let setup = cpus(CPUS)?;
+    let whole = std::fs::read(dumped(&setup)?)?;
+    let disabled: &[&str] = &["-ts", "/cpus/cpu@2", "status", "disabled"];
+    let mut vm = edited(setup, &[disabled])?.file("whole.dtb", &whole)?.start()?;
+    let (_, hello) = vm.arrival(0)?;
+    same("CPUs", hello.cpus, CPUS - 1)?;
+    vm.guest.wait_prompt(SOON)?;
+    let before = trace_at(&mut vm)?;
+    go_on_with(&mut vm, "whole.dtb", 1)?;
+    let after = trace_at(&mut vm)?;
+    ensure!(before != after, "the region did not move from {before}");
+    let timeline = vm.run("timeline")?.join("\n");
+    has(&timeline, &["gic:starting      down  each      3"])?;
+    go_on_with(&mut vm, "whole.dtb", 2)?;
+    same("the region", trace_at(&mut vm)?, after)?;
+    vm.power_off()
+}
+
+/// The row of `mem` with the handover region.
+fn trace_at(vm: &mut Vm) -> Result<String> {
+    let row = vm.run("mem")?.into_iter().find(|line| line.ends_with(" trace"));
+    row.context("no handover region in `mem`")
+}
+
+/// Jumps with another tree; what was typed behind the jump is run in the next kernel.
 fn go_on_with(vm: &mut Vm, tree: &str, generation: u32) -> Result<()> {
     vm.run(&format!("kexec load baton.Image --dtb {tree}"))?;
-    vm.guest.send("kexec exec; cpu offline 1; cpu online 1")?;
+    vm.guest.press(b"kexec exec\rcpu offline 1\rcpu online 1\r")?;
     let (_, hello) = vm.arrival(generation)?;
     let cpus = if tree == "part.dtb" { CPUS - 1 } else { CPUS };
     same("CPUs online", hello.online, cpus)?;
@@ -108,9 +137,9 @@ fn stranger(setup: Setup) -> Result<()> {
     let mut vm = setup.start()?;
     let (_, hello) = vm.arrival(0)?;
     same("CPUs", (hello.cpus, hello.online), (CPUS + 1, CPUS))?;
-    let warning = vm.guest.wait_text("firmware does not know it: it counts as absent", SOON)?;
-    has(&warning, &["MPIDR 0x105"])?;
     vm.guest.wait_prompt(SOON)?;
+    let said = vm.guest.transcript().join("\n");
+    has(&said, &["(MPIDR 0x105)", "firmware does not know it: it counts as absent"])?;
     let line = vm.run("cpus")?.into_iter().find(|line| line.contains("0x105")).unwrap_or_default();
     has(&line, &["OFFLINE", "absent: firmware does not know it"])?;
     for generation in 1..=2 {
@@ -118,10 +147,10 @@ fn stranger(setup: Setup) -> Result<()> {
         let (_, hello) = vm.jump("kexec exec", generation)?;
         same("CPUs online", hello.online, CPUS)?;
     }
-    vm.run("cpu offline 1")?;
-    vm.run("cpu online")?;
+    vm.run("cpu offline all")?;
+    vm.run("cpu online all")?;
     vm.run("soak 2")?;
-    has(&vm.refused("cpu online 0-4")?, &["online"])
+    has(&vm.refused("cpu online 0")?, &["CPU_ON: INVALID_PARAMETERS"])
 }
 
 /// A handover of generation 7 by a kernel with four CPUs, changed; then sealed as it should be.

@@ -22,11 +22,11 @@ pub fn tests() -> Vec<Trial> {
         test("initrd", "none_after_a_kexec", none_after_kexec),
         broken("cut_short", "the archive is cut short", |whole| whole[..whole.len() / 2].to_vec()),
         broken("no_archive", "no newc cpio entry", |_| b"just a text, no archive\n".repeat(9)),
-        broken("damaged_header", "no hexadecimal number", |whole| changed(whole, 20)),
+        broken("damaged_header", "no hexadecimal number", |whole| flipped(whole, 20)),
         broken("xz", "give a plain or gzip newc cpio", |_| b"\xfd7zXZ\0 and so on".to_vec()),
         broken("gzip_with_wrong_crc", "the gzip CRC does not match", |whole| {
             let packed = gzip(whole).unwrap_or_default();
-            changed(&packed, packed.len() - 8)
+            flipped(&packed, packed.len() - 8)
         }),
         broken("gzip_cut_short", "the gzip data ends early", |whole| {
             let packed = gzip(whole).unwrap_or_default();
@@ -64,7 +64,7 @@ fn archive(names: &[&str]) -> Result<Vec<u8>> {
     archive.finish()
 }
 
-fn changed(bytes: &[u8], at: usize) -> Vec<u8> {
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes[at] ^= 0x15;
     bytes

@@ -14,8 +14,8 @@ const MEMORY: &str = "/memory@40000000";
 /// What is changed in QEMU's own tree, by `fdtput`, and what the refusal says.
 const REFUSED: [(&str, &[&str], &str); 14] = [
     ("no-memory", &["-tx", MEMORY, "reg", "0", "40000000", "0", "0"], "no memory node"),
-    ("tiny", &["-tx", MEMORY, "reg", "0", "40000000", "0", "400000"], "0x404"),
-    ("over-devices", &["-tx", MEMORY, "reg", "0", "8000000", "0", "58000000"], "is not there"),
+    ("tiny", &["-tx", MEMORY, "reg", "0", "40000000", "0", "400000"], "none are left for a heap"),
+    ("over-devices", &["-tx", MEMORY, "reg", "0", "8000000", "0", "58000000"], "lie in RAM"),
     ("phantom", &["-tx", MEMORY, "reg", "0", "40000000", "1", "0"], "is not there"),
     (
         "phantom-bank",

@@ -74,7 +74,7 @@ fn over_kexecs() -> Result<()> {
 fn half_a_line() -> Result<()> {
     let mut vm = cpus(2)?.boot()?;
     vm.run("kexec load baton.Image")?;
-    vm.guest.send("kexec exec\rhelp c")?;
+    vm.guest.press(b"kexec exec\rhelp c")?;
     vm.arrival(1)?;
     vm.guest.press(b"pus\r")?;
     vm.guest.wait_text("lists the CPUs", SOON)?;
