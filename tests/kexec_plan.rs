@@ -99,7 +99,8 @@ fn brute_force(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
             .iter()
             .filter(|i| i.is_none_or(|i| share_window(i, *kernel) && !i.overlaps(kernel)))
             .any(|i| {
-                dtbs.iter().any(|dtb| !dtb.overlaps(kernel) && i.is_none_or(|i| !i.overlaps(dtb)))
+                let good = |dtb: &&Range| !dtb.overlaps(kernel) && is_above(ask, **dtb, *kernel);
+                dtbs.iter().filter(good).any(|dtb| i.is_none_or(|i| !i.overlaps(dtb)))
             })
     };
     let bases = machine.cells.iter().map(|(at, _)| *at).filter(|at| at % BLOCK == 0);
@@ -110,9 +111,28 @@ fn brute_force(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
         .find(fits)
 }
 
+/// True unless the tree has to lie above the kernel and does not.
+fn is_above(ask: &Ask<'_>, dtb: Range, kernel: Range) -> bool {
+    !ask.dtb_above || dtb.start >= kernel.end
+}
+
+/// The same, with the copy of the tree in its place if that is possible.
+fn brute_force_with_copy(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
+    let copy = ask.dtb_copy_at.and_then(|at| Range::sized(at, ask.dtb.next_multiple_of(CELL)));
+    let copy = copy.filter(|copy| machine.free(*copy) && !crosses_block(*copy));
+    let with = copy.and_then(|copy| {
+        let cells = machine
+            .cells
+            .iter()
+            .map(|&(at, owner)| (at, if copy.contains(at) { Owner::Heap } else { owner }));
+        brute_force(&Machine { cells: cells.collect(), ..*machine }, ask)
+    });
+    with.or_else(|| brute_force(machine, ask))
+}
+
 fn check(machine: &Machine, ask: &Ask<'_>, layout: &Placement) -> Result<(), TestCaseError> {
     let map = machine.map();
-    let Placement { kernel, initrd, dtb, copy } = *layout;
+    let Placement { kernel, initrd, dtb, dtb_copy, copy } = *layout;
     let base = kernel.start - ask.header.text_offset;
     prop_assert!(base.is_multiple_of(BLOCK) && machine.owner(base).is_some());
     prop_assert_eq!(kernel.size(), ask.header.image_size);
@@ -127,6 +147,10 @@ fn check(machine: &Machine, ask: &Ask<'_>, layout: &Placement) -> Result<(), Tes
             vec![copy.from, copy.work, dtb]
         }
     };
+    prop_assert!(is_above(ask, dtb, kernel));
+    prop_assert!(dtb_copy.is_none_or(|copy| Some(copy.start) == ask.dtb_copy_at));
+    prop_assert!(dtb_copy.is_none_or(|copy| !crosses_block(copy) && copy.size() >= ask.dtb));
+    written.extend(dtb_copy);
     match (ask.initrd, initrd) {
         (Initrd::None, None) => {}
         (Initrd::Keep(kept), Some(range)) => prop_assert!(kept == range),
@@ -188,7 +212,8 @@ proptest! {
         dtb in prop_oneof![1..=32u64, Just(32)],
         odd in 0..4096u64,
         at in proptest::option::weighted(0.2, 0..8u64),
-        tree_first: bool,
+        dtb_above: bool,
+        copied: bool,
     ) {
         let header = header(kernel, text_offset, anywhere);
         let initrd = match initrd {
@@ -197,8 +222,8 @@ proptest! {
             Some(cells) => Initrd::Place(cells * CELL - odd),
         };
         let at = at.map(|block| if block < 6 { LOW + block * BLOCK } else { machine.high });
-        let ask = Ask { header: &header, initrd, dtb: dtb * CELL - odd, dtb_at: tree_first.then_some(LOW), at };
-        let wanted = brute_force(&machine, &ask);
+        let ask = Ask { header: &header, initrd, dtb: dtb * CELL - odd, dtb_above, dtb_copy_at: copied.then_some(LOW), at };
+        let wanted = brute_force_with_copy(&machine, &ask);
         match place(&machine.map(), &ask) {
             Ok(layout) => {
                 prop_assert_eq!(Some(layout.kernel).filter(|_| layout.copy.is_none()), wanted);

@@ -252,7 +252,8 @@ mod tests {
         let planned = |image: &[u8], initrd: &[u8]| {
             let segments = [segment(LoadPart::Kernel, image), segment(LoadPart::Initrd, initrd)];
             let (dtb, segments) = (Range::default(), segments.into());
-            let plan = Plan { entry: 0, dtb, initrd: None, segments, copy: None };
+            let plan =
+                Plan { entry: 0, dtb, dtb_copy_left_out: None, initrd: None, segments, copy: None };
             permit.planned(&plan, Packing::Flat, compared)
         };
         assert_eq!(planned(b"new", b"initrd"), Ok(()));

@@ -3,10 +3,7 @@ extern crate std;
 use alloc::{string::String, string::ToString, vec, vec::Vec};
 
 use super::*;
-use crate::{
-    kexec::{Header, ImageError},
-    machine::Granules,
-};
+use crate::{kexec::Header, machine::Granules};
 
 const MEMORY: u64 = 1 << 30;
 
