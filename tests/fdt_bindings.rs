@@ -8,7 +8,7 @@ mod fdt_support;
 use baton::cpu::Mpidr;
 use baton::fdt::{Blocks, Checked};
 use baton::interrupt::Interrupt;
-use baton::kernel::layout::{Claims, Present, heap_place, lay_out};
+use baton::kernel::layout::{Claims, Left, Present, heap_place, lay_out};
 use baton::memory::{Map, Owner, Ram, Range};
 use baton::platform::early::{self, Early};
 use baton::platform::{self, Described, Gic, PlatformError};
@@ -422,7 +422,7 @@ const INITRD: Range = Range::new(0x4400_0000, 0x4408_0123);
 fn chosen(initrd: Range) -> String {
     format!(
         "&chosen {{ linux,initrd-start = <0 {:#x}>; linux,initrd-end = <0 {:#x}>; \
-         baton,handover = <0 0x4c000000 0 0x800000>; }};",
+         baton,handover = <0 0x4c000000 0 0x400000>; }};",
         initrd.start, initrd.end
     )
 }
@@ -465,7 +465,7 @@ fn what_was_handed_over_is_ours_however_it_is_reserved() {
         &[part(INITRD.start, INITRD.start + 0x1000)],
         &[part(INITRD.start, 0x4404_0000), part(0x4404_0000, 0x4408_1000)],
         &[part(INITRD.start, TREE.end + 0x2000)],
-        &[TREE, INITRD, part(0x4c00_0000, 0x4c80_0000), IMAGE],
+        &[TREE, INITRD, part(0x4c00_0000, 0x4c40_0000), IMAGE],
     ];
     for ranges in cases {
         let entries: String = ranges
@@ -482,7 +482,7 @@ fn what_was_handed_over_is_ours_however_it_is_reserved() {
             assert_eq!(warnings, [] as [&str; 0], "{ranges:x?}");
             assert_eq!(claims.initrd.map(|piece| piece.range()), Some(pages(INITRD)));
             assert_eq!(claims.dtb.map(|piece| piece.range()), Some(TREE));
-            assert!(claims.inherited);
+            assert!(matches!(claims.left, Left::Here));
             let ours = [(pages(INITRD), Owner::Initrd), (TREE, Owner::Dtb), (IMAGE, Owner::Image)];
             for (range, owner) in ours {
                 assert_eq!(ram.map().require(range, owner), Ok(()), "{ranges:x?}");
@@ -498,7 +498,7 @@ fn what_was_handed_over_is_ours_however_it_is_reserved() {
 /// Memory that may not be mapped, or in which CPUs are parked, is nobody's to hand over.
 #[test]
 fn what_lies_in_closed_memory_is_left_out() {
-    let handover = Range::new(0x4c00_0000, 0x4c80_0000);
+    let handover = Range::new(0x4c00_0000, 0x4c40_0000);
     for (name, more, why) in
         [("secure", "no-map;", "may not be mapped"), ("baton-quarantine", "", "has parked CPUs")]
     {
@@ -510,7 +510,8 @@ fn what_lies_in_closed_memory_is_left_out() {
             let inner = Range::new(range.start + 0x1000, range.start + 0x2000);
             let tree = changed("", &(reserved(&node(name, inner, more)) + &chosen(INITRD)));
             let (ram, claims, warnings) = laid_out(&tree);
-            let given = [claims.initrd.is_some(), claims.inherited, claims.dtb.is_some()];
+            let here = matches!(claims.left, Left::Here);
+            let given = [claims.initrd.is_some(), here, claims.dtb.is_some()];
             let wanted = [range != INITRD, range != handover, range != TREE];
             assert_eq!((given, warnings.len()), (wanted, 1), "{warnings:?}");
             let said = &warnings[0];
@@ -539,14 +540,20 @@ fn an_initrd_on_top_of_something_is_named_with_it() {
     };
     at(0x4030_0000, 0x4050_0000, "it overlaps the image at 0x40200000..0x40400000");
     at(0x47f0_0000, 0x4800_0001, "it overlaps the dtb at 0x48000000..0x48010000");
-    at(0x4c00_0000, 0x4c00_1000, "it overlaps the trace at 0x4c000000..0x4c001000");
+    // What an earlier kernel left comes after what this one was given.
+    let why = "it overlaps the initrd at 0x4c000000..0x4c001000; starting with a clean slate";
+    let left = "what an earlier kernel left at 0x4c000000..0x4c400000 is left out";
+    assert_eq!(over(Range::new(0x4c00_0000, 0x4c00_1000)), [format!("{left}: {why}")]);
 }
 
 #[test]
-fn a_handover_that_is_too_small_is_said() {
+fn a_handover_that_is_too_small_for_these_cpus_is_read_where_it_is() {
     let text = "&chosen { baton,handover = <0 0x4c000000 0 0x1000>; };";
-    let (_, claims, warnings) = laid_out(&changed("", text));
-    assert!(!claims.inherited);
-    let start = "what an earlier kernel left at 0x4c000000..0x4c001000 is left out: 2 CPUs need ";
-    assert!(warnings[0].starts_with(start) && warnings[0].ends_with("clean slate"), "{warnings:?}");
+    let (ram, claims, warnings) = laid_out(&changed("", text));
+    let region = Range::new(0x4c00_0000, 0x4c00_1000);
+    assert!(matches!(&claims.left, Left::Elsewhere(piece) if piece.range() == region));
+    assert!(!claims.handover.range().overlaps(&region) && warnings.is_empty(), "{warnings:?}");
+    for range in [region, claims.handover.range()] {
+        assert_eq!(ram.map().require(range, Owner::Trace), Ok(()));
+    }
 }
