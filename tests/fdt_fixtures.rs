@@ -263,7 +263,7 @@ fn what_chosen_gets_wrong_is_ignored() {
     let warnings = [
         "/chosen: stdout-path not used: there is no serial9",
         "/chosen: initrd at 0x20000000..0x20100000 ignored: it is not in RAM",
-        "/chosen: baton,handover ignored: it is no address and size",
+        "/chosen: baton,handover ignored: it is no page-aligned address and a size from a page to 4 MiB",
     ];
     assert_eq!(d.warnings, warnings);
 }
