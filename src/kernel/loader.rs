@@ -114,7 +114,7 @@ impl Loader {
         let mut pieces = plan.take(&mut self.ram).map_err(|e| e.to_string())?;
         segments::write(self.board, &plan, &mut pieces, |what| match (what, chosen.initrd) {
             (LoadPart::Kernel, _) => &image,
-            (LoadPart::Dtb, _) => &next,
+            (LoadPart::Dtb | LoadPart::DtbCopy, _) => &next,
             (LoadPart::Initrd, InitrdChoice::Bytes(bytes)) => bytes,
             _ => &[],
         });

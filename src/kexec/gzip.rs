@@ -50,6 +50,13 @@ pub enum GzipError {
     Crc,
     /// The contents do not have the length that the file states.
     Length,
+    /// Something other than zeros follows the last member.
+    Trailing {
+        /// Where it begins.
+        at: usize,
+        /// Bytes from there to the end of the file.
+        bytes: usize,
+    },
     /// The contents are larger than allowed.
     TooLarge {
         /// Bytes allowed.
@@ -70,6 +77,11 @@ impl fmt::Display for GzipError {
             Self::Data => f.write_str("the deflate data is broken; copy the file again"),
             Self::Crc => f.write_str("the gzip CRC does not match; copy the file again"),
             Self::Length => f.write_str("the gzip length does not match; copy the file again"),
+            Self::Trailing { at, bytes } => write!(
+                f,
+                "{bytes} bytes at {at} follow the gzip data; copy the file again, without what \
+                 was appended"
+            ),
             Self::TooLarge { limit } => {
                 write!(f, "the gzip data unpacks to more than {limit} bytes; use a plain cpio")
             }
@@ -104,6 +116,20 @@ pub fn unpack(input: &[u8], limit: usize) -> Result<(Vec<u8>, usize), GzipError>
             return Ok((room, used));
         }
     }
+}
+
+/// Unpacks a file that is gzip from its first byte to its last. Zeros behind the last member are
+/// padding, as for gzip's own tool; any other byte there means that the file is not what was
+/// packed.
+///
+/// # Errors
+/// [`GzipError`].
+pub fn unpack_whole(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
+    let (contents, at) = unpack(input, limit)?;
+    if input[at..].iter().any(|byte| *byte != 0) {
+        return Err(GzipError::Trailing { at, bytes: input.len() - at });
+    }
+    Ok(contents)
 }
 
 /// Unpacks one member to `begin` of `room`, which grows as needed. Returns how many bytes of

@@ -11,11 +11,14 @@
 //! Every field is checked before it is used in arithmetic: a file is foreign bytes.
 
 mod error;
+mod foreign;
 mod mark;
+pub mod pe;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Foreign, ImageError};
+pub use error::ImageError;
+pub use foreign::Foreign;
 pub use mark::BatonMark;
 
 use crate::config::{IMAGE_ALIGN, PAGE};
@@ -117,7 +120,7 @@ impl Header {
         field(HEADER_BYTES - 8)?;
         check_flags(flags, granules)?;
         check_sizes(text_offset, image_size, file.len(), memory)?;
-        BatonMark::of(file).map_or(Ok(()), |mark| mark.check(file))?;
+        check_length(file)?;
         Ok(Self {
             text_offset,
             image_size: image_size.next_multiple_of(PAGE),
@@ -131,12 +134,16 @@ impl Header {
     /// behind the file for its bss and whatever else the binary needs.
     ///
     /// # Errors
-    /// [`ImageError::TooShort`] for an empty file, [`ImageError::TooLarge`] for one that exceeds
+    /// [`ImageError::TooShort`] for an empty file, [`ImageError::NotRaw`] for a file of another known
+    /// kind, which would be entered and die without a word, [`ImageError::TooLarge`] for one that exceeds
     /// `memory`.
     pub fn raw(file: &[u8], memory: u64) -> Result<Self, ImageError> {
         let bytes = file.len() as u64;
         if bytes == 0 {
             return Err(ImageError::TooShort { bytes: 0 });
+        }
+        if let Some(foreign) = Foreign::recognise(file) {
+            return Err(ImageError::NotRaw(foreign));
         }
         let too_large = ImageError::TooLarge { image_size: bytes, memory };
         let image_size = bytes.checked_add(RAW_ROOM).ok_or(too_large)?.next_multiple_of(PAGE);
@@ -181,6 +188,17 @@ fn check_sizes(
         return Err(ImageError::TooLarge { image_size, memory });
     }
     Ok(())
+}
+
+/// Compares the file's length with what the file states, as far as it states one: a copy that ended
+/// early must not be entered.
+fn check_length(file: &[u8]) -> Result<(), ImageError> {
+    pe::check(file)?;
+    BatonMark::of(file).map_or(Ok(()), |mark| mark.check(file))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|b| u16::from_le_bytes(*b))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -13,7 +13,8 @@ use core::fmt;
 
 use super::{
     gzip::{self, GzipError},
-    zboot::{self, ZbootError},
+    image::{ImageError, pe},
+    zboot::{self, Zboot, ZbootError},
     zstd::{self, ZstdError},
 };
 
@@ -57,6 +58,8 @@ pub enum PackedError {
     Zstd(ZstdError),
     /// The EFI program's header.
     Zboot(ZbootError),
+    /// The EFI program is not as long as its PE headers say.
+    Pe(ImageError),
     /// The compression is not supported; its name if known.
     Compression(Option<&'static str>),
 }
@@ -66,6 +69,7 @@ impl fmt::Display for PackedError {
         match self {
             Self::Gzip(error) => error.fmt(f),
             Self::Zstd(error) => error.fmt(f),
+            Self::Pe(error) => write!(f, "compressed EFI program: {error}"),
             Self::Zboot(error) => write!(f, "compressed EFI program: {error}"),
             Self::Compression(how) => write!(
                 f,
@@ -102,7 +106,7 @@ impl From<ZbootError> for PackedError {
 /// A compressed EFI program that is damaged, or in a compression that is not supported.
 pub fn packing(file: &[u8]) -> Result<Packing, PackedError> {
     if zboot::is_zboot(file) {
-        return match zboot::read(file)?.compression {
+        return match zboot(file)?.compression {
             "gzip" => Ok(Packing::ZbootGzip),
             "zstd" | "zstd22" => Ok(Packing::ZbootZstd),
             other => {
@@ -118,6 +122,12 @@ pub fn packing(file: &[u8]) -> Result<Packing, PackedError> {
     })
 }
 
+/// Reads the container, and sees whether the file is as long as its PE headers say.
+fn zboot(file: &[u8]) -> Result<Zboot<'_>, PackedError> {
+    pe::check(file).map_err(PackedError::Pe)?;
+    Ok(zboot::read(file)?)
+}
+
 /// The flat kernel in `file`, of at most `limit` bytes.
 ///
 /// # Errors
@@ -126,15 +136,15 @@ pub fn packing(file: &[u8]) -> Result<Packing, PackedError> {
 pub fn unpack(file: &[u8], packing: Packing, limit: usize) -> Result<Cow<'_, [u8]>, PackedError> {
     let owned = match packing {
         Packing::Flat => return Ok(Cow::Borrowed(file)),
-        Packing::Gzip => gzip::unpack(file, limit)?.0,
+        Packing::Gzip => gzip::unpack_whole(file, limit)?,
         Packing::Zstd => zstd::unpack(file, limit, None)?,
-        Packing::ZbootGzip => gzip::unpack(&file[zboot::read(file)?.payload], limit)?.0,
+        Packing::ZbootGzip => gzip::unpack_whole(&file[zboot(file)?.payload], limit)?,
         Packing::ZbootZstd => {
-            let payload = zboot::read(file)?.payload;
+            let payload = zboot(file)?.payload;
             // The unpacked size comes right behind the frame, outside of what the header counts.
             let behind = file.get(payload.end..).and_then(|rest| rest.first_chunk());
-            let stated = behind.map(|bytes| u32::from_le_bytes(*bytes) as usize);
-            zstd::unpack(&file[payload], limit, stated)?
+            let stated = behind.ok_or(ZbootError::NoSize)?;
+            zstd::unpack(&file[payload], limit, Some(u32::from_le_bytes(*stated) as usize))?
         }
     };
     Ok(Cow::Owned(owned))

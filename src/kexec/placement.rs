@@ -4,7 +4,8 @@
 //!
 //! The kernel goes as low as everything else allows: a kernel that cannot use memory below itself
 //! loses least there, and for all others a low place keeps free memory in one piece. The device
-//! tree goes high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need.
+//! tree goes high within 512 MiB of the kernel where it can, which kernels before Linux 4.2 need;
+//! that of a flat binary lies above its kernel always.
 //!
 //! The search is exhaustive where that matters. Kernel bases are tried from below, 2 MiB at a time;
 //! for each base the ends of every free range are tried for the initrd, and for each of these the
@@ -53,6 +54,8 @@ pub enum LoadPart {
     Initrd,
     /// The device tree.
     Dtb,
+    /// A copy of the device tree, where flat binaries may look for it.
+    DtbCopy,
     /// The code that copies the kernel in the jump, with its page tables.
     Copier,
 }
@@ -64,8 +67,14 @@ impl LoadPart {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
             Self::Dtb => "dtb",
+            Self::DtbCopy => "dtb copy",
             Self::Copier => "copier",
         }
+    }
+
+    /// True for the device tree and its copy, which have the same contents.
+    pub const fn is_tree(self) -> bool {
+        matches!(self, Self::Dtb | Self::DtbCopy)
     }
 }
 
@@ -95,8 +104,11 @@ pub struct Ask<'a> {
     pub initrd: Initrd,
     /// Bytes to keep for its device tree.
     pub dtb: u64,
-    /// Where the device tree should be, if that is free.
-    pub dtb_at: Option<u64>,
+    /// True if the device tree must lie above the kernel: flat binaries were written for loaders
+    /// that put it there.
+    pub dtb_above: bool,
+    /// Where a copy of the device tree should be, if that is free.
+    pub dtb_copy_at: Option<u64>,
     /// The 2 MiB-aligned base that the kernel must have, `text_offset` below its first byte; `None`
     /// to choose. If that place is in use by memory whose owner ends with the running kernel, the
     /// next kernel is copied there in the jump.
@@ -113,6 +125,8 @@ pub struct Placement {
     pub initrd: Option<Range>,
     /// The device tree.
     pub dtb: Range,
+    /// The copy of the device tree, if one was asked for and its place is free.
+    pub dtb_copy: Option<Range>,
     /// Set if the kernel's place is in use until the jump: where the kernel waits, and where the
     /// copier will move it.
     pub copy: Option<Relocation>,
@@ -126,12 +140,30 @@ pub struct Placement {
 /// [`PlaceError`] names the part that has no place and why.
 pub fn place(map: &Map, ask: &Ask<'_>) -> Result<Placement, PlaceError> {
     check_sizes(map, ask)?;
-    let free: Vec<Range> = map.free_ranges().collect();
-    let placed = match ask.at {
-        Some(base) => place_at(map, &free, kernel_at(map, base, ask)?, ask),
-        None => place_lowest(map, &free, ask),
+    let kernel = ask.at.map(|base| kernel_at(map, base, ask)).transpose()?;
+    let parts = |free: &[Range]| match kernel {
+        Some(kernel) => place_at(map, free, kernel, ask),
+        None => place_lowest(map, free, ask),
     };
-    placed.map_err(|what| no_room(map, ask, what))
+    let free: Vec<Range> = map.free_ranges().collect();
+    // The copy of the tree keeps its place if all else can do without.
+    if let Some(copy) = copy_range(&free, kernel, ask)
+        && let Ok(placed) = parts(&without(&free, copy))
+    {
+        return Ok(Placement { dtb_copy: Some(copy), ..placed });
+    }
+    parts(&free).map_err(|what| no_room(map, ask, what))
+}
+
+/// The place for the copy of the device tree, if the place is free, in one block, and not the
+/// kernel's.
+fn copy_range(free: &[Range], kernel: Option<Range>, ask: &Ask<'_>) -> Option<Range> {
+    let copy = Range::sized(ask.dtb_copy_at?, pages(ask.dtb))?;
+    let block = |at| at & !(DTB_BLOCK - 1);
+    let good = block(copy.start) == block(copy.end - 1)
+        && free.iter().any(|range| range.covers(&copy))
+        && kernel.is_none_or(|kernel| !kernel.overlaps(&copy));
+    good.then_some(copy)
 }
 
 fn check_sizes(map: &Map, ask: &Ask<'_>) -> Result<(), PlaceError> {
@@ -218,7 +250,7 @@ fn place_rest(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Result<Placement,
         return Err(LoadPart::Initrd);
     }
     let free = without(free, kernel);
-    let done = |initrd, dtb| Placement { kernel, initrd, dtb, copy: None };
+    let done = |initrd, dtb| Placement { kernel, initrd, dtb, dtb_copy: None, copy: None };
     match ask.initrd {
         Initrd::Place(size) => {
             // Which part an error names: the tree if some place for the initrd was found.
@@ -259,19 +291,9 @@ fn ends(free: &[Range], window: Range, size: u64) -> impl Iterator<Item = Range>
     })
 }
 
-/// The place for a device tree that was wished for, or the highest, near the kernel if there is
-/// one.
+/// The highest place for a device tree, near the kernel if there is one.
 fn place_dtb(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Option<Range> {
     let size = ask.dtb;
-    // The wish counts only if the place is free and in one block; it is no error if it is not.
-    let wish = ask.dtb_at.and_then(|at| Range::sized(at, pages(size)));
-    let good = |wish: &Range| {
-        let block = |at| at & !(DTB_BLOCK - 1);
-        block(wish.start) == block(wish.end - 1) && free.iter().any(|range| range.covers(wish))
-    };
-    if let Some(wish) = wish.filter(good) {
-        return Some(wish);
-    }
     let base = kernel.start & !(IMAGE_ALIGN - 1);
     let near = Range::new(kernel.end, base.saturating_add(DTB_NEAR));
     let highest = |area: Range| {
@@ -280,7 +302,8 @@ fn place_dtb(free: &[Range], kernel: Range, ask: &Ask<'_>) -> Option<Range> {
             .map(|range| Range::new(range.start.max(area.start), range.end.min(area.end)))
             .find_map(|range| highest_block(range, pages(size)))
     };
-    highest(near).or_else(|| highest(Range::new(0, u64::MAX)))
+    let lowest = if ask.dtb_above { kernel.end } else { 0 };
+    highest(near).or_else(|| highest(Range::new(lowest, u64::MAX)))
 }
 
 /// The highest `size` bytes in `free` that cross no multiple of [`DTB_BLOCK`].
@@ -313,7 +336,8 @@ fn no_room(map: &Map, ask: &Ask<'_>, what: LoadPart) -> PlaceError {
         (LoadPart::Initrd, Initrd::Place(size)) => size,
         (LoadPart::Initrd, Initrd::None) => 0,
         (LoadPart::Kernel, _) => ask.header.image_size,
-        (LoadPart::Dtb, _) => ask.dtb,
+        (LoadPart::Dtb, _) if ask.dtb_above => return PlaceError::NoRoomAbove { size: ask.dtb },
+        (LoadPart::Dtb | LoadPart::DtbCopy, _) => ask.dtb,
         (LoadPart::Copier, _) => COPIER_BYTES,
     };
     PlaceError::NoRoom { what, size, largest: map.largest_free() }

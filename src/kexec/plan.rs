@@ -128,6 +128,9 @@ pub struct Plan {
     pub entry: u64,
     /// Where its device tree goes: x0 is its start.
     pub dtb: Range,
+    /// Where a flat binary may look for a copy of the tree, if that place is not free and no copy
+    /// is made.
+    pub dtb_copy_left_out: Option<u64>,
     /// Its initrd, exact in bytes: what `linux,initrd-start` and `-end` say.
     pub initrd: Option<Range>,
     /// What is written. An initrd that stays in place is not among the segments.
@@ -153,12 +156,21 @@ pub fn plan(request: &LoadRequest<'_>, map: &Map, dtb_len: usize) -> Result<Plan
         InitrdChoice::Keep(range) => Initrd::Keep(range),
         InitrdChoice::Bytes(bytes) => Initrd::Place(bytes.len() as u64),
     };
-    // A flat binary may look for its tree where QEMU puts that of one: at the start of RAM.
+    // A flat binary gets its tree in x0 and above itself, as QEMU's -kernel does it. Some ignore
+    // x0 and look at the start of RAM, as U-Boot for QEMU: the tree is there a second time.
+    let raw = request.kind == Kind::Raw;
     let start = map.regions().next().map(|region| region.range.start);
-    let dtb_at = start.filter(|_| request.kind == Kind::Raw);
-    let ask = Ask { header: &header, initrd, dtb: dtb_len as u64, dtb_at, at: request.at };
+    let ask = Ask {
+        header: &header,
+        initrd,
+        dtb: dtb_len as u64,
+        dtb_above: raw,
+        dtb_copy_at: start.filter(|_| raw),
+        at: request.at,
+    };
     let layout = placement::place(map, &ask)?;
-    Ok(assemble(request, &layout, dtb_len))
+    let left_out = ask.dtb_copy_at.filter(|_| layout.dtb_copy.is_none());
+    Ok(Plan { dtb_copy_left_out: left_out, ..assemble(request, &layout, dtb_len) })
 }
 
 /// The plan for a placement: a segment for each part that is written, in the order of
@@ -182,14 +194,18 @@ fn assemble(request: &LoadRequest<'_>, layout: &Placement, dtb_len: usize) -> Pl
         }
         _ => None,
     };
-    segments.push(Segment {
-        what: LoadPart::Dtb,
-        dest: layout.dtb,
-        bytes: dtb_len,
-        zero_to_end: false,
-        digest: None,
-    });
-    Plan { entry: layout.kernel.start, dtb: layout.dtb, initrd, segments, copy: layout.copy }
+    let tree =
+        |what, dest| Segment { what, dest, bytes: dtb_len, zero_to_end: false, digest: None };
+    segments.push(tree(LoadPart::Dtb, layout.dtb));
+    segments.extend(layout.dtb_copy.map(|dest| tree(LoadPart::DtbCopy, dest)));
+    Plan {
+        entry: layout.kernel.start,
+        dtb: layout.dtb,
+        dtb_copy_left_out: None,
+        initrd,
+        segments,
+        copy: layout.copy,
+    }
 }
 
 /// The command line goes into the tree as text, and to a console: so no control characters.
@@ -216,7 +232,7 @@ impl Plan {
         segments.chain(self.copy.map(|copy| copy.work))
     }
 
-    /// Notes the finished device tree: its length and digest.
+    /// Notes the finished device tree, for its copy as well: its length and digest.
     ///
     /// # Errors
     /// [`LoadError::DtbTooLong`] if the tree is empty or larger than the room planned.
@@ -225,7 +241,7 @@ impl Plan {
         if dtb.is_empty() || dtb.len() as u64 > room {
             return Err(LoadError::DtbTooLong { bytes: dtb.len(), room });
         }
-        for segment in self.segments.iter_mut().filter(|segment| segment.what == LoadPart::Dtb) {
+        for segment in self.segments.iter_mut().filter(|segment| segment.what.is_tree()) {
             segment.bytes = dtb.len();
             segment.digest = Some(Digest::of(dtb));
         }

@@ -71,6 +71,7 @@ mod tests {
         let plan = Plan {
             entry: KERNEL.start,
             dtb: DTB,
+            dtb_copy_left_out: None,
             initrd: Some(INITRD),
             segments: [
                 segment(LoadPart::Kernel, KERNEL, 0x1100),

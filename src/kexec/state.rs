@@ -91,6 +91,9 @@ impl fmt::Display for Loaded {
             let covered = self.guarded.iter().any(|quiet| quiet.range().covers(&segment.dest));
             writeln!(f, "{segment}, {}", if covered { "read-only" } else { "writable" })?;
         }
+        if let Some(at) = self.plan.dtb_copy_left_out {
+            writeln!(f, "no copy of the dtb at {at:#x}, where RAM begins: that place is not free")?;
+        }
         match self.plan.initrd {
             Some(range) if !self.plan.segments.iter().any(|s| s.dest.covers(&range)) => {
                 write!(f, "initrd {range} {} bytes, stays in place", range.size())?;
@@ -133,6 +136,7 @@ mod tests {
         let plan = Plan {
             entry: dest.start,
             dtb: Range::new(0x4800_0000, 0x4800_1000),
+            dtb_copy_left_out: Some(0x4000_0000),
             initrd: Some(Range::new(0x4400_0000, 0x4400_0123)),
             segments: vec![kernel],
             copy: None,
@@ -154,10 +158,11 @@ mod tests {
         assert_eq!(lines[1], "its file is packed: gzip");
         assert!(lines[2].starts_with("kernel 0x40200000..0x40300000 3 bytes, sha256 ba7816bf"));
         assert!(lines[2].ends_with(", writable"));
-        assert!(lines[3].starts_with(
+        assert!(lines[3].starts_with("no copy of the dtb at 0x40000000"));
+        assert!(lines[4].starts_with(
             "initrd 0x44000000..0x44000123 291 bytes, stays in place, sha256 ba7816bf"
         ));
-        assert_eq!(lines[4], "signature: none; checked in 1.234 ms");
-        assert_eq!(lines[5], "bytes to copy in the jump: 0");
+        assert_eq!(lines[5], "signature: none; checked in 1.234 ms");
+        assert_eq!(lines[6], "bytes to copy in the jump: 0");
     }
 }

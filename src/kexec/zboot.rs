@@ -1,5 +1,5 @@
 //! The container of a compressed EFI kernel, the form that newer distributions ship: a small PE
-//! program, followed by the kernel. Only the container's own header is read, no PE (Linux,
+//! program, followed by the kernel. Only the container's own header is read here (Linux,
 //! `drivers/firmware/efi/libstub/zboot-header.S`).
 //!
 //! | offset | contents |
@@ -31,6 +31,8 @@ pub struct Zboot<'a> {
 pub enum ZbootError {
     /// The file ends inside the header.
     Header,
+    /// The file ends before the unpacked size, which follows a kernel that is packed by zstd.
+    NoSize,
     /// The compression's name is no text, or does not end.
     Name,
     /// The packed kernel is not inside the file, or lies on the header.
@@ -48,6 +50,9 @@ impl fmt::Display for ZbootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header => f.write_str("the file ends inside the header; copy it again"),
+            Self::NoSize => {
+                f.write_str("the file ends before the unpacked size; copy the file again")
+            }
             Self::Name => {
                 f.write_str("the name of its compression is damaged; copy the file again")
             }

@@ -1,4 +1,5 @@
-//! Zstandard (RFC 8878), unpacked by crate ruzstd.
+//! Zstandard (RFC 8878), unpacked by crate ruzstd: all frames, one after the other, as `zstd -d`
+//! does.
 //!
 //! The crate allocates while it unpacks and has no way to report that an allocation failed, so this
 //! module first tries to allocate as much as the crate will need. That needs the unpacked size,
@@ -18,10 +19,10 @@ const SLACK: usize = 1 << 20;
 /// memory is used for contents, not for the window.
 const WINDOW: u64 = 128 << 20;
 
-/// Why a frame can't be unpacked.
+/// Why zstd data can't be unpacked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ZstdError {
-    /// Neither the frame nor its container states the size of the contents.
+    /// Neither a frame nor the container states the size of the contents.
     NoSize,
     /// The contents are larger than allowed.
     TooLarge {
@@ -40,6 +41,13 @@ pub enum ZstdError {
     /// The contents are not as many as stated.
     Length {
         /// What is stated.
+        bytes: usize,
+    },
+    /// Something that is no frame lies before, between or behind the frames.
+    Trailing {
+        /// Where it begins.
+        at: usize,
+        /// Bytes from there to the end of the data.
         bytes: usize,
     },
     /// The contents do not have the checksum that the frame states.
@@ -65,32 +73,93 @@ impl fmt::Display for ZstdError {
                 "the zstd data does not unpack to the {bytes} bytes that are stated; \
                  copy the file again"
             ),
+            Self::Trailing { at, bytes } => write!(
+                f,
+                "{bytes} bytes at {at} of the zstd data are no frame; copy the file again, without \
+                 what was appended"
+            ),
             Self::Checksum => f.write_str("the zstd checksum does not match; copy the file again"),
         }
     }
 }
 
-/// True if this starts like a frame.
+/// True if this starts like a frame, or like skippable frames before one: `pzstd` writes these.
 pub fn is_zstd(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MAGIC)
+    let mut rest = bytes;
+    while let Ok(Some((_, after))) = skippable(rest) {
+        rest = after;
+    }
+    rest.starts_with(&MAGIC)
 }
 
-/// Unpacks the frame that `input` starts with, to at most `limit` bytes. `stated` is the unpacked
-/// size if the frame's container states one.
+/// Splits a skippable frame off (RFC 8878 section 3.1.2), which holds nothing of the contents;
+/// `None` if there is none.
+fn skippable(input: &[u8]) -> Result<Option<(&[u8], &[u8])>, ZstdError> {
+    match input.first_chunk() {
+        Some([0x50..=0x5f, 0x2a, 0x4d, 0x18]) => {}
+        _ => return Ok(None),
+    }
+    let bytes = input.get(4..).and_then(|rest| rest.first_chunk()).ok_or(ZstdError::Data)?;
+    let end = (u32::from_le_bytes(*bytes) as usize).checked_add(8);
+    let parts = end.and_then(|end| input.split_at_checked(end));
+    parts.map(Some).ok_or(ZstdError::Data)
+}
+
+/// Unpacks all of `input`, frame after frame, to at most `limit` bytes in all. `stated` is the
+/// unpacked size of all if the frames' container states one.
 ///
 /// # Errors
-/// [`ZstdError`]; size and, if the frame has one, checksum are verified.
+/// [`ZstdError`]; sizes and, if a frame has one, its checksum are verified. What is no frame is
+/// refused, wherever it is.
 pub fn unpack(input: &[u8], limit: usize, stated: Option<usize>) -> Result<Vec<u8>, ZstdError> {
+    let (mut rest, mut contents) = (input, Vec::new());
+    while !rest.is_empty() {
+        if let Some((_, after)) = skippable(rest)? {
+            rest = after;
+            continue;
+        }
+        if !rest.starts_with(&MAGIC) {
+            let at = input.len() - rest.len();
+            return Err(ZstdError::Trailing { at, bytes: rest.len() });
+        }
+        let left = stated.map(|bytes| bytes.saturating_sub(contents.len()));
+        let part = unpack_frame(&mut rest, limit - contents.len(), left)?;
+        append(&mut contents, part)?;
+    }
+    match stated {
+        Some(bytes) if bytes != contents.len() => Err(ZstdError::Length { bytes }),
+        _ => Ok(contents),
+    }
+}
+
+/// The usual file has one frame, whose contents are not moved.
+fn append(contents: &mut Vec<u8>, part: Vec<u8>) -> Result<(), ZstdError> {
+    if contents.is_empty() {
+        *contents = part;
+        return Ok(());
+    }
+    let bytes = contents.len() + part.len();
+    contents.try_reserve_exact(part.len()).map_err(|_| ZstdError::NoMemory { bytes })?;
+    contents.extend_from_slice(&part);
+    Ok(())
+}
+
+/// Unpacks the frame that `source` starts with, and moves `source` behind that frame.
+fn unpack_frame(
+    source: &mut &[u8],
+    limit: usize,
+    left: Option<usize>,
+) -> Result<Vec<u8>, ZstdError> {
     // The window is bounded before any block is decoded: the frame's header is foreign, too.
-    let mut source = input;
+    let own = states_size(source);
     let mut frame = FrameDecoder::new();
     frame.set_max_window_size(WINDOW);
-    frame.init(&mut source).map_err(|_| ZstdError::Data)?;
-    let size = size(frame.content_size(), stated, limit)?;
+    frame.init(&mut *source).map_err(|_| ZstdError::Data)?;
+    let size = size(own.then(|| frame.content_size()), left, limit)?;
     check_memory(size)?;
     // In steps, so that a frame that unpacks to more than it states ends here.
     while !frame.is_finished() {
-        let step = frame.decode_blocks(&mut source, BlockDecodingStrategy::UptoBytes(STEP));
+        let step = frame.decode_blocks(&mut *source, BlockDecodingStrategy::UptoBytes(STEP));
         step.map_err(|_| ZstdError::Data)?;
         if frame.can_collect() > size {
             return Err(ZstdError::Length { bytes: size });
@@ -107,15 +176,24 @@ pub fn unpack(input: &[u8], limit: usize, stated: Option<usize>) -> Result<Vec<u
     Ok(contents)
 }
 
-/// The unpacked size; the frame's own is 0 if the frame does not state a size.
-fn size(own: u64, stated: Option<usize>, limit: usize) -> Result<usize, ZstdError> {
-    let bytes = match (own, stated) {
-        (0, None) => return Err(ZstdError::NoSize),
-        (0, Some(stated)) => stated as u64,
-        (own, Some(stated)) if own != stated as u64 => {
-            return Err(ZstdError::Length { bytes: stated });
+/// True if the frame states the size of its contents, which may be 0 (RFC 8878 section
+/// 3.1.1.1.1): by a field of more than one byte, or by one byte in a frame of a single segment.
+fn states_size(frame: &[u8]) -> bool {
+    const SIZE_FIELD: u8 = 0b1100_0000;
+    const SINGLE_SEGMENT: u8 = 1 << 5;
+    frame.get(MAGIC.len()).is_some_and(|flags| flags & (SIZE_FIELD | SINGLE_SEGMENT) != 0)
+}
+
+/// The unpacked size of a frame: its `own`, or if it states none, all that is `left` of what the
+/// container states.
+fn size(own: Option<u64>, left: Option<usize>, limit: usize) -> Result<usize, ZstdError> {
+    let bytes = match (own, left) {
+        (None, None) => return Err(ZstdError::NoSize),
+        (None, Some(left)) => left as u64,
+        (Some(own), Some(left)) if own > left as u64 => {
+            return Err(ZstdError::Length { bytes: left });
         }
-        (own, _) => own,
+        (Some(own), _) => own,
     };
     usize::try_from(bytes)
         .ok()

@@ -18,6 +18,8 @@ pub fn tests() -> Vec<Trial> {
         test("images", "packed_kernels_are_unpacked_and_run", packed),
         test("images", "damaged_packed_kernels_are_refused", damaged),
         test("images", "a_raw_binary_is_entered_with_its_tree", raw),
+        test("images", "a_raw_binary_gets_no_copy_where_ram_begins_in_use", raw_without_copy),
+        test("images", "parts_and_other_kinds_are_refused", parts),
         test("images", "copied_over_what_runs_at_el1", || copied(cpus(4)?)),
         test("images", "copied_over_what_runs_at_el2", || copied(cpus(4)?.el2())),
         test("images", "copied_over_what_runs_gicv2", || copied(cpus(2)?.gic2())),
@@ -95,16 +97,24 @@ fn damaged() -> Result<()> {
     vm.power_off()
 }
 
-/// Machine code without a header, for any address: says so if x0 is a device tree, and turns the
-/// machine off.
-const RAW: [u32; 17] = [
+/// Machine code without a header, for any address: says so if x0 is a device tree above the room
+/// behind this code and one is at the start of RAM, and turns the machine off.
+const RAW: [u32; 25] = [
     0xb9400002, // ldr w2, [x0]
-    0x5ac00842, // rev w2, w2
     0x529fdda3, // movz w3, #0xfeed
     0x72ba01a3, // movk w3, #0xd00d, lsl #16
+    0x5ac00842, // rev w2, w2
     0x6b03005f, // cmp w2, w3
-    0x54000141, // b.ne stop
-    0x10000164, // adr x4, text
+    0x54000241, // b.ne stop
+    0x10000264, // adr x4, text
+    0x91480087, // add x7, x4, #0x200, lsl #12: 2 MiB
+    0xeb07001f, // cmp x0, x7
+    0x540001c3, // b.lo stop
+    0xd2a80007, // movz x7, #0x4000, lsl #16: the start of RAM
+    0xb94000e2, // ldr w2, [x7]
+    0x5ac00842, // rev w2, w2
+    0x6b03005f, // cmp w2, w3
+    0x54000121, // b.ne stop
     0xd2a12006, // movz x6, #0x900, lsl #16: the PL011 of QEMU's virt
     0x38401485, // next: ldrb w5, [x4], #1
     0x34000065, // cbz w5, off
@@ -117,18 +127,75 @@ const RAW: [u32; 17] = [
     0x17ffffff, // b stop
 ];
 
-fn raw() -> Result<()> {
+fn flat() -> Vec<u8> {
     let code = RAW.iter().flat_map(|word| word.to_le_bytes());
-    let file: Vec<u8> = code.chain(*b"raw: here is a tree\n\0").collect();
-    let mut vm = cpus(4)?.file("flat", &file)?.boot()?;
-    has(&vm.refused("kexec load flat")?, &["no arm64 Image", "--type raw"])?;
+    code.chain(*b"raw: here is a tree\n\0").collect()
+}
+
+fn raw() -> Result<()> {
+    let mut vm = cpus(4)?.file("flat", &flat())?.boot()?;
+    has(&vm.refused("kexec load flat")?, &["no arm64 Image", "--type raw if this is a flat"])?;
+    let before = vm.run("mem")?;
     let lines = vm.run("kexec load flat --type raw --initrd none")?;
     let entry = lines[0].split_once("entry ").context("no entry")?.1;
     ensure!(entry.contains("80000,"), "not entered at 0x80000 above 2 MiB: {}", lines[0]);
+    ensure!(lines.iter().any(|line| line.starts_with("dtb copy 0x40000000..")), "{lines:?}");
+    vm.run("kexec unload")?;
+    same("memory", vm.run("mem")?, before)?;
+    vm.run("kexec load flat --type raw --initrd none")?;
     vm.guest.send("kexec exec")?;
     vm.guest.wait_text("raw: here is a tree", SOON)?;
     ensure!(vm.guest.wait_end(SOON)?.success(), "did not turn off");
     Ok(())
+}
+
+/// Where RAM begins with memory that is another's, the load goes on without the copy.
+fn raw_without_copy() -> Result<()> {
+    let mut vm = cpus(2)?.file("flat", &flat())?.boot()?;
+    vm.run("kexec load baton.Image --at 0x40000000")?;
+    vm.jump("kexec exec", 1)?;
+    let lines = vm.run("kexec load flat --type raw --initrd none")?.join("\n");
+    has(&lines, &["no copy of the dtb at 0x40000000"])?;
+    ensure!(!lines.contains("dtb copy "), "{lines}");
+    vm.power_off()
+}
+
+/// What is cut, has something behind it, or is of another kind is refused and changes nothing.
+fn parts() -> Result<()> {
+    let image = image()?;
+    let mut hole = image.clone();
+    let half = image.len() / 2;
+    hole[half..].fill(0);
+    let gz = gzip(&image)?;
+    let zst = compress_to_vec(&image[..], CompressionLevel::Fastest);
+    let size = (image.len() as u32).to_le_bytes();
+    let mut vm = cpus(2)?
+        .file("cut", &image[..half])?
+        .file("more", &[&image[..], b"more"].concat())?
+        .file("hole", &hole)?
+        .file("gz", &[&gz[..], b"more"].concat())?
+        .file("zst", &zboot("zstd", &[&zst[..], b"more"].concat(), &size))?
+        .file("page", b"<!DOCTYPE html><title>404 Not Found</title>")?
+        .file("Image.gz", &gz)?
+        .boot()?;
+    let before = (vm.run("mem")?, vm.run("kexec status")?);
+    let promise = format!("its header promises {}; copy it again", image.len());
+    let cases: [(&str, &[&str]); 9] = [
+        ("cut", &[&promise]),
+        ("more", &[&promise, "without what was appended"]),
+        ("hole", &["do not have the CRC"]),
+        ("gz", &["4 bytes at", "follow the gzip data"]),
+        ("zst", &["4 bytes at", "are no frame"]),
+        ("page", &["HTML or XML page"]),
+        ("page --type raw", &["HTML or XML page"]),
+        ("Image.gz --type raw", &["this is a gzip file"]),
+        ("baton.Image --type raw", &["this is an arm64 Image; leave --type raw out"]),
+    ];
+    for (name, words) in cases {
+        has(&vm.refused(&format!("kexec load {name}"))?, words)?;
+    }
+    same("memory and what is loaded", (vm.run("mem")?, vm.run("kexec status")?), before)?;
+    vm.power_off()
 }
 
 /// Over the running image, its heap, and the initrd that is kept, which makes way.

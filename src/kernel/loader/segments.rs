@@ -24,10 +24,10 @@ pub(super) fn write<'b>(
     }
 }
 
-/// Writes the tree of a loaded kernel anew.
+/// Writes the tree of a loaded kernel anew, and its copy if there is one.
 pub(super) fn write_tree(memory: &dyn Memory, loaded: &mut Loaded, tree: &[u8]) {
     let segments = loaded.plan.segments.iter().zip(&mut loaded.pieces);
-    let of_tree = segments.filter(|(segment, _)| segment.what == LoadPart::Dtb);
+    let of_tree = segments.filter(|(segment, _)| segment.what.is_tree());
     of_tree.for_each(|(_, piece)| fill(memory, piece, tree));
 }
 

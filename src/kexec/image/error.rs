@@ -2,68 +2,7 @@
 
 use core::fmt;
 
-use super::PageSize;
-
-/// Kinds of file that are often taken for a kernel image.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Foreign {
-    /// An ELF file, for example `vmlinux`.
-    Elf,
-    /// A gzip file, for example `Image.gz`.
-    Gzip,
-    /// Another compressed file.
-    Compressed(&'static str),
-    /// A compressed EFI application, for example `vmlinuz.efi`.
-    Zboot,
-    /// A PE file without the arm64 header.
-    Pe,
-    /// A U-Boot image.
-    Uimage,
-    /// A device tree or FIT image.
-    Fit,
-    /// A cpio archive.
-    Cpio,
-}
-
-impl Foreign {
-    /// The kind of a file by its first bytes; `None` if no magic matches.
-    pub fn recognise(file: &[u8]) -> Option<Self> {
-        const MAGICS: [(&[u8], Foreign); 10] = [
-            (b"\x7fELF", Foreign::Elf),
-            (b"\x1f\x8b", Foreign::Gzip),
-            (b"\x28\xb5\x2f\xfd", Foreign::Compressed("zstd")),
-            (b"\xfd7zXZ", Foreign::Compressed("xz")),
-            (b"BZh", Foreign::Compressed("bzip2")),
-            (b"\x02\x21\x4c\x18", Foreign::Compressed("lz4")),
-            (b"MZ", Foreign::Pe),
-            (b"\x27\x05\x19\x56", Foreign::Uimage),
-            (b"\xd0\x0d\xfe\xed", Foreign::Fit),
-            (b"07070", Foreign::Cpio),
-        ];
-        if file.starts_with(b"MZ") && file.get(4..8) == Some(b"zimg") {
-            return Some(Self::Zboot);
-        }
-        MAGICS.iter().find(|(magic, _)| file.starts_with(magic)).map(|(_, foreign)| *foreign)
-    }
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
-            Self::Elf => "this is an ELF file; convert it to a flat Image (objcopy -O binary)",
-            Self::Gzip => "this is a gzip file; unpack it to a flat Image (gunzip)",
-            Self::Compressed(how) => {
-                return write!(f, "this is a {how} file; unpack it to a flat Image");
-            }
-            Self::Zboot => "this is a compressed EFI application; use the flat Image inside it",
-            Self::Pe => "this is a PE file without the arm64 header; use a flat Image",
-            Self::Uimage => "this is a U-Boot image; use the flat Image it was made from",
-            Self::Fit => "this is a device tree or FIT image; use the flat Image inside it",
-            Self::Cpio => "this is a cpio archive; it belongs to --initrd, give a flat Image",
-        };
-        f.write_str(text)
-    }
-}
+use super::{Foreign, PageSize};
 
 /// Why a file cannot be entered as a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +14,8 @@ pub enum ImageError {
     },
     /// The file is of another, known kind.
     Foreign(Foreign),
+    /// The file was given for a flat binary, and is of another, known kind.
+    NotRaw(Foreign),
     /// The file is of no known kind.
     NoMagic,
     /// The kernel is big-endian.
@@ -129,8 +70,11 @@ impl fmt::Display for ImageError {
                 "the file has {bytes} bytes, the arm64 header alone has 64; give a complete Image"
             ),
             Self::Foreign(foreign) => write!(f, "no arm64 Image: {foreign}"),
+            Self::NotRaw(foreign) => write!(f, "no flat binary: {foreign}"),
             Self::NoMagic => f.write_str(
-                "no arm64 Image: no \"ARM\\x64\" at byte 56; give a flat Image or --type raw",
+                "no arm64 Image: no \"ARM\\x64\" at byte 56, nor any other known magic; give a flat \
+                 Image, or --type raw if this is a flat binary for this machine that is entered at \
+                 its first byte",
             ),
             Self::BigEndian => {
                 f.write_str("the kernel is big-endian (flags bit 0); give a little-endian build")

@@ -7,6 +7,7 @@ const MEMORY: u64 = 1 << 30;
 
 fn file(text_offset: u64, image_size: u64, flags: u64) -> Vec<u8> {
     let mut file = vec![0; 4096];
+    file[..4].copy_from_slice(&0x1400_0010_u32.to_le_bytes());
     file[8..16].copy_from_slice(&text_offset.to_le_bytes());
     file[16..24].copy_from_slice(&image_size.to_le_bytes());
     file[24..32].copy_from_slice(&flags.to_le_bytes());
@@ -37,7 +38,7 @@ fn files_of_other_kinds_are_named() {
         (&b"\x7fELF\x02"[..], "ELF"),
         (b"\x1f\x8b\x08", "gzip"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"MZ\0\0zimg", "EFI application"),
+        (b"MZ\0\0zimg", "compressed EFI kernel"),
         (b"MZ\x90\0", "PE file"),
         (b"\xd0\x0d\xfe\xed", "device tree"),
         (b"070701", "--initrd"),
@@ -48,7 +49,7 @@ fn files_of_other_kinds_are_named() {
         assert!(error.to_string().contains(word), "{error}");
         assert!(matches!(error, ImageError::Foreign(_)));
     }
-    assert_eq!(parse(&[0; 128]), Err(ImageError::NoMagic));
+    assert_eq!(parse(&[0x1f; 128]), Err(ImageError::NoMagic));
 }
 
 #[test]

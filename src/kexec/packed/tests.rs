@@ -84,7 +84,100 @@ fn a_size_that_lies_is_found_out() {
     file[at..].copy_from_slice(&(1u32 << 30).to_le_bytes());
     let too_large = ZstdError::TooLarge { bytes: 1 << 30, limit: LIMIT };
     assert_eq!(whole(&file), Err(PackedError::Zstd(too_large)));
-    assert_eq!(whole(&file[..at]), Err(PackedError::Zstd(ZstdError::NoSize)));
+    assert_eq!(whole(&file[..at]), Err(PackedError::Zboot(ZbootError::NoSize)));
+    assert_eq!(whole(&file[..at + 3]), Err(PackedError::Zboot(ZbootError::NoSize)));
+}
+
+/// A frame of one raw block that states its size, as `zstd FILE` makes of few bytes.
+fn frame(contents: &[u8]) -> Vec<u8> {
+    let bytes = contents.len() as u32;
+    let mut frame = b"\x28\xb5\x2f\xfd\xa0".to_vec(); // a single segment, four bytes of size
+    frame.extend(bytes.to_le_bytes());
+    frame.extend(&(bytes << 3 | 1).to_le_bytes()[..3]); // the last block, raw
+    frame.extend(contents);
+    frame
+}
+
+const SKIPPED: &[u8] = b"\x50\x2a\x4d\x18\x04\0\0\0abcd";
+
+#[test]
+fn all_frames_are_unpacked_and_what_is_skippable_is_skipped() {
+    let (one, two) = (frame(&[1; 4096]), frame(&[2; 5000]));
+    let wanted = [vec![1; 4096], vec![2; 5000]].concat();
+    for parts in [
+        &[&one[..], &two][..],
+        &[&one, &frame(&[]), &two],
+        &[SKIPPED, &one, SKIPPED, &two, SKIPPED],
+    ] {
+        let file = parts.concat();
+        assert_eq!(packing(&file), Ok(Packing::Zstd));
+        assert!(whole(&file) == Ok(wanted.clone()));
+        let less = zstd::unpack(&file, wanted.len() - 1, None);
+        assert!(matches!(less, Err(ZstdError::TooLarge { .. })), "the limit is for all frames");
+    }
+    let both = zboot("zstd", &[one, two].concat(), &9096_u32.to_le_bytes());
+    assert!(whole(&both) == Ok(wanted));
+    assert_ne!(packing(SKIPPED), Ok(Packing::Zstd));
+}
+
+#[test]
+fn what_follows_the_frames_is_refused_with_its_place() {
+    let file = frame(&[1; 4096]);
+    for more in [&b"x"[..], b"\0", b"\0\0\0\0", b"\x28\xb5\x2f", b"a longer text"] {
+        let trailing = ZstdError::Trailing { at: file.len(), bytes: more.len() };
+        let long = [&file[..], more].concat();
+        assert_eq!(whole(&long), Err(PackedError::Zstd(trailing)));
+    }
+    let behind = zboot("zstd", &[&file[..], b"x"].concat(), &4096_u32.to_le_bytes());
+    assert!(matches!(whole(&behind), Err(PackedError::Zstd(ZstdError::Trailing { .. }))));
+}
+
+#[test]
+fn every_cut_of_zstd_is_refused_but_between_frames() {
+    let (one, two) = (frame(&[1; 400]), frame(&[2; 500]));
+    let file = [&one[..], SKIPPED, &two].concat();
+    let between = [one.len(), one.len() + SKIPPED.len()];
+    for bytes in (1..file.len()).filter(|bytes| !between.contains(bytes)) {
+        let cut = &file[..bytes];
+        assert!(whole(cut).is_err() || packing(cut) == Ok(Packing::Flat), "{bytes}");
+    }
+    // With a container the size of all is known, and so is each cut.
+    for payload in [&file[..one.len()], &file[..one.len() + SKIPPED.len()]] {
+        assert!(whole(&zboot("zstd", payload, &900_u32.to_le_bytes())).is_err());
+    }
+    // Raw, run-length and compressed blocks, with a checksum.
+    let packed = zstd(&kernel()[..3000]);
+    let cut = |bytes: usize| zstd::unpack(&packed[..bytes], LIMIT, Some(3000));
+    assert!((4..packed.len()).all(|bytes| cut(bytes).is_err()) && cut(packed.len()).is_ok());
+}
+
+#[test]
+fn what_follows_gzip_is_refused_but_padding() {
+    let gz = member(b"a kernel", 0);
+    assert_eq!(whole(&[&gz[..], &gz].concat()), Ok(b"a kernela kernel".to_vec()));
+    assert_eq!(whole(&[&gz[..], &[0; 512]].concat()), Ok(b"a kernel".to_vec()));
+    for more in [&b"x"[..], b"\x1f", b"\0\0\0more"] {
+        let trailing = GzipError::Trailing { at: gz.len(), bytes: more.len() };
+        assert_eq!(whole(&[&gz[..], more].concat()), Err(PackedError::Gzip(trailing)));
+        let inside = zboot("gzip", &[&gz[..], more].concat(), &[]);
+        assert_eq!(whole(&inside), Err(PackedError::Gzip(trailing)));
+    }
+    assert!((3..gz.len()).all(|bytes| whole(&gz[..bytes]).is_err()));
+}
+
+#[test]
+fn a_container_that_its_pe_headers_show_to_be_cut_is_refused() {
+    let gz = member(&kernel(), 0);
+    let mut file = zboot("gzip", &gz, &[0; 16]);
+    file[60..64].copy_from_slice(&64_u32.to_le_bytes());
+    file[64..68].copy_from_slice(b"PE\0\0");
+    file[70] = 1;
+    let (start, end) = (0x200, file.len() as u32);
+    file[88 + 16..88 + 20].copy_from_slice(&(end - start).to_le_bytes());
+    file[88 + 20..88 + 24].copy_from_slice(&start.to_le_bytes());
+    assert!(whole(&file) == Ok(kernel()));
+    let cut = whole(&file[..file.len() - 1]).unwrap_err().to_string();
+    assert!(cut.contains("its PE section table promises"), "{cut}");
 }
 
 #[test]

@@ -20,6 +20,11 @@ pub enum PlaceError {
         /// Bytes of the largest free range.
         largest: u64,
     },
+    /// A flat binary gets its device tree above itself, and there is no room.
+    NoRoomAbove {
+        /// Bytes that the tree needs.
+        size: u64,
+    },
     /// The base asked for is not a multiple of 2 MiB.
     NotAligned {
         /// The base.
@@ -58,6 +63,11 @@ impl fmt::Display for PlaceError {
                 f,
                 "no room for the {what}: it needs {size:#x} bytes and the largest free range has \
                  {largest:#x}; unload what is loaded, free memory or give the machine more"
+            ),
+            Self::NoRoomAbove { size } => write!(
+                f,
+                "no room for the dtb above the flat binary: it needs {size:#x} bytes; give a lower \
+                 --at, or the machine more memory"
             ),
             Self::NotAligned { base } => {
                 write!(f, "base {base:#x} is not 2 MiB aligned; give a multiple of 0x200000")

@@ -17,7 +17,14 @@ fn header(cells: u64, text_offset: u64, anywhere: bool) -> Header {
 #[test]
 fn a_full_machine_names_what_has_no_room() {
     let header = header(16, 0, true);
-    let ask = Ask { header: &header, initrd: Initrd::None, dtb: 4096, dtb_at: None, at: None };
+    let ask = Ask {
+        header: &header,
+        initrd: Initrd::None,
+        dtb: 4096,
+        dtb_above: false,
+        dtb_copy_at: None,
+        at: None,
+    };
     let mut map = Map::new(&[Range::new(LOW, LOW + BLOCK)]);
     assert!(place(&map, &ask).is_ok());
     let large = Ask { initrd: Initrd::Place(BLOCK), ..ask };
@@ -38,7 +45,8 @@ fn the_initrd_leaves_the_only_block_that_fits_the_device_tree() {
         header: &header,
         initrd: Initrd::Place(8 * CELL),
         dtb: BLOCK,
-        dtb_at: None,
+        dtb_above: false,
+        dtb_copy_at: None,
         at: None,
     };
     let layout = place(&map, &ask).unwrap();
@@ -49,7 +57,14 @@ fn the_initrd_leaves_the_only_block_that_fits_the_device_tree() {
 #[test]
 fn the_device_tree_is_high_but_where_old_kernels_look_for_it() {
     let header = header(16, 8 * CELL, false);
-    let ask = Ask { header: &header, initrd: Initrd::None, dtb: 5000, dtb_at: None, at: None };
+    let ask = Ask {
+        header: &header,
+        initrd: Initrd::None,
+        dtb: 5000,
+        dtb_above: false,
+        dtb_copy_at: None,
+        at: None,
+    };
     let mut map = Map::new(&[Range::new(LOW, LOW + 4 * GIB)]);
     assert_eq!(place(&map, &ask).unwrap().dtb.end, LOW + GIB / 2);
     map.claim(Range::new(LOW + 4 * BLOCK, LOW + GIB), Owner::Heap).unwrap();
@@ -64,7 +79,14 @@ fn an_initrd_that_is_too_far_away_has_to_be_copied() {
     let mut map = Map::new(&[Range::new(LOW, LOW + BLOCK), far]);
     map.claim(far, Owner::Initrd).unwrap();
     let header = header(4, 0, true);
-    let ask = Ask { header: &header, initrd: Initrd::Keep(far), dtb: 4096, dtb_at: None, at: None };
+    let ask = Ask {
+        header: &header,
+        initrd: Initrd::Keep(far),
+        dtb: 4096,
+        dtb_above: false,
+        dtb_copy_at: None,
+        at: None,
+    };
     assert_eq!(place(&map, &ask), Err(PlaceError::InitrdTooFar { initrd: far }));
     assert!(place(&map, &Ask { initrd: Initrd::Place(CELL), ..ask }).is_ok());
 }
@@ -76,7 +98,8 @@ fn a_terabyte_that_cannot_work_is_refused_in_reasonable_time() {
     map.claim(Range::new(4 * BLOCK, 1 << 40), Owner::Heap).unwrap();
     let header = header(64, 0, true);
     let initrd = Initrd::Place(2 * BLOCK);
-    let ask = Ask { header: &header, initrd, dtb: CELL, dtb_at: None, at: None };
+    let ask =
+        Ask { header: &header, initrd, dtb: CELL, dtb_above: false, dtb_copy_at: None, at: None };
     let begin = std::time::Instant::now();
     assert!(matches!(place(&map, &ask), Err(PlaceError::NoRoom { what: LoadPart::Dtb, .. })));
     let near = Ask { initrd: Initrd::None, dtb: BLOCK, ..ask };
@@ -108,8 +131,14 @@ fn a_place_that_ends_with_this_kernel_is_copied_to_and_any_other_is_refused() {
     let header = header(40, 0, true); // more than a block
     for block in 0..64 {
         let base = LOW + block * BLOCK;
-        let ask =
-            Ask { header: &header, initrd: Initrd::None, dtb: 9000, dtb_at: None, at: Some(base) };
+        let ask = Ask {
+            header: &header,
+            initrd: Initrd::None,
+            dtb: 9000,
+            dtb_above: false,
+            dtb_copy_at: None,
+            at: Some(base),
+        };
         let kernel = Range::new(base, base + 40 * CELL);
         let firmware = Range::new(LOW + 20 * BLOCK, LOW + 21 * BLOCK);
         let above = Range::new(LOW + 62 * BLOCK, u64::MAX);
@@ -147,7 +176,14 @@ fn the_initrd_that_is_kept_is_not_copied_over() {
     let (map, header) = (lived_in(), header(4, 0, true));
     let initrd = Range::new(LOW + 8 * BLOCK, LOW + 9 * BLOCK);
     let at = Some(initrd.start);
-    let ask = Ask { header: &header, initrd: Initrd::Keep(initrd), dtb: 9000, dtb_at: None, at };
+    let ask = Ask {
+        header: &header,
+        initrd: Initrd::Keep(initrd),
+        dtb: 9000,
+        dtb_above: false,
+        dtb_copy_at: None,
+        at,
+    };
     let error = place(&map, &ask).unwrap_err();
     assert!(error.to_string().contains("initrd has"), "{error}");
     let moved = place(&map, &Ask { initrd: Initrd::Place(BLOCK), ..ask }).unwrap();
@@ -160,7 +196,14 @@ fn a_copy_that_finds_no_room_to_wait_in_is_refused() {
     let mut map = Map::new(&[Range::new(LOW, LOW + 3 * BLOCK)]);
     map.claim(Range::new(LOW, LOW + 2 * BLOCK), Owner::Image).unwrap();
     let header = header(30, 0, true);
-    let ask = Ask { header: &header, initrd: Initrd::None, dtb: 4096, dtb_at: None, at: Some(LOW) };
+    let ask = Ask {
+        header: &header,
+        initrd: Initrd::None,
+        dtb: 4096,
+        dtb_above: false,
+        dtb_copy_at: None,
+        at: Some(LOW),
+    };
     let error = place(&map, &ask).unwrap_err();
     assert!(matches!(error, PlaceError::NoRoom { what: LoadPart::Kernel, .. }), "{error}");
     map.claim(Range::new(LOW + 2 * BLOCK + 4096, LOW + 3 * BLOCK), Owner::Heap).unwrap();

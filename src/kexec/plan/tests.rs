@@ -132,15 +132,59 @@ fn a_bad_request_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_raw_binary_is_planned_like_an_image() {
+fn a_raw_binary_is_planned_like_an_image_with_its_tree_above_it() {
     let code = [0x1f; 3000];
     let raw = LoadRequest { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
     let plan = plan(&raw, &map(), 4096).unwrap();
     assert_eq!(plan.entry % (2 << 20), 0x8_0000);
     assert_eq!(plan.segments[0].dest.size(), (2 << 20) + PAGE);
-    assert_ne!(plan.dtb.start, RAM.start, "the running image is there");
-    let elsewhere = Map::new(&[RAM]);
-    assert_eq!(super::plan(&raw, &elsewhere, 4096).unwrap().dtb.start, RAM.start);
+    assert!(plan.dtb.start >= plan.segments[0].dest.end);
+    // The running image is at the start of RAM.
+    assert_eq!((plan.segments.len(), plan.dtb_copy_left_out), (2, Some(RAM.start)));
+}
+
+#[test]
+fn a_copy_of_the_tree_lies_at_the_start_of_ram_if_that_is_free() {
+    let (code, free) = ([0x1f; 3000], Map::new(&[RAM]));
+    let initrd = InitrdChoice::Bytes(&[7; 9000]); // which would go there otherwise
+    let raw = LoadRequest { kind: Kind::Raw, ..request(&code, initrd) };
+    let mut plan = super::plan(&raw, &free, 9000).unwrap();
+    let [kernel, _, dtb, copy] = &plan.segments[..] else { panic!("{plan:?}") };
+    assert_eq!(
+        (copy.what, copy.dest),
+        (LoadPart::DtbCopy, Range::new(RAM.start, RAM.start + 3 * PAGE))
+    );
+    assert_eq!((plan.dtb, plan.dtb_copy_left_out), (dtb.dest, None));
+    assert!(dtb.dest.start >= kernel.dest.end);
+    plan.seal_dtb(&[5; 8000]).unwrap();
+    assert_eq!(plan.segments[3].digest, plan.segments[2].digest);
+    assert_eq!(plan.segments[3].bytes, 8000);
+    let mut claimed = free.clone();
+    plan.claim(&mut claimed).unwrap();
+    assert_eq!(claimed.owner_of(RAM.start), Some(Owner::Segment));
+    // A tree of more than 0x80000 bytes leaves no room below the lowest kernel.
+    let large = super::plan(&raw, &free, 0x9_0000).unwrap();
+    assert_eq!((large.entry, large.segments.len()), (RAM.start + 0x28_0000, 4));
+    let image = image(0x10_0000);
+    let other = super::plan(&request(&image, InitrdChoice::None), &free, 9000).unwrap();
+    assert_eq!((other.segments.len(), other.dtb_copy_left_out), (2, None));
+}
+
+#[test]
+fn the_copy_gives_way_and_the_tree_above_does_not() {
+    let code = [0x1f; 3000];
+    let raw = LoadRequest { kind: Kind::Raw, ..request(&code, InitrdChoice::None) };
+    // Room for kernel and tree, and none for a copy of 0x90000 bytes below.
+    let small =
+        Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE + 0x9_0000)]);
+    let plan = super::plan(&raw, &small, 0x9_0000).unwrap();
+    assert_eq!((plan.segments.len(), plan.dtb_copy_left_out), (2, Some(RAM.start)));
+    let none = Map::new(&[Range::new(RAM.start, RAM.start + 0x8_0000 + (2 << 20) + PAGE)]);
+    let refused = super::plan(&raw, &none, 4096).unwrap_err();
+    assert_eq!(refused, LoadError::Place(PlaceError::NoRoomAbove { size: 4096 }));
+    let last = RAM.end - (4 << 20);
+    let high = super::plan(&LoadRequest { at: Some(last), ..raw }, &Map::new(&[RAM]), 2 << 20);
+    assert!(high.unwrap_err().to_string().contains("give a lower --at"));
 }
 
 #[test]

@@ -20,7 +20,10 @@ pub fn plan(data: &[u8]) -> bool {
     let initrd = initrd(&mut input, &map, &initrd_bytes);
     let (at, dtb) = (base(&mut input), usize::from(input.u16()) << input.below(7));
     let kind = if input.u8() == 1 { Kind::Raw } else { Kind::Image };
-    let image = image(&mut input);
+    let image = match kind {
+        Kind::Image => image(&mut input),
+        Kind::Raw => vec![0xd5; 64 + usize::from(input.u16())],
+    };
     let request =
         LoadRequest { image: &image, kind, initrd, bootargs: "", at, granules: Granules::FOUR_K };
     match make(&request, &map, dtb) {
@@ -109,6 +112,7 @@ fn check(plan: &Plan, request: &LoadRequest<'_>, map: &Map, dtb: usize) {
     assert!(base.is_multiple_of(IMAGE_ALIGN) && map.owner_of(base).is_some());
     assert!(request.at.is_none_or(|at| at == base) && kernel.end <= 1 << 48);
     assert_eq!(segment(plan, LoadPart::Dtb), Some(plan.dtb));
+    check_tree(plan, request, map, kernel);
     assert!(plan.dtb.size() >= dtb as u64 && plan.dtb.size() <= MAX_DTB as u64);
     assert_eq!(plan.dtb.start / IMAGE_ALIGN, (plan.dtb.end - 1) / IMAGE_ALIGN);
     check_initrd(plan, request, map, kernel);
@@ -120,6 +124,19 @@ fn check(plan: &Plan, request: &LoadRequest<'_>, map: &Map, dtb: usize) {
         assert!(plan.segments[..i].iter().all(|other| !other.dest.overlaps(&segment.dest)));
     }
     check_copy(plan, request, map, kernel);
+}
+
+/// The tree of a flat binary lies above it, and a copy at the start of RAM or nowhere.
+fn check_tree(plan: &Plan, request: &LoadRequest<'_>, map: &Map, kernel: Range) {
+    let copy = segment(plan, LoadPart::DtbCopy);
+    if request.kind == Kind::Image {
+        assert_eq!((copy, plan.dtb_copy_left_out), (None, None));
+        return;
+    }
+    assert!(plan.dtb.start >= kernel.end);
+    let start = map.regions().next().map(|region| region.range.start);
+    assert_eq!(copy.map(|copy| copy.start).or(plan.dtb_copy_left_out), start);
+    assert!(copy.is_none_or(|copy| copy.size() == plan.dtb.size() && !copy.overlaps(&kernel)));
 }
 
 /// What is asked for and in use is copied to, and only that; nothing that is written before lies
