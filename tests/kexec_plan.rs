@@ -99,7 +99,10 @@ fn brute_force(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
             .iter()
             .filter(|i| i.is_none_or(|i| share_window(i, *kernel) && !i.overlaps(kernel)))
             .any(|i| {
-                dtbs.iter().any(|dtb| !dtb.overlaps(kernel) && i.is_none_or(|i| !i.overlaps(dtb)))
+                let good = |dtb: &Range| !ask.dtb_above || dtb.start >= kernel.end;
+                let clear =
+                    |dtb: &Range| !dtb.overlaps(kernel) && i.is_none_or(|i| !i.overlaps(dtb));
+                dtbs.iter().any(|dtb| good(dtb) && clear(dtb))
             })
     };
     let bases = machine.cells.iter().map(|(at, _)| *at).filter(|at| at % BLOCK == 0);
@@ -110,9 +113,21 @@ fn brute_force(machine: &Machine, ask: &Ask<'_>) -> Option<Range> {
         .find(fits)
 }
 
+/// The machine without the place of the tree's copy, if that place is good for it.
+fn without_copy(machine: &Machine, ask: &Ask<'_>) -> Option<Machine> {
+    let copy = Range::sized(ask.dtb_copy_at?, ask.dtb.next_multiple_of(CELL))?;
+    if !machine.free(copy) || crosses_block(copy) {
+        return None;
+    }
+    let mut left = machine.clone();
+    let taken = left.cells.iter_mut().filter(|(at, _)| copy.covers(&cell(*at)));
+    taken.for_each(|cell| cell.1 = Owner::Heap);
+    Some(left)
+}
+
 fn check(machine: &Machine, ask: &Ask<'_>, layout: &Placement) -> Result<(), TestCaseError> {
     let map = machine.map();
-    let Placement { kernel, initrd, dtb, copy } = *layout;
+    let Placement { kernel, initrd, dtb, dtb_copy, copy } = *layout;
     let base = kernel.start - ask.header.text_offset;
     prop_assert!(base.is_multiple_of(BLOCK) && machine.owner(base).is_some());
     prop_assert_eq!(kernel.size(), ask.header.image_size);
@@ -127,6 +142,12 @@ fn check(machine: &Machine, ask: &Ask<'_>, layout: &Placement) -> Result<(), Tes
             vec![copy.from, copy.work, dtb]
         }
     };
+    prop_assert!(!ask.dtb_above || dtb.start >= kernel.end);
+    if let Some(copy) = dtb_copy {
+        prop_assert!(Some(copy.start) == ask.dtb_copy_at && copy.size() == dtb.size());
+        prop_assert!(!crosses_block(copy));
+        written.push(copy);
+    }
     match (ask.initrd, initrd) {
         (Initrd::None, None) => {}
         (Initrd::Keep(kept), Some(range)) => prop_assert!(kept == range),
@@ -188,7 +209,8 @@ proptest! {
         dtb in prop_oneof![1..=32u64, Just(32)],
         odd in 0..4096u64,
         at in proptest::option::weighted(0.2, 0..8u64),
-        tree_first: bool,
+        dtb_above: bool,
+        dtb_copy: bool,
     ) {
         let header = header(kernel, text_offset, anywhere);
         let initrd = match initrd {
@@ -197,11 +219,14 @@ proptest! {
             Some(cells) => Initrd::Place(cells * CELL - odd),
         };
         let at = at.map(|block| if block < 6 { LOW + block * BLOCK } else { machine.high });
-        let ask = Ask { header: &header, initrd, dtb: dtb * CELL - odd, dtb_at: tree_first.then_some(LOW), at };
-        let wanted = brute_force(&machine, &ask);
+        let dtb_copy_at = dtb_copy.then_some(LOW);
+        let ask = Ask { header: &header, initrd, dtb: dtb * CELL - odd, dtb_above, dtb_copy_at, at };
+        let with_copy = without_copy(&machine, &ask).and_then(|left| brute_force(&left, &ask));
+        let wanted = with_copy.or_else(|| brute_force(&machine, &ask));
         match place(&machine.map(), &ask) {
             Ok(layout) => {
                 prop_assert_eq!(Some(layout.kernel).filter(|_| layout.copy.is_none()), wanted);
+                prop_assert!(layout.copy.is_some() || layout.dtb_copy.is_some() == with_copy.is_some());
                 check(&machine, &ask, &layout)?;
             }
             Err(error) => prop_assert_eq!(wanted, None, "{}", error),
