@@ -86,23 +86,22 @@ impl fmt::Display for ZstdError {
 /// True if this starts like a frame, or like skippable frames before one: `pzstd` writes these.
 pub fn is_zstd(bytes: &[u8]) -> bool {
     let mut rest = bytes;
-    while let Ok(Some((_, after))) = skippable(rest) {
+    while let Ok(Some(after)) = skippable(rest) {
         rest = after;
     }
     rest.starts_with(&MAGIC)
 }
 
-/// Splits a skippable frame off (RFC 8878 section 3.1.2), which holds nothing of the contents;
-/// `None` if there is none.
-fn skippable(input: &[u8]) -> Result<Option<(&[u8], &[u8])>, ZstdError> {
+/// What follows a skippable frame (RFC 8878 section 3.1.2), which holds nothing of the contents;
+/// `None` if `input` does not start with one.
+fn skippable(input: &[u8]) -> Result<Option<&[u8]>, ZstdError> {
     match input.first_chunk() {
         Some([0x50..=0x5f, 0x2a, 0x4d, 0x18]) => {}
         _ => return Ok(None),
     }
     let bytes = input.get(4..).and_then(|rest| rest.first_chunk()).ok_or(ZstdError::Data)?;
     let end = (u32::from_le_bytes(*bytes) as usize).checked_add(8);
-    let parts = end.and_then(|end| input.split_at_checked(end));
-    parts.map(Some).ok_or(ZstdError::Data)
+    end.and_then(|end| input.get(end..)).map(Some).ok_or(ZstdError::Data)
 }
 
 /// Unpacks all of `input`, frame after frame, to at most `limit` bytes in all. `stated` is the
@@ -114,7 +113,7 @@ fn skippable(input: &[u8]) -> Result<Option<(&[u8], &[u8])>, ZstdError> {
 pub fn unpack(input: &[u8], limit: usize, stated: Option<usize>) -> Result<Vec<u8>, ZstdError> {
     let (mut rest, mut contents) = (input, Vec::new());
     while !rest.is_empty() {
-        if let Some((_, after)) = skippable(rest)? {
+        if let Some(after) = skippable(rest)? {
             rest = after;
             continue;
         }

@@ -49,7 +49,7 @@ fn images(loaded: bool) -> Result<()> {
     let cases: [(&str, &[&str]); 8] = [
         ("short", &["has 40 bytes", "give a complete Image"]),
         ("empty", &["has 0 bytes", "give a complete Image"]),
-        ("text", &["no arm64 Image", "give a flat Image"]),
+        ("text", &["no arm64 Image: this is a text", "use a flat Image"]),
         ("nomagic", &["no arm64 Image"]),
         ("elf", &["ELF", "objcopy -O binary"]),
         ("huge", &["needs 0x200000000 bytes", "more memory"]),

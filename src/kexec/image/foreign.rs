@@ -133,8 +133,11 @@ const MAGICS: &[Magic] = &[
     magic(0, b"#!/", known("a script", "use the flat Image that it brings, if it does")),
 ];
 
+/// True for a file of one kind.
+type Test = fn(&[u8]) -> bool;
+
 /// Kinds whose magic alone is too weak.
-const FIELDS: &[(fn(&[u8]) -> bool, Foreign)] = &[
+const FIELDS: &[(Test, Foreign)] = &[
     (is_skippable, SKIPPABLE),
     (is_lzma, Foreign::Compressed("lzma")),
     (is_binary_cpio, CPIO),

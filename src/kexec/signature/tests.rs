@@ -216,7 +216,7 @@ fn an_initrd_is_read_once() {
     let whole = [ASKED.initrd.unwrap(), &[0; 7]].concat();
     let statement = &signature.statement;
     assert_eq!(statement.initrd(Some(&whole)), Ok(Some(crate::kexec::Digest::of(&whole))));
-    let long = [ASKED.initrd.unwrap(), &[0; 300 << 10]].concat();
+    let long = [ASKED.initrd.unwrap(), &alloc::vec![0; 300 << 10]].concat();
     let why = statement.initrd(Some(&long)).unwrap_err().to_string();
     assert!(why.contains("307200 bytes follow, and 262144 may"), "{why}");
 }

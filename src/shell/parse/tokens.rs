@@ -65,7 +65,7 @@ fn refuse(c: char, begins: bool) -> Result<(), ParseError> {
 /// True if what follows `begin` stands in quotes that are open.
 pub(in crate::shell) fn is_quoted(begin: &str) -> bool {
     let mut quoting = Quoting::default();
-    begin.chars().for_each(|c| drop(quoting.take(c)));
+    begin.chars().for_each(|c| _ = quoting.take(c));
     quoting.quote.is_some()
 }
 

@@ -1,8 +1,8 @@
 //! Kernel images.
 
 use baton::config::{IMAGE_ALIGN, PAGE};
-use baton::kexec::Header;
 use baton::kexec::image::{ADDRESSABLE, HEADER_BYTES, PageSize};
+use baton::kexec::{BatonMark, Header};
 use baton::machine::Granules;
 
 use super::check_message;
@@ -48,5 +48,7 @@ fn check_sources(header: &Header, file: &[u8]) {
     assert!(file.len() >= HEADER_BYTES && &file[56..60] == b"ARM\x64");
     assert_eq!(header.text_offset, word(8));
     assert_eq!(header.image_size, word(16).next_multiple_of(PAGE));
+    // A baton is taken at the length that it states, and at no other.
+    assert!(BatonMark::of(file).is_none_or(|mark| mark.bytes == file.len() as u64));
     assert_eq!((header.anywhere, word(24) & 1), (word(24) & 8 != 0, 0));
 }
