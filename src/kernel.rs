@@ -25,7 +25,7 @@ pub use session::Session;
 use crate::cpu::{CpuMask, Topology};
 use crate::handover::{Area, HandoverError, Taken};
 use crate::hotplug::Hotplug;
-use crate::kexec::{Departure, check_bootargs};
+use crate::kexec::Departure;
 use crate::machine::Board;
 use crate::memory::{Piece, Ram, Range};
 use crate::options::Options;
@@ -157,7 +157,6 @@ pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services,
 /// Boots: from what the entry found out to a kernel that can serve its console.
 pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.params.bootargs);
-    let no_kexec = check_bootargs(boot.params.bootargs.bytes()).err();
     let area = boot.handover.area;
     let taken = core::mem::replace(&mut boot.handover.taken, Err(None));
     let generation = taken.as_ref().map_or(0, |taken| taken.farewell.generation + 1);
@@ -181,7 +180,12 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
     kernel.peripherals.start(&mut kernel.out);
     kernel.introduce(entered);
     kernel.out.warn(warnings.iter().map(|warning| one_line(&warning.to_string())));
-    kernel.out.warn(no_kexec.map(|why| format!("a kexec is going to be refused: {why}")));
+    kernel.out.warn(
+        kernel
+            .loader
+            .why_not_inherited()
+            .map(|why| format!("a kexec is going to be refused: {why}")),
+    );
     kernel.loader.warn_of_test_key(&mut kernel.out);
     kernel.account_for(taken, entered, options.run);
     kernel.hello(entered);

@@ -9,7 +9,7 @@ mod ring;
 pub use event::{EVENT_LAYOUT, Edge, Event, StepId, Untimed, What};
 pub(crate) use names::named;
 pub use names::{Dir, Mark, NAMES_SUM, Named, Phase, StepName};
-pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, ring_words};
+pub use ring::{EVENT_WORDS, HEADER_WORDS, Ring, label_in, ring_words};
 
 /// Where the time of a teardown went: ticks of each phase; in serial mode the sum over the CPUs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -52,6 +52,12 @@ impl<'a> Name<'a> {
         self.bytes.get(name.len()) == Some(&0) && self.bytes.starts_with(name.as_bytes())
     }
 
+    /// True if this is the name, or the name with a unit address.
+    pub fn is_or_has_base(self, name: &str) -> bool {
+        matches!(self.bytes.get(name.len()), Some(0 | b'@'))
+            && self.bytes.starts_with(name.as_bytes())
+    }
+
     /// The name as text.
     pub fn text(self) -> &'a str {
         let end = self.bytes.iter().position(|&byte| byte == 0).unwrap_or(0);

@@ -31,6 +31,12 @@ impl<'s, 't> Spot<'s, 't> {
         self.path.len() - 1
     }
 
+    /// True for the node of this name, without a unit address, right below the root. The same as
+    /// [`Self::is_at`] for such a path, in less time.
+    pub fn is_below_root(&self, name: &str) -> bool {
+        self.depth() == 1 && self.level().name.is_or_has_base(name)
+    }
+
     /// The number in its name, where the name ends with one.
     pub fn unit_address(&self) -> Option<u64> {
         let (_, unit) = self.level().name.text().split_once('@')?;
@@ -40,15 +46,11 @@ impl<'s, 't> Spot<'s, 't> {
     /// True if the node lies at this full path. A part without a unit address means any node of
     /// that base name.
     pub fn is_at(&self, path: &str) -> bool {
-        let parts = path.split('/').filter(|part| !part.is_empty());
-        let names = self.path[1..].iter().map(|level| level.name);
-        let same = |(name, part): (Name<'_>, &str)| name.is(part) || base(name.text()) == part;
-        parts.clone().count() == self.depth() && names.zip(parts).all(same)
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        let mut names = self.path[1..].iter().map(|level| level.name);
+        let same = |name: Name<'_>| parts.next().is_some_and(|part| name.is_or_has_base(part));
+        names.all(same) && parts.next().is_none()
     }
-}
-
-fn base(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(base, _)| base)
 }
 
 impl<'t> Properties<'t> for Spot<'_, 't> {

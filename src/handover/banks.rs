@@ -6,7 +6,7 @@ use super::page::PAGE_WORDS;
 use crate::config::{BOOT_TRACE_EVENTS, TRACE_EVENTS};
 use crate::cpu::{Mpidr, Topology};
 use crate::sync::words::Word;
-use crate::trace::{Ring, ring_words};
+use crate::trace::{Ring, label_in, ring_words};
 
 /// Words of one bank.
 pub(super) const fn bank_words(cpus: usize) -> usize {
@@ -48,7 +48,7 @@ impl<'a> Banks<'a> {
 
     /// Empties the rings of a generation and labels each.
     pub fn label(&self, generation: u32, topology: &Topology) {
-        for (ring, mpidr) in self.rings(generation).zip(labels(topology)) {
+        for (ring, mpidr) in self.rings(generation).zip(labels_of(topology)) {
             ring.clear();
             ring.set_label(mpidr);
         }
@@ -56,8 +56,14 @@ impl<'a> Banks<'a> {
 
     /// True if the rings of a generation are labelled as those of `topology` are.
     pub fn fit(&self, generation: u32, topology: &Topology) -> bool {
-        let found = self.rings(generation).map(|ring| ring.label());
-        self.cpus == topology.len() && found.eq(labels(topology).map(Some))
+        // By the rings' words: every kexec comes by here.
+        let bank = self.region.get(self.bank(generation)..).unwrap_or_default();
+        let Some((boot, rows)) = bank.split_at_checked(ring_words(BOOT_TRACE_EVENTS)) else {
+            return false;
+        };
+        let rows = rows.chunks_exact(ring_words(TRACE_EVENTS)).take(self.cpus);
+        let labels = core::iter::once(boot).chain(rows).map(label_in);
+        self.cpus == topology.len() && labels.eq(labels_of(topology).map(Some))
     }
 
     fn bank(&self, generation: u32) -> usize {
@@ -70,7 +76,7 @@ impl<'a> Banks<'a> {
 }
 
 /// The labels of a bank, in order.
-fn labels(topology: &Topology) -> impl Iterator<Item = Mpidr> {
+fn labels_of(topology: &Topology) -> impl Iterator<Item = Mpidr> {
     let mpidr = |cpu| topology.mpidr(cpu);
     [topology.boot()].into_iter().chain(topology.cpus()).filter_map(mpidr)
 }

@@ -88,6 +88,11 @@ impl Loader {
         chosen::inherited(&self.bootargs)
     }
 
+    /// Why this kernel's command line can't be given to the next one as it is.
+    pub(super) fn why_not_inherited(&self) -> Option<LoadError> {
+        kexec::check_bootargs(self.bootargs.bytes()).err()
+    }
+
     /// True if what is loaded is hashed again before each jump, whatever a command says.
     pub fn verifies(&self) -> bool {
         self.verify

@@ -6,7 +6,6 @@
 //! full.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::words::OptionWord;
 use super::{CommandLine, KEYS, Shown, Signatures, Warning, nearest, switch, value};
@@ -126,8 +125,9 @@ fn why(warning: Warning) -> String {
 /// letters, or a word that has the name somewhere inside, as where a separator is none. Commands of
 /// a `run=` in quotes may name these options: they are for another kernel.
 fn meant(word: &OptionWord<'_>) -> Option<&'static str> {
-    let key = String::from_utf8_lossy(word.key).to_lowercase();
-    let near = nearest(&key, &KEYS);
+    // A name that is known was meant; only another one is worth a search.
+    let known = KEYS.iter().any(|key| key.as_bytes() == word.key);
+    let near = if known { None } else { nearest(&lower_case(word.key), &KEYS) };
     let inside = || [SIG, VERIFY].into_iter().find(|name| has_inside(word.whole, name));
     match near {
         Some(SIG) => Some(SIG),
@@ -135,6 +135,10 @@ fn meant(word: &OptionWord<'_>) -> Option<&'static str> {
         _ if word.key == b"run" && is_quoted(word) => None,
         _ => inside(),
     }
+}
+
+fn lower_case(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).to_lowercase()
 }
 
 /// True if the whole value, or the whole word, stands in one pair of quotes.
@@ -151,8 +155,9 @@ fn has_inside(text: &[u8], name: &str) -> bool {
         b'-' | b'_' => b'.',
         byte => byte.to_ascii_lowercase(),
     };
-    let text: Vec<u8> = text.iter().map(|&byte| same(byte)).collect();
     let ends = |at: usize| !text.get(at).is_some_and(u8::is_ascii_alphanumeric);
-    let found = |(at, window): (usize, &[u8])| window == name.as_bytes() && ends(at + name.len());
+    let found = |(at, window): (usize, &[u8])| {
+        window.iter().map(|&byte| same(byte)).eq(name.bytes()) && ends(at + name.len())
+    };
     text.windows(name.len()).enumerate().any(found)
 }

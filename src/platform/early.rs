@@ -18,6 +18,9 @@ const BANKS: usize = 64;
 /// Reservations that are kept; if there are more, the tree is gone through again.
 const KEPT: usize = 64;
 
+/// The node of what the boot loader says.
+const CHOSEN: &str = "chosen";
+
 /// Calls its argument with each of some ranges.
 pub type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Range));
 
@@ -45,29 +48,43 @@ impl<'t> Early<'t> {
     /// [`PlatformError`] if it is not known which RAM may be used.
     pub fn look(tree: Checked<'t>) -> Result<Self, PlatformError> {
         let (banks, taken) = (Vec::new(), Vec::new());
-        let limits = limits(tree)?;
-        let (more, gic, secondary, usable) = (false, None, false, 0);
+        let (limits, more, gic, secondary, usable) = (None, false, None, false, 0);
         let mut early = Self { tree, banks, limits, usable, taken, more, gic, secondary };
         tree.reservations().for_each(|(at, size)| early.take(saturating(at, size)));
-        tree.visit(|spot| early.note(spot));
+        // One pass: on the way to the first CPU_ON every pass counts.
+        let (mut cells, mut limits) = (Ok(()), None);
+        tree.visit(|spot| {
+            match spot.depth() {
+                0 => cells = dt::root_cells(spot),
+                1 if limits.is_none() && spot.is_below_root(CHOSEN) => {
+                    limits = Some(Limits::of_all(spot));
+                }
+                _ => {}
+            }
+            early.note(spot);
+        });
+        cells?;
+        early.limits = limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable)?;
+        early.usable = early.banks.iter().map(|&bank| early.usable_of(bank)).sum();
         Ok(early)
     }
 
     fn note(&mut self, spot: Spot<'_, 't>) {
         if spot.depth() == 1 && dt::is_memory(spot) {
             let found = dt::ram_of(spot).into_iter().flatten().flatten();
-            found.take(BANKS - self.banks.len()).for_each(|bank| self.bank(bank));
-        } else if dt::is_gic(spot) {
+            self.banks.extend(found.take(BANKS - self.banks.len()));
+            return closed_by(spot, &mut |range| self.take(range));
+        }
+        if (self.gic.is_none() || self.secondary) && dt::is_gic(spot) {
             self.controller(spot);
         }
-        taken_by(spot, &mut |range| self.take(range));
+        given_by(spot, &mut |range| self.take(range));
     }
 
-    fn bank(&mut self, bank: Range) {
-        let all = bank.size();
+    /// Bytes of a bank that may be used.
+    fn usable_of(&self, bank: Range) -> u64 {
         let parts = |limits: &Limits| limits.parts(bank).map(|part| part.size()).sum();
-        self.usable += self.limits.as_ref().map_or(all, parts);
-        _ = self.banks.push(bank); // there is room
+        self.limits.as_ref().map_or(bank.size(), parts)
     }
 
     /// As the full reading chooses: the first that is not behind another one, or else the first.
@@ -152,19 +169,6 @@ fn saturating(at: u64, size: u64) -> Range {
     Range::new(at, at.saturating_add(size))
 }
 
-/// Which RAM `/chosen` lets be used; `None` for all.
-fn limits(tree: Checked<'_>) -> Result<Option<Limits>, PlatformError> {
-    let (mut cells, mut limits) = (Ok(()), None);
-    tree.visit(|spot| {
-        if spot.depth() == 0 {
-            cells = dt::root_cells(spot);
-        } else if limits.is_none() && spot.depth() == 1 && spot.is_at("/chosen") {
-            limits = Some(Limits::of_all(spot));
-        }
-    });
-    cells.and(limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable))
-}
-
 /// What of its own ranges a memory node does not let be used; all, if that cannot be read.
 fn closed_by(node: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
     let limits = Limits::of_node(node);
@@ -177,16 +181,22 @@ fn closed_by(node: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
     }
 }
 
-/// What a node says that is taken: a reservation, the initrd, the handover, RAM that may not be used.
+/// What a node says that is taken: what it gives to somebody, and RAM that may not be used.
 fn taken_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
-    if spot.depth() == 2 && spot.parent().is_some_and(|parent| parent.is_at(RESERVED_MEMORY)) {
+    match spot.depth() == 1 && dt::is_memory(spot) {
+        true => closed_by(spot, take),
+        false => given_by(spot, take),
+    }
+}
+
+/// What a node that is no memory node gives to somebody: a reservation, the initrd, the handover.
+fn given_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
+    if spot.depth() == 2 && spot.parent().is_some_and(|p| p.is_below_root(RESERVED_MEMORY)) {
         let windows = dt::windows(spot).into_iter().flatten();
         windows.for_each(|window| take(saturating(window.address, window.size)));
-    } else if spot.depth() == 1 && spot.is_at("/chosen") {
+    } else if spot.is_below_root(CHOSEN) {
         params::initrd_range(spot).into_iter().for_each(&mut *take);
         params::handover_range(spot).into_iter().for_each(&mut *take);
-    } else if spot.depth() == 1 && dt::is_memory(spot) {
-        closed_by(spot, take);
     }
 }
 

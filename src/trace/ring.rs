@@ -21,8 +21,21 @@ pub const fn ring_words(events: usize) -> usize {
     HEADER_WORDS + events * EVENT_WORDS
 }
 
+/// Where a ring's label is, in its words.
+const LABEL: usize = 1;
+
 /// Set in a label: an affinity may be 0, and so may memory.
 const LABELLED: u64 = 1 << 63;
+
+/// The label of the ring over `words`, if that has one.
+pub fn label_in(words: &[Word]) -> Option<Mpidr> {
+    label(words.get(LABEL)?)
+}
+
+fn label(word: &Word) -> Option<Mpidr> {
+    let word = word.load(Relaxed);
+    if word & LABELLED == 0 { None } else { Mpidr::from_reg(word ^ LABELLED) }
+}
 
 /// A view of one ring in memory that outlives the kernel.
 #[derive(Clone, Copy)]
@@ -36,7 +49,7 @@ impl<'a> Ring<'a> {
     /// A ring over `words`; `None` unless the length is [`ring_words`] of a power of two.
     pub fn new(words: &'a [Word]) -> Option<Self> {
         let (slots, rest) = words.get(HEADER_WORDS..)?.as_chunks();
-        let ring = Self { written: words.first()?, label: words.get(1)?, slots };
+        let ring = Self { written: words.first()?, label: words.get(LABEL)?, slots };
         (slots.len().is_power_of_two() && rest.is_empty()).then_some(ring)
     }
 
@@ -47,8 +60,7 @@ impl<'a> Ring<'a> {
 
     /// The affinity of the ring's CPU; `None` if the ring has no label.
     pub fn label(&self) -> Option<Mpidr> {
-        let word = self.label.load(Relaxed);
-        if word & LABELLED == 0 { None } else { Mpidr::from_reg(word ^ LABELLED) }
+        label(self.label)
     }
 
     /// Labels the ring with the affinity of its CPU.

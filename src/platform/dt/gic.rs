@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::ToString;
 
 use super::super::{Gic, PlatformError, Warnings, warn};
-use super::roles::{GIC_V2, GIC_V3, Roles};
+use super::roles::{Roles, is_gic_name, is_gic_v3_name};
 use crate::fdt::{AddressError, Node, Properties, region};
 use crate::memory::Range;
 
@@ -28,8 +28,7 @@ pub(super) fn gic<'t>(
 /// True for a controller that has a driver. One with `cpu-offset` has its registers apart for each
 /// CPU, which no driver here knows.
 pub fn is_gic<'t>(node: impl Properties<'t>) -> bool {
-    let known = |name: &str| GIC_V3.contains(&name) || GIC_V2.contains(&name);
-    node.strings("compatible").any(known) && node.is_available() && !node.has("cpu-offset")
+    node.strings("compatible").any(is_gic_name) && node.is_available() && !node.has("cpu-offset")
 }
 
 /// True if the interrupts that come to this controller go on to another one, so that it is not the
@@ -50,7 +49,11 @@ pub type LeftOut = Option<(usize, Option<AddressError>)>;
 
 /// The controller's registers.
 pub fn read<'t>(node: impl Properties<'t>) -> Result<(Gic, LeftOut), AddressError> {
-    if node.is_compatible(GIC_V3) { v3(node) } else { v2(node).map(|gic| (gic, None)) }
+    if node.strings("compatible").any(is_gic_v3_name) {
+        v3(node)
+    } else {
+        v2(node).map(|gic| (gic, None))
+    }
 }
 
 fn v2<'t>(node: impl Properties<'t>) -> Result<Gic, AddressError> {

@@ -15,7 +15,7 @@ use crate::memory::Range;
 const MEMRESERVE: &str = "/memreserve/";
 
 /// The node whose children name memory.
-pub const RESERVED_MEMORY: &str = "/reserved-memory";
+pub const RESERVED_MEMORY: &str = "reserved-memory";
 
 pub(super) fn reserved(
     tree: &Tree<'_>,
@@ -26,7 +26,7 @@ pub(super) fn reserved(
         let range = cut(MEMRESERVE, Window { address, size }, warnings);
         add(&mut all, range, MEMRESERVE.into(), false);
     }
-    let nodes = tree.find(RESERVED_MEMORY).into_iter().flat_map(Node::children);
+    let nodes = tree.root().child(RESERVED_MEMORY).into_iter().flat_map(Node::children);
     for node in nodes.filter(|n| reserves(*n)) {
         let windows =
             windows(node).map_err(|why| PlatformError::Reserved { node: node.path(), why })?;

@@ -5,26 +5,36 @@ use alloc::vec::Vec;
 use super::gic::{is_gic, is_secondary};
 use crate::fdt::{Node, Properties, Tree};
 
-/// `compatible` strings of GICv2, and of GICv1 with the same registers as far as they are used here.
-/// `nvidia,tegra210-agic` is missing: that one never is the CPUs' own.
-pub(super) const GIC_V2: &[&str] = &[
-    "arm,gic-400",
-    "arm,cortex-a15-gic",
-    "arm,cortex-a9-gic",
-    "arm,cortex-a7-gic",
-    "arm,cortex-a5-gic",
-    "arm,arm11mp-gic",
-    "arm,arm1176jzf-devchip-gic",
-    "arm,eb11mp-gic",
-    "arm,tc11mp-gic",
-    "arm,pl390",
-    "brcm,brahma-b15-gic",
-    "qcom,msm-8660-qgic",
-    "qcom,msm-qgic2",
-];
+/// True for a `compatible` string of GICv2, and of GICv1 with the same registers as far as they are
+/// used here. `nvidia,tegra210-agic` is missing: that one never is the CPUs' own.
+pub(super) fn is_gic_v2_name(compatible: &str) -> bool {
+    matches!(
+        compatible,
+        "arm,gic-400"
+            | "arm,cortex-a15-gic"
+            | "arm,cortex-a9-gic"
+            | "arm,cortex-a7-gic"
+            | "arm,cortex-a5-gic"
+            | "arm,arm11mp-gic"
+            | "arm,arm1176jzf-devchip-gic"
+            | "arm,eb11mp-gic"
+            | "arm,tc11mp-gic"
+            | "arm,pl390"
+            | "brcm,brahma-b15-gic"
+            | "qcom,msm-8660-qgic"
+            | "qcom,msm-qgic2"
+    )
+}
 
-/// `compatible` strings of GICv3 and GICv4.
-pub(super) const GIC_V3: &[&str] = &["arm,gic-v3", "qcom,msm8996-gic-v3"];
+/// True for a `compatible` string of GICv3 and GICv4.
+pub(super) fn is_gic_v3_name(compatible: &str) -> bool {
+    matches!(compatible, "arm,gic-v3" | "qcom,msm8996-gic-v3")
+}
+
+/// True for a name of an interrupt controller that has a driver.
+pub(super) fn is_gic_name(compatible: &str) -> bool {
+    is_gic_v3_name(compatible) || is_gic_v2_name(compatible)
+}
 
 const PSCI: &[&str] = &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
 const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer", "arm,cortex-a15-timer"];
@@ -54,10 +64,6 @@ impl<'t> Roles<'t> {
     pub fn find(tree: &'t Tree<'t>) -> Self {
         let mut roles = Self::default();
         for node in tree.nodes() {
-            if is_gic(node) && roles.gic.is_none_or(|gic| is_secondary(gic) && !is_secondary(node))
-            {
-                roles.gic = Some(node);
-            }
             for compatible in node.strings("compatible") {
                 roles.note(node, compatible);
             }
@@ -66,7 +72,11 @@ impl<'t> Roles<'t> {
     }
 
     fn note(&mut self, node: Node<'t>, compatible: &str) {
-        if compatible == DSU_PMU && node.is_available() {
+        if is_gic_name(compatible) && is_gic(node) {
+            if self.gic.is_none_or(|gic| is_secondary(gic) && !is_secondary(node)) {
+                self.gic = Some(node);
+            }
+        } else if compatible == DSU_PMU && node.is_available() {
             self.clusters.push(node);
         } else if compatible == VIRTIO && node.is_available() {
             self.virtio.push(node);
