@@ -84,18 +84,20 @@ fn fewer_and_more() -> Result<()> {
 fn more() -> Result<()> {
     let setup = cpus(CPUS)?;
     let whole = std::fs::read(dumped(&setup)?)?;
-    let disabled: &[&str] = &["-ts", "/cpus/cpu@2", "status", "disabled"];
-    let mut vm = edited(setup, &[disabled])?.file("whole.dtb", &whole)?.start()?;
+    let path = dumped(&setup)?;
+    tool("fdtput", &["-ts", &path, "/cpus/cpu@2", "status", "disabled"])?;
+    let part = std::fs::read(&path)?;
+    let mut vm = setup.dtb(&part)?.file("all.dtb", &whole)?.start()?;
     let (_, hello) = vm.arrival(0)?;
     same("CPUs", hello.cpus, CPUS - 1)?;
     vm.guest.wait_prompt(SOON)?;
     let before = trace_at(&mut vm)?;
-    go_on_with(&mut vm, "whole.dtb", 1)?;
+    go_on_with(&mut vm, "all.dtb", 1)?;
     let after = trace_at(&mut vm)?;
     ensure!(before != after, "the region did not move from {before}");
     let timeline = vm.run("timeline")?.join("\n");
     has(&timeline, &["gic:starting      down  each      3"])?;
-    go_on_with(&mut vm, "whole.dtb", 2)?;
+    go_on_with(&mut vm, "all.dtb", 2)?;
     same("the region", trace_at(&mut vm)?, after)?;
     vm.power_off()
 }

@@ -1,6 +1,7 @@
 //! Signed kexec: who gets in, and who does not.
 
 use anyhow::{Result, ensure};
+use baton::kexec::BatonMark;
 use baton::kexec::plan::Kind;
 use baton::kexec::signature::{Asked, Place, keyfile};
 use baton_qemu::cpio::{Archive, gzip};
@@ -126,6 +127,7 @@ fn differs() -> Result<()> {
     let image = image()?;
     let mut tampered = image.clone();
     tampered[image.len() / 2] ^= 1;
+    ensure!(BatonMark::complete(&mut tampered), "the image has no mark");
     let good = signature(&bare(&image, ENFORCE), true)?;
     let with_initrd = signature(&Asked { initrd: Some(b"abc"), ..bare(&image, ENFORCE) }, true)?;
     let raw = Asked { kind: Kind::Raw, place: Some(Place::Any), ..bare(&image, ENFORCE) };

@@ -11,7 +11,7 @@ use crate::fdt::Checked;
 use crate::kernel::layout::{Present, heap_place, lay_out};
 use crate::memory::{Map, Range};
 use crate::platform::early::Early;
-use crate::platform::{self, Conduit, Gic, Machine};
+use crate::platform::{self, BootParams, Conduit, Gic, Machine};
 
 /// What of this machine the next kernel finds as it is, whatever its tree says.
 pub(in crate::kernel) struct Here {
@@ -49,7 +49,8 @@ impl Here {
     ) -> Result<Option<&'static str>, String> {
         let checked = Checked::of(tree).map_err(|why| why.to_string())?;
         let described = platform::describe_checked(&checked, self.boot);
-        let described = described.map_err(|why| why.to_string())?;
+        let mut described = described.map_err(|why| why.to_string())?;
+        forget_seed(&mut described.params);
         let machine = &described.machine;
         self.has(machine)?;
         // Of the next kernel's RAM, and of the RAM that is there.
@@ -85,6 +86,12 @@ impl Here {
         }
         Ok(())
     }
+}
+
+/// The seed is the next kernel's alone, and memory that is freed must not keep a copy.
+fn forget_seed(params: &mut BootParams) {
+    params.rng_seed.iter_mut().for_each(|seed| seed.fill(0));
+    core::hint::black_box(&params.rng_seed); // the stores count
 }
 
 /// Which GIC, and where, for people.
