@@ -1,6 +1,7 @@
 //! What cannot be loaded or understood: one clear error, nothing changed, the console goes on.
 
 use anyhow::Result;
+use baton::config::MAX_LINE;
 use libtest_mimic::Trial;
 
 use crate::check::{has, same};
@@ -101,8 +102,8 @@ fn dtbs() -> Result<()> {
 
 fn long_line() -> Result<()> {
     let mut vm = cpus(2)?.boot()?;
-    let (lines, records) = vm.talk(&format!("poweroff {}", "x".repeat(600)))?;
-    has(&lines.join("\n"), &["error: the line is longer than 512 bytes; shorten it"])?;
+    let (lines, records) = vm.talk(&format!("poweroff {}", "x".repeat(MAX_LINE)))?;
+    has(&lines.join("\n"), &["error: the line is longer than 2560 bytes; shorten it"])?;
     same("records", records.len(), 0)?;
     vm.expect_marks(2, &[])
 }

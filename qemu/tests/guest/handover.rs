@@ -102,10 +102,11 @@ fn more() -> Result<()> {
     vm.power_off()
 }
 
-/// The row of `mem` with the handover region.
+/// Where `mem` says that the handover region begins.
 fn trace_at(vm: &mut Vm) -> Result<String> {
     let row = vm.run("mem")?.into_iter().find(|line| line.ends_with(" trace"));
-    row.context("no handover region in `mem`")
+    let start = row.as_ref().and_then(|row| row.split_once("..")).map(|(start, _)| start.into());
+    start.context("no handover region in `mem`")
 }
 
 /// Jumps with another tree; what was typed behind the jump is run in the next kernel.
