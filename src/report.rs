@@ -47,6 +47,12 @@ pub fn to_line(record: &Record) -> String {
     text
 }
 
+/// True for a control character that no command line and no script may have. White space is no such
+/// character: it separates words.
+pub fn is_forbidden(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t'..='\r')
+}
+
 /// A text as one line for people: control characters, line ends among them, are escaped, so that
 /// foreign text can neither steer a terminal nor look like a record.
 pub fn one_line(text: &str) -> String {

@@ -1,10 +1,11 @@
 //! The range of each value that crosses the jump. The seal tells a page that was written in full
-//! from anything else; it does not tell who wrote it. What is out of range would be counted with, or
+//! from anything else, and not which kernel wrote it. What is out of range would be counted with, or
 //! printed as if it had been measured.
 
 use super::record::FactKind::{Cycle, Jump, Names, Parked, Script, Stress, Teardown, Verify};
 use super::{Farewell, HandoverError};
 use crate::cpu::CpuMask;
+use crate::report::is_forbidden;
 
 /// The last generation: there is a number for the next one.
 const MAX_GENERATION: u32 = u32::MAX - 1;
@@ -48,11 +49,7 @@ impl Farewell {
             (Verify, "the time", self.verify.is_none_or(|ticks| ticks <= whole)),
             (Cycle, "the number of jumps done", jumps.contains(&cycle.done)),
             (Stress, "the number of interrupts", interrupts.iter().all(|&n| n <= MAX_INTERRUPTS)),
-            (
-                Script,
-                "a character",
-                !self.script.contains(|c: char| c.is_control() && !matches!(c, '\t'..='\r')),
-            ),
+            (Script, "a character", !self.script.contains(is_forbidden)),
             (
                 Names,
                 "a character",

@@ -197,7 +197,7 @@ impl Loader {
         })
     }
 
-    /// A baton must come up with its tree: it is read here as it will be read there.
+    /// A baton must come up with its tree: this kernel reads that tree as the next one will.
     fn rehearse(
         &self,
         out: &mut Reporter,

@@ -30,6 +30,7 @@ use crate::{
     config::MAX_BOOTARGS,
     machine::{Granules, Relocation},
     memory::{Map, MapError, Owner, Piece, Ram, Range},
+    report::is_forbidden,
 };
 
 /// How the kernel file is to be read.
@@ -219,10 +220,9 @@ pub fn check_bootargs(bootargs: &[u8]) -> Result<(), LoadError> {
     if bytes > MAX_BOOTARGS {
         return Err(LoadError::BootargsTooLong { bytes });
     }
-    let forbidden = |&(_, c): &(usize, char)| c.is_control() && !matches!(c, '\t'..='\r');
     let mut begin = 0;
     for chunk in bootargs.utf8_chunks() {
-        if let Some((at, c)) = chunk.valid().char_indices().find(forbidden) {
+        if let Some((at, c)) = chunk.valid().char_indices().find(|(_, c)| is_forbidden(*c)) {
             return Err(LoadError::BootargsControl { at: begin + at, c });
         }
         begin += chunk.valid().len() + chunk.invalid().len();

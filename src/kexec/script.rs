@@ -11,6 +11,7 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use crate::config::MAX_SCRIPT;
+use crate::report::is_forbidden;
 
 /// Why a text is no script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,11 +66,6 @@ impl fmt::Display for ScriptError {
             }
         }
     }
-}
-
-/// Control characters, but for the white space that may stand in a command line.
-fn is_forbidden(c: char) -> bool {
-    c.is_control() && !matches!(c, '\t'..='\r')
 }
 
 /// The commands of a script, without surrounding blanks. Empty ones are left out.
