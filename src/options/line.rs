@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
+use super::security;
 use super::words::{self, OptionWord};
 use crate::config::MAX_BOOTARGS_READ;
 
@@ -91,8 +92,13 @@ impl CommandLine {
     }
 
     /// The command line without its options of this name that have a value. One separator is
-    /// removed with each; all other bytes stay as they are.
+    /// removed with each; all other bytes stay as they are. If a removed word was also taken for an
+    /// option that closes something, as with a quote in the wrong place, that option is added.
     pub fn without(&self, key: &str) -> Self {
+        security::as_closed_as(self, self.cut(key))
+    }
+
+    fn cut(&self, key: &str) -> Self {
         let line = &self.bytes[..];
         let mut kept = Vec::with_capacity(line.len());
         let mut from = 0;

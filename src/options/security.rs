@@ -5,10 +5,11 @@
 //! for one of these options counts as the strictest; and so does a command line that is not known in
 //! full.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::words::OptionWord;
-use super::{CommandLine, KEYS, Shown, Signatures, Warning, nearest, switch, value};
+use super::{CommandLine, KEYS, Options, Shown, Signatures, Warning, nearest, switch, value};
 
 /// Which signatures permit a load.
 pub(super) const SIG: &str = "kexec.sig";
@@ -91,7 +92,7 @@ impl Security {
     /// A word that is not known, or has no place for one of these options, but may have been meant.
     fn suspect(&mut self, word: &OptionWord<'_>) -> Option<Warning> {
         let of = meant(word)?;
-        Some(self.strictest(of, word, &alloc::format!("perhaps {of} was meant")))
+        Some(self.strictest(of, word, &format!("perhaps {of} was meant")))
     }
 
     fn strictest(&mut self, of: &'static str, word: &OptionWord<'_>, why: &str) -> Warning {
@@ -103,6 +104,19 @@ impl Security {
             "on"
         };
         Warning::Strictest { word: shown(word), why: why.into(), taken }
+    }
+}
+
+/// What is left of a command line, with the words added that it takes to be as strict as the whole.
+pub(super) fn as_closed_as(whole: &CommandLine, rest: CommandLine) -> CommandLine {
+    let before = Options::parse(whole).0;
+    let rest = match Options::parse(&rest).0.signatures {
+        left if left < before.signatures => rest.with(&format!("{SIG}={}", before.signatures)),
+        _ => rest,
+    };
+    match Options::parse(&rest).0.verify {
+        false if before.verify => rest.with(&format!("{VERIFY}=on")),
+        _ => rest,
     }
 }
 
