@@ -28,18 +28,23 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use aarch64_paging::MapError;
 use aarch64_paging::Mapping;
-use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
+use aarch64_paging::descriptor::{
+    El1Attributes, PhysicalAddress, UpdatableDescriptor, VirtualAddress,
+};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
 use super::{heap, layout, regs};
 use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE};
-use crate::memory::{Quiet, Range};
+use crate::kernel::layout::is_guard;
+use crate::memory::{Piece, Quiet, Range};
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
 /// above, in blocks of 1 GiB.
 const FINE: u64 = 32 << 30;
 /// Less than what one entry of a level 1 table maps, so that no such entry is used.
 const HALF: u64 = 512 << 20;
+/// What one entry of a level 2 table maps.
+const BLOCK: u64 = 2 << 20;
 
 /// Tables until there is a heap: for the redistributors and the heap itself, or, if something is
 /// wrong by then, for a console.
@@ -49,6 +54,13 @@ const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
 const NORMAL: El1Attributes =
     BASE.union(El1Attributes::ATTRIBUTE_INDEX_1).union(El1Attributes::INNER_SHAREABLE);
+
+/// An entry that leads to another table.
+const TABLE: El1Attributes = El1Attributes::VALID.union(El1Attributes::TABLE_OR_PAGE);
+
+/// A page of RAM in a table of the last level.
+const PAGE_OF_RAM: El1Attributes =
+    NORMAL.union(El1Attributes::PXN).union(El1Attributes::TABLE_OR_PAGE);
 
 /// What a range is mapped as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -219,6 +231,36 @@ impl Tables {
         Ok(())
     }
 
+    /// Maps stacks page by page, and leaves the pages below each stack out ([`is_guard`]). Each
+    /// table is filled here and then put in its place as a whole: of these pages there are many, and
+    /// to look for the place of each costs ten times as much.
+    ///
+    /// # Safety
+    /// Stacks that are not mapped yet, and nothing else of the 2 MiB blocks in which they lie.
+    ///
+    /// # Errors
+    /// As [`Tables::map`].
+    pub unsafe fn map_stacks(&mut self, stacks: &Piece) -> Result<(), MapError> {
+        let range = stacks.range();
+        let is_stack = |at| range.contains(at) && !is_guard(at - range.start);
+        for block in (range.start & !(BLOCK - 1)..range.end).step_by(BLOCK as usize) {
+            let table = Pages::at(filled(block, &is_stack));
+            let link = |page: &MemoryRegion, entry: &mut UpdatableDescriptor<'_, El1Attributes>| {
+                let at = layout::physical(page.start().0 as u64);
+                match entry.level() {
+                    2 => entry.set(table, TABLE),
+                    // Registers in the same block have brought a table of their own.
+                    _ if is_stack(at) => entry.set(PhysicalAddress(at as usize), PAGE_OF_RAM),
+                    _ => Ok(()),
+                }
+            };
+            self.mapping.modify_range(&region(Range::new(block, block + BLOCK)), &link)?;
+        }
+        regs::dsb_ishst();
+        regs::isb();
+        Ok(())
+    }
+
     /// Maps whole pages around a range that is not mapped yet. DSB, ISB: the table walker sees the
     /// new entries before the first access through these.
     ///
@@ -239,9 +281,8 @@ impl Tables {
         if range.end > crate::config::PHYSICAL_END {
             return Err(MapError::InvalidVirtualAddress(VirtualAddress(at.0)));
         }
-        let linear = |at| layout::linear(at) as usize;
-        let region = MemoryRegion::new(linear(range.start), linear(range.end));
-        self.mapping.map_range(&region, at, kind.attributes(), Constraints::NO_CONTIGUOUS_HINT)
+        let how = Constraints::NO_CONTIGUOUS_HINT;
+        self.mapping.map_range(&region(range), at, kind.attributes(), how)
     }
 
     /// From here on entries that are valid may be changed, and other CPUs use the tables.
@@ -263,6 +304,25 @@ impl Tables {
         unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb") };
         changed
     }
+}
+
+/// A table of the last level for the 2 MiB from `block` on, with those pages that are wanted.
+fn filled(block: u64, wanted: &impl Fn(u64) -> bool) -> NonNull<PageTable<El1Attributes>> {
+    let table = Pages::fresh();
+    let pages = (block..block + BLOCK).step_by(PAGE as usize);
+    for (i, at) in pages.enumerate().filter(|&(_, at)| wanted(at)) {
+        // SAFETY: one of the 512 entries of a fresh table.
+        unsafe { table.cast::<u64>().add(i).write(at | PAGE_OF_RAM.bits() as u64) };
+    }
+    // The walker must see the table filled before it sees the entry that leads there.
+    regs::dsb_ishst();
+    table
+}
+
+/// Where a range is in the linear map.
+fn region(range: Range) -> MemoryRegion {
+    let linear = |at| layout::linear(at) as usize;
+    MemoryRegion::new(linear(range.start), linear(range.end))
 }
 
 /// Puts the identity page into the lower half of this CPU: for code that turns the MMU off.

@@ -217,3 +217,11 @@ pub fn stack_slot(stacks: &Piece, cpu: usize) -> Range {
     let start = stacks.range().start + cpu as u64 * STACK_SLOT;
     Range::new(start, start + STACK_SLOT)
 }
+
+/// True for a page that is left out of the map, so that an overflow faults: the first of a slot, and
+/// the one between its stacks. `offset` is that of the page in all slots.
+pub fn is_guard(offset: u64) -> bool {
+    matches!(offset % STACK_SLOT, 0 | GUARD_BETWEEN)
+}
+
+const GUARD_BETWEEN: u64 = PAGE + STACK_BYTES;

@@ -12,8 +12,8 @@ use super::Found;
 use super::mapped::Mapped;
 use crate::aarch64::mmu::Tables;
 use crate::aarch64::timer;
-use crate::config::{PAGE, STACK_BYTES};
-use crate::kernel::layout::{Claims, Present, stack_slot};
+use crate::config::PAGE;
+use crate::kernel::layout::{Claims, Present};
 use crate::memory::{Ram, Range};
 use crate::platform::Machine;
 use crate::trace::Phase;
@@ -31,6 +31,10 @@ pub struct Laid {
 impl Laid {
     /// Maps RAM.
     pub fn map(mut self) -> Mapped {
+        // The stacks come first: their tables are put in as a whole. SAFETY: RAM, and nothing of it
+        // is mapped but the heap, which ends and begins with whole blocks.
+        let mapped = unsafe { self.found.tables.map_stacks(&self.claims.stacks) };
+        mapped.unwrap_or_else(|why| panic!("mapping the stacks: {why}"));
         // The heap is among the holes: it is mapped since the first stage.
         let holes = holes(&self);
         map_ram(&self.found.described.machine, &holes, &mut self.found.tables);
@@ -42,20 +46,16 @@ impl Laid {
     }
 }
 
-/// What lies in RAM and is not mapped now, in order: the image, which is reached through its own
-/// tables; the heap, which is mapped; what firmware says may not be mapped; the pages under the
-/// stacks.
+/// What lies in RAM and is not mapped as RAM at large is, in order: the image, which is reached
+/// through its own tables; the heap, which is mapped; what firmware says may not be mapped; the
+/// stacks, which are mapped page by page.
 fn holes(laid: &Laid) -> Vec<Range> {
     let machine = &laid.found.described.machine;
     let closed = machine.reserved.iter().filter(|r| r.no_map).map(|r| r.range);
     let closed = closed.filter_map(|r| r.grow_to(PAGE));
-    let page = |start| Range::new(start, start + PAGE);
-    let guards = machine.topology.cpus().flat_map(|cpu| {
-        let slot = stack_slot(&laid.claims.stacks, cpu.index());
-        [page(slot.start), page(slot.start + PAGE + STACK_BYTES)]
-    });
     let Present { image, heap, .. } = laid.found.present;
-    let mut holes: Vec<Range> = closed.chain(guards).chain([image, heap]).collect();
+    let ours = [image, heap, laid.claims.stacks.range()];
+    let mut holes: Vec<Range> = closed.chain(ours).collect();
     holes.sort_unstable();
     holes
 }
