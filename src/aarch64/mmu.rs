@@ -18,7 +18,10 @@
 //! permission of whole blocks. Address, size and memory type of an entry never change, so no entry
 //! needs break-before-make.
 //!
-//! Crate aarch64-paging writes the tables.
+//! Crate aarch64-paging writes the tables of devices and heap, and changes permissions; RAM and
+//! stacks are written by [`fill`](mod@fill).
+
+mod fill;
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
@@ -28,23 +31,18 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use aarch64_paging::MapError;
 use aarch64_paging::Mapping;
-use aarch64_paging::descriptor::{
-    El1Attributes, PhysicalAddress, UpdatableDescriptor, VirtualAddress,
-};
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
+use self::fill::fill;
 use super::{heap, layout, regs};
-use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE};
+use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE, PHYSICAL_END};
 use crate::kernel::layout::is_guard;
 use crate::memory::{Piece, Quiet, Range};
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
 /// above, in blocks of 1 GiB.
 const FINE: u64 = 32 << 30;
-/// Less than what one entry of a level 1 table maps, so that no such entry is used.
-const HALF: u64 = 512 << 20;
-/// What one entry of a level 2 table maps.
-const BLOCK: u64 = 2 << 20;
 
 /// Tables until there is a heap: for the redistributors and the heap itself, or, if something is
 /// wrong by then, for a console.
@@ -54,13 +52,6 @@ const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);
 const NORMAL: El1Attributes =
     BASE.union(El1Attributes::ATTRIBUTE_INDEX_1).union(El1Attributes::INNER_SHAREABLE);
-
-/// An entry that leads to another table.
-const TABLE: El1Attributes = El1Attributes::VALID.union(El1Attributes::TABLE_OR_PAGE);
-
-/// A page of RAM in a table of the last level.
-const PAGE_OF_RAM: El1Attributes =
-    NORMAL.union(El1Attributes::PXN).union(El1Attributes::TABLE_OR_PAGE);
 
 /// What a range is mapped as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +104,17 @@ impl Pages {
         PhysicalAddress(layout::physical(table.as_ptr() as u64) as usize)
     }
 
+    /// The table at a physical address: in the image, in the pool or in the heap.
+    fn table(pa: u64) -> NonNull<PageTable<El1Attributes>> {
+        let base = layout::base();
+        let address = if Range::new(base, base + IMAGE_SPAN).contains(pa) {
+            pa - base + layout::KERNEL_BASE
+        } else {
+            layout::linear(pa)
+        };
+        NonNull::new(address as *mut _).expect("the upper half does not begin at 0")
+    }
+
     fn root() -> NonNull<PageTable<El1Attributes>> {
         NonNull::new(layout::ttbr1() as *mut _).expect("the image has an address")
     }
@@ -152,14 +154,7 @@ impl Translation<El1Attributes> for Pages {
     }
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
-        let pa = pa.0 as u64;
-        let base = layout::base();
-        let address = if Range::new(base, base + IMAGE_SPAN).contains(pa) {
-            pa - base + layout::KERNEL_BASE
-        } else {
-            layout::linear(pa)
-        };
-        NonNull::new(address as *mut _).expect("the upper half does not begin at 0")
+        Self::table(pa.0 as u64)
     }
 }
 
@@ -220,45 +215,26 @@ impl Tables {
     /// # Errors
     /// As [`Tables::map`].
     pub unsafe fn map_ram(&mut self, ram: Range, bank: u64) -> Result<(), MapError> {
-        let mut at = ram.start;
-        while at < ram.end {
-            let fine = (at & !(HALF - 1)) + HALF;
-            let end = if at < bank + FINE { fine.min(ram.end) } else { ram.end };
-            // SAFETY: as the caller promises.
-            unsafe { self.map(Range::new(at, end), Kind::Ram)? };
-            at = end;
+        let ram = reached(ram.shrink_to(PAGE))?;
+        let middle = (bank + FINE).clamp(ram.start, ram.end);
+        // SAFETY: as the caller promises.
+        unsafe {
+            fill(Range::new(ram.start, middle), 2, |_| true)?;
+            fill(Range::new(middle, ram.end), 1, |_| true)
         }
-        Ok(())
     }
 
-    /// Maps stacks page by page, and leaves the pages below each stack out ([`is_guard`]). Each
-    /// table is filled here and then put in its place as a whole: of these pages there are many, and
-    /// to look for the place of each costs ten times as much.
+    /// Maps stacks page by page, and leaves the pages below each stack out ([`is_guard`]).
     ///
     /// # Safety
-    /// Stacks that are not mapped yet, and nothing else of the 2 MiB blocks in which they lie.
+    /// These pages are not mapped yet.
     ///
     /// # Errors
     /// As [`Tables::map`].
     pub unsafe fn map_stacks(&mut self, stacks: &Piece) -> Result<(), MapError> {
-        let range = stacks.range();
-        let is_stack = |at| range.contains(at) && !is_guard(at - range.start);
-        for block in (range.start & !(BLOCK - 1)..range.end).step_by(BLOCK as usize) {
-            let table = Pages::at(filled(block, &is_stack));
-            let link = |page: &MemoryRegion, entry: &mut UpdatableDescriptor<'_, El1Attributes>| {
-                let at = layout::physical(page.start().0 as u64);
-                match entry.level() {
-                    2 => entry.set(table, TABLE),
-                    // Registers in the same block have brought a table of their own.
-                    _ if is_stack(at) => entry.set(PhysicalAddress(at as usize), PAGE_OF_RAM),
-                    _ => Ok(()),
-                }
-            };
-            self.mapping.modify_range(&region(Range::new(block, block + BLOCK)), &link)?;
-        }
-        regs::dsb_ishst();
-        regs::isb();
-        Ok(())
+        let range = reached(stacks.range())?;
+        // SAFETY: as the caller promises.
+        unsafe { fill(range, 3, |page| !is_guard(page - range.start)) }
     }
 
     /// Maps whole pages around a range that is not mapped yet. DSB, ISB: the table walker sees the
@@ -277,10 +253,7 @@ impl Tables {
     }
 
     fn write(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
-        let at = PhysicalAddress(range.start as usize & !(PAGE as usize - 1));
-        if range.end > crate::config::PHYSICAL_END {
-            return Err(MapError::InvalidVirtualAddress(VirtualAddress(at.0)));
-        }
+        let at = PhysicalAddress(reached(range)?.start as usize & !(PAGE as usize - 1));
         let how = Constraints::NO_CONTIGUOUS_HINT;
         self.mapping.map_range(&region(range), at, kind.attributes(), how)
     }
@@ -306,17 +279,10 @@ impl Tables {
     }
 }
 
-/// A table of the last level for the 2 MiB from `block` on, with those pages that are wanted.
-fn filled(block: u64, wanted: &impl Fn(u64) -> bool) -> NonNull<PageTable<El1Attributes>> {
-    let table = Pages::fresh();
-    let pages = (block..block + BLOCK).step_by(PAGE as usize);
-    for (i, at) in pages.enumerate().filter(|&(_, at)| wanted(at)) {
-        // SAFETY: one of the 512 entries of a fresh table.
-        unsafe { table.cast::<u64>().add(i).write(at | PAGE_OF_RAM.bits() as u64) };
-    }
-    // The walker must see the table filled before it sees the entry that leads there.
-    regs::dsb_ishst();
-    table
+/// A range, if the linear map reaches it.
+fn reached(range: Range) -> Result<Range, MapError> {
+    let beyond = MapError::InvalidVirtualAddress(VirtualAddress(range.start as usize));
+    if range.end <= PHYSICAL_END { Ok(range) } else { Err(beyond) }
 }
 
 /// Where a range is in the linear map.

@@ -31,13 +31,12 @@ pub struct Laid {
 impl Laid {
     /// Maps RAM.
     pub fn map(mut self) -> Mapped {
-        // The stacks come first: their tables are put in as a whole. SAFETY: RAM, and nothing of it
-        // is mapped but the heap, which ends and begins with whole blocks.
-        let mapped = unsafe { self.found.tables.map_stacks(&self.claims.stacks) };
-        mapped.unwrap_or_else(|why| panic!("mapping the stacks: {why}"));
         // The heap is among the holes: it is mapped since the first stage.
         let holes = holes(&self);
         map_ram(&self.found.described.machine, &holes, &mut self.found.tables);
+        // SAFETY: RAM, and one of the holes.
+        let mapped = unsafe { self.found.tables.map_stacks(&self.claims.stacks) };
+        mapped.unwrap_or_else(|why| panic!("mapping the stacks: {why}"));
         // From here on valid entries may change (`Tables::protect`), with TLB maintenance for all
         // CPUs.
         self.found.tables.share();
