@@ -68,7 +68,8 @@ impl fmt::Display for ScriptError {
     }
 }
 
-/// The commands of a script, without surrounding blanks. Empty ones are left out.
+/// The commands of a script, without surrounding blanks; a blank behind a backslash is part of its
+/// command. Empty ones are left out.
 ///
 /// # Errors
 /// [`ScriptError`], except `NotOne`.
@@ -77,20 +78,26 @@ pub fn split(script: &str) -> Result<Vec<&str>, ScriptError> {
         return Err(ScriptError::TooLong { bytes: script.len() });
     }
     let mut commands = Vec::new();
-    let mut begin = 0;
+    // A command reaches from `begin` to `end`, behind its last character that is no blank.
+    let (mut begin, mut end) = (0, 0);
     let (mut open, mut escaped) = (None, false);
     for (at, c) in script.char_indices() {
+        let literal = core::mem::take(&mut escaped);
         match (c, open) {
             (c, _) if is_forbidden(c) => return Err(ScriptError::Control { at, c }),
-            _ if core::mem::take(&mut escaped) => {}
+            _ if literal => {}
             ('\\', None | Some(('"', _))) => escaped = true,
             ('\'' | '"', None) => open = Some((c, at)),
             (c, Some((quote, _))) if c == quote => open = None,
             (';' | '\n' | '\r', None) => {
-                commands.push(&script[begin..at]);
-                begin = at + 1;
+                commands.push(&script[begin..end]);
+                (begin, end) = (at + 1, at + 1);
+                continue;
             }
             _ => {}
+        }
+        if literal || !c.is_ascii_whitespace() {
+            end = at + c.len_utf8();
         }
     }
     if let Some((quote, at)) = open {
@@ -99,8 +106,9 @@ pub fn split(script: &str) -> Result<Vec<&str>, ScriptError> {
     if escaped {
         return Err(ScriptError::LoneBackslash);
     }
-    commands.push(&script[begin..]);
-    Ok(commands.into_iter().map(str::trim_ascii).filter(|command| !command.is_empty()).collect())
+    commands.push(&script[begin..end]);
+    let commands = commands.into_iter().map(str::trim_ascii_start);
+    Ok(commands.filter(|command| !command.is_empty()).collect())
 }
 
 /// The script of these commands; [`split`] gives them back.
@@ -150,6 +158,14 @@ mod tests {
         let image = r"cycle 2 --image 'it'\''s'";
         assert_eq!(split(&alloc::format!("{image}; mem")), Ok(vec![image, "mem"]));
         assert_eq!(split(r#"a \; "b\";" '\'; c"#), Ok(vec![r#"a \; "b\";" '\'"#, "c"]));
+    }
+
+    #[test]
+    fn a_blank_behind_a_backslash_belongs_to_its_command() {
+        assert_eq!(split("a \\ ; b\\\t\n;c\\\\ "), Ok(vec!["a \\ ", "b\\\t", "c\\\\"]));
+        assert_eq!(split("\\ ; ' '"), Ok(vec!["\\ ", "' '"]));
+        let commands = ["a \\ ", "b"];
+        assert_eq!(split(&join(commands).unwrap()).unwrap(), commands);
     }
 
     #[test]
