@@ -1,6 +1,6 @@
-//! RAM in the linear map. Of its entries there are many, and they are written on the way to the first
-//! CPU_ON: so a table is looked for once, and then filled entry by entry. Crate aarch64-paging, which
-//! writes all else, looks for the place of each entry.
+//! RAM in the linear map. The boot CPU writes all entries of RAM on its way to the first CPU_ON, and
+//! there are many: so this module looks for a table once, and then fills that table entry by entry.
+//! Crate aarch64-paging, which writes all else, looks for the place of each entry.
 
 use aarch64_paging::MapError;
 use aarch64_paging::descriptor::{El1Attributes, VirtualAddress};
