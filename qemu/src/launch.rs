@@ -6,9 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getppid};
@@ -22,6 +23,11 @@ static RUNNING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 static INTERRUPTED: OnceLock<Instant> = OnceLock::new();
 /// A signal that comes so soon after the first is the same one, sent to the whole group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
+/// How long the Linux that is to be the hypervisor may take to come up: 8 s on a quiet host.
+const HYPERVISOR_PATIENCE: Duration = Duration::from_secs(120);
+/// Its log is looked at so often.
+const HYPERVISOR_LOOKS: Duration = Duration::from_millis(100);
 
 /// QEMU with its console on pipes.
 #[derive(Debug)]
@@ -45,12 +51,40 @@ pub struct Pipes {
 }
 
 impl Qemu {
-    /// Starts QEMU. It dies with the thread that calls this, so call it from one that stays.
+    /// Starts QEMU. It dies with the thread that calls this, so call it from one that stays. A Linux
+    /// that is to be the hypervisor and does not come up is started once more, and that is said: no
+    /// guest has run yet.
     ///
     /// # Errors
     /// The program cannot be started; says which. With a hypervisor of its own: a file that is
-    /// missing.
+    /// missing, or its Linux does not come up the second time either.
     pub fn start(options: &Options, initrd: Option<&Path>) -> Result<(Self, Pipes)> {
+        let (mut qemu, pipes) = Self::spawn(options, initrd)?;
+        let Err(first) = qemu.await_hypervisor() else { return Ok((qemu, pipes)) };
+        eprintln!("{first:#}\nIt is started once more.");
+        drop((qemu, pipes));
+        let (mut qemu, pipes) = Self::spawn(options, initrd)?;
+        qemu.await_hypervisor()?;
+        Ok((qemu, pipes))
+    }
+
+    /// Waits until a hypervisor of its own is up or QEMU has ended, which is told elsewhere.
+    fn await_hypervisor(&mut self) -> Result<()> {
+        let until = Instant::now() + HYPERVISOR_PATIENCE;
+        while self.rig.as_ref().is_some_and(|rig| !rig.is_up()) && self.ended().is_none() {
+            let words = || self.rig.as_ref().map(Rig::last_words).unwrap_or_default();
+            ensure!(
+                Instant::now() < until,
+                "the Linux that is to be the hypervisor is not up after {} s; it said:\n{}",
+                HYPERVISOR_PATIENCE.as_secs(),
+                words()
+            );
+            thread::sleep(HYPERVISOR_LOOKS);
+        }
+        Ok(())
+    }
+
+    fn spawn(options: &Options, initrd: Option<&Path>) -> Result<(Self, Pipes)> {
         let nested = kvm::is_nested(options);
         let rig = nested.then(|| Rig::new(options, initrd, Terminal::Pipes)).transpose()?;
         let mut arguments = match &rig {

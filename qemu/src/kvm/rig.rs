@@ -65,6 +65,17 @@ impl Rig {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// True once its Linux runs and is about to start the inner QEMU, or has said why it can't.
+    pub fn is_up(&self) -> bool {
+        let log = self.log();
+        ["@host up", "@host no kvm"].iter().any(|word| log.contains(word))
+    }
+
+    /// The end of what Linux and the inner QEMU have said.
+    pub fn last_words(&self) -> String {
+        last(&self.log())
+    }
+
     /// How the inner QEMU ended; an error with the last words of the hypervisor if it did not end by
     /// itself, or not well.
     ///

@@ -47,7 +47,14 @@ impl Drop for Vm {
     fn drop(&mut self) {
         let command = self.guest.command_line().join(" ");
         let tail = self.guest.tail(TAIL).join("\n  ");
-        LAST_WORDS.set(format!("--- {command}\n  {tail}\n---"));
+        let host = self.guest.host_log().map_or_else(String::new, |log| {
+            let lines: Vec<&str> = log.lines().collect();
+            format!(
+                "\nits hypervisor:\n  {}",
+                lines[lines.len().saturating_sub(TAIL)..].join("\n  ")
+            )
+        });
+        LAST_WORDS.set(format!("--- {command}\n  {tail}{host}\n---"));
     }
 }
 
