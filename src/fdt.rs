@@ -7,6 +7,7 @@
 //! reservations and writing ([`edit`]).
 
 mod address;
+mod carry;
 mod check;
 pub mod edit;
 mod error;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 pub use address::{
     ADDRESS_END, AddressError, CellCounts, Window, reg, region, regions, regions_in,
 };
+pub use carry::{carried, carry};
 pub use check::{HEADER_BYTES, MAX_DEPTH, claimed_size, total_size};
 pub use error::{Fault, FdtError};
 pub use node::Node;

@@ -62,6 +62,7 @@ mod page;
 mod range;
 mod record;
 mod take;
+mod warm;
 
 pub use error::HandoverError;
 pub use facts::{CycleCount, StressCount};
@@ -69,6 +70,7 @@ pub use farewell::Farewell;
 pub use page::COPIED_AT;
 pub use record::FactKind;
 pub use take::Taken;
+pub use warm::{Entered, Warm, WarmError, record as warm_record};
 
 use banks::{Banks, bank_words};
 use page::{PAGE_WORDS, Page};

@@ -29,7 +29,7 @@ use crate::kexec::Departure;
 use crate::machine::Board;
 use crate::memory::{Piece, Ram, Range};
 use crate::options::Options;
-use crate::platform::{BootParams, Machine};
+use crate::platform::{self, BootParams, Machine};
 use crate::report::{BringupAt, Hello, Record, one_line};
 use crate::services::Services;
 use crate::sync::words::Word;
@@ -69,6 +69,8 @@ pub struct Boot {
     pub dtb_range: Range,
     /// Its pages, if these are RAM.
     pub dtb_piece: Option<Piece>,
+    /// The machine is as the kernel before has told; the tree has not been read.
+    pub told: bool,
 }
 
 /// The handover region, in words that several kernels write in turn.
@@ -148,7 +150,13 @@ struct Entered {
     level: u32,
     /// Physical address of the image.
     base: u64,
+    /// The machine is as the kernel before has told.
+    told: bool,
 }
+
+/// Says that this kernel has gone the short way.
+const TOLD: &str =
+    "the kernel before has told the machine: CPUs were started before the tree was read";
 
 /// Puts the services and the hotplug state in the place where interrupt handlers and the other CPUs
 /// look.
@@ -167,7 +175,8 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
     let hotplug = Hotplug::new(topology, services.clone(), generation);
     let (services, hotplug) = publish(services, hotplug);
     let site = Site { board, hotplug, services };
-    let entered = Entered { at: boot.entry_at, level: boot.entry_level, base: boot.base };
+    let entered =
+        Entered { at: boot.entry_at, level: boot.entry_level, base: boot.base, told: boot.told };
     let stamps = core::mem::take(&mut boot.stamps);
     let mut kernel = Kernel::new(site, area, &options, parked, boot);
     kernel.cpus.inject_faults(&mut kernel.out, &options.fail);
@@ -176,9 +185,11 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
     kernel.cpus.trace_boot(entered.at, &stamps);
     kernel.cpus.secondaries(options.maxcpus);
     // From here on nothing is timed, so from here on there is printing.
+    let wrong = if entered.told { kernel.read_tree() } else { Vec::new() };
     kernel.loader.forget_tree_seeds();
     kernel.peripherals.start(&mut kernel.out);
     kernel.introduce(entered);
+    wrong.iter().for_each(|what| kernel.out.error("tree", what));
     kernel.out.warn(warnings.iter().map(|warning| one_line(&warning.to_string())));
     kernel.out.warn(
         kernel
@@ -225,11 +236,29 @@ impl Kernel {
         self.cpus.site()
     }
 
+    /// Reads the tree of a machine that the kernel before has told: what it has not told, and whether
+    /// it was right. Returns what was not right.
+    fn read_tree(&mut self) -> Vec<String> {
+        let boot = self.cpus.hotplug().topology().boot_mpidr();
+        let read = match platform::describe(self.loader.own_tree(), boot) {
+            Ok(read) => read,
+            Err(why) => return Vec::from([format!("{why}; nothing of it is used")]),
+        };
+        read.warnings.into_iter().for_each(|warning| self.out.hold(warning));
+        let machine = self.peripherals.adopt(read.machine);
+        let params = self.loader.adopt(read.params);
+        let wrong = |what| format!("says another {what} than the kernel before, which is believed");
+        machine.into_iter().chain(params).map(wrong).collect()
+    }
+
     /// Says what this kernel is, what was noted while nothing could be printed, and what the kernel
     /// before left behind.
     fn introduce(&mut self, entered: Entered) {
         let (out, cpus) = (&mut self.out, &mut self.cpus);
         out.say(Level::Info, &banner(cpus.site(), self.peripherals.machine(), entered));
+        if entered.told {
+            out.say(Level::Info, TOLD);
+        }
         out.say_held();
         self.peripherals.say_left_on(out);
         cpus.look_for_foreign();

@@ -37,7 +37,7 @@ use crate::cpu::CpuId;
 use crate::report::{BringupPolicy, TeardownMode};
 
 /// Every option that has a meaning, for suggestions.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "cpuhp.bringup",
     "cpuhp.teardown",
     "cpuhp.fail",
@@ -45,6 +45,7 @@ const KEYS: [&str; 9] = [
     "loglevel",
     SIG,
     VERIFY,
+    "kexec.warm",
     "model",
     "run",
 ];
@@ -70,6 +71,9 @@ pub struct Options {
     /// `kexec.verify=`: what is loaded is hashed again right before the jump. On by itself where
     /// signatures are enforced.
     pub verify: bool,
+    /// `kexec.warm=`: a baton that is loaded is told the machine, so that it can start its CPUs before
+    /// it reads its tree.
+    pub warm: bool,
     /// `run=`: console commands to run once the CPUs are up, separated by `;`.
     pub run: Option<String>,
 }
@@ -84,6 +88,7 @@ impl Default for Options {
             loglevel: 6,
             signatures: Signatures::default(),
             verify: false,
+            warm: true,
             run: None,
         }
     }
@@ -113,6 +118,7 @@ impl Options {
             b"cpuhp.teardown" => self.teardown = value(word)?,
             b"cpuhp.fail" => self.fail.push(value(word)?),
             b"maxcpus" => self.maxcpus = Some(bounded(word, usize::MAX as u64)? as usize),
+            b"kexec.warm" => self.warm = switch(word)?,
             b"loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
             b"run" => self.run = Some(text(word)?.to_string()),
             b"model" => {

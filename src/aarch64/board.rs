@@ -15,11 +15,10 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 
-pub use device::{Held, Place};
+pub use device::Held;
 pub use entry_record::{Record, record_offset};
 pub use pmu::emulate;
 
-use super::boot::Places;
 use super::gic::{Gic, IPI};
 use super::mmu::Tables;
 use super::percpu::PerCpu;
@@ -88,8 +87,6 @@ pub struct Parts {
     pub handover: Range,
     /// The handover.
     pub trace: Area<'static>,
-    /// Where devices are.
-    pub places: Places,
     /// Redistributors whose LPIs stay on.
     pub lpis_left_on: usize,
     /// What the kernel before left on.
@@ -151,7 +148,7 @@ impl Board {
             handover: parts.handover,
             trace: parts.trace,
             rings: Once::new(),
-            devices: Held::new(parts.places),
+            devices: Held::default(),
             lpis_left_on: parts.lpis_left_on,
             inherited: parts.inherited,
             timer_ppi: parts.timer_ppi,

@@ -46,7 +46,6 @@ mod registers;
 mod window;
 
 pub use found::Found;
-pub use registers::Places;
 pub use window::console_of_last_resort;
 
 use super::inherited::AtEntry;

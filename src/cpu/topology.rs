@@ -25,7 +25,7 @@ impl fmt::Display for TopologyError {
 }
 
 /// The CPUs of the machine in the order of the device tree, and which of them booted.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Topology {
     mpidrs: Vec<Mpidr>,
     boot: CpuId,

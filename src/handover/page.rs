@@ -132,7 +132,11 @@ impl<'a> Page<'a> {
 /// FNV-1a over words, with a rotation so that no bit stays where a second one could undo it; never
 /// zero. Guards against an unfinished page and stray writes, not against malice.
 fn checksum(words: &[Word]) -> u64 {
-    let fold =
-        |sum: u64, w: &Word| (sum ^ w.load(Relaxed)).wrapping_mul(0x100_0000_01b3).rotate_left(32);
-    words.iter().fold(0xcbf2_9ce4_8422_2325, fold).max(1)
+    checksum_of(words.iter().map(|word| word.load(Relaxed)))
+}
+
+/// The same of any words.
+pub(super) fn checksum_of(words: impl Iterator<Item = u64>) -> u64 {
+    let fold = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(32);
+    words.fold(0xcbf2_9ce4_8422_2325, fold).max(1)
 }

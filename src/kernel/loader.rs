@@ -20,6 +20,7 @@ use crate::kexec::{
 use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{CommandLine, Options, Signatures};
+use crate::platform::BootParams;
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
@@ -30,6 +31,9 @@ pub const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads o
 
 /// Room that the next kernel's own editing may need on top of the current tree.
 const TREE_SLACK: usize = 8 << 10;
+
+/// Room for what a next baton is told: so much, and so much for each CPU.
+const WARM_ROOM: (usize, usize) = (8 << 10, 64);
 
 /// The owners of memory, what this kernel was booted with, and the next kernel if one is loaded.
 pub struct Loader {
@@ -48,6 +52,8 @@ pub struct Loader {
     signatures: Signatures,
     /// Hash again before each jump, whatever the command says.
     verify: bool,
+    /// A next baton is told the machine.
+    warm: bool,
     loaded: Option<Loaded>,
 }
 
@@ -63,9 +69,9 @@ impl Loader {
         bootargs: CommandLine,
         options: &Options,
     ) -> Self {
-        let Options { signatures, verify, .. } = *options;
+        let Options { signatures, verify, warm, .. } = *options;
         let initrd = initrd.map(|(piece, range)| (exact(board, piece, range), range));
-        Self { board, ram, here, tree, initrd, bootargs, signatures, verify, loaded: None }
+        Self { board, ram, here, tree, initrd, bootargs, signatures, verify, warm, loaded: None }
     }
 
     /// The owner of every page of RAM.
@@ -127,7 +133,7 @@ impl Loader {
         let kept = kept.then(|| initrd.unwrap_or_else(|| Digest::of(own)));
         let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
         if BatonMark::of(&image).is_some() {
-            self.rehearse(out, ask, &next, &plan)?;
+            self.rehearse(out, ask, &mut next, &plan)?;
         }
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut after).map_err(|e| e.to_string())?;
@@ -173,7 +179,10 @@ impl Loader {
         if let Some(old) = &self.loaded {
             old.plan.release(&mut map).map_err(|e| e.to_string())?;
         }
-        let room = (tree + chosen.bootargs.bytes().len() + TREE_SLACK).min(MAX_DTB);
+        let bootargs = chosen.bootargs.bytes().len();
+        let told = WARM_ROOM.0 + WARM_ROOM.1 * self.here.cpus();
+        let told = if BatonMark::of(image).is_some() { bootargs + told } else { 0 };
+        let room = (tree + bootargs + TREE_SLACK + told).min(MAX_DTB);
         let granules = self.board.granules();
         let mut planned = kexec::plan(&chosen.request(image, granules), &map, room);
         if matches!(planned, Err(error) if on_initrd(&error)) {
@@ -197,25 +206,39 @@ impl Loader {
         })
     }
 
-    /// A baton must come up with its tree: this kernel reads that tree as the next one will.
+    /// A baton must come up with its tree: this kernel reads that tree as the next one will. What it
+    /// reads goes along, so that the next kernel can start its CPUs first.
     fn rehearse(
         &self,
         out: &mut Reporter,
         ask: &KexecLoad,
-        tree: &[u8],
+        tree: &mut Vec<u8>,
         plan: &Plan,
     ) -> Result<(), String> {
-        match self.here.rehearse(tree, plan.kernel(), plan.dtb) {
-            Ok(mute) => mute.into_iter().for_each(|word| out.say(Level::Warning, word)),
-            Err(why) => {
-                let hint = match &ask.dtb {
-                    Some(path) => format!("{path}: leave --dtb out to pass on the running tree"),
-                    None => "give another tree with --dtb".into(),
-                };
-                return Err(format!("this kernel could not come up with its tree: {why}; {hint}"));
-            }
+        let rehearsed = self.here.rehearse(tree, plan.kernel(), plan.dtb).map_err(|why| {
+            let hint = match &ask.dtb {
+                Some(path) => format!("{path}: leave --dtb out to pass on the running tree"),
+                None => "give another tree with --dtb".into(),
+            };
+            format!("this kernel could not come up with its tree: {why}; {hint}")
+        })?;
+        rehearsed.mute().into_iter().for_each(|word| out.say(Level::Warning, word));
+        let carries = self.warm.then(|| rehearsed.carried_by(tree, plan.dtb)).flatten();
+        if let Some(carries) = carries {
+            tree.fill(0); // its seeds
+            *tree = carries;
         }
         Ok(())
+    }
+
+    /// True if a next baton is told the machine, so that it starts its CPUs before it reads its tree.
+    pub fn is_warm(&self) -> bool {
+        self.warm
+    }
+
+    /// Sets [`Self::is_warm`] for kernels that are loaded from now on.
+    pub fn set_warm(&mut self, on: bool) {
+        self.warm = on;
     }
 
     /// Reads the written segments back, and makes their memory read-only.
@@ -299,6 +322,24 @@ impl Loader {
     pub(super) fn jump(&self) -> Result<Next, String> {
         let loaded = self.loaded.as_ref().ok_or(NOTHING_LOADED)?;
         Ok(Next::Jump(loaded.departure()))
+    }
+
+    /// This kernel's tree.
+    pub(super) fn own_tree(&self) -> &'static [u8] {
+        self.tree.bytes()
+    }
+
+    /// What the tree says of this boot: where that is not what this kernel was booted with. The seed
+    /// is taken over.
+    pub(super) fn adopt(&mut self, params: BootParams) -> Vec<&'static str> {
+        let initrd = self.initrd.map(|(_, range)| range);
+        let same = [
+            ("command line", self.bootargs == params.bootargs),
+            ("initrd", initrd.is_none() || initrd == params.initrd),
+            ("handover", Some(self.tree.handover()) == params.handover),
+        ];
+        self.tree.adopt_seed(params.rng_seed);
+        same.into_iter().filter(|(_, same)| !same).map(|(what, _)| what).collect()
     }
 
     /// Wipes the seeds in this kernel's own tree, which stays in memory across the jump. The seeds

@@ -38,6 +38,15 @@ impl Peripherals {
         &self.machine
     }
 
+    /// Takes over from the tree what the kernel before has not told. Returns what it has told
+    /// otherwise: what is in use stays as it was told.
+    pub(super) fn adopt(&mut self, read: Machine) -> Vec<&'static str> {
+        let differences = read.differences(&self.machine);
+        let Machine { model, rtc, virtio, .. } = read;
+        (self.machine.model, self.machine.rtc, self.machine.virtio) = (model, rtc, virtio);
+        differences
+    }
+
     /// The devices' drivers.
     pub fn drivers(&self) -> &'static dyn Devices {
         self.site.board
@@ -94,7 +103,10 @@ impl Peripherals {
     /// performance monitors.
     pub(super) fn start(&mut self, out: &mut Reporter) {
         let board = self.site.board;
-        self.found = board.devices_start();
+        match board.devices_start(&self.machine.devices()) {
+            Ok(found) => self.found = found,
+            Err(why) => out.hold(format!("there are no devices: {why}")),
+        }
         let left = self.found.left_running;
         if left > 0 {
             let text = format!("{left} devices were left running before this kernel, now stopped");

@@ -3,11 +3,31 @@
 //! The kernel needs both only as sources of real interrupts. A machine may have neither; then every
 //! call returns that as an error.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::quiesce::Driver;
 use crate::interrupt::Interrupt;
+use crate::memory::Range;
+
+/// Where a device is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceAt {
+    /// Its registers.
+    pub registers: Range,
+    /// Its interrupt, an SPI.
+    pub interrupt: Interrupt,
+}
+
+/// Where the devices of a machine are, or may be. None of them lies in RAM.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DevicesAt {
+    /// The real-time clock.
+    pub clock: Option<DeviceAt>,
+    /// virtio-mmio; many may be empty.
+    pub virtio: Vec<DeviceAt>,
+}
 
 /// The devices of a machine, and their state when found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -111,10 +131,13 @@ pub struct DeviceCounts {
 /// interrupt calls the `_taken` half from the handler. A line stays high until `_taken` has run, so
 /// an interrupt that was masked or routed elsewhere in between is not lost.
 pub trait Devices {
-    /// Stops whatever runs, and takes over the devices that have a driver. Boot CPU, once, in
-    /// ordinary context, before any other method of this trait; allocates. Not while anything is
-    /// timed: every place for a device is looked at.
-    fn devices_start(&self) -> DevicesFound;
+    /// Maps the registers of the devices that may be there, stops whatever runs, and takes over the
+    /// devices that have a driver. Boot CPU, once, in ordinary context, before any other method of
+    /// this trait; allocates. Not while anything is timed: every place for a device is looked at.
+    ///
+    /// # Errors
+    /// What can't be mapped; then there are no devices.
+    fn devices_start(&self, at: &DevicesAt) -> Result<DevicesFound, String>;
 
     /// Lets the alarm ring in so many seconds, 0 as 1; the clock ticks in whole seconds, so the
     /// alarm may ring up to one second earlier. An alarm that is set already is replaced. Any CPU,

@@ -7,6 +7,7 @@ use super::PlatformError;
 use crate::config::PAGE;
 use crate::cpu::{CpuMask, Topology};
 use crate::interrupt::Interrupt;
+use crate::machine::device::{DeviceAt, DevicesAt};
 use crate::memory::Range;
 use crate::options::CommandLine;
 
@@ -50,6 +51,12 @@ impl Machine {
         self.gic.registers().map(named("the GIC")).chain(console).chain(devices)
     }
 
+    /// Where devices are, or may be.
+    pub fn devices(&self) -> DevicesAt {
+        let at = |device: &Device| DeviceAt { registers: device.base, interrupt: device.interrupt };
+        DevicesAt { clock: self.rtc.as_ref().map(at), virtio: self.virtio.iter().map(at).collect() }
+    }
+
     /// Checks that no page of registers lies in `ram`: registers and RAM are mapped in different
     /// ways, and a bank that has registers in it can't be believed.
     ///
@@ -61,6 +68,24 @@ impl Machine {
             Some(PlatformError::InRam { what, registers, ram })
         });
         found.next().map_or(Ok(()), Err)
+    }
+}
+
+impl Machine {
+    /// In what `told`, which another kernel has said of this machine, is not what this one says. Of
+    /// clock and virtio devices another kernel says nothing.
+    pub fn differences(&self, told: &Self) -> Vec<&'static str> {
+        let same = [
+            ("memory", self.memory == told.memory),
+            ("reservations", self.reserved == told.reserved),
+            ("CPUs", self.topology == told.topology),
+            ("clusters", self.clusters == told.clusters),
+            ("PSCI", self.psci == told.psci),
+            ("GIC", self.gic == told.gic),
+            ("timer", self.timer == told.timer),
+            ("console", self.console == told.console),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(what, _)| what).collect()
     }
 }
 

@@ -214,5 +214,7 @@ named! {
         Timeout = "timeout",
         /// Which CPUs may take an interrupt.
         Irq = "irq",
+        /// A next baton starts its CPUs before it reads its tree.
+        Warm = "warm",
     }
 }

@@ -140,9 +140,9 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::Alarm { seconds } => devices::alarm(peripherals, seconds),
         Command::Disk { reads, wait } => devices::disk(out, cpus, peripherals, reads, wait),
         Command::Dmesg => dmesg(out),
-        Command::Set(None) => settings::list(out, cpus, peripherals),
+        Command::Set(None) => settings::list(out, cpus, peripherals, loader),
         Command::Set(Some((setting, value))) => {
-            settings::set(out, cpus, peripherals, setting, &value)
+            settings::set(out, cpus, peripherals, loader, setting, &value)
         }
         Command::Soak { times, cpus: which } => cpus::soak(out, cpus, times, which),
         Command::Torture { kind, seconds, seed } => {

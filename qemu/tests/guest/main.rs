@@ -43,6 +43,7 @@ mod typed;
 mod under_kvm;
 mod verify;
 mod vm;
+mod warm;
 
 use libtest_mimic::Arguments;
 
@@ -79,6 +80,7 @@ fn main() {
         clusters::tests(),
         console::tests(),
         typed::tests(),
+        warm::tests(),
         torture::tests(),
         kvm::tests(),
         kvm_all::tests(),

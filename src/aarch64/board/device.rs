@@ -7,6 +7,8 @@
 mod alarm;
 mod reads;
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use spin::Mutex;
@@ -14,27 +16,21 @@ use spin::Mutex;
 use self::alarm::AlarmDriver;
 use self::reads::DiskDriver;
 use super::Board;
-use crate::aarch64::boot::Places;
 use crate::aarch64::disk::{self, Disk};
 use crate::aarch64::mmio::Registers;
+use crate::aarch64::mmu::Kind;
 use crate::aarch64::regs;
 use crate::aarch64::rtc::Rtc;
-use crate::interrupt::Interrupt;
-use crate::machine::device::{DeviceCounts, DeviceError, Devices, DevicesFound};
+use crate::config::PAGE;
+use crate::machine::device::{
+    DeviceAt, DeviceCounts, DeviceError, Devices, DevicesAt, DevicesFound,
+};
 use crate::machine::quiesce::Driver;
+use crate::memory::{Range, join};
 
-/// The registers and the interrupt of a device that is there or may be there.
-pub struct Place {
-    /// Its registers.
-    pub registers: Registers,
-    /// Its interrupt, an SPI.
-    pub interrupt: Interrupt,
-}
-
-/// The devices of a machine: their places, and a driver each.
+/// The devices of a machine: a driver each.
+#[derive(Default)]
 pub struct Held {
-    /// Taken when devices are started.
-    places: Mutex<Option<Places>>,
     alarm: AlarmDriver,
     disk: DiskDriver,
 }
@@ -48,24 +44,18 @@ pub(super) fn masked<T, R>(lock: &Mutex<T>, body: impl FnOnce(&mut T) -> R) -> R
 }
 
 impl Held {
-    /// Of the machine that was found; nothing is touched yet.
-    pub fn new(places: Places) -> Self {
-        let places = Mutex::new(Some(places));
-        Self { places, alarm: AlarmDriver::default(), disk: DiskDriver::default() }
-    }
-
-    /// Every field but the places: one that is added has to be a driver that can stop.
+    /// Every field: one that is added has to be a driver that can stop.
     fn drivers(&self) -> Vec<&dyn Driver> {
-        let Self { places: _, alarm, disk } = self;
+        let Self { alarm, disk } = self;
         Vec::from([alarm as &dyn Driver, disk])
     }
 
     /// Stops whatever sits in the places for virtio devices, and starts the first disk. Counts
     /// what ran.
-    fn start_disk(&self, places: Vec<Place>, found: &mut DevicesFound) {
+    fn start_disk(&self, places: &[DeviceAt], found: &mut DevicesFound) {
         let mut first = None;
         for place in places {
-            let Some(mut transport) = disk::look(place.registers) else { continue };
+            let Some(mut transport) = disk::look(piece(place)) else { continue };
             found.left_running += u32::from(disk::stop(&mut transport));
             if first.is_none() && disk::is_disk(&transport) {
                 first = Disk::start(transport).map(|disk| (disk, place.interrupt));
@@ -76,23 +66,39 @@ impl Held {
         self.disk.adopt(disk);
     }
 
-    fn start_clock(&self, device: Place, found: &mut DevicesFound) {
-        let Some((clock, left)) = Rtc::start(device.registers) else { return };
-        found.alarm = Some(device.interrupt);
+    fn start_clock(&self, place: &DeviceAt, found: &mut DevicesFound) {
+        let Some((clock, left)) = Rtc::start(piece(place)) else { return };
+        found.alarm = Some(place.interrupt);
         found.left_running += u32::from(left);
         self.alarm.adopt(clock);
     }
 }
 
+/// The registers of a device.
+fn piece(place: &DeviceAt) -> Registers {
+    // SAFETY: `devices_start`, which comes here once for each place, has mapped the registers for
+    // good; the tree gives each device a range of its own.
+    unsafe { Registers::new(place.registers) }
+}
+
+/// The pages of all these registers. Neighbours are joined: many virtio devices share a page.
+fn pages(at: &DevicesAt) -> Vec<Range> {
+    let all = at.clock.iter().chain(&at.virtio);
+    join(all.filter_map(|place| place.registers.grow_to(PAGE)).collect())
+}
+
 impl Devices for Board {
-    fn devices_start(&self) -> DevicesFound {
-        let mut found = DevicesFound::default();
-        let Some(places) = self.devices.places.lock().take() else { return found };
-        if let Some(clock) = places.clock {
-            self.devices.start_clock(clock, &mut found);
+    fn devices_start(&self, at: &DevicesAt) -> Result<DevicesFound, String> {
+        for range in pages(at) {
+            // SAFETY: no RAM, as `DevicesAt` says, so that what is there is registers. If the
+            // console's are in one of these pages, that page is mapped as it was.
+            let mapped = unsafe { self.tables.lock().map(range, Kind::Device) };
+            mapped.map_err(|why| format!("mapping the registers at {range}: {why}"))?;
         }
-        self.devices.start_disk(places.virtio, &mut found);
-        found
+        let mut found = DevicesFound::default();
+        at.clock.iter().for_each(|place| self.devices.start_clock(place, &mut found));
+        self.devices.start_disk(&at.virtio, &mut found);
+        Ok(found)
     }
 
     fn alarm(&self, seconds: u32) -> Result<(), DeviceError> {

@@ -44,7 +44,7 @@ impl Mapped {
             .collect();
         interrupt_controller(&mut found, &areas, from_baton);
         let Found { entry, tree, present, described, inherited, gic, .. } = found;
-        let Found { lpis_left_on, places, tables, mut stamps, .. } = found;
+        let Found { lpis_left_on, told, tables, mut stamps, .. } = found;
         let machine = described.machine;
         let board = board::publish(Board::new(Parts {
             topology: machine.topology.clone(),
@@ -53,7 +53,6 @@ impl Mapped {
             stacks: claims.stacks,
             handover: range,
             trace,
-            places,
             lpis_left_on,
             inherited,
             timer_ppi: machine.timer.virtual_ppi,
@@ -75,6 +74,7 @@ impl Mapped {
             handover,
             initrd: claims.initrd.zip(initrd),
             warnings: described.warnings,
+            told,
             entry_at: entry.at,
             stamps,
             entry_level: entry.level,

@@ -6,12 +6,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::config::MAX_DTB;
 use crate::cpu::Mpidr;
-use crate::fdt::Checked;
+use crate::fdt::{self, Checked};
+use crate::handover::{self, Entered};
 use crate::kernel::layout::{Present, heap_place, lay_out};
 use crate::memory::{Map, Range};
 use crate::platform::early::Early;
-use crate::platform::{self, BootParams, Conduit, Gic, Machine};
+use crate::platform::{self, BootParams, Conduit, Described, Gic, Machine};
 
 /// What of this machine the next kernel finds as it is, whatever its tree says.
 pub(in crate::kernel) struct Here {
@@ -23,6 +25,8 @@ pub(in crate::kernel) struct Here {
     gic: Gic,
     /// How PSCI is called.
     conduit: Conduit,
+    /// CPUs.
+    cpus: usize,
 }
 
 impl Here {
@@ -33,20 +37,21 @@ impl Here {
             memory: machine.memory.clone(),
             gic: machine.gic.clone(),
             conduit: machine.psci.conduit,
+            cpus: machine.topology.len(),
         }
     }
 
+    /// How many CPUs there are.
+    pub fn cpus(&self) -> usize {
+        self.cpus
+    }
+
     /// Reads `tree` as a baton will that is entered on this machine with its image at `image` and
-    /// the tree at `dtb`. Returns what is worth a word: a baton that comes up, and nobody hears it.
+    /// the tree somewhere in `dtb`.
     ///
     /// # Errors
     /// Why it could not come up.
-    pub fn rehearse(
-        &self,
-        tree: &[u8],
-        image: Range,
-        dtb: Range,
-    ) -> Result<Option<&'static str>, String> {
+    pub fn rehearse(&self, tree: &[u8], image: Range, dtb: Range) -> Result<Rehearsed, String> {
         let checked = Checked::of(tree).map_err(|why| why.to_string())?;
         let described = platform::describe_checked(&checked, self.boot);
         let mut described = described.map_err(|why| why.to_string())?;
@@ -65,9 +70,8 @@ impl Here {
         let mut map = Map::new(&machine.memory);
         let present = Present { image, dtb, heap };
         lay_out(&mut map, machine, &described.params, present).map_err(|why| why.to_string())?;
-        Ok(machine.console.is_none().then_some(
-            "the tree has no console that the next kernel can drive: nothing will be seen of it",
-        ))
+        let Described { machine, params, .. } = described;
+        Ok(Rehearsed { boot: self.boot, image, heap, machine, params })
     }
 
     /// All that `next` says of the machine that can be held against what is here.
@@ -85,6 +89,38 @@ impl Here {
             return Err(format!("PSCI is said to be called by {theirs}, and is called by {ours}"));
         }
         Ok(())
+    }
+}
+
+/// A baton that comes up.
+pub(in crate::kernel) struct Rehearsed {
+    boot: Mpidr,
+    image: Range,
+    heap: Range,
+    machine: Machine,
+    params: BootParams,
+}
+
+impl Rehearsed {
+    /// What is worth a word: nothing will be heard of this kernel.
+    pub fn mute(&self) -> Option<&'static str> {
+        self.machine.console.is_none().then_some(
+            "the tree has no console that the next kernel can drive: nothing will be seen of it",
+        )
+    }
+
+    /// `tree` with what that kernel needs to start its CPUs before it reads the tree, if all of it
+    /// has room in `dtb`.
+    pub fn carried_by(&self, tree: &[u8], dtb: Range) -> Option<Vec<u8>> {
+        // How long the record is does not depend on what it says of the tree's length.
+        let bytes = self.record(dtb)?.len() + tree.len();
+        let all = Range::sized(dtb.start, bytes as u64).filter(|all| dtb.covers(all))?;
+        fdt::carry(tree, &self.record(all)?).filter(|tree| tree.len() <= MAX_DTB)
+    }
+
+    fn record(&self, dtb: Range) -> Option<Vec<u8>> {
+        let entered = Entered { boot: self.boot, image: self.image, dtb };
+        handover::warm_record(&entered, self.heap, &self.machine, &self.params)
     }
 }
 

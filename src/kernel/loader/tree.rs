@@ -100,6 +100,16 @@ impl OwnTree {
         Ok(out)
     }
 
+    /// Where the handover region is.
+    pub fn handover(&self) -> Range {
+        self.handover
+    }
+
+    /// Entropy that came to this kernel, and was not known when this was made.
+    pub fn adopt_seed(&mut self, seed: Option<Vec<u8>>) {
+        self.seed = seed;
+    }
+
     /// Wipes the seeds in the tree, if the tree lies in RAM.
     pub fn forget_seeds(&mut self) {
         let Some(mut piece) = self.own.piece.take() else { return };

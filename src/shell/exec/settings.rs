@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Outcome, irqs};
 use crate::hotplug::steps::{self, Section};
 use crate::hotplug::{Hotplug, fault};
-use crate::kernel::{Cpus, Peripherals, Reporter};
+use crate::kernel::{Cpus, Loader, Peripherals, Reporter};
 use crate::options::{FailError, FailSpec, MAX_LOGLEVEL, number};
 use crate::shell::command::Setting;
 use crate::trace::{StepId, StepName};
@@ -17,6 +17,7 @@ pub(super) fn set(
     out: &mut Reporter,
     cpus: &Cpus,
     peripherals: &Peripherals,
+    loader: &mut Loader,
     setting: Setting,
     value: &str,
 ) -> Outcome {
@@ -34,6 +35,10 @@ pub(super) fn set(
         }
         Setting::Exclusive => set_exclusive(hotplug, value)?,
         Setting::ConsoleCpu => irqs::set_console_cpu(cpus, peripherals, value)?,
+        Setting::Warm => {
+            let on = switch(value).ok_or_else(|| format!("{value}: neither on nor off"))?;
+            loader.set_warm(on);
+        }
         Setting::Irq => irqs::set_irq(cpus, value)?,
         Setting::Timeout => {
             let ms = number(value).filter(|&ms| ms > 0);
@@ -45,7 +50,12 @@ pub(super) fn set(
 }
 
 /// `set` alone: what is set.
-pub(super) fn list(out: &Reporter, cpus: &Cpus, peripherals: &Peripherals) -> Outcome {
+pub(super) fn list(
+    out: &Reporter,
+    cpus: &Cpus,
+    peripherals: &Peripherals,
+    loader: &Loader,
+) -> Outcome {
     let hotplug = cpus.hotplug();
     let console = peripherals.console_interrupt();
     let console = console.and_then(|i| cpus.services().irqs.effective(i.intid));
@@ -54,9 +64,18 @@ pub(super) fn list(out: &Reporter, cpus: &Cpus, peripherals: &Peripherals) -> Ou
     out.print(&format!("console.cpu  {console}"));
     out.print(&format!("timeout      {} ms", hotplug.timeout_ms()));
     out.print(&format!("exclusive    {}", exclusive(hotplug)));
+    out.print(&format!("warm         {}", if loader.is_warm() { "on" } else { "off" }));
     out.print("irq          `irqs` lists them; `set irq N affinity LIST`");
     out.print("fail         `set fail STEP[:CPU][:up|down][:TIMES]`, `set fail none`");
     Ok(None)
+}
+
+fn switch(value: &str) -> Option<bool> {
+    match value {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 /// `STEP`, or `none` for no step but those that can't be parallel.

@@ -249,6 +249,11 @@ pub static TABLE: [Entry; 31] = [
                 "irq N affinity LIST",
                 "the CPUs that may take interrupt N, of which one does; \"irqs\" lists them",
             ),
+            argument(
+                "warm on|off",
+                "tells a baton that is loaded from now on the machine, so that it starts\n\
+                 its CPUs before it reads its tree; off for comparison",
+            ),
         ],
         example: "set fail gic:starting:3:up",
         build: build::set,

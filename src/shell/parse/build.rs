@@ -139,7 +139,7 @@ pub fn set(args: &mut Args) -> Built {
             args,
             "NAME",
             word,
-            "loglevel, timeout, fail, exclusive, console.cpu or irq",
+            "loglevel, timeout, fail, exclusive, console.cpu, irq or warm",
         ));
     };
     let mut value = args.need("VALUE")?;

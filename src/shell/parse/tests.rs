@@ -230,17 +230,16 @@ fn settings_take_free_text() {
         ("set console.cpu '3'", Setting::ConsoleCpu, "3"),
         ("set irq 33 affinity 0-3,7", Setting::Irq, "33 affinity 0-3,7"),
         ("set exclusive gic:starting", Setting::Exclusive, "gic:starting"),
+        ("set warm off", Setting::Warm, "off"),
         ("set fail a  b", Setting::Fail, "a b"),
     ];
     for (line, setting, value) in all {
         assert_eq!(good(line), Command::Set(Some((setting, value.into()))));
     }
     assert!(bad("set loglevel").contains("VALUE is missing"));
-    assert!(
-        bad("set volume 3").contains(
-            "NAME \"volume\" is not loglevel, timeout, fail, exclusive, console.cpu or irq"
-        )
-    );
+    assert!(bad("set volume 3").contains(
+        "NAME \"volume\" is not loglevel, timeout, fail, exclusive, console.cpu, irq or warm"
+    ));
 }
 
 #[test]

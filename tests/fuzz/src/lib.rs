@@ -24,7 +24,7 @@ pub mod targets;
 use std::path::{Path, PathBuf};
 
 use targets::{
-    command_line, console, edit, fdt, gzip, handover, image, initrd, packed, plan, signature,
+    command_line, console, edit, fdt, gzip, handover, image, initrd, packed, plan, signature, warm,
 };
 
 /// A target.
@@ -52,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "keys", run: console::keys },
     Target { name: "plan", run: plan::plan },
     Target { name: "handover", run: handover::handover },
+    Target { name: "warm", run: warm::warm },
 ];
 
 impl Target {

@@ -11,6 +11,7 @@ pub mod initrd;
 pub mod packed;
 pub mod plan;
 pub mod signature;
+pub mod warm;
 
 use std::fmt::Display;
 
