@@ -11,6 +11,7 @@
 //! | `layout.rs` | every symbol of the linker script |
 //! | `mmio.rs` | device registers, by accesses that any hypervisor can emulate |
 //! | `mmu.rs`, `cache.rs`, `ram.rs`, `heap.rs` | memory |
+//! | `mem.S`, `mem.rs` | what the compiler calls to move, fill and compare memory |
 //! | `dsu.rs` | performance monitors of a cluster, and their emulation |
 //! | `psci.rs`, `gic/`, `timer.rs`, `uart.rs`, `rtc.rs`, `disk.rs` | one driver each |
 //! | `inherited.rs` | what the kernel before left in registers, and back to power-on |
@@ -30,6 +31,7 @@ mod heap;
 mod inherited;
 mod jump;
 mod layout;
+mod mem;
 mod mmio;
 mod mmu;
 mod panic;

@@ -134,8 +134,12 @@ impl<'a> Area<'a> {
 
     /// Empties the bank of a generation, which is that of the kernel before the last.
     pub fn clear_rings(&self, generation: u32) {
-        let rings = (0..self.cpus).filter_map(|i| self.ring(generation, CpuId(i as u16)));
-        rings.for_each(|ring| ring.clear());
+        self.rings(generation).for_each(|ring| ring.clear());
+    }
+
+    /// The rings of all CPUs in the bank of a generation, by CPU.
+    pub fn rings(&self, generation: u32) -> impl Iterator<Item = Ring<'a>> + use<'a> {
+        self.banks().by_cpu(generation, self.boot)
     }
 
     fn page(&self) -> Page<'a> {

@@ -308,7 +308,12 @@ impl Hotplug {
     /// come up or no operation is under way. Only a CPU that has not answered an earlier teardown
     /// may still leave. Boot CPU.
     pub fn everybody_stays(&self) -> Survivors {
-        Survivors::freeze(&self.online(), &self.may_leave_yet())
+        self.those_stay(&self.online())
+    }
+
+    /// The same, for a caller that knows which CPUs are online.
+    fn those_stay(&self, online: &CpuMask) -> Survivors {
+        Survivors::freeze(online, &self.may_leave_yet())
     }
 
     fn boot_mask(&self) -> CpuMask {

@@ -29,7 +29,7 @@ use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::handover::Area;
 use crate::hotplug::Hotplug;
 use crate::interrupt::Interrupt;
-use crate::kernel::layout::stack_slot;
+use crate::kernel::layout::stacks_of;
 use crate::machine::CrashKind;
 use crate::machine::inherited::Inherited;
 use crate::machine::input::{Input, Receiver};
@@ -252,9 +252,10 @@ pub fn guard_page_of(address: u64) -> Option<Stack> {
     }
     let shared = SHARED.get()?;
     shared.board.topology.cpus().find_map(|cpu| {
-        let slot = layout::linear(stack_slot(&shared.board.stacks, cpu.index()).start);
-        let exception = page(slot + PAGE + crate::config::STACK_BYTES);
-        (page(slot) || exception).then_some(Stack { cpu: Some(cpu), exception })
+        let stacks = stacks_of(&shared.board.stacks, cpu.index());
+        let below = |stack: Range| page(layout::linear(stack.start - PAGE));
+        let exception = below(stacks.exception);
+        (below(stacks.ordinary) || exception).then_some(Stack { cpu: Some(cpu), exception })
     })
 }
 

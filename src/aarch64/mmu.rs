@@ -18,8 +18,8 @@
 //! permission of whole blocks. Address, size and memory type of an entry never change, so no entry
 //! needs break-before-make.
 //!
-//! Crate aarch64-paging writes the tables of devices and heap, and changes permissions; RAM and
-//! stacks are written by [`fill`](mod@fill).
+//! Entries are written by [`fill`](mod@fill); crate aarch64-paging changes permissions, and maps what
+//! is mapped in part already.
 
 mod fill;
 
@@ -34,15 +34,19 @@ use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
-use self::fill::fill;
+use self::fill::{Pattern, fill, filled};
 use super::{heap, layout, regs};
 use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE, PHYSICAL_END};
-use crate::kernel::layout::is_guard;
+use crate::kernel::layout::{GUARD_BETWEEN, STACK_SLOT};
 use crate::memory::{Piece, Quiet, Range};
 
 /// RAM is mapped in blocks of 2 MiB up to here, so that each can be protected by itself; what lies
 /// above, in blocks of 1 GiB.
 const FINE: u64 = 32 << 30;
+
+/// The pages of stacks: below each of the two of a slot there is one that is left out.
+const WITHOUT_GUARDS: Pattern =
+    Pattern::without_first_and((GUARD_BETWEEN / PAGE) as u32, (STACK_SLOT / PAGE) as u32);
 
 /// Tables until there is a heap: for the redistributors and the heap itself, or, if something is
 /// wrong by then, for a console.
@@ -219,12 +223,14 @@ impl Tables {
         let middle = (bank + FINE).clamp(ram.start, ram.end);
         // SAFETY: as the caller promises.
         unsafe {
-            fill(Range::new(ram.start, middle), 2, |_| true)?;
-            fill(Range::new(middle, ram.end), 1, |_| true)
+            fill(Range::new(ram.start, middle), 2, Kind::Ram, Pattern::ALL)?;
+            fill(Range::new(middle, ram.end), 1, Kind::Ram, Pattern::ALL)?;
         }
+        filled();
+        Ok(())
     }
 
-    /// Maps stacks page by page, and leaves the pages below each stack out ([`is_guard`]).
+    /// Maps stacks page by page, and leaves the page below each one out.
     ///
     /// # Safety
     /// These pages are not mapped yet.
@@ -234,7 +240,9 @@ impl Tables {
     pub unsafe fn map_stacks(&mut self, stacks: &Piece) -> Result<(), MapError> {
         let range = reached(stacks.range())?;
         // SAFETY: as the caller promises.
-        unsafe { fill(range, 3, |page| !is_guard(page - range.start)) }
+        unsafe { fill(range, 3, Kind::Ram, WITHOUT_GUARDS)? };
+        filled();
+        Ok(())
     }
 
     /// Maps whole pages around a range that is not mapped yet. DSB, ISB: the table walker sees the
@@ -246,9 +254,13 @@ impl Tables {
     /// # Errors
     /// An address that the linear map does not reach.
     pub unsafe fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
-        self.write(range, kind)?;
-        regs::dsb_ishst();
-        regs::isb();
+        let pages = reached(range)?.grow_to(PAGE);
+        let pages =
+            pages.ok_or(MapError::InvalidVirtualAddress(VirtualAddress(range.start as usize)))?;
+        // SAFETY: as the caller promises. Where a page is mapped already, as for two devices that
+        // share one, the crate writes the same entry once more.
+        unsafe { fill(pages, 2, kind, Pattern::ALL) }.or_else(|_| self.write(range, kind))?;
+        filled();
         Ok(())
     }
 

@@ -32,10 +32,15 @@ impl CpuMask {
 
     /// CPUs `0..n`.
     pub fn first(n: usize) -> Self {
-        (0..n.min(MAX_CPUS)).map(|i| CpuId(i as u16)).collect()
+        let word = |i: usize| match n.saturating_sub(i * 64) {
+            bits @ 0..64 => (1 << bits) - 1,
+            _ => u64::MAX,
+        };
+        Self(core::array::from_fn(word))
     }
 
     /// Adds a CPU; numbers outside the table are ignored.
+    #[inline]
     pub fn insert(&mut self, cpu: CpuId) {
         if let Some(word) = self.0.get_mut(cpu.index() / 64) {
             *word |= 1 << (cpu.0 % 64);
@@ -50,6 +55,7 @@ impl CpuMask {
     }
 
     /// True if the CPU is in the set.
+    #[inline]
     pub fn contains(&self, cpu: CpuId) -> bool {
         self.0.get(cpu.index() / 64).is_some_and(|w| w >> (cpu.0 % 64) & 1 == 1)
     }
@@ -65,8 +71,8 @@ impl CpuMask {
     }
 
     /// The CPUs in rising order.
-    pub fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, &word)| bits(word).map(move |b| cpu_at(i, b)))
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.0[1..], bits: self.0[0], base: 0 }
     }
 
     /// CPUs in both sets.
@@ -85,18 +91,30 @@ impl CpuMask {
     }
 }
 
-fn bits(mut word: u64) -> impl Iterator<Item = u32> {
-    core::iter::from_fn(move || {
-        (word != 0).then(|| {
-            let bit = word.trailing_zeros();
-            word &= word - 1;
-            bit
-        })
-    })
+/// The CPUs of a [`CpuMask`] in rising order.
+#[derive(Clone)]
+pub struct Iter<'a> {
+    /// Words not begun yet.
+    rest: &'a [u64],
+    /// What is left of the word under way.
+    bits: u64,
+    /// The CPU in bit 0 of that word.
+    base: u16,
 }
 
-fn cpu_at(word: usize, bit: u32) -> CpuId {
-    CpuId((word * 64) as u16 + bit as u16)
+impl Iterator for Iter<'_> {
+    type Item = CpuId;
+
+    #[inline]
+    fn next(&mut self) -> Option<CpuId> {
+        while self.bits == 0 {
+            let (&next, rest) = self.rest.split_first()?;
+            (self.bits, self.rest, self.base) = (next, rest, self.base + 64);
+        }
+        let bit = self.bits.trailing_zeros() as u16;
+        self.bits &= self.bits - 1;
+        Some(CpuId(self.base + bit))
+    }
 }
 
 impl FromIterator<CpuId> for CpuMask {
@@ -139,6 +157,7 @@ impl fmt::Display for Ranges<'_> {
 mod tests {
     extern crate std;
     use std::string::ToString;
+    use std::vec::Vec;
 
     use super::*;
 
@@ -157,7 +176,10 @@ mod tests {
         let m = mask(&[511, 512]);
         assert_eq!(m.len(), 1);
         assert!(m.contains(CpuId(511)) && !m.contains(CpuId(512)));
-        assert_eq!(CpuMask::first(512).len(), 512);
+        for n in [0, 1, 63, 64, 65, 511, 512, 600] {
+            let first: Vec<_> = CpuMask::first(n).iter().map(|cpu| usize::from(cpu.0)).collect();
+            assert_eq!(first, (0..n.min(512)).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use super::page::PAGE_WORDS;
 use crate::config::{BOOT_TRACE_EVENTS, TRACE_EVENTS};
-use crate::cpu::{Mpidr, Topology};
+use crate::cpu::{CpuId, Mpidr, Topology};
 use crate::sync::words::Word;
 use crate::trace::{Ring, label_in, ring_words};
 
@@ -39,11 +39,27 @@ impl<'a> Banks<'a> {
         there.then(|| self.at(self.bank(generation) + row, TRACE_EVENTS)).flatten()
     }
 
-    /// All rings of a generation: the boot CPU's, then one for each number.
+    /// All rings of a generation: the boot CPU's, then one for each number. None if the region is
+    /// too small.
     pub fn rings(&self, generation: u32) -> impl Iterator<Item = Ring<'a>> + use<'a> {
-        let banks = *self;
-        let rows = (0..self.cpus).filter_map(move |number| banks.row(generation, number));
-        self.boot_ring(generation).into_iter().chain(rows)
+        self.in_bank(generation).filter_map(Ring::new)
+    }
+
+    /// The rings of all CPUs, by CPU; `boot` is the boot CPU's number.
+    pub fn by_cpu(&self, generation: u32, boot: CpuId) -> impl Iterator<Item = Ring<'a>> + use<'a> {
+        let first = self.boot_ring(generation);
+        let rows = self.rings(generation).skip(1).enumerate();
+        rows.map(move |(i, row)| first.filter(|_| i == boot.index()).unwrap_or(row))
+    }
+
+    /// The words of each ring of a generation, in the order of [`Self::rings`].
+    fn in_bank(&self, generation: u32) -> impl Iterator<Item = &'a [Word]> + use<'a> {
+        // By the rings' words: every kexec comes by here.
+        let bank = self.region.get(self.bank(generation)..).unwrap_or_default();
+        let split = bank.split_at_checked(ring_words(BOOT_TRACE_EVENTS));
+        let (boot, rows) = split.unzip();
+        let rows = rows.unwrap_or_default().chunks_exact(ring_words(TRACE_EVENTS)).take(self.cpus);
+        boot.into_iter().chain(rows)
     }
 
     /// Empties the rings of a generation and labels each.
@@ -56,13 +72,7 @@ impl<'a> Banks<'a> {
 
     /// True if the rings of a generation are labelled as those of `topology` are.
     pub fn fit(&self, generation: u32, topology: &Topology) -> bool {
-        // By the rings' words: every kexec comes by here.
-        let bank = self.region.get(self.bank(generation)..).unwrap_or_default();
-        let Some((boot, rows)) = bank.split_at_checked(ring_words(BOOT_TRACE_EVENTS)) else {
-            return false;
-        };
-        let rows = rows.chunks_exact(ring_words(TRACE_EVENTS)).take(self.cpus);
-        let labels = core::iter::once(boot).chain(rows).map(label_in);
+        let labels = self.in_bank(generation).map(label_in);
         self.cpus == topology.len() && labels.eq(labels_of(topology).map(Some))
     }
 

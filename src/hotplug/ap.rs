@@ -93,7 +93,9 @@ impl Ap<'_> {
 
     fn starting(&self, ticket: Ticket) -> bool {
         // The section has undone its steps already if it fails.
-        if let Err(failure) = self.section_up(Section::Starting) {
+        let survivors = self.hp.survivors.get();
+        let runner = self.runner(&survivors);
+        if let Err(failure) = runner.up(Section::Starting) {
             self.failed(Mark::ApOffline, failure, ticket);
             return false;
         }
@@ -101,11 +103,11 @@ impl Ap<'_> {
             self.dying();
             return false;
         }
-        self.online(ticket)
+        self.online(ticket, &runner)
     }
 
-    fn online(&self, ticket: Ticket) -> bool {
-        if let Err(failure) = self.section_up(Section::Online) {
+    fn online(&self, ticket: Ticket, runner: &Runner<'_>) -> bool {
+        if let Err(failure) = runner.up(Section::Online) {
             self.dying();
             self.failed(Mark::ApOnline, failure, ticket);
             return false;
@@ -118,8 +120,7 @@ impl Ap<'_> {
         } else {
             // The boot CPU gave this CPU up when the deadline passed. This CPU must turn itself
             // off; a teardown step that fails can't keep it.
-            let survivors = self.hp.survivors.get();
-            let _ = self.runner(&survivors).down_all(Section::Online, None);
+            let _ = runner.down_all(Section::Online, None);
             self.dying();
         }
         up
@@ -175,7 +176,8 @@ impl Ap<'_> {
     /// there.
     fn come_back(&self, ticket: Ticket) {
         if self.hp.mark(self.cpu) == Mark::TeardownCpu {
-            match self.section_up(Section::Online) {
+            let survivors = self.hp.survivors.get();
+            match self.runner(&survivors).up(Section::Online) {
                 Ok(()) => {
                     self.hp.trace_mark(self.m, self.cpu, Mark::Online, Dir::Up);
                     self.set(Mark::Online);
@@ -316,12 +318,9 @@ impl Ap<'_> {
         }
     }
 
-    fn section_up(&self, section: Section) -> Result<(), StepFailure> {
-        self.runner(&self.hp.survivors.get()).up(section)
-    }
-
     fn advance(&self, from: Mark, to: Mark) -> bool {
-        let moved = self.local.advance(from, to, self.m.now()).is_ok();
+        let now = if matches!(to, Mark::Alive | Mark::Online) { self.m.now() } else { 0 };
+        let moved = self.local.advance(from, to, now).is_ok();
         if moved {
             self.hp.trace_mark(self.m, self.cpu, to, Dir::Up);
             if to == Mark::Online {

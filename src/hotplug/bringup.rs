@@ -35,12 +35,13 @@ impl Hotplug {
     /// Returns when all are ONLINE or named as failed, at the latest after [`Self::timeout_ms`]
     /// (serial: each CPU has its own deadline). A CPU that failed is off, or will turn itself off.
     pub fn bring_up(&self, m: &dyn Seam, cpus: &CpuMask, policy: BringupPolicy) -> BringupOutcome {
-        let survivors = self.everybody_stays();
+        let online = self.online();
+        let survivors = self.those_stay(&online);
         // Before the first CPU_ON: arriving CPUs read the masks for their steps.
         self.survivors.set(&survivors);
         let begin = m.now();
         let mut run = BringupRun { hp: self, m, survivors, begin, failed: Vec::new() };
-        let asked = cpus.and_not(&self.online());
+        let asked = cpus.and_not(&online);
         match policy {
             BringupPolicy::Serial => asked.iter().for_each(|cpu| {
                 run.together(&CpuMask::from_iter([cpu]), false);
@@ -209,6 +210,9 @@ impl BringupRun<'_> {
     /// Why the CPU has not come, with its mark; `None` if it is ONLINE.
     fn verdict(&self, cpu: CpuId) -> Option<(Mark, Why)> {
         let cell = self.hp.cell(cpu);
+        if cell.mark() == Mark::Online && cell.refusal().is_none() {
+            return None;
+        }
         let failure = || cell.failure().map_or(Why::NotReady, Why::Step);
         // Given up first: after this the CPU can't become ONLINE, and a refusal that came before is
         // visible (`Remote::refused`).
@@ -240,9 +244,10 @@ impl BringupRun<'_> {
 
     /// Runs the shared steps for the CPUs that have come online.
     fn share(&mut self, asked: &CpuMask) {
-        let came = asked.and(&self.hp.online());
+        let online = self.hp.online();
+        let came = asked.and(&online);
         // The arrivals are survivors now, so that shared steps may give them something to do.
-        let survivors = self.hp.everybody_stays();
+        let survivors = self.hp.those_stay(&online);
         self.hp.survivors.set(&survivors);
         self.hp.publish_view(*survivors.mask());
         let runner = Runner::all(self.hp, self.m, &came, &survivors);
@@ -255,16 +260,12 @@ impl BringupRun<'_> {
 
     fn outcome(self, asked: &CpuMask) -> BringupOutcome {
         let online = asked.and(&self.hp.online());
-        let last = |which: usize| {
-            let times = online.iter().map(|cpu| self.hp.cell(cpu).times()[which]);
-            times.max().map_or(0, |t| t.saturating_sub(self.begin))
-        };
-        BringupOutcome {
-            online,
-            kick: last(0),
-            alive: last(1),
-            last_online: last(2),
-            failed: self.failed,
+        let mut last = [0; 3];
+        for cpu in online.iter() {
+            let times = self.hp.cell(cpu).times();
+            last = core::array::from_fn(|i| last[i].max(times[i]));
         }
+        let [kick, alive, last_online] = last.map(|t: u64| t.saturating_sub(self.begin));
+        BringupOutcome { online, kick, alive, last_online, failed: self.failed }
     }
 }

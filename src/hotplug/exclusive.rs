@@ -48,6 +48,19 @@ impl Hotplug {
         !step.parallel || self.exclusive.on_purpose.load(Ordering::Relaxed) >> id.0 & 1 == 1
     }
 
+    /// True if any step runs on one CPU at a time.
+    pub(super) fn any_exclusive(&self) -> bool {
+        const IN_TABLE: bool = {
+            let (mut any, mut i) = (false, 0);
+            while i < STEPS.len() {
+                any |= !STEPS[i].parallel;
+                i += 1;
+            }
+            any
+        };
+        IN_TABLE || self.exclusive.on_purpose.load(Ordering::Relaxed) != 0
+    }
+
     /// Names of the steps that run on one CPU at a time.
     pub fn exclusive_steps(&self) -> impl Iterator<Item = StepName> + '_ {
         let all = STEPS.iter().enumerate().map(|(i, s)| (StepId(i as u8), s));

@@ -110,10 +110,19 @@ impl Faults {
         self.slots.iter().any(|slot| slot.load(Ordering::Relaxed) >> 32 != 0)
     }
 
+    /// False if no act can be made to fail until the boot CPU asks for it: one load.
+    pub(super) fn may_hit(&self) -> bool {
+        self.any.load(Ordering::Relaxed) != 0
+    }
+
     /// True if this act shall fail; uses up one of the fault's times.
     pub fn hit(&self, step: StepId, cpu: CpuId, dir: Dir) -> bool {
-        self.any.load(Ordering::Relaxed) != 0
-            && self.slots.iter().any(|slot| take(slot, step, cpu, dir))
+        self.may_hit() && self.use_up(step, cpu, dir)
+    }
+
+    #[cold]
+    fn use_up(&self, step: StepId, cpu: CpuId, dir: Dir) -> bool {
+        self.slots.iter().any(|slot| take(slot, step, cpu, dir))
     }
 }
 

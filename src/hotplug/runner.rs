@@ -13,8 +13,6 @@
 //! - Down to the end (`Runner::down_all`): every step is tried, and the first failure is
 //!   returned. For a CPU that leaves whatever happens.
 
-use core::ops::Range;
-
 use super::steps::{self, Act, CpuhpStep, STEPS, Section, StepContext, Together};
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, CpuMask, Survivors};
@@ -30,8 +28,9 @@ pub(super) struct Runner<'a> {
 }
 
 /// Which steps are run, and how.
-struct StepWalk {
-    steps: Range<usize>,
+struct StepWalk<'a> {
+    /// In this order.
+    steps: &'a [StepId],
     dir: Dir,
     /// Recorded after the last step, unless the walk ends before it.
     mark: Option<Mark>,
@@ -73,82 +72,94 @@ impl<'a> Runner<'a> {
 
     /// Runs a section upwards. If a step fails, the steps before it are undone before this returns.
     pub(super) fn up(&self, section: Section) -> Result<(), StepFailure> {
-        let steps = steps::of(section);
-        let walk = StepWalk { steps: steps.clone(), dir: Dir::Up, mark: None, to_the_end: false };
-        self.walk(walk).inspect_err(|failure| {
-            self.undo(steps.start..usize::from(failure.step.0), Dir::Down);
-        })
+        let steps = steps::acting(section, Dir::Up);
+        let walk = StepWalk { steps, dir: Dir::Up, mark: None, to_the_end: false };
+        self.walk(&walk).inspect_err(|failure| self.undo(section, Dir::Down, failure))
     }
 
     /// Runs a section downwards, to a mark. If a step fails, the steps undone so far are done
     /// again: the CPU is whole.
     pub(super) fn down(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
-        let steps = steps::of(section);
-        let walk = StepWalk { steps: steps.clone(), dir: Dir::Down, mark, to_the_end: false };
-        self.walk(walk).inspect_err(|failure| {
-            self.undo(usize::from(failure.step.0) + 1..steps.end, Dir::Up);
-        })
+        let steps = steps::acting(section, Dir::Down);
+        let walk = StepWalk { steps, dir: Dir::Down, mark, to_the_end: false };
+        self.walk(&walk).inspect_err(|failure| self.undo(section, Dir::Up, failure))
     }
 
     /// Runs a section downwards to the end whatever fails, to a mark; returns the first failure.
     pub(super) fn down_all(&self, section: Section, mark: Option<Mark>) -> Result<(), StepFailure> {
-        let steps = steps::of(section);
-        self.walk(StepWalk { steps, dir: Dir::Down, mark, to_the_end: true })
+        let steps = steps::acting(section, Dir::Down);
+        self.walk(&StepWalk { steps, dir: Dir::Down, mark, to_the_end: true })
     }
 
-    /// A failure while undoing shows in the trace only, and changes nothing: there is nowhere
-    /// further back to go.
+    /// Runs, in direction `dir`, what lies behind the step that failed in the other one. A failure
+    /// while undoing shows in the trace only, and changes nothing: there is nowhere further back to
+    /// go.
     #[cold]
-    fn undo(&self, steps: Range<usize>, dir: Dir) {
-        let _ = self.walk(StepWalk { steps, dir, mark: None, to_the_end: true });
+    fn undo(&self, section: Section, dir: Dir, failure: &StepFailure) {
+        let steps = steps::acting(section, dir);
+        let done_before = |step: &StepId| match dir {
+            Dir::Up => *step <= failure.step,
+            Dir::Down => *step >= failure.step,
+        };
+        let steps = &steps[steps.partition_point(done_before)..];
+        let _ = self.walk(&StepWalk { steps, dir, mark: None, to_the_end: true });
     }
 
     /// One step.
-    pub(super) fn run(&self, id: StepId, dir: Dir) -> Result<(), StepFailure> {
-        let steps = usize::from(id.0)..usize::from(id.0) + 1;
-        self.walk(StepWalk { steps, dir, mark: None, to_the_end: false })
+    pub(super) fn run(&self, step: StepId, dir: Dir) -> Result<(), StepFailure> {
+        let steps = &[step];
+        self.walk(&StepWalk { steps, dir, mark: None, to_the_end: false })
     }
 
     /// Runs the steps one after the other. `ended` is the end of the last step, which is recorded
     /// together with the begin of the next one, by one read of the counter. A step that runs alone
     /// (`in_its_turn`) records its own begin and end: the wait for the turn belongs to no step.
     #[inline(never)]
-    fn walk(&self, walk: StepWalk) -> Result<(), StepFailure> {
-        let (mut steps, mut ended, mut result) = (walk.steps.clone(), None, Ok(()));
-        loop {
-            let goes_on = result.is_ok() || walk.to_the_end;
-            let next = if goes_on { next(&mut steps, walk.dir) } else { None };
-            let alone = next.is_some_and(|(id, step)| self.is_alone(id, step, walk.dir));
-            let begun = if goes_on && !alone { self.begins(next, &walk) } else { None };
-            if let Some(first) = ended.or(begun) {
-                self.context.machine.record_now(first, ended.and(begun));
-            }
-            let Some((id, step)) = next else { return result };
-            ended = (!alone).then(|| self.event(What::Step(id), walk.dir, Edge::End));
-            let done = if alone {
-                self.in_its_turn(id, step, walk.dir)
+    fn walk(&self, walk: &StepWalk<'_>) -> Result<(), StepFailure> {
+        let (machine, dir) = (self.context.machine, walk.dir);
+        // Looked at once: the boot CPU changes both only between operations.
+        let special = self.hp.faults.may_hit() || self.hp.any_exclusive();
+        let event = self.event(What::Step(StepId(0)), dir, Edge::Begin);
+        let (mut ended, mut result): (Option<Untimed>, _) = (None, Ok(()));
+        for &id in walk.steps {
+            let step = &STEPS[usize::from(id.0)];
+            let done = if special && self.is_alone(id, step, dir) {
+                if let Some(ended) = ended.take() {
+                    machine.record_now(ended, None);
+                }
+                self.in_its_turn(id, step, dir)
             } else {
-                self.attempt(id, step, walk.dir)
+                let begun = event.with_step(id, Edge::Begin);
+                machine.record_now(ended.unwrap_or(begun), ended.map(|_| begun));
+                ended = Some(event.with_step(id, Edge::End));
+                self.attempt(id, step, dir, special)
             };
             if let Err(error) = done {
-                result = result.and(Err(StepFailure { step: id, dir: walk.dir, error }));
+                result = result.and(Err(StepFailure { step: id, dir, error }));
+                if !walk.to_the_end {
+                    break;
+                }
             }
         }
-    }
-
-    /// What begins where another step has ended.
-    fn begins(&self, next: Option<(StepId, &CpuhpStep)>, walk: &StepWalk) -> Option<Untimed> {
-        match (next, walk.mark) {
-            (Some((id, _)), _) => Some(self.event(What::Step(id), walk.dir, Edge::Begin)),
-            (None, mark) => mark.map(|mark| self.event(What::Mark(mark), walk.dir, Edge::Point)),
+        let reached = walk.mark.filter(|_| result.is_ok() || walk.to_the_end);
+        let mark = reached.map(|mark| self.event(What::Mark(mark), dir, Edge::Point));
+        if let Some(first) = ended.or(mark) {
+            machine.record_now(first, ended.and(mark));
         }
+        result
     }
 
     #[inline]
-    fn attempt(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
+    fn attempt(
+        &self,
+        id: StepId,
+        step: &CpuhpStep,
+        dir: Dir,
+        special: bool,
+    ) -> Result<(), StepError> {
         // In place of the act: an injected failure has changed nothing, as the table demands of a
         // step that fails.
-        if self.hp.faults.hit(id, self.context.cpu, dir) {
+        if special && self.hp.faults.hit(id, self.context.cpu, dir) {
             return Err(StepError::Injected);
         }
         match step.act(dir) {
@@ -175,7 +186,7 @@ impl<'a> Runner<'a> {
         let edge = |edge| machine.record_now(self.event(What::Step(id), dir, edge), None);
         self.hp.in_turn(machine, cpu, (id, step), || {
             edge(Edge::Begin);
-            let done = self.attempt(id, step, dir);
+            let done = self.attempt(id, step, dir, true);
             edge(Edge::End);
             done
         })
@@ -183,19 +194,6 @@ impl<'a> Runner<'a> {
 
     fn event(&self, what: What, dir: Dir, edge: Edge) -> Untimed {
         Untimed::new(self.context.cpu, self.hp.generation, dir, edge, what)
-    }
-}
-
-/// The next step that does anything in this direction.
-fn next(steps: &mut Range<usize>, dir: Dir) -> Option<(StepId, &'static CpuhpStep)> {
-    loop {
-        let i = match dir {
-            Dir::Up => steps.next()?,
-            Dir::Down => steps.next_back()?,
-        };
-        if STEPS[i].acts(dir) {
-            return Some((StepId(i as u8), &STEPS[i]));
-        }
     }
 }
 

@@ -134,6 +134,12 @@ impl CpuCell {
         CpuRequest::from_word(self.request.load(Ordering::Acquire))
     }
 
+    /// True if the CPU owes an answer: it was asked for something and has not said that it is done.
+    pub fn owes_answer(&self) -> bool {
+        // Acquire: as in `request`. Stay is 0.
+        self.request.load(Ordering::Acquire) != 0
+    }
+
     /// Why its last step failed, if one did.
     pub fn failure(&self) -> Option<StepFailure> {
         // Acquire: pairs with `LocalCell::fail` and `Remote::note_failure`.

@@ -106,7 +106,7 @@ pub struct CpuhpStep {
 
 impl CpuhpStep {
     /// What the step does in a direction.
-    pub fn act(&self, dir: Dir) -> Act {
+    pub const fn act(&self, dir: Dir) -> Act {
         match dir {
             Dir::Up => self.up,
             Dir::Down => self.down,
@@ -119,7 +119,7 @@ impl CpuhpStep {
     }
 
     /// True if the step does anything in a direction.
-    pub fn acts(&self, dir: Dir) -> bool {
+    pub const fn acts(&self, dir: Dir) -> bool {
         !matches!(self.act(dir), Act::Nothing)
     }
 }
@@ -164,12 +164,48 @@ pub(super) fn checks() -> impl Iterator<Item = (StepId, Check)> {
 }
 
 /// The places in the table of a section's steps, in order of up.
-pub fn of(section: Section) -> Range<usize> {
-    // Made at compile time: a leaving CPU looks this up for each section.
-    use Section::{Online, Prepare, Shared, Starting};
-    let ranges = const { [place(Prepare), place(Starting), place(Online), place(Shared)] };
-    let (start, end) = ranges[section as usize];
+pub const fn of(section: Section) -> Range<usize> {
+    let (start, end) = place(section);
     start..end
+}
+
+/// The steps of a section that do anything in a direction, in the order in which they are run.
+pub fn acting(section: Section, dir: Dir) -> &'static [StepId] {
+    // Made at compile time: every CPU looks this up for each section.
+    use Section::{Online, Prepare, Shared, Starting};
+    static LISTS: [[List; 2]; 4] = [both(Prepare), both(Starting), both(Online), both(Shared)];
+    let List { steps, count } = &LISTS[section as usize][dir as usize];
+    &steps[..*count]
+}
+
+/// Steps of one section, in the order of one direction.
+#[derive(Clone, Copy)]
+struct List {
+    steps: [StepId; STEPS.len()],
+    count: usize,
+}
+
+/// Up and down.
+const fn both(section: Section) -> [List; 2] {
+    [list(section, Dir::Up), list(section, Dir::Down)]
+}
+
+const fn list(section: Section, dir: Dir) -> List {
+    let mut list = List { steps: [StepId(0); STEPS.len()], count: 0 };
+    let (start, end) = place(section);
+    let mut i = 0;
+    while i < end - start {
+        let at = match dir {
+            Dir::Up => start + i,
+            Dir::Down => end - 1 - i,
+        };
+        if STEPS[at].acts(dir) {
+            list.steps[list.count] = StepId(at as u8);
+            list.count += 1;
+        }
+        i += 1;
+    }
+    list
 }
 
 /// First place and end of a section: behind all steps of the sections before, up to the last of its
@@ -204,6 +240,17 @@ mod tests {
         assert_eq!(places, (0..STEPS.len()).collect::<std::vec::Vec<_>>());
         for section in all {
             assert!(!of(section).is_empty() && of(section).all(|i| STEPS[i].section == section));
+        }
+    }
+
+    #[test]
+    fn what_acts_is_run_in_the_order_of_its_direction() {
+        for section in [Section::Prepare, Section::Starting, Section::Online, Section::Shared] {
+            let acts = |dir| move |id: &StepId| STEPS[usize::from(id.0)].acts(dir);
+            let ids = || of(section).map(|i| StepId(i as u8));
+            let up: std::vec::Vec<_> = ids().filter(acts(Dir::Up)).collect();
+            let down: std::vec::Vec<_> = ids().rev().filter(acts(Dir::Down)).collect();
+            assert_eq!((acting(section, Dir::Up), acting(section, Dir::Down)), (&*up, &*down));
         }
     }
 

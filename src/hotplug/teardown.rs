@@ -93,8 +93,10 @@ impl Hotplug {
     /// CPUs that have not answered an earlier teardown. Such a CPU may still be migrating to the
     /// survivors of that teardown, so no CPU may leave now.
     pub(super) fn unanswered(&self) -> CpuMask {
-        let silent = |&cpu: &CpuId| self.cell(cpu).request() != CpuRequest::Stay;
-        self.up().iter().filter(silent).collect()
+        // Usually none owes anything, so that is asked first.
+        let owes = |&cpu: &CpuId| self.cell(cpu).owes_answer();
+        let owing: CpuMask = self.topology.cpus().filter(owes).collect();
+        if owing.is_empty() { owing } else { self.can_leave(&owing) }
     }
 
     /// The unanswered CPUs that may still leave. A CPU that was only asked to stand still stays:
@@ -109,8 +111,12 @@ impl Hotplug {
         // Usually the first look finds nothing owed. A late CPU sends no IPI when it has answered,
         // since its ticket is of an older operation: so this polls.
         let deadline = m.now() + m.ticks_from_ms(self.timeout_ms());
-        self.poll(m, deadline, || self.unanswered().is_empty());
-        self.unanswered()
+        let mut silent = CpuMask::EMPTY;
+        self.poll(m, deadline, || {
+            silent = self.unanswered();
+            silent.is_empty()
+        });
+        silent
     }
 
     /// Asks AFFINITY_INFO about every CPU of `remaining` that has set its last mark before CPU_OFF,

@@ -212,16 +212,27 @@ fn down_to_block(ram: &mut impl Ledger, stacks: Range) {
     let _ = ram.claim(below, Owner::Stacks);
 }
 
-/// The slot of a CPU's stacks.
-pub fn stack_slot(stacks: &Piece, cpu: usize) -> Range {
-    let start = stacks.range().start + cpu as u64 * STACK_SLOT;
-    Range::new(start, start + STACK_SLOT)
+/// Where in a slot the page below the second stack is; the page below the first is the slot's first.
+pub const GUARD_BETWEEN: u64 = PAGE + STACK_BYTES;
+
+/// A CPU's two stacks. The page below each is left out of the map, so that an overflow faults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stacks {
+    /// For ordinary code.
+    pub ordinary: Range,
+    /// For exceptions and interrupts.
+    pub exception: Range,
 }
 
-/// True for a page that is left out of the map, so that an overflow faults: the first of a slot, and
-/// the one between its stacks. `offset` is that of the page in all slots.
-pub fn is_guard(offset: u64) -> bool {
-    matches!(offset % STACK_SLOT, 0 | GUARD_BETWEEN)
+impl Stacks {
+    /// In the slot that begins at this address.
+    fn at(slot: u64) -> Self {
+        let ordinary = Range::new(slot + PAGE, slot + GUARD_BETWEEN);
+        Self { ordinary, exception: Range::new(ordinary.end + PAGE, slot + STACK_SLOT) }
+    }
 }
 
-const GUARD_BETWEEN: u64 = PAGE + STACK_BYTES;
+/// The stacks of the CPU with this number.
+pub fn stacks_of(stacks: &Piece, cpu: usize) -> Stacks {
+    Stacks::at(stacks.range().start + cpu as u64 * STACK_SLOT)
+}

@@ -85,6 +85,14 @@ impl Untimed {
         Self(NonZeroU64::new(kind).unwrap_or(NonZeroU64::MIN) | word)
     }
 
+    /// The same about a step, and the edge of it.
+    #[inline]
+    pub fn with_step(self, step: StepId, edge: Edge) -> Self {
+        let kept = self.0.get() & !0x3_ffff;
+        let word = NonZeroU64::MIN | u64::from(step.0) << 8 | (edge as u64) << 16;
+        Self(word | kept)
+    }
+
     /// The CPU that the event is about.
     #[inline]
     pub fn cpu(self) -> CpuId {
@@ -147,6 +155,11 @@ mod tests {
             assert_eq!(Event::decode(event.encode()), Some(event));
             let untimed = Untimed::new(cpu, event.generation, dir, edge, what);
             assert_eq!((untimed.cpu(), untimed.at(event.at)), (cpu, Some(event)));
+            let other =
+                Untimed::new(cpu, event.generation, dir, Edge::Point, What::Mark(Mark::Dead));
+            if let What::Step(step) = what {
+                assert_eq!(other.with_step(step, edge), untimed);
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 
 use crate::sync::words::{Relaxed, Word};
 
-use super::Event;
+use super::{Event, Untimed};
 use crate::cpu::Mpidr;
 
 /// Words of one event.
@@ -70,17 +70,28 @@ impl<'a> Ring<'a> {
 
     /// Appends an event. Called by the ring's owner only.
     pub fn record(&self, event: &Event) {
-        self.append(event.encode());
+        let Event { cpu, generation, dir, edge, what, .. } = *event;
+        self.append_at(event.at, Untimed::new(cpu, generation, dir, edge, what), None);
     }
 
-    /// The same for one that is encoded already.
+    /// Appends one event, or two of the same time.
     #[inline]
-    pub fn append(&self, [first, second]: [u64; EVENT_WORDS]) {
+    pub fn append_at(&self, at: u64, first: Untimed, second: Option<Untimed>) {
         let count = self.written();
-        let slot = self.slot(count);
+        self.put(count, first.encode(at));
+        let mut next = count.wrapping_add(1);
+        if let Some(second) = second {
+            self.put(next, second.encode(at));
+            next = next.wrapping_add(1);
+        }
+        self.written.store(next, Relaxed);
+    }
+
+    #[inline]
+    fn put(&self, index: u64, [first, second]: [u64; EVENT_WORDS]) {
+        let slot = self.slot(index);
         slot[0].store(first, Relaxed);
         slot[1].store(second, Relaxed);
-        self.written.store(count.wrapping_add(1), Relaxed);
     }
 
     /// Events ever written.
@@ -102,6 +113,7 @@ impl<'a> Ring<'a> {
         })
     }
 
+    #[inline]
     fn slot(&self, index: u64) -> &'a [Word; EVENT_WORDS] {
         &self.slots[index as usize & (self.slots.len() - 1)]
     }

@@ -8,10 +8,9 @@ use super::Board;
 use crate::aarch64::gic::IPI;
 use crate::aarch64::percpu::PerCpu;
 use crate::aarch64::{cache, copier, layout, psci, ram, regs, timer, uart};
-use crate::config::{EXCEPTION_STACK_BYTES, PAGE, STACK_BYTES};
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover;
-use crate::kernel::layout::stack_slot;
+use crate::kernel::layout::{Stacks, stacks_of};
 use crate::machine::input::Input;
 use crate::machine::{
     Affinity, Clock, ConsoleTerminal, CpuMemory, Ipi, Local, Memory, Power, PsciError, Recorder,
@@ -47,10 +46,7 @@ impl Clock for Board {
 impl Board {
     /// A CPU's ring in this kernel's bank, looked up once.
     fn ring(&self, cpu: CpuId, generation: u32) -> &Ring<'static> {
-        let rings = self.rings.call_once(|| {
-            let ring = |cpu| self.trace.ring(generation, cpu).expect("a CPU of the topology");
-            self.topology.cpus().map(ring).collect()
-        });
+        let rings = self.rings.call_once(|| self.trace.rings(generation).collect());
         &rings[cpu.index()]
     }
 
@@ -131,15 +127,14 @@ impl Ipi for Board {
 
 impl CpuMemory for Board {
     fn prepare(&self, cpu: CpuId) -> Result<(), StepError> {
-        let slot = layout::linear(stack_slot(&self.stacks, cpu.index()).start);
-        let stack = slot + PAGE + STACK_BYTES;
-        let exception = stack + PAGE + EXCEPTION_STACK_BYTES;
+        let Stacks { ordinary, exception } = stacks_of(&self.stacks, cpu.index());
+        let stacks = (layout::linear(ordinary.end), layout::linear(exception.end));
         let area = &self.areas[cpu.index()];
         area.reset();
         let record = &self.records[cpu.index()];
         // SAFETY: the roots are those of this kernel's tables, the stacks are mapped and this CPU's
         // alone, and the area is the CPU's, in the board, which is static.
-        unsafe { record.fill(self.roots, (stack, exception), area, cpu) };
+        unsafe { record.fill(self.roots, stacks, area, cpu) };
         Ok(())
     }
 
@@ -224,17 +219,19 @@ impl Recorder for Board {
 
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {
         let at = timer::now();
-        let Some(ring) = self.rings.get().and_then(|rings| rings.get(first.cpu().index())) else {
-            return [Some(first), second]
-                .into_iter()
-                .flatten()
-                .filter_map(|e| e.at(at))
-                .for_each(|e| self.record(e));
-        };
-        ring.append(first.encode(at));
-        if let Some(second) = second {
-            ring.append(second.encode(at));
+        match self.rings.get().and_then(|rings| rings.get(first.cpu().index())) {
+            Some(ring) => ring.append_at(at, first, second),
+            None => self.record_first(at, first, second),
         }
+    }
+}
+
+impl Board {
+    /// Before the rings have been looked up.
+    #[cold]
+    fn record_first(&self, at: u64, first: Untimed, second: Option<Untimed>) {
+        let both = [Some(first), second].into_iter().flatten();
+        both.filter_map(|event| event.at(at)).for_each(|event| self.record(event));
     }
 }
 

@@ -190,9 +190,11 @@ impl Redistributor {
         f.igroupr0.set(0);
         f.icpendr0.set(!0);
         triggers.take_back(&f.icfgr1);
-        let given = PRIORITIES.load(Ordering::Relaxed);
-        let given = f.ipriorityr.iter().enumerate().filter(|(i, _)| given >> i & 1 != 0);
-        given.for_each(|(_, priority)| priority.set(0));
+        let mut given = PRIORITIES.load(Ordering::Relaxed);
+        while let Some(priority) = f.ipriorityr.get(given.trailing_zeros() as usize) {
+            priority.set(0);
+            given &= given - 1;
+        }
     }
 
     /// Withdraws the private interrupts that became pending for a CPU after that CPU had itself

@@ -1,6 +1,6 @@
-//! RAM in the linear map. The boot CPU writes all entries of RAM on its way to the first CPU_ON, and
+//! Entries of the linear map. The boot CPU writes all of them on its way to the first CPU_ON, and
 //! there are many: so this module looks for a table once, and then fills that table entry by entry.
-//! Crate aarch64-paging, which writes all else, looks for the place of each entry.
+//! Crate aarch64-paging looks for the place of each entry.
 
 use aarch64_paging::MapError;
 use aarch64_paging::descriptor::{El1Attributes, VirtualAddress};
@@ -18,33 +18,60 @@ const ENTRIES: u64 = 512;
 /// The address in an entry (Arm ARM D8.3.1: bits 47 to 12).
 const ADDRESS: u64 = 0xffff_ffff_f000;
 
-/// Writes an entry for each page or block of `range` that is `wanted`; `largest` is the level of the
-/// largest blocks, 1 to 3.
+/// Which of a row of pages or blocks are mapped: the first as bit 0 says, and so on, again and again.
+#[derive(Clone, Copy)]
+pub struct Pattern {
+    bits: u64,
+    /// Bits in use.
+    length: u32,
+}
+
+impl Pattern {
+    /// Every one.
+    pub const ALL: Self = Self { bits: 1, length: 1 };
+
+    /// Every one of `length` but two, the first among them; fewer than 64.
+    pub const fn without_first_and(other: u32, length: u32) -> Self {
+        Self { bits: ((1 << length) - 1) & !(1 | 1 << other), length }
+    }
+}
+
+/// Maps what the pattern says of `range` as memory of this kind; `largest` is the level of the
+/// largest blocks, 1 to 3, and must be 3 with a pattern that leaves something out.
 ///
 /// # Safety
-/// RAM, of which nothing is mapped yet, in whole pages; below the end of the linear map.
+/// Such memory is there, in whole pages, and no part of it is mapped; below the end of the linear map.
 ///
 /// # Errors
-/// There is a block at this address.
+/// Something is mapped there.
 pub unsafe fn fill(
     range: Range,
     largest: usize,
-    wanted: impl Fn(u64) -> bool,
+    kind: Kind,
+    pattern: Pattern,
 ) -> Result<(), MapError> {
-    let mut at = range.start;
+    let (mut at, mut place) = (range.start, 0);
     while at < range.end {
         let (level, end) = run(at, range.end, largest);
-        let entries = table(at, level)?;
-        for at in (at..end).step_by(SIZES[level] as usize).filter(|&at| wanted(at)) {
-            // SAFETY: one of the 512 entries of that table, which is only used here and by the
-            // walker, and which is not valid yet.
-            unsafe { entries.add(index(at, level)).write_volatile(entry(at, level)) };
+        let (first, count) = (index(at, level), ((end - at) / SIZES[level]) as usize);
+        let mut next = entry(at, level, kind);
+        for slot in &mut table(at, level)?[first..first + count] {
+            if *slot != 0 {
+                return Err(MapError::InvalidVirtualAddress(VirtualAddress(at as usize)));
+            }
+            *slot = if pattern.bits >> place & 1 == 1 { next } else { 0 };
+            place = if place + 1 == pattern.length { 0 } else { place + 1 };
+            next = next.wrapping_add(SIZES[level]);
         }
         at = end;
     }
-    regs::dsb_ishst(); // before the first access through these entries
-    regs::isb();
     Ok(())
+}
+
+/// Before the first access through entries that [`fill`] has written: the walker sees them.
+pub fn filled() {
+    regs::dsb_ishst();
+    regs::isb();
 }
 
 /// The level of the largest entries that fit at `at`, and how far they go within one table.
@@ -59,28 +86,31 @@ fn index(at: u64, level: usize) -> usize {
     (layout::linear(at) / SIZES[level] % ENTRIES) as usize
 }
 
-fn entry(at: u64, level: usize) -> u64 {
-    let kind = Kind::Ram.attributes().bits() as u64;
+fn entry(at: u64, level: usize, kind: Kind) -> u64 {
+    let kind = kind.attributes().bits() as u64;
     at | kind | if level == 3 { El1Attributes::TABLE_OR_PAGE.bits() as u64 } else { 0 }
 }
 
 /// The table of a level that maps `at`; those that are missing on the way there are made.
-fn table(at: u64, level: usize) -> Result<*mut u64, MapError> {
+fn table(at: u64, level: usize) -> Result<&'static mut [u64; ENTRIES as usize], MapError> {
     let link = (El1Attributes::VALID | El1Attributes::TABLE_OR_PAGE).bits() as u64;
-    let mut table = layout::ttbr1() as *mut u64;
+    // SAFETY: the root of this kernel's tables. Only the boot CPU writes tables, here or by the crate,
+    // and no reference outlives the call of `fill`; what the walker reads meanwhile is whole words.
+    let mut table = unsafe { &mut *(layout::ttbr1() as *mut [u64; ENTRIES as usize]) };
     for above in 0..level {
-        // SAFETY: one of the 512 entries of a table of this kernel. Only the boot CPU writes these.
-        let place = unsafe { &mut *table.add(index(at, above)) };
-        table = match *place & link {
+        let place = &mut table[index(at, above)];
+        let next = match *place & link {
             0 => {
                 let fresh = Pages::fresh();
                 regs::dsb_ishst(); // the walker sees the table empty before it is led there
                 *place = Pages::at(fresh).0 as u64 | link;
-                fresh.as_ptr().cast()
+                fresh
             }
-            found if found == link => Pages::table(*place & ADDRESS).as_ptr().cast(),
+            found if found == link => Pages::table(*place & ADDRESS),
             _ => return Err(MapError::InvalidVirtualAddress(VirtualAddress(at as usize))),
         };
+        // SAFETY: as above, of a table of the next level.
+        table = unsafe { next.cast().as_mut() };
     }
     Ok(table)
 }

@@ -219,7 +219,7 @@ fn taken_and_events(records: &[RawRecord]) -> (Taken, usize) {
     let memory = memory(4);
     let (area, topology) = region(&memory, 4);
     let ring = area.ring(7, CpuId(2)).unwrap();
-    ring.append(Event::encode(&event(7)));
+    ring.record(&event(7));
     seal_words(&memory, &words(records));
     let taken = area.take(&memory, &topology, LATER).unwrap();
     (taken, ring.events().count())

@@ -14,7 +14,7 @@ pub struct LocalCell<'a> {
 }
 
 impl<'a> LocalCell<'a> {
-    /// One mark further on the way up.
+    /// One mark further on the way up, at tick `now`; the time is kept of ALIVE and ONLINE only.
     ///
     /// # Errors
     /// [`GivenUp`] if the boot CPU no longer waits for this start.
