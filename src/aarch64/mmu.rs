@@ -18,8 +18,8 @@
 //! permission of whole blocks. Address, size and memory type of an entry never change, so no entry
 //! needs break-before-make.
 //!
-//! Crate aarch64-paging writes the tables of devices and heap, and changes permissions; RAM and
-//! stacks are written by [`fill`](mod@fill).
+//! What is not mapped yet is written by [`fill`](mod@fill). Crate aarch64-paging writes registers next
+//! to others in one page, and changes permissions.
 
 mod fill;
 
@@ -34,7 +34,7 @@ use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
-use self::fill::fill;
+use self::fill::{fill, is_free};
 use super::{heap, layout, regs};
 use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE, PHYSICAL_END};
 use crate::kernel::layout::is_guard;
@@ -127,12 +127,12 @@ impl Pages {
         let next = TAKEN.fetch_add(1, Ordering::Relaxed);
         assert!(next < POOL_PAGES, "the GIC has too many separate regions of redistributors");
         // SAFETY: in bounds, and handed out for the first time.
-        let page = unsafe {
+        unsafe {
             let page = POOL.0.get().cast::<[u8; PAGE as usize]>().add(next);
-            page.write_bytes(0, 1);
-            page
-        };
-        NonNull::new(page.cast()).expect("the pool has an address")
+            let page = NonNull::new(page.cast::<u8>()).expect("the pool has an address");
+            heap::clear(page);
+            page.cast()
+        }
     }
 }
 
@@ -181,6 +181,8 @@ pub unsafe fn extend_dtb_window(block: usize) {
 /// The tables of the linear map.
 pub struct Tables {
     mapping: Mapping<Pages, El1And0>,
+    /// As in [`Pages`].
+    last_resort: bool,
 }
 
 impl Tables {
@@ -202,8 +204,9 @@ impl Tables {
     }
 
     fn over(pages: Pages) -> Self {
+        let last_resort = pages.last_resort;
         let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Upper);
-        Self { mapping }
+        Self { mapping, last_resort }
     }
 
     /// Maps RAM that is not mapped yet, in blocks that are small where kernels are loaded: below
@@ -219,8 +222,8 @@ impl Tables {
         let middle = (bank + FINE).clamp(ram.start, ram.end);
         // SAFETY: as the caller promises.
         unsafe {
-            fill(Range::new(ram.start, middle), 2, |_| true)?;
-            fill(Range::new(middle, ram.end), 1, |_| true)
+            fill(Range::new(ram.start, middle), Kind::Ram, 2, |_| true)?;
+            fill(Range::new(middle, ram.end), Kind::Ram, 1, |_| true)
         }
     }
 
@@ -234,7 +237,7 @@ impl Tables {
     pub unsafe fn map_stacks(&mut self, stacks: &Piece) -> Result<(), MapError> {
         let range = reached(stacks.range())?;
         // SAFETY: as the caller promises.
-        unsafe { fill(range, 3, |page| !is_guard(page - range.start)) }
+        unsafe { fill(range, Kind::Ram, 3, |page| !is_guard(page - range.start)) }
     }
 
     /// Maps whole pages around a range that is not mapped yet. DSB, ISB: the table walker sees the
@@ -246,6 +249,12 @@ impl Tables {
     /// # Errors
     /// An address that the linear map does not reach.
     pub unsafe fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
+        // The registers of an interrupt controller are thousands of pages.
+        let pages = reached(range)?.grow_to(PAGE).filter(|_| !self.last_resort);
+        if let Some(pages) = pages.filter(|pages| is_free(*pages)) {
+            // SAFETY: as the caller promises, and nothing is mapped there.
+            return unsafe { fill(pages, kind, 2, |_| true) };
+        }
         self.write(range, kind)?;
         regs::dsb_ishst();
         regs::isb();

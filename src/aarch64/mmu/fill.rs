@@ -1,6 +1,7 @@
-//! RAM in the linear map. The boot CPU writes all entries of RAM on its way to the first CPU_ON, and
-//! there are many: so this module looks for a table once, and then fills that table entry by entry.
-//! Crate aarch64-paging, which writes all else, looks for the place of each entry.
+//! Many entries of the linear map at once. The boot CPU writes all entries of RAM and of the interrupt
+//! controller on its way to the first CPU_ON: so this module looks for a table once, and then fills
+//! that table entry by entry. Crate aarch64-paging, which writes all else, looks for the place of each
+//! entry.
 
 use aarch64_paging::MapError;
 use aarch64_paging::descriptor::{El1Attributes, VirtualAddress};
@@ -22,12 +23,14 @@ const ADDRESS: u64 = 0xffff_ffff_f000;
 /// largest blocks, 1 to 3.
 ///
 /// # Safety
-/// RAM, of which nothing is mapped yet, in whole pages; below the end of the linear map.
+/// Memory of this kind, of which nothing is mapped yet, in whole pages; below the end of the linear
+/// map.
 ///
 /// # Errors
 /// There is a block at this address.
 pub unsafe fn fill(
     range: Range,
+    kind: Kind,
     largest: usize,
     wanted: impl Fn(u64) -> bool,
 ) -> Result<(), MapError> {
@@ -35,10 +38,11 @@ pub unsafe fn fill(
     while at < range.end {
         let (level, end) = run(at, range.end, largest);
         let entries = table(at, level)?;
+        let attributes = attributes(kind, level);
         for at in (at..end).step_by(SIZES[level] as usize).filter(|&at| wanted(at)) {
             // SAFETY: one of the 512 entries of that table, which is only used here and by the
             // walker, and which is not valid yet.
-            unsafe { entries.add(index(at, level)).write_volatile(entry(at, level)) };
+            unsafe { entries.add(index(at, level)).write_volatile(at | attributes) };
         }
         at = end;
     }
@@ -59,9 +63,45 @@ fn index(at: u64, level: usize) -> usize {
     (layout::linear(at) / SIZES[level] % ENTRIES) as usize
 }
 
-fn entry(at: u64, level: usize) -> u64 {
-    let kind = Kind::Ram.attributes().bits() as u64;
-    at | kind | if level == 3 { El1Attributes::TABLE_OR_PAGE.bits() as u64 } else { 0 }
+/// What an entry has besides the address.
+fn attributes(kind: Kind, level: usize) -> u64 {
+    let page = if level == 3 { El1Attributes::TABLE_OR_PAGE } else { El1Attributes::empty() };
+    (kind.attributes() | page).bits() as u64
+}
+
+/// True if nothing of `range`, which lies below the end of the linear map, is mapped yet.
+pub fn is_free(range: Range) -> bool {
+    let mut at = range.start;
+    while at < range.end {
+        match free_up_to(at, range.end) {
+            Some(end) => at = end,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// How far nothing is mapped from `at` on, within one table; `None` if something is mapped there.
+fn free_up_to(at: u64, end: u64) -> Option<u64> {
+    let valid = El1Attributes::VALID.bits() as u64;
+    let next = |level: usize| (at & !(SIZES[level] - 1)) + SIZES[level];
+    let mut table = layout::ttbr1() as *const u64;
+    for level in 0..3 {
+        // SAFETY: one of the 512 entries of a table of this kernel. Only the boot CPU writes these.
+        let entry = unsafe { table.add(index(at, level)).read_volatile() };
+        if entry & valid == 0 {
+            return Some(next(level));
+        }
+        if entry & El1Attributes::TABLE_OR_PAGE.bits() as u64 == 0 {
+            return None;
+        }
+        table = Pages::table(entry & ADDRESS).as_ptr().cast();
+    }
+    let end = next(2).min(end);
+    // SAFETY: as above, of one table: `end` is not past that table's last page.
+    let entry = |at| unsafe { table.add(index(at, 3)).read_volatile() };
+    let mapped = (at..end).step_by(SIZES[3] as usize).any(|at| entry(at) & valid != 0);
+    (!mapped).then_some(end)
 }
 
 /// The table of a level that maps `at`; those that are missing on the way there are made.
