@@ -17,6 +17,7 @@ mod seeds;
 mod tokens;
 mod tree;
 mod walk;
+mod words;
 
 use alloc::vec::Vec;
 
@@ -39,7 +40,7 @@ pub use walk::Spot;
 /// # Errors
 /// [`FdtError`] if the tree is not well-formed.
 pub fn used_size(dtb: &[u8]) -> Result<usize, FdtError> {
-    check::check(dtb).map(|(layout, _)| layout.used())
+    check::check(dtb, |_| {}).map(|(layout, _)| layout.used())
 }
 
 /// A copy of a tree without the room behind the last block.

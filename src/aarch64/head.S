@@ -235,9 +235,11 @@ fill_pages:
     cmp     x12, x16
     b.hs    1f
     orr     x14, x12, x15
-    str     x14, [x13], #8
+2:  str     x14, [x13], #8
+    add     x14, x14, #4096
     add     x12, x12, #4096
-    b       fill_pages
+    cmp     x12, x16
+    b.lo    2b
 1:  ret
 
     .global _secondary_entry
@@ -281,10 +283,15 @@ primary_high:
     isb
     ldr     x8, =_bss_start
     ldr     x9, =_bss_end
-1:  cmp     x8, x9
+    cmp     x8, x9
     b.hs    2f
-    stp     xzr, xzr, [x8], #16
-    b       1b
+1:  stp     xzr, xzr, [x8]              // 64 bytes at once: the linker script aligns both ends
+    stp     xzr, xzr, [x8, #16]
+    stp     xzr, xzr, [x8, #32]
+    stp     xzr, xzr, [x8, #48]
+    add     x8, x8, #64
+    cmp     x8, x9
+    b.lo    1b
 2:  msr     tpidr_el1, xzr              // no per-CPU area yet
     ldr     x8, =_boot_exception_stack_top
     mov     sp, x8                      // SP_EL1: exceptions have a stack of their own

@@ -185,6 +185,8 @@ pub unsafe fn extend_dtb_window(block: usize) {
 /// The tables of the linear map.
 pub struct Tables {
     mapping: Mapping<Pages, El1And0>,
+    /// As in [`Pages`].
+    last_resort: bool,
 }
 
 impl Tables {
@@ -206,8 +208,9 @@ impl Tables {
     }
 
     fn over(pages: Pages) -> Self {
+        let last_resort = pages.last_resort;
         let mapping = Mapping::with_asid_and_va_range(pages, 0, 0, El1And0, VaRange::Upper);
-        Self { mapping }
+        Self { mapping, last_resort }
     }
 
     /// Maps RAM that is not mapped yet, in blocks that are small where kernels are loaded: below
@@ -254,12 +257,15 @@ impl Tables {
     /// # Errors
     /// An address that the linear map does not reach.
     pub unsafe fn map(&mut self, range: Range, kind: Kind) -> Result<(), MapError> {
-        let pages = reached(range)?.grow_to(PAGE);
-        let pages =
-            pages.ok_or(MapError::InvalidVirtualAddress(VirtualAddress(range.start as usize)))?;
-        // SAFETY: as the caller promises. Where a page is mapped already, as for two devices that
-        // share one, the crate writes the same entry once more.
-        unsafe { fill(pages, 2, kind, Pattern::ALL) }.or_else(|_| self.write(range, kind))?;
+        let pages = reached(range)?.grow_to(PAGE).filter(|_| !self.last_resort);
+        // SAFETY: as the caller promises.
+        let fresh =
+            pages.is_some_and(|pages| unsafe { fill(pages, 2, kind, Pattern::ALL) }.is_ok());
+        if !fresh {
+            // Registers next to others in one page: the crate writes the same entry once more. And as
+            // a last resort, since new tables of `fill` may come from the heap.
+            self.write(range, kind)?;
+        }
         filled();
         Ok(())
     }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::properties::Properties;
+use super::words::be;
 use crate::config::PHYSICAL_END;
 use crate::memory::Range;
 
@@ -93,10 +94,11 @@ impl CellCounts {
     /// # Errors
     /// [`AddressError::Cells`] if a count is not one that is supported.
     pub fn of<'t>(bus: impl Properties<'t>) -> Result<Self, AddressError> {
-        let count = |name, missing, least| match (bus.has(name), bus.u32(name)) {
-            (false, _) => Ok(missing),
-            (true, Some(n)) if (least..=2).contains(&n) => Ok(n as usize),
-            _ => Err(AddressError::Cells { bus: bus.path(), name }),
+        let count = |name, missing, least| {
+            let Some(cells) = bus.property(name) else { return Ok(missing) };
+            let cells = cells.try_into().ok().map(u32::from_be_bytes);
+            let count = cells.filter(|n| (least..=2).contains(n));
+            count.map(|n| n as usize).ok_or_else(|| AddressError::Cells { bus: bus.path(), name })
         };
         Ok(Self { address: count("#address-cells", 2, 1)?, size: count("#size-cells", 1, 0)? })
     }
@@ -104,7 +106,8 @@ impl CellCounts {
 
 /// The number in a few cells: the first `count` words, 0 for none.
 fn cells(words: &[u8], count: usize) -> u64 {
-    words.iter().take(count * 4).fold(0, |value, &byte| value << 8 | u64::from(byte))
+    let (cells, _) = words.as_chunks::<4>();
+    cells.iter().take(count).fold(0, |value, cell| value << 32 | u64::from(be(cell)))
 }
 
 fn entries<'t>(
@@ -136,7 +139,7 @@ fn like_reg<'t, N: Properties<'t>>(
 ) -> Result<impl Iterator<Item = Window> + use<'t, N>, AddressError> {
     let value = node.property(name).ok_or(AddressError::NoReg)?;
     let bus = node.parent().unwrap_or(node);
-    let counts = CellCounts::of(bus)?;
+    let counts = bus.cells()?;
     let window = move |entry: &[u8]| Window {
         address: cells(entry, counts.address),
         size: cells(&entry[counts.address * 4..], counts.size),
@@ -193,7 +196,7 @@ fn through<'t>(bus: impl Properties<'t>, window: Window) -> Result<Window, Addre
     if ranges.is_empty() {
         return Ok(window);
     }
-    let (inner, outer) = (CellCounts::of(bus)?, CellCounts::of(outer)?);
+    let (inner, outer) = (bus.cells()?, outer.cells()?);
     let words = inner.address + outer.address + inner.size;
     let mut found = entries("ranges", ranges, words)?.filter_map(|entry| {
         let (child, rest) = entry.split_at(inner.address * 4);

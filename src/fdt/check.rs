@@ -4,6 +4,9 @@
 use core::ops::Range;
 
 use super::error::{Fault, FdtError};
+use super::tokens::Tokens;
+use super::walk::{Level, Path, Spot};
+use super::words::{Letters, all_printable, be, words_of_name};
 use crate::config::MAX_DTB;
 
 /// Bytes of the header.
@@ -85,15 +88,30 @@ pub(super) struct Counts {
     pub properties: usize,
 }
 
-/// Checks header, block bounds, memory reservations, token nesting and names.
-pub(super) fn check(dtb: &[u8]) -> Result<(Layout, Counts), FdtError> {
+/// Checks header, block bounds, memory reservations, token nesting and names, and shows every node
+/// to `visitor` in the order of the tree, the root first, as soon as its properties have been
+/// checked. What the visitor has seen counts only if the rest of the tree is well-formed, too.
+pub(super) fn check<'a>(
+    dtb: &'a [u8],
+    visitor: impl FnMut(Spot<'_, 'a>),
+) -> Result<(Layout, Counts), FdtError> {
     let total = total_size(dtb)?;
     let bytes = dtb.get(..total).ok_or(FdtError::Truncated { need: total, have: dtb.len() })?;
     let layout = layout(bytes)?;
     let structs = &bytes[layout.structs.clone()];
     let strings = &bytes[layout.strings.clone()];
-    let walk = Walk { structs, strings, at: 0, depth: 0, counts: Counts::default() };
-    Ok((layout, walk.run()?))
+    let counts = Walk {
+        structs,
+        strings,
+        rest: structs,
+        good_strings: strings.last() == Some(&0) && all_printable(strings),
+        path: Path::new(),
+        names: Letters::NONE,
+        counts: Counts::default(),
+        visitor,
+    }
+    .run()?;
+    Ok((layout, counts))
 }
 
 fn layout(bytes: &[u8]) -> Result<Layout, FdtError> {
@@ -136,34 +154,47 @@ pub(super) fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*word))
 }
 
-/// A walk over the tokens; `at` is where the next one starts.
-struct Walk<'a> {
+/// A walk over the tokens.
+struct Walk<'a, V> {
     structs: &'a [u8],
     strings: &'a [u8],
-    at: usize,
-    depth: usize,
+    /// What has not been gone over yet.
+    rest: &'a [u8],
+    /// Every string of the strings block is a good name.
+    good_strings: bool,
+    /// The nodes that are open, the root included.
+    path: Path<'a>,
+    /// Names of the properties of the last of these.
+    names: Letters,
     counts: Counts,
+    visitor: V,
 }
 
-impl Walk<'_> {
+impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
     fn run(mut self) -> Result<Counts, FdtError> {
         if self.word()? != BEGIN_NODE {
-            return Err(self.fault(0, Fault::Order));
+            return Err(FdtError::Structure { at: 0, why: Fault::Order });
         }
         self.node()?;
         let mut properties_may_follow = true;
-        while self.depth > 0 {
-            let start = self.at;
+        while !self.path.is_empty() {
+            let start = self.rest;
             match self.word()? {
+                PROP if properties_may_follow => self.property()?,
                 BEGIN_NODE => {
+                    if properties_may_follow {
+                        self.visit();
+                    }
                     self.node()?;
                     properties_may_follow = true;
                 }
                 END_NODE => {
-                    self.depth -= 1;
+                    if properties_may_follow {
+                        self.visit();
+                    }
+                    self.path.pop();
                     properties_may_follow = false;
                 }
-                PROP if properties_may_follow => self.property()?,
                 NOP => {}
                 PROP | END => return Err(self.fault(start, Fault::Order)),
                 other => return Err(self.fault(start, Fault::Token(other))),
@@ -177,69 +208,95 @@ impl Walk<'_> {
         while token == NOP {
             token = self.word()?;
         }
-        if token == END && self.at == self.structs.len() {
+        if token == END && self.rest.is_empty() {
             Ok(self.counts)
         } else {
-            Err(self.fault(self.at, Fault::Tail))
+            Err(self.fault(self.rest, Fault::Tail))
         }
     }
 
-    /// Goes over a node's name. `depth` counts the nodes that are open, the root included.
+    /// Shows the node whose properties have all been gone over.
+    fn visit(&mut self) {
+        if let Some(level) = self.path.last_mut() {
+            level.names = self.names;
+        }
+        (self.visitor)(Spot::last_of(&self.path));
+    }
+
+    /// Goes over a node's name.
     fn node(&mut self) -> Result<(), FdtError> {
-        let start = self.at;
-        let name = c_string(&self.structs[start..]).ok_or(self.fault(start, Fault::Name))?;
-        let is_root = self.depth == 0;
+        let start = self.rest;
+        let words = match words_of_name(start) {
+            Some(words) if !self.path.is_empty() => words,
+            _ => self.odd_name()?,
+        };
+        self.rest = start.get(words * 4..).ok_or_else(|| self.fault(start, Fault::Ends))?;
+        let level = Level::new(start, Tokens::new(self.rest, self.strings));
+        self.path.push(level).map_err(|_| self.fault(start, Fault::Depth))?;
+        self.names = Letters::NONE;
+        self.counts.nodes += 1;
+        Ok(())
+    }
+
+    /// Words of a name that is not like most: the root has none, and other names may be wrong.
+    #[cold]
+    fn odd_name(&self) -> Result<usize, FdtError> {
+        let start = self.rest;
+        let name = c_string(start).ok_or_else(|| self.fault(start, Fault::Name))?;
+        let is_root = self.path.is_empty();
         if name.is_empty() != is_root || !name.iter().copied().all(printable) {
             return Err(self.fault(start, Fault::Name));
         }
-        if self.depth > MAX_DEPTH {
+        if self.path.is_full() {
             return Err(self.fault(start, Fault::Depth));
         }
-        self.depth += 1;
-        self.counts.nodes += 1;
-        self.skip(name.len() + 1)
+        Ok((name.len() + 1).div_ceil(4))
     }
 
     fn property(&mut self) -> Result<(), FdtError> {
-        let start = self.at;
+        let start = self.rest;
         let (length, name) = (self.word()? as usize, self.word()? as usize);
-        let name = self.strings.get(name..).and_then(c_string);
-        if name.is_none_or(|n| n.is_empty() || !n.iter().copied().all(printable)) {
+        let name = self.strings.get(name..).unwrap_or_default();
+        let good =
+            if self.good_strings { name.first().is_some_and(|&b| b != 0) } else { odd(name) };
+        if !good {
             return Err(self.fault(start, Fault::Name));
         }
+        self.names.add(name);
         self.counts.properties += 1;
-        self.skip(length)
+        let value = self.rest;
+        // A length is 32 bits of 64.
+        self.rest = value.get((length + 3) & !3..).ok_or_else(|| self.fault(value, Fault::Ends))?;
+        Ok(())
     }
 
+    #[inline]
     fn word(&mut self) -> Result<u32, FdtError> {
-        let word = word_at(self.structs, self.at).ok_or(self.fault(self.at, Fault::Ends))?;
-        self.at += 4;
-        Ok(word)
+        let Some((word, rest)) = self.rest.split_first_chunk::<4>() else {
+            return Err(self.fault(self.rest, Fault::Ends));
+        };
+        self.rest = rest;
+        Ok(be(word))
     }
 
-    /// Goes over `length` bytes and the padding to the next word.
-    fn skip(&mut self, length: usize) -> Result<(), FdtError> {
-        let end = self.at.checked_add(length).and_then(|e| e.checked_next_multiple_of(4));
-        match end {
-            Some(end) if end <= self.structs.len() => {
-                self.at = end;
-                Ok(())
-            }
-            _ => Err(self.fault(self.at, Fault::Ends)),
-        }
+    /// A fault at the start of `rest`.
+    #[cold]
+    fn fault(&self, rest: &[u8], why: Fault) -> FdtError {
+        FdtError::Structure { at: self.structs.len() - rest.len(), why }
     }
+}
 
-    fn fault(&self, at: usize, why: Fault) -> FdtError {
-        FdtError::Structure { at, why }
-    }
+/// True if a good name is at the start of some strings of which not all are good.
+#[cold]
+fn odd(strings: &[u8]) -> bool {
+    c_string(strings).is_some_and(|n| !n.is_empty() && n.iter().copied().all(printable))
 }
 
 fn c_string(bytes: &[u8]) -> Option<&[u8]> {
     bytes.iter().position(|&b| b == 0).map(|end| &bytes[..end])
 }
 
-/// Printable ASCII and no path separator. The specification allows fewer characters, but names
-/// outside its list are met in real trees and do no harm.
+/// Printable ASCII and no path separator.
 fn printable(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'/'
 }

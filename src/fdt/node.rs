@@ -4,8 +4,10 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use super::address::{AddressError, CellCounts};
 use super::properties::Properties;
 use super::tree::{Entry, Tree};
+use super::words::Key;
 
 /// A node: a handle, cheap to copy.
 #[derive(Clone, Copy)]
@@ -38,52 +40,69 @@ impl<'t> Node<'t> {
 
     /// Its name without the unit address; `/` for the root.
     pub fn base_name(&self) -> &'t str {
-        self.entry().name
+        match self.entry().name.text() {
+            _ if self.index == 0 => "/",
+            name => name.split_once('@').map_or(name, |(name, _)| name),
+        }
+    }
+
+    /// True if that is its name without the unit address; the root has none.
+    pub fn has_base_name(&self, name: &str) -> bool {
+        self.entry().name.is_or_has_base(name)
     }
 
     /// Its name with the unit address.
     pub fn name(&self) -> String {
-        match self.entry().unit {
-            Some(unit) => format!("{}@{unit}", self.entry().name),
-            None => self.entry().name.into(),
+        match self.index {
+            0 => "/".into(),
+            _ => self.entry().name.text().into(),
         }
     }
 
     /// Its direct children, in order.
     pub fn children(self) -> impl Iterator<Item = Self> {
-        let depth = self.entry().depth;
-        (self.index + 1..self.tree.entries.len())
-            .map(move |index| Self { tree: self.tree, index })
-            .take_while(move |node| node.entry().depth > depth)
-            .filter(move |node| node.entry().depth == depth + 1)
+        let (tree, end) = (self.tree, self.entry().after);
+        let at = move |index| (index < end).then_some(Self { tree, index });
+        core::iter::successors(at(self.index + 1), move |child| at(child.entry().after))
     }
 
     /// The child of that name; a name without unit address finds the first child of that base name.
     pub fn child(&self, name: &str) -> Option<Self> {
-        let (base, unit) = match name.split_once('@') {
-            Some((base, unit)) => (base, Some(unit)),
-            None => (name, None),
+        let has_unit = name.contains('@');
+        let is = |child: &Self| match has_unit {
+            true => child.entry().name.is(name),
+            false => child.has_base_name(name),
         };
-        self.children()
-            .find(|c| c.entry().name == base && (unit.is_none() || c.entry().unit == unit))
+        self.children().find(is)
     }
 
     /// Names and values of its properties, in order.
     pub fn properties(&self) -> impl Iterator<Item = (&'t str, &'t [u8])> + use<'t> {
-        let properties = &self.tree.properties[self.entry().properties.clone()];
-        properties.iter().map(|&(name, value)| (name.text(), value))
+        self.tree.properties(self.index).iter().map(|p| (p.name.text(), p.value))
     }
 }
 
 impl<'t> Properties<'t> for Node<'t> {
+    #[inline]
     fn property(&self, name: &str) -> Option<&'t [u8]> {
-        let properties = &self.tree.properties[self.entry().properties.clone()];
-        properties.iter().find(|(n, _)| n.is(name)).map(|&(_, value)| value)
+        let key = Key::of(name.as_bytes());
+        if self.entry().names.may_have(key) { self.tree.value(self.index, key, name) } else { None }
     }
 
     fn parent(&self) -> Option<Self> {
         let parent = self.entry().parent;
         (self.index != 0).then_some(Self { tree: self.tree, index: parent })
+    }
+
+    fn cells(&self) -> Result<CellCounts, AddressError> {
+        match self.tree.cells.get() {
+            Some((index, cells)) if index == self.index => Ok(cells),
+            _ => {
+                let cells = CellCounts::of(*self)?;
+                self.tree.cells.set(Some((self.index, cells)));
+                Ok(cells)
+            }
+        }
     }
 
     /// Its full path.

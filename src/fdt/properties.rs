@@ -3,6 +3,9 @@
 
 use alloc::string::String;
 
+use super::address::{AddressError, CellCounts};
+use super::words::begins_with;
+
 /// A node, cheap to copy, whose contents live as long as the tree.
 pub trait Properties<'t>: Copy {
     /// The value of a property.
@@ -10,6 +13,14 @@ pub trait Properties<'t>: Copy {
 
     /// The parent; `None` for the root.
     fn parent(&self) -> Option<Self>;
+
+    /// How its children count cells.
+    ///
+    /// # Errors
+    /// [`AddressError::Cells`] if a count is not one that is supported.
+    fn cells(&self) -> Result<CellCounts, AddressError> {
+        CellCounts::of(*self)
+    }
 
     /// Its full path, for people; empty where nothing may be allocated.
     fn path(&self) -> String;
@@ -20,11 +31,13 @@ pub trait Properties<'t>: Copy {
     }
 
     /// True if the property is there, empty or not.
+    #[inline]
     fn has(&self, name: &str) -> bool {
         self.property(name).is_some()
     }
 
     /// A property of one cell.
+    #[inline]
     fn u32(&self, name: &str) -> Option<u32> {
         Some(u32::from_be_bytes(self.property(name)?.try_into().ok()?))
     }
@@ -39,26 +52,42 @@ pub trait Properties<'t>: Copy {
     }
 
     /// The first string of a property, without its NUL; `None` if not UTF-8.
+    #[inline]
     fn string(&self, name: &str) -> Option<&'t str> {
         let first = self.property(name)?.split(|&b| b == 0).next()?;
         core::str::from_utf8(first).ok()
     }
 
+    /// True if that is the first string of a property: in less time than to look at [`Self::string`].
+    #[inline]
+    fn says(&self, name: &str, text: &str) -> bool {
+        let says = |value: &[u8]| {
+            begins_with(value, text) && value.get(text.len()).is_none_or(|&end| end == 0)
+        };
+        self.property(name).is_some_and(says)
+    }
+
+    /// The strings of a list, whatever is in them.
+    #[inline]
+    fn texts(&self, name: &str) -> impl Iterator<Item = &'t [u8]> + use<'t, Self> {
+        let value = self.property(name).map(|v| v.strip_suffix(&[0]).unwrap_or(v));
+        value.into_iter().flat_map(|v| v.split(|&b| b == 0))
+    }
+
     /// The strings of a list; those that are not UTF-8 are passed over.
     fn strings(&self, name: &str) -> impl Iterator<Item = &'t str> + use<'t, Self> {
-        let value = self.property(name).map(|v| v.strip_suffix(&[0]).unwrap_or(v));
-        let strings = value.into_iter().flat_map(|v| v.split(|&b| b == 0));
-        strings.filter_map(|s| core::str::from_utf8(s).ok())
+        self.texts(name).filter_map(|s| core::str::from_utf8(s).ok())
     }
 
     /// True if its `compatible` list has one of these.
-    fn is_compatible(&self, with: &[&str]) -> bool {
-        self.strings("compatible").any(|c| with.contains(&c))
+    fn is_compatible(&self, with: &[&[u8]]) -> bool {
+        self.texts("compatible").any(|c| with.contains(&c))
     }
 
     /// True unless `status` of this node or of a node above says that it cannot be used.
     fn is_available(&self) -> bool {
-        self.upwards()
-            .all(|node| !node.has("status") || matches!(node.string("status"), Some("okay" | "ok")))
+        self.upwards().all(|node| {
+            !node.has("status") || node.says("status", "okay") || node.says("status", "ok")
+        })
     }
 }

@@ -4,8 +4,10 @@
 use ::fdt::Fdt;
 use dtoolkit::memreserve::MemoryReservation;
 
-use super::check::{self, BEGIN_NODE, Counts, END_NODE, NOP, PROP, word_at};
+use super::check::{self, BEGIN_NODE, Counts, END_NODE, NOP, PROP};
 use super::error::FdtError;
+use super::walk::Spot;
+use super::words::{Key, be, begins_with, has_zero_byte};
 
 /// The blocks of a device tree that hold nodes and names, whatever is in them.
 #[derive(Clone, Copy)]
@@ -47,15 +49,34 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The name, its NUL, and whatever follows.
+    pub(super) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn key(self) -> Key {
+        Key::of(self.bytes)
+    }
+
+    /// True if this, which has the same key, is the name.
+    pub(super) fn is_behind_key(self, name: &str) -> bool {
+        let Some(rest) = name.as_bytes().get(Key::LETTERS..) else { return true };
+        let ours = self.bytes.get(Key::LETTERS..).unwrap_or_default();
+        ours.get(rest.len()) == Some(&0) && ours.iter().zip(rest).all(|(a, b)| a == b)
+    }
+
     /// True if this is the name. Most names differ at the one byte that is looked at first.
     pub fn is(self, name: &str) -> bool {
-        self.bytes.get(name.len()) == Some(&0) && self.bytes.starts_with(name.as_bytes())
+        self.bytes.get(name.len()) == Some(&0) && begins_with(self.bytes, name)
     }
 
     /// True if this is the name, or the name with a unit address.
     pub fn is_or_has_base(self, name: &str) -> bool {
-        matches!(self.bytes.get(name.len()), Some(0 | b'@'))
-            && self.bytes.starts_with(name.as_bytes())
+        matches!(self.bytes.get(name.len()), Some(0 | b'@')) && begins_with(self.bytes, name)
     }
 
     /// The name as text.
@@ -89,7 +110,16 @@ impl<'a> Checked<'a> {
     /// # Errors
     /// [`FdtError`] if the tree is not well-formed.
     pub fn of(dtb: &'a [u8]) -> Result<Self, FdtError> {
-        let (layout, counts) = check::check(dtb)?;
+        Self::visited(dtb, |_| {})
+    }
+
+    /// As [`Self::of`], and shows every node in the order of the tree, the root first. It is one walk,
+    /// so what has been shown counts only if there is no error.
+    ///
+    /// # Errors
+    /// [`FdtError`] if the tree is not well-formed.
+    pub fn visited(dtb: &'a [u8], visitor: impl FnMut(Spot<'_, 'a>)) -> Result<Self, FdtError> {
+        let (layout, counts) = check::check(dtb, visitor)?;
         let bytes = &dtb[..layout.total];
         let blocks = Fdt::new_unaligned_fallible(bytes);
         let blocks = blocks.map_err(|_| FdtError::Unreadable("blocks"))?;
@@ -136,17 +166,15 @@ pub struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    fn word(&mut self) -> Option<u32> {
-        let word = word_at(self.structs, 0)?;
-        self.structs = &self.structs[4..];
-        Some(word)
+    pub(super) fn new(structs: &'a [u8], strings: &'a [u8]) -> Self {
+        Self { structs, strings }
     }
 
-    /// The next `length` bytes; goes over the padding behind these, too.
-    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
-        let bytes = self.structs.get(..length)?;
-        self.structs = self.structs.get(length.next_multiple_of(4)..).unwrap_or(&[]);
-        Some(bytes)
+    #[inline]
+    fn word(&mut self) -> Option<u32> {
+        let (word, rest) = self.structs.split_first_chunk::<4>()?;
+        self.structs = rest;
+        Some(be(word))
     }
 
     /// A node's name and its padding end with the first word that has a zero byte: the block
@@ -157,27 +185,26 @@ impl<'a> Tokens<'a> {
         Some(Token::Begin(name))
     }
 
+    /// A value, and over the padding behind it.
     fn property(&mut self) -> Option<Token<'a>> {
         let (length, name) = (self.word()? as usize, self.word()? as usize);
         let name = Name { bytes: self.strings.get(name..)? };
-        Some(Token::Property(name, self.bytes(length)?))
+        let value = self.structs.get(..length)?;
+        self.structs = self.structs.get((length + 3) & !3..).unwrap_or_default();
+        Some(Token::Property(name, value))
     }
-}
-
-/// True if a byte of the word is zero: the borrow of a zero byte sets its top bit.
-fn has_zero_byte(word: u32) -> bool {
-    word.wrapping_sub(0x0101_0101) & !word & 0x8080_8080 != 0
 }
 
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
             match self.word()? {
+                PROP => return self.property(),
                 BEGIN_NODE => return self.begin(),
                 END_NODE => return Some(Token::End),
-                PROP => return self.property(),
                 NOP => {}
                 _ => return None,
             }

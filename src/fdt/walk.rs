@@ -6,14 +6,27 @@ use alloc::string::String;
 use super::check::MAX_DEPTH;
 use super::properties::Properties;
 use super::tokens::{Blocks, Checked, Name, Token, Tokens};
+use super::words::{Key, Letters};
 
 /// One node on the path down.
 #[derive(Clone)]
-struct Level<'t> {
+pub(super) struct Level<'t> {
     name: Name<'t>,
     /// What follows the beginning of the node: its properties first.
     contents: Tokens<'t>,
+    /// The names of its properties.
+    pub names: Letters,
 }
+
+impl<'t> Level<'t> {
+    /// A node whose name begins with `name`, and whose properties may be any yet.
+    pub fn new(name: &'t [u8], contents: Tokens<'t>) -> Self {
+        Self { name: Name::new(name), contents, names: Letters::ANY }
+    }
+}
+
+/// From the root, which [`MAX_DEPTH`] does not count, to a node.
+pub(super) type Path<'t> = heapless::Vec<Level<'t>, { MAX_DEPTH + 1 }>;
 
 /// The node that a walk has reached: the last of a path.
 #[derive(Clone, Copy)]
@@ -22,8 +35,22 @@ pub struct Spot<'s, 't> {
 }
 
 impl<'s, 't> Spot<'s, 't> {
+    /// The last node of a path, which has the root at least.
+    pub(super) fn last_of(path: &'s Path<'t>) -> Self {
+        Self { path }
+    }
+
     fn level(&self) -> &'s Level<'t> {
         &self.path[self.path.len() - 1] // a path has the root at least
+    }
+
+    /// The value of a property that may be there.
+    fn find(&self, name: &str) -> Option<&'t [u8]> {
+        let properties = self.level().contents.clone().map_while(|token| match token {
+            Token::Property(name, value) => Some((name, value)),
+            Token::Begin(_) | Token::End => None,
+        });
+        properties.into_iter().find(|(n, _)| n.is(name)).map(|(_, value)| value)
     }
 
     /// How many nodes are above.
@@ -54,12 +81,9 @@ impl<'s, 't> Spot<'s, 't> {
 }
 
 impl<'t> Properties<'t> for Spot<'_, 't> {
+    #[inline]
     fn property(&self, name: &str) -> Option<&'t [u8]> {
-        let properties = self.level().contents.clone().map_while(|token| match token {
-            Token::Property(name, value) => Some((name, value)),
-            Token::Begin(_) | Token::End => None,
-        });
-        properties.into_iter().find(|(n, _)| n.is(name)).map(|(_, value)| value)
+        if self.level().names.may_have(Key::of(name.as_bytes())) { self.find(name) } else { None }
     }
 
     fn parent(&self) -> Option<Self> {
@@ -83,14 +107,13 @@ impl<'t> Blocks<'t> {
     /// Visits every node in the order of the tree, the root first. Nodes below [`MAX_DEPTH`], which
     /// the check refuses, are passed over.
     pub fn visit(&self, mut visitor: impl FnMut(Spot<'_, 't>)) {
-        // The root is not counted in MAX_DEPTH.
         let mut beyond = 0usize;
-        let mut path = heapless::Vec::<Level<'t>, { MAX_DEPTH + 1 }>::new();
+        let mut path = Path::new();
         let mut tokens = self.tokens();
         while let Some(token) = tokens.next() {
             match token {
                 Token::Begin(name) => {
-                    if path.push(Level { name, contents: tokens.clone() }).is_ok() {
+                    if path.push(Level::new(name.bytes(), tokens.clone())).is_ok() {
                         visitor(Spot { path: &path });
                     } else {
                         beyond += 1;

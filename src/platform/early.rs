@@ -5,11 +5,11 @@
 
 use heapless::Vec;
 
-use super::dt::{self, Limits, RESERVED_MEMORY, UART_BYTES};
+use super::dt::{self, LimitError, Limits, RESERVED_MEMORY, UART_BYTES};
 use super::machine::ram_at;
 use super::{Gic, PlatformError, params};
 use crate::config::PHYSICAL_END;
-use crate::fdt::{AddressError, Blocks, Checked, Properties, Spot, region};
+use crate::fdt::{AddressError, Blocks, Checked, FdtError, Properties, Spot, region};
 use crate::memory::Range;
 
 /// Banks of RAM that are looked at for room; a machine may have more.
@@ -37,43 +37,39 @@ pub struct Early<'t> {
     more: bool,
     /// The interrupt controller; `None` if the full reading will find none either.
     pub gic: Option<Gic>,
+}
+
+/// What a walk has come by.
+struct Seen {
+    cells: Result<(), PlatformError>,
+    limits: Option<Result<Option<Limits>, LimitError>>,
+    banks: Vec<Range, BANKS>,
+    taken: Vec<Range, KEPT>,
+    more: bool,
+    gic: Option<Gic>,
     /// That controller is behind another one.
     secondary: bool,
 }
 
-impl<'t> Early<'t> {
-    /// Looks.
-    ///
-    /// # Errors
-    /// [`PlatformError`] if it is not known which RAM may be used.
-    pub fn look(tree: Checked<'t>) -> Result<Self, PlatformError> {
-        let (banks, taken) = (Vec::new(), Vec::new());
-        let (limits, more, gic, secondary, usable) = (None, false, None, false, 0);
-        let mut early = Self { tree, banks, limits, usable, taken, more, gic, secondary };
-        tree.reservations().for_each(|(at, size)| early.take(saturating(at, size)));
-        // One pass: on the way to the first CPU_ON every pass counts.
-        let (mut cells, mut limits) = (Ok(()), None);
-        tree.visit(|spot| {
-            match spot.depth() {
-                0 => cells = dt::root_cells(spot),
-                1 if limits.is_none() && spot.is_below_root(CHOSEN) => {
-                    limits = Some(Limits::of_all(spot));
-                }
-                _ => {}
-            }
-            early.note(spot);
-        });
-        cells?;
-        early.limits = limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable)?;
-        early.usable = early.banks.iter().map(|&bank| early.usable_of(bank)).sum();
-        Ok(early)
+impl Seen {
+    fn new() -> Self {
+        let (banks, taken, more) = (Vec::new(), Vec::new(), false);
+        let (cells, limits, gic, secondary) = (Ok(()), None, None, false);
+        Self { cells, limits, banks, taken, more, gic, secondary }
     }
 
-    fn note(&mut self, spot: Spot<'_, 't>) {
-        if spot.depth() == 1 && dt::is_memory(spot) {
-            let found = dt::ram_of(spot).into_iter().flatten().flatten();
-            self.banks.extend(found.take(BANKS - self.banks.len()));
-            return closed_by(spot, &mut |range| self.take(range));
+    fn note(&mut self, spot: Spot<'_, '_>) {
+        match spot.depth() {
+            0 => self.cells = dt::root_cells(spot),
+            1 => {
+                if self.limits.is_none() && spot.is_below_root(CHOSEN) {
+                    self.limits = Some(Limits::of_all(spot));
+                }
+                if dt::is_memory(spot) {
+                    return self.memory(spot);
+                }
+            }
+            _ => {}
         }
         if (self.gic.is_none() || self.secondary) && dt::is_gic(spot) {
             self.controller(spot);
@@ -81,14 +77,14 @@ impl<'t> Early<'t> {
         given_by(spot, &mut |range| self.take(range));
     }
 
-    /// Bytes of a bank that may be used.
-    fn usable_of(&self, bank: Range) -> u64 {
-        let parts = |limits: &Limits| limits.parts(bank).map(|part| part.size()).sum();
-        self.limits.as_ref().map_or(bank.size(), parts)
+    fn memory(&mut self, spot: Spot<'_, '_>) {
+        let found = dt::ram_of(spot).into_iter().flatten().flatten();
+        self.banks.extend(found.take(BANKS - self.banks.len()));
+        closed_by(spot, &mut |range| self.take(range));
     }
 
     /// As the full reading chooses: the first that is not behind another one, or else the first.
-    fn controller(&mut self, spot: Spot<'_, 't>) {
+    fn controller(&mut self, spot: Spot<'_, '_>) {
         let secondary = dt::is_secondary(spot);
         if self.gic.is_none() || (self.secondary && !secondary) {
             self.gic = dt::read_gic(spot).map(|(gic, _)| gic).ok();
@@ -100,6 +96,51 @@ impl<'t> Early<'t> {
         if !range.is_empty() {
             self.more |= self.taken.push(range).is_err();
         }
+    }
+
+    /// The sum, of a tree that turned out to be well-formed.
+    fn of(mut self, tree: Checked<'_>) -> Result<Early<'_>, PlatformError> {
+        tree.reservations().for_each(|(at, size)| self.take(saturating(at, size)));
+        self.cells?;
+        let limits = self.limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable)?;
+        let (banks, taken, more, gic) = (self.banks, self.taken, self.more, self.gic);
+        let mut early = Early { tree, banks, limits, usable: 0, taken, more, gic };
+        early.usable = early.banks.iter().map(|&bank| early.usable_of(bank)).sum();
+        Ok(early)
+    }
+}
+
+impl<'t> Early<'t> {
+    /// Looks at a tree.
+    ///
+    /// # Errors
+    /// [`PlatformError`] if it is not known which RAM may be used.
+    pub fn look(tree: Checked<'t>) -> Result<Self, PlatformError> {
+        let mut seen = Seen::new();
+        tree.visit(|spot| seen.note(spot));
+        seen.of(tree)
+    }
+
+    /// Checks a tree and looks at the tree in the same walk: on the way to the first CPU_ON every
+    /// walk counts.
+    ///
+    /// # Errors
+    /// [`FdtError`] if the tree is not well-formed; inside, the same as of [`Self::look`].
+    pub fn check(dtb: &'t [u8]) -> Result<Result<Self, PlatformError>, FdtError> {
+        let mut seen = Seen::new();
+        let tree = Checked::visited(dtb, |spot| seen.note(spot))?;
+        Ok(seen.of(tree))
+    }
+
+    /// The tree that was looked at.
+    pub fn tree(&self) -> &Checked<'t> {
+        &self.tree
+    }
+
+    /// Bytes of a bank that may be used.
+    fn usable_of(&self, bank: Range) -> u64 {
+        let parts = |limits: &Limits| limits.parts(bank).map(|part| part.size()).sum();
+        self.limits.as_ref().map_or(bank.size(), parts)
     }
 
     /// The RAM in which a page of `registers` lies.

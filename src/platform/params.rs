@@ -26,7 +26,7 @@ pub(super) fn boot_params(tree: &Tree<'_>, memory: &Memory, warnings: &mut Warni
 /// The command line, of all nodes that could be taken for `/chosen`: where a tree has several, it is
 /// unknown which one was meant.
 fn bootargs(tree: &Tree<'_>) -> CommandLine {
-    let chosen = tree.root().children().filter(|node| node.base_name() == "chosen");
+    let chosen = tree.root().children().filter(|node| node.has_base_name("chosen"));
     let properties = chosen.flat_map(|node| node.properties());
     let values = properties.filter(|(name, _)| *name == "bootargs").map(|(_, value)| value);
     CommandLine::of_tree(&values.collect::<Vec<_>>())

@@ -126,20 +126,20 @@ impl Start {
     /// The order matters in two places. LPIs are looked at before the heap has its place, because
     /// their tables must not become heap. The tree is read as a whole only when there is a heap.
     fn look(mut self) -> Found {
-        let checked = Checked::of(self.tree).unwrap_or_else(|why| panic!("device tree: {why}"));
-        let early = Early::look(checked).unwrap_or_else(|why| panic!("{why}"));
+        let early = Early::check(self.tree).unwrap_or_else(|why| panic!("device tree: {why}"));
+        let early = early.unwrap_or_else(|why| panic!("{why}"));
         // The GIC is mapped before anything else: its redistributors say where LPI tables are.
         let Some(controller) = &early.gic else {
             // The tree is read for the sake of its message alone.
             self.place_heap(&early, None);
-            refuse(&checked)
+            refuse(early.tree())
         };
         let ram_at = |range| early.ram_at(range);
         let controller = registers::of_gic(controller, &ram_at, &mut self.tables);
         let gic = Gic::new(&controller).unwrap_or_else(|| panic!("{FEW_REGISTERS}"));
         let lpis = controller.lpis_off();
         self.place_heap(&early, Some((&*lpis, gic.id_bits())));
-        let described = platform::describe_checked(&checked, this_mpidr());
+        let described = platform::describe_checked(early.tree(), this_mpidr());
         let mut described = described.unwrap_or_else(|why| panic!("{why}"));
         // From here on these tables are reservations like those of the tree, for this kernel's map
         // and for the next kernel's tree.

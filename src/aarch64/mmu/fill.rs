@@ -22,7 +22,7 @@ const ADDRESS: u64 = 0xffff_ffff_f000;
 #[derive(Clone, Copy)]
 pub struct Pattern {
     bits: u64,
-    /// Bits in use.
+    /// Bits in use, 1 to 64.
     length: u32,
 }
 
@@ -33,6 +33,14 @@ impl Pattern {
     /// Every one of `length` but two, the first among them; fewer than 64.
     pub const fn without_first_and(other: u32, length: u32) -> Self {
         Self { bits: ((1 << length) - 1) & !(1 | 1 << other), length }
+    }
+
+    /// True if the next one is mapped; goes on to the one behind that.
+    #[inline]
+    fn step(&mut self) -> bool {
+        let wanted = self.bits & 1;
+        self.bits = self.bits >> 1 | wanted.wrapping_shl(self.length.wrapping_sub(1));
+        wanted == 1
     }
 }
 
@@ -48,19 +56,22 @@ pub unsafe fn fill(
     range: Range,
     largest: usize,
     kind: Kind,
-    pattern: Pattern,
+    mut pattern: Pattern,
 ) -> Result<(), MapError> {
-    let (mut at, mut place) = (range.start, 0);
+    let mut at = range.start;
     while at < range.end {
         let (level, end) = run(at, range.end, largest);
         let (first, count) = (index(at, level), ((end - at) / SIZES[level]) as usize);
+        let row = &mut table(at, level)?[first..first + count];
+        if row.iter().any(|&entry| entry != 0) {
+            return Err(MapError::InvalidVirtualAddress(VirtualAddress(at as usize)));
+        }
         let mut next = entry(at, level, kind);
-        for slot in &mut table(at, level)?[first..first + count] {
-            if *slot != 0 {
-                return Err(MapError::InvalidVirtualAddress(VirtualAddress(at as usize)));
+        for place in row {
+            // Without a look at the pattern where there is none: most rows are RAM at large.
+            if pattern.length == 1 || pattern.step() {
+                *place = next;
             }
-            *slot = if pattern.bits >> place & 1 == 1 { next } else { 0 };
-            place = if place + 1 == pattern.length { 0 } else { place + 1 };
             next = next.wrapping_add(SIZES[level]);
         }
         at = end;

@@ -3,6 +3,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::{PlatformError, Warnings, warn};
@@ -16,15 +17,14 @@ pub(super) fn topology(
     boot: Mpidr,
     warnings: &mut Warnings,
 ) -> Result<Topology, PlatformError> {
-    let mut seen = BTreeSet::new();
-    let mut cpus = Vec::new();
+    let mut found = Found::default();
     let nodes = tree.find("/cpus").into_iter().flat_map(Node::children);
     for node in nodes.filter(|n| is_cpu(*n)) {
-        match usable(node, boot, &mut seen) {
-            Ok(mpidr) => cpus.push(mpidr),
-            Err(why) => warn(warnings, &node.path(), format!("left out: {why}")),
+        if let Err(why) = usable(node, boot).and_then(|mpidr| found.add(mpidr)) {
+            warn(warnings, &node.path(), format!("left out: {why}"));
         }
     }
+    let cpus = found.cpus;
     if cpus.len() > MAX_CPUS {
         warn(warnings, "/cpus", format!("{} CPUs, {MAX_CPUS} are used", cpus.len()));
     }
@@ -34,7 +34,7 @@ pub(super) fn topology(
 /// The phandles of all CPU nodes; `None` for a CPU that is not used.
 pub(super) fn by_phandle(tree: &Tree<'_>, topology: &Topology) -> BTreeMap<u32, Option<CpuId>> {
     let nodes = tree.find("/cpus").into_iter().flat_map(Node::children);
-    let nodes = nodes.filter(|n| n.base_name() == "cpu" || n.string("device_type") == Some("cpu"));
+    let nodes = nodes.filter(|n| n.has_base_name("cpu") || n.says("device_type", "cpu"));
     let number = |node| topology.cpu(mpidr(node).ok()?).filter(|_| is_cpu(node));
     nodes.filter_map(|node| Some((node.u32("phandle")?, number(node)))).collect()
 }
@@ -42,10 +42,8 @@ pub(super) fn by_phandle(tree: &Tree<'_>, topology: &Topology) -> BTreeMap<u32, 
 /// True for a CPU that is there. Firmware says `disabled` of one that is not, or that is not for this
 /// kernel; what has failed is there, and is worth a word.
 fn is_cpu(node: Node<'_>) -> bool {
-    let is_cpu = match node.string("device_type") {
-        Some(device_type) => device_type == "cpu",
-        None => node.base_name() == "cpu",
-    };
+    let says_nothing = || node.string("device_type").is_none();
+    let is_cpu = node.says("device_type", "cpu") || says_nothing() && node.has_base_name("cpu");
     is_cpu && (node.is_available() || has_failed(node))
 }
 
@@ -54,26 +52,53 @@ fn has_failed(node: Node<'_>) -> bool {
     node.string("status").is_some_and(|status| status == "fail" || status.starts_with("fail-"))
 }
 
+/// Property of a CPU, or of all CPUs.
+const METHOD: &str = "enable-method";
+
+/// The CPUs so far.
+#[derive(Default)]
+struct Found {
+    /// In the order of the tree.
+    cpus: Vec<Mpidr>,
+    /// The same, once one was not above the one before. In most trees each is, and then the last is all
+    /// that has to be looked at.
+    sorted: BTreeSet<Mpidr>,
+}
+
+impl Found {
+    /// Adds a CPU, unless there is another one with this affinity.
+    fn add(&mut self, mpidr: Mpidr) -> Result<(), String> {
+        let ascends = self.cpus.last().is_none_or(|last| *last < mpidr);
+        if !ascends || !self.sorted.is_empty() {
+            if self.sorted.is_empty() {
+                self.sorted.extend(&self.cpus);
+            }
+            if !self.sorted.insert(mpidr) {
+                return Err(format!("another CPU has MPIDR {mpidr} too"));
+            }
+        }
+        self.cpus.push(mpidr);
+        Ok(())
+    }
+}
+
 /// The CPU's affinity, or why the CPU cannot be used.
-fn usable(
-    node: Node<'_>,
-    boot: Mpidr,
-    seen: &mut BTreeSet<Mpidr>,
-) -> Result<Mpidr, alloc::string::String> {
+fn usable(node: Node<'_>, boot: Mpidr) -> Result<Mpidr, String> {
     let mpidr = mpidr(node)?;
     if has_failed(node) {
         return Err("its status says that it has failed".into());
     }
-    let method = node.string("enable-method");
-    let method = method.or_else(|| node.parent()?.string("enable-method"));
     // The boot CPU runs already: with one CPU, QEMU gives no method at all.
-    if mpidr != boot && method != Some("psci") {
-        return Err(format!("enable-method is {}, not psci", method.unwrap_or("missing")));
+    if mpidr != boot && !node.says(METHOD, "psci") {
+        let method = node.string(METHOD).or_else(|| node.parent()?.string(METHOD));
+        if method != Some("psci") {
+            return Err(format!("enable-method is {}, not psci", method.unwrap_or("missing")));
+        }
     }
-    if seen.insert(mpidr) { Ok(mpidr) } else { Err(format!("another CPU has MPIDR {mpidr} too")) }
+    Ok(mpidr)
 }
 
-fn mpidr(node: Node<'_>) -> Result<Mpidr, alloc::string::String> {
+fn mpidr(node: Node<'_>) -> Result<Mpidr, String> {
     let mut windows = reg(node).map_err(|why| format!("{why}"))?;
     let (Some(window), None) = (windows.next(), windows.next()) else {
         return Err("reg has more than one entry".into());

@@ -28,7 +28,7 @@ pub(super) fn gic<'t>(
 /// True for a controller that has a driver. One with `cpu-offset` has its registers apart for each
 /// CPU, which no driver here knows.
 pub fn is_gic<'t>(node: impl Properties<'t>) -> bool {
-    node.strings("compatible").any(is_gic_name) && node.is_available() && !node.has("cpu-offset")
+    node.texts("compatible").any(is_gic_name) && node.is_available() && !node.has("cpu-offset")
 }
 
 /// True if the interrupts that come to this controller go on to another one, so that it is not the
@@ -49,7 +49,7 @@ pub type LeftOut = Option<(usize, Option<AddressError>)>;
 
 /// The controller's registers.
 pub fn read<'t>(node: impl Properties<'t>) -> Result<(Gic, LeftOut), AddressError> {
-    if node.strings("compatible").any(is_gic_v3_name) {
+    if node.texts("compatible").any(is_gic_v3_name) {
         v3(node)
     } else {
         v2(node).map(|gic| (gic, None))

@@ -47,7 +47,7 @@ pub fn root_cells<'t>(root: impl Properties<'t>) -> Result<(), PlatformError> {
 
 /// True for a node that names RAM, if it is a child of the root.
 pub fn is_memory<'t>(node: impl Properties<'t>) -> bool {
-    node.string("device_type") == Some("memory") && node.is_available()
+    node.says("device_type", "memory") && node.is_available()
 }
 
 /// The RAM that such a node names; an entry that has no address is an error in its place.

@@ -15,9 +15,9 @@ pub(super) fn psci(roles: &Roles<'_>) -> Result<Psci, PlatformError> {
 }
 
 fn version(node: Node<'_>) -> Result<PsciVersion, PlatformError> {
-    if node.is_compatible(&["arm,psci-1.0"]) {
+    if node.is_compatible(&[b"arm,psci-1.0"]) {
         Ok(PsciVersion::V1_0)
-    } else if node.is_compatible(&["arm,psci-0.2"]) {
+    } else if node.is_compatible(&[b"arm,psci-0.2"]) {
         Ok(PsciVersion::V0_2)
     } else {
         Err(PlatformError::PsciTooOld(node.path()))

@@ -7,45 +7,45 @@ use crate::fdt::{Node, Properties, Tree};
 
 /// True for a `compatible` string of GICv2, and of GICv1 with the same registers as far as they are
 /// used here. `nvidia,tegra210-agic` is missing: that one never is the CPUs' own.
-pub(super) fn is_gic_v2_name(compatible: &str) -> bool {
+pub(super) fn is_gic_v2_name(compatible: &[u8]) -> bool {
     matches!(
         compatible,
-        "arm,gic-400"
-            | "arm,cortex-a15-gic"
-            | "arm,cortex-a9-gic"
-            | "arm,cortex-a7-gic"
-            | "arm,cortex-a5-gic"
-            | "arm,arm11mp-gic"
-            | "arm,arm1176jzf-devchip-gic"
-            | "arm,eb11mp-gic"
-            | "arm,tc11mp-gic"
-            | "arm,pl390"
-            | "brcm,brahma-b15-gic"
-            | "qcom,msm-8660-qgic"
-            | "qcom,msm-qgic2"
+        b"arm,gic-400"
+            | b"arm,cortex-a15-gic"
+            | b"arm,cortex-a9-gic"
+            | b"arm,cortex-a7-gic"
+            | b"arm,cortex-a5-gic"
+            | b"arm,arm11mp-gic"
+            | b"arm,arm1176jzf-devchip-gic"
+            | b"arm,eb11mp-gic"
+            | b"arm,tc11mp-gic"
+            | b"arm,pl390"
+            | b"brcm,brahma-b15-gic"
+            | b"qcom,msm-8660-qgic"
+            | b"qcom,msm-qgic2"
     )
 }
 
 /// True for a `compatible` string of GICv3 and GICv4.
-pub(super) fn is_gic_v3_name(compatible: &str) -> bool {
-    matches!(compatible, "arm,gic-v3" | "qcom,msm8996-gic-v3")
+pub(super) fn is_gic_v3_name(compatible: &[u8]) -> bool {
+    matches!(compatible, b"arm,gic-v3" | b"qcom,msm8996-gic-v3")
 }
 
 /// True for a name of an interrupt controller that has a driver.
-pub(super) fn is_gic_name(compatible: &str) -> bool {
+pub(super) fn is_gic_name(compatible: &[u8]) -> bool {
     is_gic_v3_name(compatible) || is_gic_v2_name(compatible)
 }
 
-const PSCI: &[&str] = &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"];
-const TIMER: &[&str] = &["arm,armv8-timer", "arm,armv7-timer", "arm,cortex-a15-timer"];
+const PSCI: &[&[u8]] = &[b"arm,psci-1.0", b"arm,psci-0.2", b"arm,psci"];
+const TIMER: &[&[u8]] = &[b"arm,armv8-timer", b"arm,armv7-timer", b"arm,cortex-a15-timer"];
 
 /// `compatible` strings of the UARTs that have a driver.
-pub(super) const PL011: &[&str] = &["arm,pl011", "arm,pl011-axi"];
-pub(super) const SBSA: &[&str] = &["arm,sbsa-uart"];
+pub(super) const PL011: &[&[u8]] = &[b"arm,pl011", b"arm,pl011-axi"];
+pub(super) const SBSA: &[&[u8]] = &[b"arm,sbsa-uart"];
 
-const DSU_PMU: &str = "arm,dsu-pmu";
-const PL031: &str = "arm,pl031";
-const VIRTIO: &str = "virtio,mmio";
+const DSU_PMU: &[u8] = b"arm,dsu-pmu";
+const PL031: &[u8] = b"arm,pl031";
+const VIRTIO: &[u8] = b"virtio,mmio";
 
 /// The first node of each kind that may be used; of clusters and virtio, all. An interrupt controller
 /// that is behind another one is used only if there is no other.
@@ -64,14 +64,14 @@ impl<'t> Roles<'t> {
     pub fn find(tree: &'t Tree<'t>) -> Self {
         let mut roles = Self::default();
         for node in tree.nodes() {
-            for compatible in node.strings("compatible") {
+            for compatible in node.texts("compatible") {
                 roles.note(node, compatible);
             }
         }
         roles
     }
 
-    fn note(&mut self, node: Node<'t>, compatible: &str) {
+    fn note(&mut self, node: Node<'t>, compatible: &[u8]) {
         if is_gic_name(compatible) && is_gic(node) {
             if self.gic.is_none_or(|gic| is_secondary(gic) && !is_secondary(node)) {
                 self.gic = Some(node);
@@ -88,7 +88,7 @@ impl<'t> Roles<'t> {
         }
     }
 
-    fn role_of(&mut self, compatible: &str) -> Option<&mut Option<Node<'t>>> {
+    fn role_of(&mut self, compatible: &[u8]) -> Option<&mut Option<Node<'t>>> {
         if PSCI.contains(&compatible) {
             Some(&mut self.psci)
         } else if TIMER.contains(&compatible) {
