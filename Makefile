@@ -25,6 +25,7 @@ HOST_LINUX ?= 6.1
 HOST_CPU ?= neoverse-n1
 MATRIX_CPUS ?= 1,8
 COUNTS ?= 1,8,80,512
+CORNERS ?= 8,16,80
 TESTS ?=
 
 # The public key that kexec.sig= believes; build.rs has the default.
@@ -90,6 +91,7 @@ help:
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
 	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
 	@echo "           COUNTS=1,8,80,512 (bench, ACCEL=icount: instructions of every phase at these numbers of CPUs)"
+	@echo "           CORNERS=8,16,80 (the same: serial and parallel teardown, a grace period for each CPU or one)"
 	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
 	@echo "           HOST_CPUS=2 HOST_MEM= HOST_LINUX=6.1|6.12 HOST_CPU=neoverse-n1 (ACCEL=kvm: the machine"
 	@echo "           whose Linux is the hypervisor, where this host can't be it)"
@@ -109,7 +111,7 @@ run: image
 
 bench: image floor
 	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) \
-	  $(if $(filter 1,$(LOAD)),--stress) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS))
+	  $(if $(filter 1,$(LOAD)),--stress) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS) --corners $(CORNERS))
 
 # What a kexec costs, in instructions, against the table of this repository; and the table written anew.
 bench-check: image

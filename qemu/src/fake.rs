@@ -109,6 +109,8 @@ impl Script {
             at,
             cpus,
             mode,
+            grace: None,
+            modelled_tick_hz: None,
             stuck,
             noted,
             exclusive,

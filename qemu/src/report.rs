@@ -161,9 +161,10 @@ impl Conditions {
         let unit = self.unit.note();
         let model = self.append.split_whitespace().find_map(|word| word.strip_prefix("model="));
         let model = model.map(|name| format!(", model {name}")).unwrap_or_default();
+        let tick = modelled(&self.append);
         format!(
             "baton {baton} hands {cpus} CPUs over by kexec, {cycles} x serially and {cycles} x in \
-             parallel, and once more each with kexec.warm=off; {accel}{unit}{model}; {qemu}; host with {host_cpus} CPUs"
+             parallel, and once more each with kexec.warm=off; {accel}{unit}{model}{tick}; {qemu}; host with {host_cpus} CPUs"
         )
     }
 
@@ -176,6 +177,13 @@ impl Conditions {
         };
         self.command.iter().map(quote).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Says that the command line has grace periods end at modelled ticks; empty if it does not.
+pub fn modelled(append: &str) -> String {
+    let tick = append.split_whitespace().rfind(|word| word.starts_with("rcu.tick="));
+    let tick = tick.filter(|word| *word != "rcu.tick=0");
+    tick.map(|word| format!(", grace periods MODELLED ({word})")).unwrap_or_default()
 }
 
 /// The version alone: a kernel may put its name before it.
@@ -233,5 +241,7 @@ mod tests {
         assert!(!conditions.headline().contains("model"));
         conditions.append = "loglevel=3 model=altra-80".into();
         assert!(conditions.headline().contains("model altra-80"));
+        conditions.append = "rcu.tick=250".into();
+        assert!(conditions.headline().contains("grace periods MODELLED (rcu.tick=250)"));
     }
 }
