@@ -25,6 +25,7 @@ HOST_LINUX ?= 6.1
 HOST_CPU ?= neoverse-n1
 MATRIX_CPUS ?= 1,8
 COUNTS ?= 1,8,80,512
+CORNERS ?= 8,16,80
 TESTS ?=
 
 # The public key that kexec.sig= believes; build.rs has the default.
@@ -49,6 +50,7 @@ TARGET := aarch64-unknown-none-softfloat
 BATON  := target/debug/baton
 IMAGE  := target/baton.Image
 FLOOR  := target/floor.Image
+COSTS  := qemu/costs.txt
 PROBE  := target/probe.Image
 WIDE   := target/wide.Image
 WATCH  := target/debug/libbaton_watch.so
@@ -60,7 +62,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help setup run kvm kvm-test exits test bench linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
+.PHONY: help setup run kvm kvm-test exits test bench bench-check bench-table linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -68,6 +70,8 @@ help:
 	@echo "make run     boot baton on CPUS CPUs, kexec it CYCLES times serially and in parallel, report"
 	@echo "make test    every test, on the host and in QEMU"
 	@echo "make bench   baton beside the bare PSCI floor: ratios, cold and warm"
+	@echo "make bench-check  instructions of every phase of a kexec at 1, 8 and 80 CPUs, against $(COSTS);"
+	@echo "             make bench-table writes that table anew"
 	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
@@ -87,6 +91,7 @@ help:
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
 	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
 	@echo "           COUNTS=1,8,80,512 (bench, ACCEL=icount: instructions of every phase at these numbers of CPUs)"
+	@echo "           CORNERS=8,16,80 (the same: serial and parallel teardown, a grace period for each CPU or one)"
 	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
 	@echo "           HOST_CPUS=2 HOST_MEM= HOST_LINUX=6.1|6.12 HOST_CPU=neoverse-n1 (ACCEL=kvm: the machine"
 	@echo "           whose Linux is the hypervisor, where this host can't be it)"
@@ -106,7 +111,14 @@ run: image
 
 bench: image floor
 	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) \
-	  $(if $(filter 1,$(LOAD)),--stress) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS))
+	  $(if $(filter 1,$(LOAD)),--stress) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS) --corners $(CORNERS))
+
+# What a kexec costs, in instructions, against the table of this repository; and the table written anew.
+bench-check: image
+	@$(BATON) bench-check --image $(IMAGE) --table $(COSTS) --out target/report
+
+bench-table: image
+	@$(BATON) bench-check --image $(IMAGE) --table $(COSTS) --out target/report --write
 
 linux: image $(LINUX)/.done
 	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)

@@ -44,6 +44,7 @@
 //! | 8 script | text | no commands |
 //! | 9 names | text of the kernel that jumps, text of the next | empty |
 //! | 10 rings | layout of an event, sum of the names, events in the boot ring, in others | no events |
+//! | 11 grace | once (or each), modelled ticks a second; only if not those of the mode | those of the mode, no ticks |
 //!
 //! The spans are those of [`Spans`](crate::trace::Spans). A text is its length in bytes, then its
 //! bytes, eight to a word.

@@ -134,6 +134,7 @@ mod serial;
 pub mod state;
 pub mod steps;
 pub mod teardown;
+mod way;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -141,6 +142,7 @@ use alloc::sync::Arc;
 pub use error::StepFailure;
 pub use observers::{Observer, ObserverId};
 pub use outcome::{BringupOutcome, Failure, TeardownOutcome, Why};
+pub use way::{Way, modelled_end};
 
 use crate::config;
 use crate::cpu::{CpuId, CpuMask, Survivors, Topology};
@@ -182,6 +184,9 @@ pub struct Hotplug {
     survivors: Frozen,
     /// Deadline of a phase, milliseconds. Only the boot CPU reads and writes this.
     timeout_ms: AtomicU64,
+    /// `rcu.tick=`: at how many ticks a second the grace periods of a teardown end, as in Linux; 0:
+    /// when they are over. Only the boot CPU reads and writes this.
+    tick_hz: AtomicU64,
     /// Steps that run on one CPU at a time.
     exclusive: Exclusive,
     /// The observers of marks, and the view of the CPUs that are online.
@@ -209,6 +214,7 @@ impl Hotplug {
             claims: FanoutClaims::default(),
             survivors: Frozen::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
+            tick_hz: AtomicU64::new(0),
             exclusive: Exclusive::default(),
             observers,
             faults: Faults::default(),
@@ -288,6 +294,30 @@ impl Hotplug {
     /// Changes [`Self::timeout_ms`]. Boot CPU only.
     pub fn set_timeout_ms(&self, ms: u64) {
         self.timeout_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// The modelled ticks of a second at which grace periods of a teardown end; `None` without the
+    /// model.
+    pub fn tick_hz(&self) -> Option<u32> {
+        match self.tick_hz.load(Ordering::Relaxed) {
+            0 => None,
+            hz => Some(hz as u32),
+        }
+    }
+
+    /// Changes [`Self::tick_hz`]. Boot CPU only.
+    pub fn set_tick_hz(&self, hz: Option<u32>) {
+        self.tick_hz.store(hz.unwrap_or(0).into(), Ordering::Relaxed);
+    }
+
+    /// A grace period that began at `begin` is over. With the model of ticks: sleeps until Linux would
+    /// have seen that.
+    fn await_tick(&self, m: &dyn Seam, begin: u64) {
+        let Some(hz) = self.tick_hz() else { return };
+        let end = modelled_end(begin, m.hz(), hz, self.cells.len());
+        while m.now() < end {
+            self.services.idle(m, self.topology.boot(), Some(end));
+        }
     }
 
     /// When the last CPU had assembled for the stop_machine that runs.

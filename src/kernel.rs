@@ -197,6 +197,12 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
             .why_not_inherited()
             .map(|why| format!("a kexec is going to be refused: {why}")),
     );
+    kernel.out.warn(hotplug.tick_hz().map(|hz| {
+        format!(
+            "rcu.tick={hz}: grace periods of a teardown end at modelled ticks of {hz} Hz; figures of \
+             grace, teardown and blackout are modelled"
+        )
+    }));
     kernel.loader.warn_of_test_key(&mut kernel.out);
     kernel.account_for(taken, entered, options.run);
     kernel.hello(entered);

@@ -34,21 +34,26 @@ use words::OptionWord;
 
 use crate::config::MAX_CPUS;
 use crate::cpu::CpuId;
-use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, Grace, TeardownMode};
 
 /// Every option that has a meaning, for suggestions.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "cpuhp.bringup",
     "cpuhp.teardown",
+    "cpuhp.grace",
     "cpuhp.fail",
     "maxcpus",
     "loglevel",
     SIG,
     VERIFY,
     "kexec.warm",
+    "rcu.tick",
     "model",
     "run",
 ];
+
+/// The most modelled ticks a second.
+pub const MAX_TICK_HZ: u32 = 10_000;
 
 /// The highest log level: everything is printed.
 pub const MAX_LOGLEVEL: u8 = 7;
@@ -60,6 +65,10 @@ pub struct Options {
     pub bringup: BringupPolicy,
     /// `cpuhp.teardown=`: how CPUs are taken down.
     pub teardown: TeardownMode,
+    /// `cpuhp.grace=`: the grace periods of a teardown; `None`: those of its mode.
+    pub grace: Option<Grace>,
+    /// `rcu.tick=`: grace periods of a teardown end at so many modelled ticks a second.
+    pub tick_hz: Option<u32>,
     /// `maxcpus=`: CPUs to bring up at boot, the boot CPU counted; 0 means the same as 1.
     pub maxcpus: Option<usize>,
     /// `cpuhp.fail=`: steps that are to fail, in the order given.
@@ -83,6 +92,8 @@ impl Default for Options {
         Self {
             bringup: BringupPolicy::default(),
             teardown: TeardownMode::default(),
+            grace: None,
+            tick_hz: None,
             maxcpus: None,
             fail: Vec::new(),
             loglevel: 6,
@@ -116,6 +127,8 @@ impl Options {
         match word.key {
             b"cpuhp.bringup" => self.bringup = value(word)?,
             b"cpuhp.teardown" => self.teardown = value(word)?,
+            b"cpuhp.grace" => self.grace = Some(value(word)?),
+            b"rcu.tick" => self.tick_hz = tick(word)?,
             b"cpuhp.fail" => self.fail.push(value(word)?),
             b"maxcpus" => self.maxcpus = Some(bounded(word, usize::MAX as u64)? as usize),
             b"kexec.warm" => self.warm = switch(word)?,
@@ -143,6 +156,12 @@ fn value<T: FromStr<Err: Display>>(word: &OptionWord<'_>) -> Result<T, Warning> 
 fn bounded(word: &OptionWord<'_>, most: u64) -> Result<u64, Warning> {
     let why = "it is not a number in range";
     number(text(word)?).filter(|&n| n <= most).ok_or_else(|| malformed(word, why))
+}
+
+/// From 1 on, as in Linux; 0 for none.
+fn tick(word: &OptionWord<'_>) -> Result<Option<u32>, Warning> {
+    let hz = bounded(word, MAX_TICK_HZ.into())? as u32;
+    Ok((hz > 0).then_some(hz))
 }
 
 fn switch(word: &OptionWord<'_>) -> Result<bool, Warning> {

@@ -22,7 +22,7 @@ pub use record::{
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};
 pub use words::{
-    BringupAt, BringupPolicy, FloorMode, TeardownAt, TeardownMode, TortureKind, Verdict,
+    BringupAt, BringupPolicy, FloorMode, Grace, TeardownAt, TeardownMode, TortureKind, Verdict,
 };
 
 /// What every record line starts with.

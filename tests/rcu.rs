@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use baton::cpu::{CpuId, CpuMask};
-use baton::hotplug::Why;
-use baton::report::{BringupPolicy, TeardownMode};
+use baton::hotplug::{Way, Why};
+use baton::report::{BringupPolicy, Grace, TeardownMode};
 use baton::work::WorkItem;
 use sim::ops::{MODES, Tally};
 use sim::{Cpu, Random, Sim, TIMEOUT_MS, seeds};
@@ -190,11 +190,14 @@ fn callbacks_of_the_gone_run_once_on_a_survivor_after_a_grace_period() {
     seeds(0..1, |seed| callbacks(512, 1, false, TeardownMode::Parallel, seed));
 }
 
-/// A reader that does not end, on a CPU that stays. Serially nobody is stopped; all at once it is
-/// noted, and what was left waits for it.
+/// A reader that does not end, on a CPU that stays. Serially, with a grace period for each, no CPU is
+/// stopped; otherwise the reader is noted, once, and what was left waits for it.
 #[test]
 fn a_reader_that_never_ends_is_named() {
-    for mode in MODES {
+    // Serially with one for all, such a reader keeps the stop_machine from running before that.
+    let each = Way { mode: TeardownMode::Parallel, grace: Grace::Each };
+    let all = MODES.map(Way::from).into_iter().chain([each]);
+    for way in all {
         seeds(0..100, |seed| {
             let sim = Sim::new(8, seed);
             let own = sim.clone();
@@ -207,10 +210,10 @@ fn a_reader_that_never_ends_is_named() {
                 let tally = Tally::new(8);
                 queue(&own, m, 1, &tally, &reading);
                 let before = sim.services.rcu.counts().stalls;
-                let outcome = sim.down(m, &go, mode);
+                let outcome = sim.down(m, &go, way);
                 let named = |f: &baton::hotplug::Failure| (f.cpu, f.why) == (bad, Why::Reading);
                 assert_eq!(sim.services.rcu.counts().stalls, before + 1);
-                if mode == TeardownMode::Serial {
+                if way == TeardownMode::Serial.into() {
                     assert!(outcome.stuck.len() == 1 && named(&outcome.stuck[0]));
                     assert!(outcome.off.is_empty() && sim.hp.online().len() == 8);
                     assert_eq!(outcome.spans.stop, 0, "refused before the stop");
@@ -225,7 +228,7 @@ fn a_reader_that_never_ends_is_named() {
                 tally.each_once();
                 sim.hp.set_timeout_ms(TIMEOUT_MS);
                 sim.up(m, BringupPolicy::Parallel);
-                sim.gone(m, &sim.aps(), mode);
+                sim.gone(m, &sim.aps(), way);
             });
         });
     }

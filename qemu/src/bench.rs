@@ -1,5 +1,6 @@
 //! `baton bench`: baton over the floor, cold and warm, and serial over parallel.
 
+mod corners;
 mod growth;
 mod rounds;
 mod rows;
@@ -13,6 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::progress::Progress;
+use crate::report::modelled;
 use crate::run::{Limits, save};
 use crate::units::Unit;
 use crate::{Options, floor, launch, table};
@@ -40,6 +42,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=512))]
     counts: Vec<u32>,
+    /// With --accel icount: also tables of the four corners of a teardown at these numbers of CPUs,
+    /// serial and parallel, with a grace period for each CPU and one for all
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(2..=512))]
+    corners: Vec<u32>,
     /// Directory for bench.json and the transcripts
     #[arg(long, value_name = "DIR", default_value = "target/report")]
     out: PathBuf,
@@ -82,6 +89,7 @@ struct Bench<'a> {
     live_records: &'a [Record],
     counts: &'a [u32],
     growth: &'a [growth::Row],
+    corners: &'a [corners::Corner],
 }
 
 /// Measures the floor and baton on the same machine, prints the ratios and writes bench.json.
@@ -94,14 +102,17 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     args.machine.check()?;
     let unit = args.machine.unit();
     ensure!(
-        args.counts.is_empty() || unit == Unit::Instructions,
-        "--counts compares instructions: add --accel icount"
+        args.counts.is_empty() && args.corners.is_empty() || unit == Unit::Instructions,
+        "--counts and --corners compare instructions: add --accel icount"
     );
     let qemu = launch::version(&args.machine.qemu)?;
     launch::kill_on_interrupt()?;
     let guests = if args.stress { 2 } else { 1 };
     let progress = Progress::new(
-        guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2) + 1 + growth::steps(args),
+        guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2)
+            + 1
+            + growth::steps(args)
+            + corners::steps(args),
     );
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
@@ -110,14 +121,22 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     let live =
         if args.stress { rounds::measure(args, Stress::Live, &progress)? } else { Vec::new() };
     let growth = growth::measure(args, &progress)?;
+    let corners = corners::measure(args, &progress)?;
     drop(progress);
     let mut rows = rows::all(&floor, &records, Stress::Bare);
     rows.extend(rows::all(&floor, &live, Stress::Live));
     let (cpus, accel) = (args.machine.cpus, args.machine.accel_name());
     let note = unit.note();
-    println!("baton over PSCI alone: {cpus} CPUs, {accel}{note}, {qemu}\n{}", show(&rows, unit));
+    let tick = modelled(&args.machine.append);
+    println!(
+        "baton over PSCI alone: {cpus} CPUs, {accel}{note}{tick}, {qemu}\n{}",
+        show(&rows, unit)
+    );
     if !growth.is_empty() {
-        println!("{}\n{}", growth::TITLE, growth::show(&args.counts, &growth));
+        println!("{}{tick}\n{}", growth::TITLE, growth::show(&args.counts, &growth));
+    }
+    if !corners.is_empty() {
+        println!("{}", corners::show(&corners));
     }
     let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let (append, rows) = (args.machine.append.as_str(), rows.as_slice());
@@ -135,6 +154,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         live_records: &live,
         counts: &args.counts,
         growth: &growth,
+        corners: &corners,
     };
     save(
         &args.out.join("bench.json"),

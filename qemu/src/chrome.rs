@@ -17,7 +17,7 @@ pub fn trace(timelines: &[Timeline]) -> Value {
 }
 
 fn process(pid: usize, timeline: &Timeline) -> Vec<Value> {
-    let (mode, new) = (&timeline.mode, timeline.generation);
+    let (mode, new) = (timeline.label(), timeline.generation);
     let name = format!("{mode} kexec, kernel {} to {new}", new.saturating_sub(1));
     let mut events = vec![meta("process_name", pid, 0, json!({ "name": name }))];
     for (cpu, lane) in timeline.lanes.iter().enumerate() {

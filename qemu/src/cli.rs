@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::BenchArgs;
+use crate::costs::CheckArgs;
 use crate::draw::DrawArgs;
 use crate::exits::ExitsArgs;
 use crate::floor::FloorArgs;
@@ -16,7 +17,7 @@ use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
 use crate::{
-    Options, Outcome, bench, boot, draw, exits, files, floor, image, linux, run, sign, soak,
+    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, run, sign, soak,
 };
 
 /// Makes images, boots them under QEMU and reports what they measure.
@@ -79,6 +80,9 @@ enum Command {
         after_help = "Example:\n  baton bench --cpus 80 --accel tcg-single --rounds 5\n  baton bench --cpus 80 --accel tcg-single --dts dts/dsu-2.dts --stress"
     )]
     Bench(BenchArgs),
+    /// Hold what a kexec costs, in instructions, against a table
+    #[command(after_help = "Example:\n  baton bench-check\n  baton bench-check --write")]
+    BenchCheck(CheckArgs),
     /// Count what a kexec costs a guest of KVM, in exits
     #[command(
         after_help = "Example:\n  baton exits --cpus 8\n  baton exits --cpus 8 --floor target/floor.Image --linux target/linux/root"
@@ -153,6 +157,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run(args) => run::run(&args),
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::BenchCheck(args) => costs::check(&args),
         Command::Exits(args) => exits::exits(&args),
         Command::Linux(args) => linux::linux(&args),
         Command::LinuxMatrix(args) => linux::matrix::matrix(&args),

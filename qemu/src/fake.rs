@@ -109,6 +109,8 @@ impl Script {
             at,
             cpus,
             mode,
+            grace: None,
+            modelled_tick_hz: None,
             stuck,
             noted,
             exclusive,
@@ -163,7 +165,7 @@ impl Script {
     /// The trace of a jump.
     pub fn trace(&self, generation: u32, mode: TeardownMode) -> Trace {
         let (kexec, records) = (self.kexec(generation, mode), self.timeline(generation, mode));
-        Trace { kexec, cpus: self.cpus, records }
+        Trace { kexec, cpus: self.cpus, warm: true, records }
     }
 
     fn down(&self, out: &mut Vec<Record>, kexec: &Kexec, cpu: u32, mode: TeardownMode) {
@@ -257,22 +259,23 @@ fn phase(
     end_ns
 }
 
-/// The report of a run that never was.
+/// The report of a run that never was. With warm off everything takes twice as long.
 pub fn report(cpus: u32) -> Report {
-    let script = Script::new(cpus);
-    let records =
-        [script.jump(1, TeardownMode::Serial, 1, 1), script.jump(2, TeardownMode::Parallel, 1, 1)]
-            .concat();
-    let options = Options { cpus, ..Options::new("/dev/null") };
-    let run = Run {
-        records,
-        traces: vec![
-            script.trace(1, TeardownMode::Serial),
-            script.trace(2, TeardownMode::Parallel),
-        ],
+    let (script, slow) = (Script::new(cpus), Script { cpus, cpu_ns: 80_000 });
+    let [serial, parallel] = [TeardownMode::Serial, TeardownMode::Parallel];
+    let kinds = [(&script, serial), (&script, parallel), (&slow, serial), (&slow, parallel)];
+    let mut run = Run {
+        records: Vec::new(),
+        traces: Vec::new(),
         command: vec!["qemu-system-aarch64".into(), "-append".into(), "a b".into()],
         seconds: 12,
     };
+    for (generation, (script, mode)) in (1..).zip(kinds) {
+        run.records.extend(script.jump(generation, mode, 1, 1));
+        let trace = script.trace(generation, mode);
+        run.traces.push(Trace { warm: generation <= 2, ..trace });
+    }
+    let options = Options { cpus, ..Options::new("/dev/null") };
     Report::new(&options, "QEMU emulator version 7.2.22", 1, run).expect("complete records")
 }
 

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::report::{Conditions, Report};
 use crate::stats::Row;
-use crate::table;
 use crate::timeline::{self, Timeline, escape};
 use crate::units::{self, Unit};
+use crate::{outage, table};
 
 /// Width of the pictures, pixels.
 const WIDTH: f64 = 1200.0;
@@ -38,18 +38,24 @@ pub fn page(report: &Report, timelines: &[Timeline]) -> String {
     );
     let _ = writeln!(out, "<p class=\"sub\">{}</p>", escape(&c.headline()));
     out.push_str(&figures(&report.summary, c.unit));
+    let warm = table::warm_rows(&report.summary, &report.long_way, c.unit).into_iter();
+    listing(&mut out, &table::warm_title(c.unit), &table::WARM_HEAD, 2, warm);
     if timelines.len() > 1 {
         picture(&mut out, "On one scale", &timeline::same_scale(timelines, WIDTH));
     }
+    let curves = timeline::outage::picture(&report.outages, c.unit, WIDTH);
+    picture(&mut out, &outage::title(c.unit), &curves);
+    let outages = report.outages.iter().map(|one| outage::row(one, c.unit));
+    listing(&mut out, "The same in figures", &outage::HEAD, 1, outages);
     for one in timelines {
-        let head = format!("One {} kexec, CPU by CPU", one.mode);
+        let head = format!("One kexec, CPU by CPU: {}", one.label());
         picture(&mut out, &head, &timeline::picture(one, WIDTH));
     }
     let (steps, phases) = (report.steps.iter(), report.phases.iter());
     let steps = steps.map(|row| table::step(row, c.unit));
-    listing(&mut out, &table::steps_title(c.unit), &table::STEP_HEAD, steps);
+    listing(&mut out, &table::steps_title(c.unit), &table::STEP_HEAD, 3, steps);
     let phases = phases.map(|row| table::phase(row, c.unit));
-    listing(&mut out, &table::phases_title(c.unit), &table::PHASE_HEAD, phases);
+    listing(&mut out, &table::phases_title(c.unit), &table::PHASE_HEAD, 3, phases);
     out.push_str(&conditions(c));
     out.push_str("</body></html>\n");
     out
@@ -83,14 +89,15 @@ fn figures(rows: &[Row], unit: Unit) -> String {
     out
 }
 
-/// A table whose first three columns are words.
+/// A table whose first columns are words.
 fn listing<const N: usize>(
     out: &mut String,
     title: &str,
     head: &[&str; N],
+    words: usize,
     rows: impl Iterator<Item = [String; N]>,
 ) {
-    let class = |column: usize| if column < 3 { " class=\"n\"" } else { "" };
+    let class = |column: usize| if column < words { " class=\"n\"" } else { "" };
     let _ = write!(out, "<h2>{}</h2>\n<div class=\"box\"><table><tr>", escape(title));
     for (column, text) in head.iter().enumerate() {
         let lines: Vec<String> = text.trim_start().lines().map(escape).collect();
@@ -115,7 +122,7 @@ fn conditions(c: &Conditions) -> String {
         ("machine", format!("{} CPUs, GICv{}, entered at EL{}", c.cpus, c.gic, c.el)),
         ("accelerator", c.accel.clone()),
         ("host", format!("{} CPUs", c.host_cpus)),
-        ("kexecs", format!("{} of each mode, in {} s", c.cycles, c.seconds)),
+        ("kexecs", format!("{} of each mode, and one with warm off, in {} s", c.cycles, c.seconds)),
     ];
     let mut out = String::from("<h2>Conditions</h2>\n<table class=\"facts\">");
     for (name, fact) in facts {
@@ -151,9 +158,12 @@ mod tests {
         for outside in ["src=", "href=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
-        assert_eq!(page.matches("<svg").count(), 3);
+        assert_eq!(page.matches("<svg").count(), 6);
         assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
-        assert!(page.contains("One serial kexec") && page.contains("One parallel kexec"));
+        assert!(
+            page.contains("CPU by CPU: serial<")
+                && page.contains("CPU by CPU: parallel, warm off<")
+        );
         assert!(page.contains(&report.conditions.qemu));
         assert!(page.contains("<td class=\"n\">gic:starting</td><td class=\"n\">starting</td>"));
         assert!(page.contains(baton::trace::Phase::Stop.what()));

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::{self, Jump};
 use crate::machine::Gic;
+use crate::outage::Outages;
 use crate::stats::{self, Row};
 use crate::steps::{self, PhaseRow, StepRow};
 use crate::units::Unit;
@@ -52,8 +53,16 @@ pub struct Trace {
     pub kexec: Kexec,
     /// CPUs of the machine.
     pub cpus: u32,
+    /// True if the new kernel was told the machine (`kexec.warm=on`).
+    #[serde(default = "on")]
+    pub warm: bool,
     /// step, mark and phase records of both kernels.
     pub records: Vec<Record>,
+}
+
+/// What [`Trace::warm`] was before it was asked.
+const fn on() -> bool {
+    true
 }
 
 /// Everything about a run.
@@ -63,15 +72,22 @@ pub struct Report {
     pub v: u32,
     /// How the figures were taken.
     pub conditions: Conditions,
-    /// The table.
+    /// The table, of all kexecs whose new kernel was told the machine.
     pub summary: Vec<Row>,
+    /// The same of those whose new kernel was not.
+    #[serde(default)]
+    pub long_way: Vec<Row>,
+    /// How long each CPU was away, for each trace.
+    #[serde(default)]
+    pub outages: Vec<Outages>,
     /// What each hotplug step costs, over the CPUs of the last kexec of each mode.
     pub steps: Vec<StepRow>,
     /// What the boot CPU waits for in these.
     pub phases: Vec<PhaseRow>,
     /// Every kexec.
     pub jumps: Vec<Jump>,
-    /// The traces of one serial and one parallel kexec.
+    /// The traces of the last serial and the last parallel kexec, and of one of each with
+    /// `kexec.warm=off`.
     pub traces: Vec<Trace>,
     /// Every record, in the order in which it came, but for those of the traces.
     pub records: Vec<Record>,
@@ -81,7 +97,7 @@ pub struct Report {
 pub struct Run {
     /// All records but those of the traces.
     pub records: Vec<Record>,
-    /// The traces of the last kexec of each mode.
+    /// The traces of the last kexec of each kind.
     pub traces: Vec<Trace>,
     /// QEMU's command line.
     pub command: Vec<String>,
@@ -115,10 +131,26 @@ impl Report {
             image_bytes: std::fs::metadata(&options.image).map_or(0, |file| file.len()),
             seconds: run.seconds,
         };
-        let (summary, records) = (stats::summary(&jumps), run.records);
-        let traces = run.traces;
+        let (traces, records) = (run.traces, run.records);
+        let untold = |jump: &Jump| {
+            traces.iter().any(|t| !t.warm && t.kexec.generation == jump.kexec.generation)
+        };
+        let (long, told): (Vec<Jump>, Vec<Jump>) = jumps.iter().cloned().partition(untold);
+        let (summary, long_way) = (stats::summary(&told), stats::summary(&long));
+        let outages = traces.iter().map(Outages::new).collect();
         let (steps, phases) = (steps::steps(&traces), steps::phases(&traces));
-        Ok(Self { v: VERSION, conditions, summary, steps, phases, jumps, traces, records })
+        Ok(Self {
+            v: VERSION,
+            conditions,
+            summary,
+            long_way,
+            outages,
+            steps,
+            phases,
+            jumps,
+            traces,
+            records,
+        })
     }
 }
 
@@ -129,9 +161,10 @@ impl Conditions {
         let unit = self.unit.note();
         let model = self.append.split_whitespace().find_map(|word| word.strip_prefix("model="));
         let model = model.map(|name| format!(", model {name}")).unwrap_or_default();
+        let tick = modelled(&self.append);
         format!(
             "baton {baton} hands {cpus} CPUs over by kexec, {cycles} x serially and {cycles} x in \
-             parallel; {accel}{unit}{model}; {qemu}; host with {host_cpus} CPUs"
+             parallel, and once more each with kexec.warm=off; {accel}{unit}{model}{tick}; {qemu}; host with {host_cpus} CPUs"
         )
     }
 
@@ -144,6 +177,13 @@ impl Conditions {
         };
         self.command.iter().map(quote).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Says that the command line has grace periods end at modelled ticks; empty if it does not.
+pub fn modelled(append: &str) -> String {
+    let tick = append.split_whitespace().rfind(|word| word.starts_with("rcu.tick="));
+    let tick = tick.filter(|word| *word != "rcu.tick=0");
+    tick.map(|word| format!(", grace periods MODELLED ({word})")).unwrap_or_default()
 }
 
 /// The version alone: a kernel may put its name before it.
@@ -165,7 +205,26 @@ mod tests {
         let report = fake::report(4);
         let text = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
-        assert_eq!((report.jumps.len(), report.traces.len()), (2, 2));
+        assert_eq!((report.jumps.len(), report.traces.len()), (4, 4));
+    }
+
+    #[test]
+    fn kexecs_with_warm_off_are_kept_apart() {
+        let report = fake::report(4);
+        let blackout = |rows: &[Row]| rows.last().unwrap().serial.unwrap().max;
+        assert!(blackout(&report.long_way) > blackout(&report.summary));
+        let labels: Vec<String> = report.outages.iter().map(Outages::label).collect();
+        assert_eq!(labels, ["serial", "parallel", "serial, warm off", "parallel, warm off"]);
+        // A report of a version that did not ask has all that it needs.
+        let mut old: serde_json::Value = serde_json::to_value(&report).unwrap();
+        for trace in old["traces"].as_array_mut().unwrap() {
+            trace.as_object_mut().unwrap().remove("warm");
+        }
+        for field in ["long_way", "outages"] {
+            old.as_object_mut().unwrap().remove(field);
+        }
+        let old: Report = serde_json::from_value(old).unwrap();
+        assert!(old.traces.iter().all(|trace| trace.warm) && old.outages.is_empty());
     }
 
     #[test]
@@ -182,5 +241,7 @@ mod tests {
         assert!(!conditions.headline().contains("model"));
         conditions.append = "loglevel=3 model=altra-80".into();
         assert!(conditions.headline().contains("model altra-80"));
+        conditions.append = "rcu.tick=250".into();
+        assert!(conditions.headline().contains("grace periods MODELLED (rcu.tick=250)"));
     }
 }

@@ -12,7 +12,7 @@ use crate::launch::interrupted;
 use crate::progress::Progress;
 use crate::report::{Report, Run, Trace};
 use crate::timeline::Timeline;
-use crate::{Guest, Options, Outcome, chrome, collect, html, launch, table};
+use crate::{Guest, Options, Outcome, chrome, collect, html, launch, outage, table};
 
 /// Lines of the transcript that a failure shows.
 const TAIL: usize = 30;
@@ -65,6 +65,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let report = Report::new(&args.machine, &version, args.cycles, done)?;
     let unit = report.conditions.unit;
     println!("{}\n{}", report.conditions.headline(), table::kexec(&report.summary, unit));
+    let both = table::warm(&report.summary, &report.long_way, unit);
+    println!("{}\n{both}", table::warm_title(unit));
+    println!("{}\n{}", outage::title(unit), outage::show(&report.outages, unit));
     println!("{}\n{}", table::steps_title(unit), table::steps(&report.steps, unit));
     println!("{}\n{}", table::phases_title(unit), table::phases(&report.phases, unit));
     write(&args.out, &report)
@@ -73,7 +76,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
 /// Boots the guest and has it do everything.
 fn drive(args: &RunArgs) -> Result<Run> {
     let start = Instant::now();
-    let progress = Progress::new(u64::from(args.cycles) * 2 + 4);
+    let progress = Progress::new(u64::from(args.cycles) * 2 + 7);
     progress.step(format!("booting {} CPUs", args.machine.cpus));
     let mut guest = Guest::start_logged(&args.machine, Some(args.out.join("console.log")))?;
     guest.end_by(start + Duration::from_secs(args.limits.total));
@@ -98,10 +101,16 @@ fn all_modes(
     )?;
     collect::no_errors(&[hello])?;
     let mut traces = Vec::new();
-    for mode in MODES {
-        cycles(args.cycles, silence, guest, progress, mode)?;
-        progress.step(format!("reading the timeline of the last {mode} kexec"));
-        traces.push(trace(guest, silence)?);
+    for (mode, warm) in MODES.map(|mode| (mode, true)).into_iter().chain(MODES.map(|m| (m, false)))
+    {
+        let asked = if warm { args.cycles } else { 1 };
+        if !warm {
+            // For the next kernel alone: the one after that is told the machine again.
+            guest.command_within("set warm off", silence)?;
+        }
+        cycles(asked, silence, guest, progress, mode)?;
+        progress.step(format!("reading the timeline of the last kexec: {mode}"));
+        traces.push(Trace { warm, ..trace(guest, silence)? });
     }
     guest.send("poweroff")?;
     let status = guest.wait_end(silence)?;
@@ -155,7 +164,7 @@ pub fn trace(guest: &mut Guest, silence: Duration) -> Result<Trace, Outcome> {
     });
     let records: Vec<Record> = after.iter().filter(|r| is_trace(r)).cloned().collect();
     check_trace(&kexec, &records)?;
-    Ok(Trace { kexec, cpus: cpus.unwrap_or_default(), records })
+    Ok(Trace { kexec, cpus: cpus.unwrap_or_default(), warm: true, records })
 }
 
 /// A trace must have something of both kernels.

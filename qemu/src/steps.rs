@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::Trace;
 
-/// Both modes of one direction.
+/// Both modes of one direction, of kexecs whose new kernel was told the machine.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     /// In the serial kexec.
@@ -117,7 +117,8 @@ fn phases_of(trace: &Trace) -> impl Iterator<Item = &PhaseSpan> {
 }
 
 fn way(traces: &[Trace], cost: impl Fn(&Trace) -> Option<Cost>) -> Way {
-    let of = |mode| traces.iter().find(|trace| trace.kexec.teardown == mode).and_then(&cost);
+    let told = || traces.iter().filter(|trace| trace.warm);
+    let of = |mode| told().find(|trace| trace.kexec.teardown == mode).and_then(&cost);
     Way { serial: of(TeardownMode::Serial), parallel: of(TeardownMode::Parallel) }
 }
 

@@ -58,6 +58,54 @@ fn line(group: &str, row: &Row, unit: Unit) -> Vec<String> {
     line
 }
 
+/// What the table of warm on beside warm off shows.
+pub fn warm_title(unit: Unit) -> String {
+    let what = match unit {
+        Unit::Time => "",
+        Unit::Instructions => ", in instructions of all CPUs",
+    };
+    format!(
+        "kexec.warm=on (median) beside one kexec of each mode with kexec.warm=off, where the next \
+         kernel reads its tree before it starts its CPUs{what}"
+    )
+}
+
+/// Heads of that table.
+pub const WARM_HEAD: [&str; 8] = [
+    "",
+    "phase",
+    "serial\nwarm on",
+    "\noff",
+    "\noff / on",
+    "parallel\nwarm on",
+    "\noff",
+    "\noff / on",
+];
+
+/// The rows that show where warm on and off differ: the bring-up and the spans.
+pub fn warm_rows(told: &[Row], long_way: &[Row], unit: Unit) -> Vec<[String; 8]> {
+    let rows = told.iter().filter(|row| row.group == "kexec");
+    let pair = |on: Option<Spread>, off: Option<Spread>| {
+        let figure = |s: Option<Spread>| s.map_or("-".to_string(), |s| unit.figure(s.median));
+        let ratio =
+            on.zip(off).map_or("-".to_string(), |(on, off)| units::ratio(off.median, on.median));
+        [figure(on), figure(off), ratio]
+    };
+    let row = |row: &Row| {
+        let off = long_way.iter().find(|r| (&r.group, &r.phase) == (&row.group, &row.phase));
+        let [a, b, c] = pair(row.serial, off.and_then(|off| off.serial));
+        let [d, e, f] = pair(row.parallel, off.and_then(|off| off.parallel));
+        [row.group.clone(), row.phase.clone(), a, b, c, d, e, f]
+    };
+    rows.map(row).collect()
+}
+
+/// That table.
+pub fn warm(told: &[Row], long_way: &[Row], unit: Unit) -> String {
+    let rows = warm_rows(told, long_way, unit).into_iter().map(Vec::from);
+    render(&WARM_HEAD, &rows.collect::<Vec<_>>(), 2)
+}
+
 /// What the table of steps shows.
 pub fn steps_title(unit: Unit) -> String {
     let unit = unit.of_small();
@@ -181,6 +229,22 @@ mod tests {
         assert!(line.contains("all assemble"), "{text}");
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(words[words.len() - 7..], ["7", "24.0", "24.0", "168.0", "1", "17.2", "17.2"]);
+    }
+
+    #[test]
+    fn warm_on_stands_beside_warm_off() {
+        let report = crate::fake::report(8);
+        let text = warm(&report.summary, &report.long_way, Unit::Time);
+        let line = text.lines().find(|line| line.contains("blackout")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..4], ["kexec", "blackout", "1.27", "ms"], "{text}");
+        assert_eq!((words.len(), words[6]), (12, "1.72"), "{text}");
+        assert_eq!(text.lines().count(), 5 + 4, "{text}");
+        let none = warm(&report.summary, &[], Unit::Time);
+        assert!(
+            none.lines().any(|line| line.contains("blackout") && line.contains(" - ")),
+            "{none}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod colour;
 pub mod jumps;
 mod legend;
 mod model;
+pub mod outage;
 mod panel;
 mod part;
 mod strip;

@@ -6,7 +6,7 @@ use alloc::borrow::Cow;
 use super::record::{Fact, FactKind, FactReader, FactWriter, text_words};
 use crate::config::{BOOT_TRACE_EVENTS, MAX_CPUS, MAX_SCRIPT, TRACE_EVENTS};
 use crate::cpu::CpuMask;
-use crate::report::TeardownMode;
+use crate::report::{Grace, TeardownMode};
 use crate::trace::{EVENT_LAYOUT, NAMES_SUM, Spans};
 
 /// Longest name of a kernel or image.
@@ -107,6 +107,36 @@ impl Fact for TeardownFact {
             dead: from.word()?,
         };
         Some(Self { mode, cpus, total, spans })
+    }
+}
+
+/// The grace periods of the teardown. Missing: those of its mode, which end when they are over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct GraceFact {
+    pub(super) grace: Grace,
+    pub(super) tick_hz: Option<u32>,
+}
+
+impl GraceFact {
+    /// What a missing record stands for.
+    pub(super) const fn of(mode: TeardownMode) -> Self {
+        Self { grace: mode.grace(), tick_hz: None }
+    }
+}
+
+impl Fact for GraceFact {
+    const KIND: FactKind = FactKind::Grace;
+    const WORDS: usize = 2;
+
+    fn write(&self, to: &mut FactWriter<'_>) {
+        to.word((self.grace == Grace::Once).into());
+        to.word(self.tick_hz.unwrap_or(0).into());
+    }
+
+    fn read(from: &mut FactReader<'_>) -> Option<Self> {
+        let grace = if from.flag()? { Grace::Once } else { Grace::Each };
+        let hz = from.number()?;
+        Some(Self { grace, tick_hz: (hz > 0).then_some(hz) })
     }
 }
 

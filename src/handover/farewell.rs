@@ -4,12 +4,13 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 
 use super::facts::{
-    JumpFact, NamesFact, ParkedFact, QuiescedFact, RingsFact, ScriptFact, TeardownFact, VerifyFact,
+    GraceFact, JumpFact, NamesFact, ParkedFact, QuiescedFact, RingsFact, ScriptFact, TeardownFact,
+    VerifyFact,
 };
 use super::record::{Fact, FactIndex, FactWriter};
 use super::{CycleCount, HandoverError, StressCount};
 use crate::cpu::CpuMask;
-use crate::report::TeardownMode;
+use crate::report::{Grace, TeardownMode};
 use crate::sync::words::Word;
 use crate::trace::Spans;
 
@@ -26,6 +27,10 @@ pub struct Farewell {
     pub verify: Option<u64>,
     /// How the CPUs were taken down.
     pub teardown: TeardownMode,
+    /// With how many grace periods.
+    pub grace: Grace,
+    /// At how many modelled ticks a second these ended, if they did.
+    pub tick_hz: Option<u32>,
     /// How many were.
     pub cpus: u32,
     /// Where the time went.
@@ -63,6 +68,7 @@ impl Farewell {
             ScriptFact::WORDS,
             NamesFact::WORDS,
             RingsFact::WORDS,
+            GraceFact::WORDS,
         ];
         let (mut sum, mut i) = (payloads.len() + 1, 0);
         while i < payloads.len() {
@@ -93,6 +99,10 @@ impl Farewell {
         to.fact(&ScriptFact(Cow::Borrowed(&self.script)));
         to.fact(&NamesFact { from: Cow::Borrowed(&self.from), to: Cow::Borrowed(&self.to) });
         to.fact(&RingsFact::OURS);
+        let grace = GraceFact { grace: self.grace, tick_hz: self.tick_hz };
+        if grace != GraceFact::of(self.teardown) {
+            to.fact(&grace);
+        }
         to.end()
     }
 
@@ -104,6 +114,7 @@ impl Farewell {
         let JumpFact { generation, exec_at, bytes_copied } = facts.need()?;
         let ParkedFact(parked) = facts.need()?;
         let TeardownFact { mode, cpus, total, spans } = facts.need()?;
+        let GraceFact { grace, tick_hz } = facts.find()?.unwrap_or(GraceFact::of(mode));
         let ScriptFact(script) = facts.find()?.unwrap_or_default();
         let NamesFact { from, to } = facts.find()?.unwrap_or_default();
         Ok(Self {
@@ -112,6 +123,8 @@ impl Farewell {
             bytes_copied,
             verify: facts.find()?.map(|VerifyFact(ticks)| ticks),
             teardown: mode,
+            grace,
+            tick_hz,
             cpus,
             spans,
             teardown_total: total,

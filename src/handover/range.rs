@@ -2,9 +2,12 @@
 //! from anything else, and not which kernel wrote it. What is out of range would be counted with, or
 //! printed as if it had been measured.
 
-use super::record::FactKind::{Cycle, Jump, Names, Parked, Script, Stress, Teardown, Verify};
+use super::record::FactKind::{
+    Cycle, Grace, Jump, Names, Parked, Script, Stress, Teardown, Verify,
+};
 use super::{Farewell, HandoverError};
 use crate::cpu::CpuMask;
+use crate::options::MAX_TICK_HZ;
 use crate::report::is_forbidden;
 
 /// The last generation: there is a number for the next one.
@@ -46,6 +49,7 @@ impl Farewell {
             (Parked, "the number of a CPU", self.parked.and_not(&CpuMask::first(cpus)).is_empty()),
             (Teardown, "the number of CPUs", (self.cpus as usize) < cpus),
             (Teardown, "a time", spans.into_iter().all(|span| span <= whole)),
+            (Grace, "the ticks of a second", self.tick_hz.is_none_or(|hz| hz <= MAX_TICK_HZ)),
             (Verify, "the time", self.verify.is_none_or(|ticks| ticks <= whole)),
             (Cycle, "the number of jumps done", jumps.contains(&cycle.done)),
             (Stress, "the number of interrupts", interrupts.iter().all(|&n| n <= MAX_INTERRUPTS)),

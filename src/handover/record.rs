@@ -35,11 +35,13 @@ pub enum FactKind {
     Names = 9,
     /// How the trace rings are laid out.
     Rings = 10,
+    /// The grace periods of the teardown, where they are not those of its mode.
+    Grace = 11,
 }
 
 impl FactKind {
     /// All kinds, in the order of their numbers, which start at 1.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Jump,
         Self::Quiesced,
         Self::Parked,
@@ -50,6 +52,7 @@ impl FactKind {
         Self::Script,
         Self::Names,
         Self::Rings,
+        Self::Grace,
     ];
 
     /// The name that people see.
@@ -65,6 +68,7 @@ impl FactKind {
             Self::Script => "script",
             Self::Names => "names",
             Self::Rings => "rings",
+            Self::Grace => "grace",
         }
     }
 

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::page::{COPIED, SEAL, field};
 use super::*;
 use crate::cpu::Mpidr;
-use crate::report::TeardownMode;
+use crate::report::{Grace, TeardownMode};
 use crate::sync::words::Relaxed;
 use crate::trace::{Dir, Edge, Event, Mark, Spans, What};
 
@@ -53,6 +53,8 @@ fn farewell(script: &str) -> Farewell {
         bytes_copied: 0,
         verify: Some(13),
         teardown: TeardownMode::Parallel,
+        grace: Grace::Each,
+        tick_hz: Some(250),
         cpus: 3,
         spans: Spans { migrate: 5, grace: 6, online_down: 1, stop: 2, off: 3, dead: 4 },
         teardown_total: 10,

@@ -36,11 +36,8 @@ impl TeardownRun<'_> {
         // CPUs that did not answer are named by now. If such a CPU wakes up after all, it finds the
         // request to return, or the operation over.
         self.withdraw(&self.silent(), ticket);
-        // One grace period for all leaving CPUs, whatever their number.
-        if let Err(stall) = self.grace(How::Expedited) {
-            self.noted.extend(self.readers(&stall));
-        }
-        self.clean_up(leaving);
+        // One grace period for all leaving CPUs, whatever their number, if not asked otherwise.
+        self.finish(leaving, How::Expedited);
     }
 
     /// Stops all leaving CPUs. `None` if one refused or did not answer, and the others are back.

@@ -8,15 +8,20 @@ use super::state::CpuRequest;
 use super::teardown::TeardownRun;
 use crate::cpu::{CpuId, CpuMask};
 use crate::rcu::How;
+use crate::report::Grace;
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase};
 
 impl TeardownRun<'_> {
     pub(super) fn one_by_one(&mut self, leaving: &CpuMask) {
+        let mut stopped = CpuMask::new();
         for cpu in leaving.iter() {
-            if !self.one(cpu) {
+            if !self.one(cpu, &mut stopped) {
                 break;
             }
+        }
+        if self.graces == Grace::Once && !stopped.is_empty() {
+            self.finish(&stopped, How::Normal);
         }
     }
 
@@ -24,8 +29,9 @@ impl TeardownRun<'_> {
     /// after this one stay, as in Linux.
     ///
     /// The grace period comes while the CPU can still be brought back: a reader that holds it up
-    /// ends the teardown, and the CPU returns.
-    fn one(&mut self, cpu: CpuId) -> bool {
+    /// ends the teardown, and the CPU returns. With one grace period for all, that and the clean-up
+    /// come when the last CPU has left.
+    fn one(&mut self, cpu: CpuId, stopped: &mut CpuMask) -> bool {
         let only = CpuMask::from_iter([cpu]);
         // Each CPU has survivors of its own: all that are online but this one.
         self.freeze(&self.hp.online(), &only);
@@ -36,14 +42,18 @@ impl TeardownRun<'_> {
         if !self.leave_online(&only) {
             return self.stays(&only);
         }
-        if let Err(stall) = self.grace(How::Normal) {
+        let each = self.graces == Grace::Each;
+        if each && let Err(stall) = self.grace(How::Normal) {
             let readers = self.readers(&stall);
             self.stuck.extend(readers);
             return self.stays(&only);
         }
         let Some(ticket) = self.stop_among_others(cpu) else { return self.stays(&only) };
         self.off(&only, ticket);
-        self.clean_up(&only);
+        stopped.insert(cpu);
+        if each {
+            self.clean_up(&only);
+        }
         // A parked CPU takes no part any more, and can't keep the others from leaving.
         self.stuck.iter().all(|failure| failure.why == Why::OffDenied)
     }

@@ -19,11 +19,11 @@ use alloc::vec::Vec;
 use super::runner::Runner;
 use super::state::CpuRequest;
 use super::steps::{self, Section};
-use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Why};
+use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Way, Why};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Affinity, Seam};
 use crate::rcu::{How, Stall};
-use crate::report::TeardownMode;
+use crate::report::{Grace, TeardownMode};
 use crate::sync::{StopState, Ticket};
 use crate::trace::{Dir, Mark, Phase, Spans};
 
@@ -31,6 +31,7 @@ use crate::trace::{Dir, Mark, Phase, Spans};
 pub(super) struct TeardownRun<'a> {
     pub(super) hp: &'a Hotplug,
     pub(super) m: &'a dyn Seam,
+    pub(super) graces: Grace,
     pub(super) survivors: Survivors,
     pub(super) spans: Spans,
     pub(super) stuck: Vec<Failure>,
@@ -48,7 +49,8 @@ impl Hotplug {
     /// the first CPU that does not leave ends the teardown; the CPUs before that one are in `off`.
     /// Either way nothing begins while a CPU, leaving or not, still owes an answer to an earlier
     /// teardown; a CPU that owes an answer at the deadline is named.
-    pub fn tear_down(&self, m: &dyn Seam, cpus: &CpuMask, mode: TeardownMode) -> TeardownOutcome {
+    pub fn tear_down(&self, m: &dyn Seam, cpus: &CpuMask, way: impl Into<Way>) -> TeardownOutcome {
+        let Way { mode, grace: graces } = way.into();
         let begin = m.now();
         let silent = self.await_answers(m);
         let online = self.online();
@@ -56,6 +58,7 @@ impl Hotplug {
         let mut run = TeardownRun {
             hp: self,
             m,
+            graces,
             survivors: Survivors::freeze(&online, &leaving),
             spans: Spans::default(),
             stuck: Vec::new(),
@@ -259,15 +262,33 @@ impl TeardownRun<'_> {
     /// Waits for a grace period: after this no reader acts on the online view of before.
     pub(super) fn grace(&mut self, how: How) -> Result<(), Stall> {
         let (hp, m) = (self.hp, self.m);
-        // A CPU that has not left may be reading, and has had its deadline: no more patience then.
-        let left = self.stuck.iter().all(|failure| failure.why == Why::OffDenied);
-        let patience = if left { hp.timeout_ms() } else { 0 };
+        // A CPU that has not left may be reading, and has had its deadline: no more patience then. A
+        // CPU that is parked reads nothing, and one whose step refused has answered.
+        let answered = |failure: &Failure| matches!(failure.why, Why::OffDenied | Why::Step(_));
+        let patience = if self.stuck.iter().all(answered) { hp.timeout_ms() } else { 0 };
         let deadline = m.now() + m.ticks_from_ms(patience);
         let (result, ticks) = hp.phase(m, Phase::Grace, Dir::Down, || {
-            hp.services.rcu.synchronize(m, hp.topology.boot(), how, deadline)
+            let begin = m.now();
+            let over = hp.services.rcu.synchronize(m, hp.topology.boot(), how, deadline);
+            over.inspect(|()| hp.await_tick(m, begin))
         });
         self.spans.grace += ticks;
         result
+    }
+
+    /// What is left to do for CPUs that have left together: a grace period, or one for each of them,
+    /// and the clean-up. A reader that holds one up is noted, and no further one is waited for: the
+    /// CPUs are off.
+    pub(super) fn finish(&mut self, stopped: &CpuMask, how: How) {
+        let times = if self.graces == Grace::Each { stopped.len() } else { 1 };
+        for _ in 0..times {
+            if let Err(stall) = self.grace(how) {
+                let readers = self.readers(&stall);
+                self.noted.extend(readers);
+                break;
+            }
+        }
+        self.clean_up(stopped);
     }
 
     /// The prepare section down for the dead of `stopped`, in bulk.

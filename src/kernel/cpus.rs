@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use super::Reporter;
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover::Area;
-use crate::hotplug::{BringupOutcome, Hotplug, TeardownOutcome, Why, fault};
+use crate::hotplug::{BringupOutcome, Hotplug, TeardownOutcome, Way, Why, fault};
 use crate::machine::{Affinity, CrashKind, PsciError, Seam};
 use crate::options::{FailSpec, Options};
-use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, Grace, TeardownMode};
 use crate::services::Services;
 use crate::torture::Site;
 use crate::trace::{Dir, Mark, Phase, Ring};
@@ -23,6 +23,7 @@ pub struct Cpus {
     area: Area<'static>,
     policy: BringupPolicy,
     mode: TeardownMode,
+    grace: Option<Grace>,
     last_bringup: BringupOutcome,
     /// CPUs that could not be turned off and were parked, by this kernel or an earlier one.
     parked: CpuMask,
@@ -34,9 +35,10 @@ impl Cpus {
     /// The CPUs of `site`, of which only the boot CPU runs. `options` says how CPUs come and go if
     /// a command does not; `parked` are the CPUs that earlier kernels have parked.
     pub(super) fn new(site: Site, area: Area<'static>, options: &Options, parked: CpuMask) -> Self {
-        let Options { bringup: policy, teardown: mode, .. } = *options;
+        let Options { bringup: policy, teardown: mode, grace, tick_hz, .. } = *options;
+        site.hotplug.set_tick_hz(tick_hz);
         let last_bringup = BringupOutcome::default();
-        Self { site, area, policy, mode, last_bringup, parked, foreign: CpuMask::new() }
+        Self { site, area, policy, mode, grace, last_bringup, parked, foreign: CpuMask::new() }
     }
 
     /// The machine with its CPUs, for the parts of the kernel.
@@ -80,8 +82,8 @@ impl Cpus {
     }
 
     /// Takes CPUs down.
-    pub fn tear_down(&self, cpus: &CpuMask, mode: TeardownMode) -> TeardownOutcome {
-        self.hotplug().tear_down(self.seam(), cpus, mode)
+    pub fn tear_down(&self, cpus: &CpuMask, way: Way) -> TeardownOutcome {
+        self.hotplug().tear_down(self.seam(), cpus, way)
     }
 
     /// Makes the boot CPU fault on purpose; `loaded` is where a loaded kernel lies.
@@ -102,6 +104,12 @@ impl Cpus {
     /// How CPUs are taken down if a command does not say.
     pub fn mode(&self) -> TeardownMode {
         self.mode
+    }
+
+    /// How CPUs are taken down, where a command asks for this or leaves it open.
+    pub fn way(&self, mode: Option<TeardownMode>, grace: Option<Grace>) -> Way {
+        let way = Way::from(mode.unwrap_or(self.mode));
+        Way { grace: grace.or(self.grace).unwrap_or(way.grace), ..way }
     }
 
     /// A CPU's ring in the bank of a generation; `None` if there is no such CPU.

@@ -6,9 +6,8 @@ use alloc::string::String;
 use super::{Kernel, Level, NAME, NOTHING_LOADED, Next};
 use crate::cpu::CpuMask;
 use crate::handover::{Farewell, StressCount};
-use crate::hotplug::TeardownOutcome;
+use crate::hotplug::{TeardownOutcome, Way};
 use crate::machine::Typed;
-use crate::report::TeardownMode;
 use crate::torture::Site;
 use crate::trace::{Dir, Phase};
 
@@ -19,7 +18,7 @@ impl Kernel {
     ///
     /// # Errors
     /// What refused, and what holds now.
-    pub fn exec(&mut self, mode: TeardownMode, verify: bool) -> Result<Next, String> {
+    pub fn exec(&mut self, way: Way, verify: bool) -> Result<Next, String> {
         if self.loader.loaded().is_some() {
             // Before anything is timed.
             self.cpus.say_foreign(&mut self.out, "the next kernel finds it so");
@@ -27,7 +26,7 @@ impl Kernel {
         // Nothing is taken from the line any more, so nothing that was typed is lost: what was taken
         // goes along, and the rest stays in the UART.
         let typed = self.peripherals.hold_console();
-        let left = self.leave(mode, verify, &typed);
+        let left = self.leave(way, verify, &typed);
         if left.is_err() {
             self.peripherals.resume(&mut self.out);
             self.session.resume_stress();
@@ -35,11 +34,11 @@ impl Kernel {
         left
     }
 
-    fn leave(&mut self, mode: TeardownMode, verify: bool, typed: &[Typed]) -> Result<Next, String> {
+    fn leave(&mut self, way: Way, verify: bool, typed: &[Typed]) -> Result<Next, String> {
         let Site { board, hotplug, .. } = self.cpus.site();
         let exec_at = board.now();
         // Plan and check: everything that allocates, and everything that can refuse.
-        let mut farewell = self.farewell(mode, exec_at, typed)?;
+        let mut farewell = self.farewell(way, exec_at, typed)?;
         self.cpus.no_strays()?;
         // While every CPU that can take the stress's line interrupts is still online.
         self.session.rest_stress_lines();
@@ -48,7 +47,7 @@ impl Kernel {
         hotplug.record_phase(board, Phase::Preflight, Dir::Down, exec_at, checked);
         let online = hotplug.up();
         // Take the CPUs down. Still reversible: the CPUs can be started again.
-        let outcome = hotplug.tear_down(board, &online, mode);
+        let outcome = hotplug.tear_down(board, &online, way);
         self.accept(&outcome, &online)?;
         self.out.noted(&outcome);
         self.note(&mut farewell, &outcome);
@@ -68,19 +67,16 @@ impl Kernel {
         Ok(next)
     }
 
-    fn farewell(
-        &self,
-        mode: TeardownMode,
-        exec_at: u64,
-        typed: &[Typed],
-    ) -> Result<Farewell, String> {
+    fn farewell(&self, way: Way, exec_at: u64, typed: &[Typed]) -> Result<Farewell, String> {
         let loaded = self.loader.loaded().ok_or(NOTHING_LOADED)?;
         Ok(Farewell {
             generation: self.cpus.hotplug().generation(),
             exec_at,
             bytes_copied: loaded.plan.bytes_copied(),
             verify: None,
-            teardown: mode,
+            teardown: way.mode,
+            grace: way.grace,
+            tick_hz: self.cpus.hotplug().tick_hz(),
             cpus: 0,
             spans: Default::default(),
             teardown_total: 0,

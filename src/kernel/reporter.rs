@@ -16,11 +16,11 @@ pub use log::Level;
 use log::Log;
 
 use crate::handover::{Farewell, StressCount};
-use crate::hotplug::{BringupOutcome, Failure, Hotplug, TeardownOutcome};
+use crate::hotplug::{BringupOutcome, Failure, Hotplug, TeardownOutcome, Way};
 use crate::machine::{Clock, ConsoleTerminal};
 use crate::report::{
-    self, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Interrupts, Kexec, Name, Phases,
-    Record, Teardown, TeardownAt, TeardownMode,
+    self, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Grace, Interrupts, Kexec, Name,
+    Phases, Record, Teardown, TeardownAt,
 };
 use crate::trace::Spans;
 
@@ -145,18 +145,14 @@ impl Reporter {
     }
 
     /// Prints the outcome of a teardown, and its purpose.
-    pub fn teardown(
-        &self,
-        hotplug: &Hotplug,
-        at: TeardownAt,
-        mode: TeardownMode,
-        outcome: &TeardownOutcome,
-    ) {
+    pub fn teardown(&self, hotplug: &Hotplug, at: TeardownAt, way: Way, outcome: &TeardownOutcome) {
         self.record(&Record::Teardown(Teardown {
             generation: hotplug.generation(),
             at: at.into(),
             cpus: (outcome.off.len() + outcome.stuck.len()) as u32,
-            mode: mode.into(),
+            mode: way.mode.into(),
+            grace: asked(way),
+            modelled_tick_hz: hotplug.tick_hz(),
             stuck: failures(hotplug, &outcome.stuck),
             noted: failures(hotplug, &outcome.noted),
             exclusive: hotplug.exclusive_steps().map(Name::from).collect(),
@@ -179,6 +175,8 @@ impl Reporter {
             at: TeardownAt::Kexec.into(),
             cpus: farewell.cpus,
             mode: farewell.teardown.into(),
+            grace: asked(Way { mode: farewell.teardown, grace: farewell.grace }),
+            modelled_tick_hz: farewell.tick_hz,
             stuck: Vec::new(),
             noted: Vec::new(),
             exclusive: Vec::new(),
@@ -253,6 +251,11 @@ impl Reporter {
             dead_ns: self.ns(spans.dead),
         }
     }
+}
+
+/// Grace periods that are not those of the mode.
+fn asked(way: Way) -> Option<Name<Grace>> {
+    (way.grace != way.mode.grace()).then(|| way.grace.into())
 }
 
 fn failures(hotplug: &Hotplug, failures: &[Failure]) -> Vec<CpuFailure> {

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
-use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, Grace, TeardownMode};
 use crate::trace::{Named, named};
 
 /// A word that is none of the names allowed here.
@@ -43,6 +43,14 @@ impl FromStr for TeardownMode {
 
     fn from_str(word: &str) -> Result<Self, NameError> {
         NameError::or_value(word, "serial, parallel")
+    }
+}
+
+impl FromStr for Grace {
+    type Err = NameError;
+
+    fn from_str(word: &str) -> Result<Self, NameError> {
+        NameError::or_value(word, "each, once")
     }
 }
 

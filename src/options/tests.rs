@@ -34,10 +34,11 @@ fn nothing_asked_for_means_parallel_and_loglevel_6() {
 fn every_option_is_understood() {
     let (options, warnings) = parse(
         "cpuhp.bringup=fanout cpuhp.teardown=serial maxcpus=8 cpuhp.fail=gic:starting:3:down cpuhp.fail=timer \
-         loglevel=7 kexec.sig=check kexec.verify=on run=\"cpus; kexec load 'a b'\"",
+         cpuhp.grace=once rcu.tick=250 loglevel=7 kexec.sig=check kexec.verify=on run=\"cpus; kexec load 'a b'\"",
     );
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!((options.bringup, options.teardown), (BringupPolicy::Fanout, TeardownMode::Serial));
+    assert_eq!((options.grace, options.tick_hz), (Some(Grace::Once), Some(250)));
     assert_eq!((options.maxcpus, options.loglevel), (Some(8), 7));
     assert_eq!((options.signatures, options.verify), (Signatures::Check, true));
     assert_eq!(options.run.as_deref(), Some("cpus; kexec load 'a b'"));
@@ -72,6 +73,9 @@ fn a_slip_is_recognised() {
 fn malformed_values_change_nothing_and_say_why() {
     let bad = [
         ("cpuhp.bringup=fast", "\"fast\" is none of serial, parallel, fanout"),
+        ("cpuhp.grace=none", "\"none\" is none of each, once"),
+        ("rcu.tick=10001", "not a number in range"),
+        ("rcu.tick=fast", "not a number in range"),
         ("cpuhp.teardown=fanout", "\"fanout\" is none of serial, parallel"),
         ("cpuhp.bringup", "needs a value"),
         ("maxcpus=-1", "not a number"),

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BringupAt, BringupPolicy, FloorMode, MarkAt, Name, PhaseSpan, Step, TeardownAt, TeardownMode,
-    TortureKind, Verdict,
+    BringupAt, BringupPolicy, FloorMode, Grace, MarkAt, Name, PhaseSpan, Step, TeardownAt,
+    TeardownMode, TortureKind, Verdict,
 };
 use crate::trace::{Mark, StepName};
 
@@ -110,7 +110,7 @@ pub struct Phases {
     pub migrate_ns: u64,
     /// Online steps undone on the leaving CPUs.
     pub online_down_ns: u64,
-    /// Waiting for readers: a grace period for each CPU in serial mode, one for all in parallel.
+    /// Waiting for readers: a grace period for each CPU in serial mode, one for all in parallel, if not asked otherwise.
     #[serde(default)]
     pub grace_ns: u64,
     /// Until every leaving CPU had stopped: interrupts off, nothing shared touched any more.
@@ -132,6 +132,14 @@ pub struct Teardown {
     pub cpus: u32,
     /// serial or parallel.
     pub mode: Name<TeardownMode>,
+    /// Its grace periods, each or once; absent if they are those of the mode: each serially, once in
+    /// parallel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Name<Grace>>,
+    /// Its grace periods ended at ticks of so many Hz, a model of Linux (`rcu.tick=`), so that
+    /// `grace_ns` and `total_ns` are modelled; absent without the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modelled_tick_hz: Option<u32>,
     /// CPUs that did not leave.
     pub stuck: Vec<CpuFailure>,
     /// What failed where that changes nothing any more: dying steps, work for the dead, a grace

@@ -29,6 +29,26 @@ named! {
 }
 
 named! {
+    /// How many grace periods a teardown waits for.
+    Grace {
+        /// One for each CPU.
+        Each = "each",
+        /// One for all.
+        Once = "once",
+    }
+}
+
+impl TeardownMode {
+    /// The grace periods of a teardown of this kind, if none are asked for.
+    pub const fn grace(self) -> Grace {
+        match self {
+            Self::Serial => Grace::Each,
+            Self::Parallel => Grace::Once,
+        }
+    }
+}
+
+named! {
     /// What a bring-up was for.
     BringupAt {
         /// The kernel booted.

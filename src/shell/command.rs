@@ -8,7 +8,7 @@ use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::KexecLoad;
 use crate::machine::CrashKind;
 use crate::options::cpu;
-use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, Grace, TeardownMode};
 use crate::torture;
 use crate::trace::named;
 
@@ -32,6 +32,8 @@ pub enum Command {
         cpus: CpuChoice,
         /// How.
         teardown: Option<TeardownMode>,
+        /// With how many grace periods.
+        grace: Option<Grace>,
     },
     /// List the hotplug steps and the state of each CPU.
     Hotplug,
@@ -79,6 +81,8 @@ pub enum Command {
     KexecExec {
         /// How the CPUs are taken down.
         teardown: Option<TeardownMode>,
+        /// With how many grace periods.
+        grace: Option<Grace>,
         /// Hash the loaded kernel again first, whatever the command line says.
         verify: bool,
     },
@@ -177,6 +181,8 @@ pub struct Cycle {
     pub asked: u32,
     /// How the CPUs are taken down.
     pub teardown: Option<TeardownMode>,
+    /// With how many grace periods.
+    pub grace: Option<Grace>,
     /// How the next kernels bring their CPUs up; `None`: as the command line says.
     pub bringup: Option<BringupPolicy>,
     /// The image to jump to. Holds no `"`, which a command line can't carry.
@@ -188,6 +194,9 @@ impl fmt::Display for Cycle {
         write!(f, "cycle --done {} --asked {}", self.done, self.asked)?;
         if let Some(teardown) = self.teardown {
             write!(f, " --teardown {teardown}")?;
+        }
+        if let Some(grace) = self.grace {
+            write!(f, " --grace {grace}")?;
         }
         if let Some(bringup) = self.bringup {
             write!(f, " --bringup {bringup}")?;

@@ -119,7 +119,9 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::Help(name) => help(out, name.as_deref()),
         Command::Cpus => cpus::list(out, cpus),
         Command::CpuOnline { cpus: which, policy } => cpus::online(out, cpus, which, policy),
-        Command::CpuOffline { cpus: which, teardown } => cpus::offline(out, cpus, which, teardown),
+        Command::CpuOffline { cpus: which, teardown, grace } => {
+            cpus::offline(out, cpus, which, cpus.way(teardown, grace))
+        }
         Command::Hotplug => steps::list(out, cpus),
         Command::Irqs => irqs::list(out, cpus, peripherals),
         Command::Rcu => rcu::show(out, cpus),
@@ -133,7 +135,10 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::KexecLoad(ask) => kexec::load(out, loader, &ask),
         Command::KexecStatus => kexec::status(out, loader),
         Command::KexecUnload => kexec::unload(loader),
-        Command::KexecExec { teardown, verify } => kexec::exec(kernel, teardown, verify),
+        Command::KexecExec { teardown, grace, verify } => {
+            let way = cpus.way(teardown, grace);
+            kexec::exec(kernel, way, verify)
+        }
         Command::Cycle(cycle) => kexec::cycle(kernel, &cycle),
         Command::Timeline { json } => timeline::show(out, cpus, json),
         Command::Devices => devices::list(out, peripherals),

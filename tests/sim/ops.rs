@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use baton::cpu::{CpuId, CpuMask};
-use baton::hotplug::TeardownOutcome;
+use baton::hotplug::{TeardownOutcome, Way};
 use baton::interrupt::Interrupt;
 use baton::irq::{AffinityKind, Handled, Here, Irq, Row, Wanted};
 use baton::pmu::{PmuError, Request};
@@ -53,17 +53,18 @@ impl Sim {
         self.whole(m);
     }
 
-    pub fn down(&self, m: &Cpu<'_>, cpus: &CpuMask, mode: TeardownMode) -> TeardownOutcome {
-        self.set_serial(mode == TeardownMode::Serial);
-        let outcome = self.hp.tear_down(m, cpus, mode);
+    pub fn down(&self, m: &Cpu<'_>, cpus: &CpuMask, way: impl Into<Way>) -> TeardownOutcome {
+        let way = way.into();
+        self.set_serial(way.mode == TeardownMode::Serial);
+        let outcome = self.hp.tear_down(m, cpus, way);
         self.set_serial(false);
         self.truth();
         outcome
     }
 
     /// They go, and nothing is said about it.
-    pub fn gone(&self, m: &Cpu<'_>, cpus: &CpuMask, mode: TeardownMode) -> TeardownOutcome {
-        let outcome = self.down(m, cpus, mode);
+    pub fn gone(&self, m: &Cpu<'_>, cpus: &CpuMask, way: impl Into<Way>) -> TeardownOutcome {
+        let outcome = self.down(m, cpus, way);
         assert_eq!((outcome.off, &outcome.stuck, &outcome.noted), (*cpus, &vec![], &vec![]));
         assert_eq!(self.view(m), self.hp.online());
         outcome

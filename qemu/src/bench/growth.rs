@@ -1,15 +1,15 @@
 //! Every phase of a parallel kexec at several numbers of CPUs, in instructions.
 
 use anyhow::Result;
-use baton::report::{Record, TeardownMode};
+use baton::report::Record;
 use serde::Serialize;
 
 use super::BenchArgs;
+use crate::costs::{self, Group};
 use crate::progress::Progress;
-use crate::run::{cycles, trace, with_guest};
-use crate::steps::{self, PhaseRow};
+use crate::run::with_guest;
 use crate::units::Unit;
-use crate::{Guest, Options, Outcome, collect, stats, table};
+use crate::{Guest, Options, Outcome, table};
 
 /// What the table shows.
 pub(super) const TITLE: &str = "Every phase of a parallel kexec into itself, in instructions of \
@@ -61,19 +61,14 @@ fn kexecs(
 ) -> Result<Vec<Figure>, Outcome> {
     let silence = args.limits.silence();
     guest.wait_for("hello record", |r| matches!(r, Record::Hello(_)), silence)?;
-    cycles(KEXECS, silence, guest, progress, TeardownMode::Parallel)?;
-    let trace = trace(guest, silence)?;
-    let jumps = collect::jumps(guest.records())?;
+    let mut figures = costs::kexec(guest, KEXECS, silence, progress)?;
     guest.send("poweroff")?;
     guest.wait_end(silence)?;
-    let phase = |PhaseRow { dir, phase, cost, .. }: PhaseRow| {
-        cost.parallel.map(|cost| (dir.to_string(), phase.to_string(), cost.sum))
-    };
-    let mut figures: Vec<Figure> = steps::phases(&[trace]).into_iter().filter_map(phase).collect();
-    let last = jumps.last().map_or(&[][..], std::slice::from_ref);
-    let spans = stats::summary(last).into_iter().filter(|row| row.group == "kexec");
-    figures.extend(spans.filter_map(|row| Some((row.group, row.phase, row.parallel?.median))));
-    Ok(figures)
+    figures.retain(|figure| !figure.0.is_steps());
+    // The spans come last: they are sums.
+    figures.sort_by_key(|figure| figure.0 == Group::Kexec);
+    let named = |(group, phase, cost): (Group, String, u64)| (group.name().into(), phase, cost);
+    Ok(figures.into_iter().map(named).collect())
 }
 
 /// Each phase that occurs at any count, in the order of the last machine that has it.

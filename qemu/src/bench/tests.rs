@@ -67,6 +67,7 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
             serial_rounds: 1,
             stress: false,
             counts: Vec::new(),
+            corners: Vec::new(),
             out,
             limits,
         },

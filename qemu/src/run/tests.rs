@@ -20,12 +20,17 @@ fn scene(change: impl Fn(&str, String) -> String) -> Scene {
         let jumps = (1..=2).flat_map(|done| script.jump(first + done, mode, done, 2));
         change(mode.name(), fake::print(&jumps.collect::<Vec<_>>()))
     };
-    // The stand-in gives the same answer each time: it holds the traces of both kexecs.
+    // The stand-in gives the same answer each time: it holds the traces of all kexecs.
     let [serial, parallel] = MODES;
-    let timeline = [script.timeline(2, serial), script.timeline(4, parallel)].concat();
+    let traces = [(2, serial), (4, parallel), (5, serial), (6, parallel)];
+    let timeline = traces.map(|(kernel, mode)| script.timeline(kernel, mode)).concat();
+    let one = |kernel, mode| fake::print(&script.jump(kernel, mode, 1, 1));
     let answers = [
         ("cycle 2 --teardown serial --bringup serial", cycles(0, serial)),
         ("cycle 2 --teardown parallel --bringup parallel", cycles(2, parallel)),
+        ("set warm off", String::new()),
+        ("cycle 1 --teardown serial --bringup serial", one(5, serial)),
+        ("cycle 1 --teardown parallel --bringup parallel", one(6, parallel)),
         ("timeline --json", fake::print(&timeline)),
         ("poweroff", change("poweroff", "EXIT".into())),
     ];
@@ -47,20 +52,21 @@ fn outcome(scene: &Scene) -> Outcome {
 fn a_good_run_leaves_a_whole_report() {
     let scene = scene(|_, text| text);
     let run = drive(&scene.args).unwrap();
-    assert_eq!(run.records.len(), 2 + 2 * 2 * 5);
+    assert_eq!(run.records.len(), 2 + (2 * 2 + 2) * 5);
     let report = Report::new(&scene.args.machine, "QEMU 1", 2, run).unwrap();
     assert_eq!(
         report.jumps.iter().map(|j| j.mode().as_str()).collect::<Vec<_>>(),
-        ["serial", "serial", "parallel", "parallel"]
+        ["serial", "serial", "parallel", "parallel", "serial", "parallel"]
     );
-    assert_eq!(report.traces.iter().map(|t| t.kexec.generation).collect::<Vec<_>>(), [2, 4]);
+    let traces = report.traces.iter().map(|t| (t.kexec.generation, t.warm));
+    assert_eq!(traces.collect::<Vec<_>>(), [(2, true), (4, true), (5, false), (6, false)]);
     write(&scene.args.out, &report).unwrap();
     let size = |name: &str| fs::metadata(scene.args.out.join(name)).unwrap().len();
     assert!(
         ["report.json", "index.html", "trace.json", "console.log"].iter().all(|n| size(n) > 1000)
     );
     let picture = scene.args.out.join("both.svg");
-    let svg = crate::timeline::beside(&timelines(&report), 900.0);
+    let svg = crate::timeline::beside(&timelines(&report), 900.0); // four narrow panels
     save(&picture, &svg, "").unwrap();
 }
 

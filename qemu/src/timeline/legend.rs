@@ -109,7 +109,7 @@ fn phases(timelines: &[&Timeline]) -> Vec<Entry> {
         let text = format!("{name} {}", times.join(" | "));
         Entry::new(Look::Block(colour::phase(name)), text)
     };
-    let modes: Vec<&str> = timelines.iter().map(|t| t.mode.as_str()).collect();
+    let modes: Vec<String> = timelines.iter().map(|t| t.label()).collect();
     let head = (modes.len() > 1).then(|| Entry::new(Look::Word, format!("{}:", modes.join(" | "))));
     head.into_iter().chain(names.into_iter().map(entry)).collect()
 }

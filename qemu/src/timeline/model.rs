@@ -6,6 +6,7 @@ use baton::report::{MarkAt, Name, PhaseSpan, Record, Step, TeardownMode};
 use baton::trace::{Dir, Mark, StepName};
 
 use super::Part;
+use crate::outage;
 use crate::report::Trace;
 use crate::units::Unit;
 
@@ -60,6 +61,8 @@ pub struct Lane {
 pub struct Timeline {
     /// serial or parallel.
     pub mode: Name<TeardownMode>,
+    /// True if the new kernel was told the machine.
+    pub warm: bool,
     /// What its figures count.
     pub unit: Unit,
     /// Generation of the new kernel.
@@ -83,6 +86,7 @@ impl Timeline {
         let entry = kexec.exec_to_jump_ns + kexec.jump_to_entry_ns;
         let mut timeline = Self {
             mode: kexec.teardown.clone(),
+            warm: trace.warm,
             unit,
             generation: kexec.generation,
             boot_cpu: 0,
@@ -97,6 +101,11 @@ impl Timeline {
         timeline.sort();
         timeline.fill_in();
         timeline
+    }
+
+    /// How the kexec is called.
+    pub fn label(&self) -> String {
+        outage::label(&self.mode, self.warm)
     }
 
     /// Spans between the two kernels: name, begin, end.

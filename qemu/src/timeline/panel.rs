@@ -76,7 +76,7 @@ pub fn draw(svg: &mut Svg, timeline: &Timeline, x: f64, y: f64, width: f64) -> f
 }
 
 fn head(svg: &mut Svg, timeline: &Timeline, layout: &Layout, x: f64, y: f64) {
-    let (mode, cpus) = (&timeline.mode, timeline.lanes.len());
+    let (mode, cpus) = (timeline.label(), timeline.lanes.len());
     let title = format!("{mode}: {} blackout, {cpus} CPUs", timeline.unit.told(timeline.end));
     svg.text(x, y + 13.0, Anchor::Start, "b", &title);
     let jump = format!("jump {}", timeline.unit.figure(timeline.jump.1 - timeline.jump.0));
@@ -85,8 +85,10 @@ fn head(svg: &mut Svg, timeline: &Timeline, layout: &Layout, x: f64, y: f64) {
     let (left, right) = (layout.scale.left, layout.scale.right());
     let middle = layout.scale.x(timeline.jump.0).midpoint(layout.scale.x(timeline.jump.1));
     let half = text_width(&jump) / 2.0;
-    let at =
-        middle.clamp(left + text_width(&old) + half + 8.0, right - text_width(&new) - half - 8.0);
+    let lowest = left + text_width(&old) + half + 8.0;
+    // A panel among many is so narrow that the three do not fit beside each other.
+    let highest = (right - text_width(&new) - half - 8.0).max(lowest);
+    let at = middle.clamp(lowest, highest);
     svg.text(left, y + 38.0, Anchor::Start, "m", &old);
     svg.text(at, y + 38.0, Anchor::Middle, "", &jump);
     svg.text(right, y + 38.0, Anchor::End, "m", &new);

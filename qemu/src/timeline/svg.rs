@@ -12,7 +12,7 @@ const STYLE: &str = "\
 text{font:11px ui-sans-serif,system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
 .b{font-weight:600;font-size:13px}.m{fill:#59636e}.w{fill:#fff;font-weight:600}\
 .bg{fill:#fff}.grid{stroke:#d1d9e0;stroke-width:1}.alive{fill:#e6ecf2}.off{fill:#f8f9fb}.away{fill:#f8f9fb;stroke:#d1d9e0}\
-.jump{fill:#1f2328;fill-opacity:.16}.edge{stroke:#1f2328;stroke-width:1}.t{fill-opacity:.3}\
+.jump{fill:#1f2328;fill-opacity:.16}.edge{stroke:#1f2328;stroke-width:1}.t{fill-opacity:.3}.c{fill:none;stroke-width:2}\
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.m{fill:#9198a1}.w{fill:#fff}\
 .bg{fill:#0d1117}.grid{stroke:#30363d}.alive{fill:#21293a}.off{fill:#12161d}.away{fill:#12161d;stroke:#30363d}\
 .jump{fill:#fff;fill-opacity:.22}.edge{stroke:#e6edf3}}";
@@ -88,6 +88,29 @@ impl Svg {
     pub fn upright(&mut self, x: f64, from: f64, to: f64, class: &str) {
         let (x, from, to) = (num(x), num(from), num(to));
         let _ = write!(self.body, "<path class=\"{class}\" d=\"M{x} {from}V{to}\"/>");
+    }
+
+    /// A level line of a class.
+    pub fn level(&mut self, y: f64, from: f64, to: f64, class: &str) {
+        let (y, from, to) = (num(y), num(from), num(to));
+        let _ = write!(self.body, "<path class=\"{class}\" d=\"M{from} {y}H{to}\"/>");
+    }
+
+    /// A line through points, with what a pointer over it tells.
+    pub fn curve(&mut self, points: &[(f64, f64)], colour: &str, dashed: bool, title: &str) {
+        let points: Vec<String> =
+            points.iter().map(|&(x, y)| format!("{} {}", num(x), num(y))).collect();
+        let dashes = if dashed { " stroke-dasharray=\"5 3\"" } else { "" };
+        let title = if title.is_empty() {
+            String::new()
+        } else {
+            format!("<title>{}</title>", escape(title))
+        };
+        let _ = write!(
+            self.body,
+            "<path class=\"c\" d=\"M{}\" stroke=\"{colour}\"{dashes}>{title}</path>",
+            points.join("L")
+        );
     }
 
     /// Text; `class` may be empty.

@@ -9,7 +9,7 @@ use crate::units::Unit;
 fn timeline(cpus: u32, mode: TeardownMode) -> Timeline {
     let script = Script::new(cpus);
     let (kexec, records) = (script.kexec(1, mode), script.timeline(1, mode));
-    Timeline::new(&Trace { kexec, cpus, records }, Unit::Time)
+    Timeline::new(&Trace { kexec, cpus, warm: true, records }, Unit::Time)
 }
 
 /// Names of the elements, if every tag is closed in order and every attribute is quoted.
@@ -77,7 +77,7 @@ fn what_lies_outside_the_kexec_is_left_out() {
     let kexec = script.kexec(2, Parallel);
     let mut records = script.timeline(2, Parallel);
     let inside = Timeline::new(
-        &Trace { kexec: kexec.clone(), cpus: 4, records: records.clone() },
+        &Trace { kexec: kexec.clone(), cpus: 4, warm: true, records: records.clone() },
         Unit::Time,
     );
     // The old kernel's own bring-up, a CPU that is none, and what came later.
@@ -89,7 +89,7 @@ fn what_lies_outside_the_kexec_is_left_out() {
             .into_iter()
             .filter(|r| matches!(r, baton::report::Record::Step(step) if step.cpu >= 4)),
     );
-    assert_eq!(Timeline::new(&Trace { kexec, cpus: 4, records }, Unit::Time), inside);
+    assert_eq!(Timeline::new(&Trace { kexec, cpus: 4, warm: true, records }, Unit::Time), inside);
     assert!(inside.lanes[1..].iter().all(|lane| lane.bars.len() >= 14));
     let ends = inside.lanes.iter().flat_map(|lane| &lane.bars).map(|bar| bar.end);
     assert!(ends.max().unwrap() <= inside.end);
@@ -118,7 +118,7 @@ fn the_jump_and_the_boot_are_known_even_if_nobody_traced_them() {
         }
         _ => true,
     });
-    let timeline = Timeline::new(&Trace { kexec, cpus: 2, records }, Unit::Time);
+    let timeline = Timeline::new(&Trace { kexec, cpus: 2, warm: true, records }, Unit::Time);
     let at = |part: Part| timeline.phases.iter().find(|bar| bar.name == part).unwrap();
     let prepare = at(Part::Phase(Phase::Prepare)).begin;
     assert_eq!((at(Part::Jump).begin, at(Part::Jump).end), timeline.jump);

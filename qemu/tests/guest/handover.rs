@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use baton::config::PAGE;
 use baton::cpu::{CpuMask, Mpidr, Topology};
 use baton::handover::{Area, CycleCount, Farewell, StressCount, bytes_for};
-use baton::report::{Record, TeardownMode};
+use baton::report::{Grace, Record, TeardownMode};
 use baton::trace::Spans;
 use libtest_mimic::Trial;
 
@@ -169,6 +169,8 @@ fn forged(change: impl FnOnce(&mut Farewell)) -> Vec<u8> {
         bytes_copied: 0,
         verify: None,
         teardown: TeardownMode::Parallel,
+        grace: Grace::Once,
+        tick_hz: None,
         cpus: 3,
         spans: Spans::default(),
         teardown_total: 5,

@@ -1,7 +1,7 @@
 //! The kernel command line: what is not understood is named and ignored.
 
-use anyhow::{Result, ensure};
-use baton::report::Record;
+use anyhow::{Context, Result, bail, ensure};
+use baton::report::{Record, TeardownAt};
 use libtest_mimic::Trial;
 
 use crate::check::{all_online, came, has, same};
@@ -9,6 +9,7 @@ use crate::vm::{SOON, Vm, cpus, test};
 
 pub fn tests() -> Vec<Trial> {
     vec![
+        test("options", "grace_periods_and_ticks_are_named", graces),
         test("options", "strange_ones_are_named_and_ignored", strange),
         test("options", "maxcpus_leaves_the_rest_off", maxcpus),
         test("options", "maxcpus_0_boots_one_cpu", maxcpus_0),
@@ -88,4 +89,43 @@ fn run_stops() -> Result<()> {
 fn teardown() -> Result<()> {
     let mut vm = cpus(4)?.append("cpuhp.teardown=serial").boot()?;
     crate::check::left(&vm.record("cpu offline all")?, 3, "serial")
+}
+
+/// Grace periods that are not those of the mode, and ticks that are a model, are in every teardown
+/// record, also of the kexec that the next kernel reports.
+fn graces() -> Result<()> {
+    let mut vm = cpus(4)?.append("cpuhp.grace=each rcu.tick=250").boot()?;
+    let said = vm.run("dmesg")?;
+    ensure!(said.iter().any(|line| line.contains("modelled ticks of 250 Hz")), "{said:?}");
+    for (command, grace, periods) in [
+        ("cpu offline all", Some("each"), 3),
+        ("cpu offline all --grace once", None, 1),
+        ("cpu offline all --teardown serial", None, 3),
+        ("cpu offline all --teardown serial --grace once", Some("once"), 1),
+    ] {
+        let Record::Teardown(down) = vm.record(command)? else { bail!("{command}: no teardown") };
+        ensure!(down.stuck.is_empty() && down.noted.is_empty(), "{command}: {down:?}");
+        same(
+            command,
+            (down.grace.as_ref().map(|g| g.as_str()), down.modelled_tick_hz),
+            (grace, Some(250)),
+        )?;
+        // Each but the first waits for a whole tick at least, less what lies between two of them.
+        ensure!(down.phases.grace_ns > 0, "{command}: {down:?}");
+        ensure!(down.total_ns > (periods - 1) * 4_000_000, "{command}: {down:?}");
+        vm.run("cpu online all")?;
+    }
+    vm.run("kexec load baton.Image")?;
+    vm.jump("kexec exec", 1)?;
+    let down = vm.guest.records().iter().rev().find_map(|record| match record {
+        Record::Teardown(down) if down.at == TeardownAt::Kexec => Some(down.clone()),
+        _ => None,
+    });
+    let down = down.context("no teardown record of the kexec")?;
+    same(
+        "the kexec",
+        (down.grace.as_ref().map(|g| g.as_str()), down.modelled_tick_hz),
+        (Some("each"), Some(250)),
+    )?;
+    vm.power_off()
 }

@@ -177,6 +177,11 @@ impl Setup {
         self.directory.path()
     }
 
+    /// The QEMU that runs the machine.
+    pub fn program(&self) -> &str {
+        &self.options.qemu
+    }
+
     /// QEMU's arguments for this machine, translated: one that writes its device tree runs nothing.
     pub fn arguments(&self) -> Vec<String> {
         Options { accel: Accel::Tcg, ..self.options.clone() }.arguments(None)

@@ -131,6 +131,8 @@ fn values_that_no_kernel_writes_are_malformed() {
         (FactKind::Teardown, 0, 2),
         (FactKind::Teardown, 1, 1 << 32),
         (FactKind::Cycle, 1, 1 << 32),
+        (FactKind::Grace, 0, 2),
+        (FactKind::Grace, 1, 1 << 32),
         (FactKind::Stress, 0, 2),
         (FactKind::Script, 0, crate::config::MAX_SCRIPT as u64 + 1),
         (FactKind::Script, 1, 0xff),
@@ -149,6 +151,7 @@ fn a_missing_record_is_an_error_or_its_default() {
     let expect = |kind| match kind {
         FactKind::Jump | FactKind::Parked | FactKind::Teardown => Err(HandoverError::Missing(kind)),
         FactKind::Verify => Ok(Farewell { verify: None, ..all.clone() }),
+        FactKind::Grace => Ok(Farewell { grace: Grace::Once, tick_hz: None, ..all.clone() }),
         FactKind::Cycle => Ok(Farewell { cycle: CycleCount::default(), ..all.clone() }),
         FactKind::Stress => Ok(Farewell { stress: StressCount::default(), ..all.clone() }),
         FactKind::Script => Ok(Farewell { script: String::new(), ..all.clone() }),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::TeardownMode;
 
 fn farewell() -> Farewell {
     Farewell {
@@ -7,6 +8,8 @@ fn farewell() -> Farewell {
         bytes_copied: 2000,
         verify: None,
         teardown: TeardownMode::Parallel,
+        grace: Grace::Once,
+        tick_hz: None,
         cpus: 3,
         spans: Spans::default(),
         teardown_total: 70,

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use super::Outcome;
 use crate::cpu::{CpuId, CpuMask};
-use crate::hotplug::Failure;
+use crate::hotplug::{Failure, Way};
 use crate::kernel::{Cpus, Level, Loader, NOTHING_LOADED, Reporter};
 use crate::machine::CrashKind;
-use crate::report::{BringupAt, BringupPolicy, TeardownAt, TeardownMode};
+use crate::report::{BringupAt, BringupPolicy, TeardownAt};
 use crate::shell::command::CpuChoice;
 use crate::trace::Mark;
 
@@ -58,16 +58,10 @@ pub(super) fn online(
 }
 
 /// `cpu offline`. CPUs that do not leave are an error; the others are offline.
-pub(super) fn offline(
-    out: &mut Reporter,
-    cpus: &Cpus,
-    which: CpuChoice,
-    mode: Option<TeardownMode>,
-) -> Outcome {
-    let mode = mode.unwrap_or(cpus.mode());
+pub(super) fn offline(out: &mut Reporter, cpus: &Cpus, which: CpuChoice, way: Way) -> Outcome {
     let chosen = choose(cpus, which, &can_leave(cpus), "online, or is the boot CPU")?;
-    let outcome = cpus.tear_down(&chosen, mode);
-    out.teardown(cpus.hotplug(), TeardownAt::Offline, mode, &outcome);
+    let outcome = cpus.tear_down(&chosen, way);
+    out.teardown(cpus.hotplug(), TeardownAt::Offline, way, &outcome);
     out.noted(&outcome);
     if outcome.stuck.is_empty() { Ok(None) } else { Err(named(outcome.stuck.iter())) }
 }
@@ -116,7 +110,7 @@ pub(super) fn soak(out: &Reporter, cpus: &Cpus, times: u32, which: Option<CpuCho
 }
 
 fn soak_once(cpus: &Cpus, chosen: &CpuMask) -> Result<(), String> {
-    let down = cpus.tear_down(chosen, cpus.mode());
+    let down = cpus.tear_down(chosen, cpus.way(None, None));
     let up = cpus.bring_up(chosen, cpus.policy());
     if down.off == *chosen && up.online == *chosen {
         return Ok(());

@@ -5,10 +5,11 @@ use alloc::string::{String, ToString};
 
 use super::Outcome;
 use crate::handover::CycleCount;
+use crate::hotplug::Way;
 use crate::kernel::{Kernel, Loader, Reporter, UNPACK_LIMIT};
 use crate::kexec::{Files, KexecLoad, Kind};
 use crate::options::{CommandLine, Shown};
-use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::BringupPolicy;
 use crate::shell::command::Cycle;
 
 /// What `cycle` loads by default.
@@ -60,10 +61,9 @@ pub(super) fn unload(loader: &mut Loader) -> Outcome {
 }
 
 /// `kexec exec`: the whole kernel leaves.
-pub(super) fn exec(kernel: &mut Kernel, mode: Option<TeardownMode>, verify: bool) -> Outcome {
-    let mode = mode.unwrap_or(kernel.cpus.mode());
+pub(super) fn exec(kernel: &mut Kernel, way: Way, verify: bool) -> Outcome {
     let verify = verify || kernel.loader.verifies();
-    kernel.exec(mode, verify).map(Some)
+    kernel.exec(way, verify).map(Some)
 }
 
 /// `cycle`: one more kexec of a series. The rest of the series goes along as the first command of the
@@ -78,12 +78,12 @@ pub(super) fn cycle(kernel: &mut Kernel, cycle: &Cycle) -> Outcome {
         kernel.out.print(&format!("{} of {} kexecs are done", cycle.done, cycle.asked));
         return Ok(None);
     }
-    let mode = cycle.teardown.unwrap_or(kernel.cpus.mode());
+    let way = kernel.cpus.way(cycle.teardown, cycle.grace);
     let done = cycle.done + 1;
-    let rest = Cycle { done, teardown: Some(mode), ..cycle.clone() };
+    let rest = Cycle { done, teardown: Some(way.mode), ..cycle.clone() };
     kernel.session.enter_cycle(CycleCount { done, asked: cycle.asked }, rest.to_string());
     let verify = kernel.loader.verifies();
-    let next = kernel.exec(mode, verify);
+    let next = kernel.exec(way, verify);
     next.map(Some).inspect_err(|_| kernel.session.leave_cycle())
 }
 

@@ -20,6 +20,9 @@ pub(super) fn show(out: &Reporter, cpus: &Cpus, json: bool) -> Outcome {
     } else {
         tables::steps(out, &spans(&events));
         tables::phases(out, &spans(&events));
+        if let Some(hz) = cpus.hotplug().tick_hz() {
+            out.print(&format!("grace is modelled: it ends at ticks of {hz} Hz (rcu.tick)"));
+        }
     }
     let lost = lost_events(cpus);
     if lost > 0 {

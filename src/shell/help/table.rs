@@ -13,6 +13,13 @@ const TEARDOWN: Item = Item {
               cpuhp.teardown= on the kernel command line",
 };
 
+const GRACE: Item = Item {
+    name: "--grace",
+    value: "each|once",
+    meaning: "a grace period for each CPU, or one for all; if not given, the value of\n\
+              cpuhp.grace=, or else each with serial and once with parallel",
+};
+
 const LIST: Item = Item {
     name: "LIST|all",
     value: "",
@@ -65,7 +72,7 @@ pub static TABLE: [Entry; 31] = [
         name: "cpu offline",
         arguments: "LIST|all",
         summary: "takes CPUs down; all means all but the boot CPU",
-        items: &[LIST, TEARDOWN],
+        items: &[LIST, TEARDOWN, GRACE],
         example: "cpu offline 1,3-5 --teardown serial",
         build: build::cpu_offline,
     },
@@ -157,6 +164,7 @@ pub static TABLE: [Entry; 31] = [
         summary: "takes all other CPUs down and jumps to what is loaded",
         items: &[
             TEARDOWN,
+            GRACE,
             option("--verify", "", "hash it all again first; always done with kexec.verify=on"),
         ],
         example: "kexec exec --teardown parallel",
@@ -169,6 +177,7 @@ pub static TABLE: [Entry; 31] = [
         items: &[
             argument("N", "how often, from 1 on; Ctrl-C ends it early"),
             TEARDOWN,
+            GRACE,
             option(
                 "--bringup",
                 "POLICY",

@@ -9,7 +9,7 @@ use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
 use crate::options::{cpu, number};
 use crate::pmu::events;
-use crate::report::TeardownMode;
+use crate::report::{Grace, TeardownMode};
 use crate::shell::command::{Command, CpuChoice, Cycle, Setting};
 use crate::shell::help;
 use crate::torture;
@@ -44,7 +44,11 @@ pub fn cpu_online(args: &mut Args) -> Built {
 }
 
 pub fn cpu_offline(args: &mut Args) -> Built {
-    Ok(Command::CpuOffline { cpus: need_cpus(args)?, teardown: teardown(args)? })
+    Ok(Command::CpuOffline {
+        cpus: need_cpus(args)?,
+        teardown: teardown(args)?,
+        grace: grace(args)?,
+    })
 }
 
 pub fn kexec_load(args: &mut Args) -> Built {
@@ -75,16 +79,16 @@ fn initrd(word: String) -> InitrdAsk {
 
 pub fn kexec_exec(args: &mut Args) -> Built {
     let verify = args.option("--verify").is_some();
-    Ok(Command::KexecExec { teardown: teardown(args)?, verify })
+    Ok(Command::KexecExec { teardown: teardown(args)?, grace: grace(args)?, verify })
 }
 
 pub fn cycle(args: &mut Args) -> Built {
     let (done, asked) = progress(args)?;
-    let teardown = teardown(args)?;
+    let (teardown, grace) = (teardown(args)?, grace(args)?);
     let bringup = checked(args, "--bringup", POLICIES, |word| word.parse().ok())?;
     let plain = |word: &str| (!word.contains('"')).then(|| word.into());
     let image = checked(args, "--image", "a path without double quotes", plain)?;
-    Ok(Command::Cycle(Cycle { done, asked, teardown, bringup, image }))
+    Ok(Command::Cycle(Cycle { done, asked, teardown, grace, bringup, image }))
 }
 
 /// `N`, or what a kernel hands to the next one: `--done D --asked N`.
@@ -187,6 +191,10 @@ pub fn crash(args: &mut Args) -> Built {
 
 fn teardown(args: &mut Args) -> Result<Option<TeardownMode>, ParseError> {
     checked(args, "--teardown", "serial or parallel", |word| word.parse().ok())
+}
+
+fn grace(args: &mut Args) -> Result<Option<Grace>, ParseError> {
+    checked(args, "--grace", "each or once", |word| word.parse().ok())
 }
 
 fn need_cpus(args: &mut Args) -> Result<CpuChoice, ParseError> {

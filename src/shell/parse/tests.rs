@@ -11,7 +11,7 @@ use super::*;
 use crate::cpu::{CpuId, CpuMask};
 use crate::kexec::{InitrdAsk, KexecLoad, Kind};
 use crate::machine::CrashKind;
-use crate::report::{BringupPolicy, TeardownMode};
+use crate::report::{BringupPolicy, Grace, TeardownMode};
 use crate::shell::command::{Command, CpuChoice, Cycle, Setting};
 
 fn good(line: &str) -> Command {
@@ -99,12 +99,17 @@ fn cpus_come_and_go() {
     let serial = Some(TeardownMode::Serial);
     assert_eq!(
         good("cpu offline 3 --teardown serial"),
-        Command::CpuOffline { cpus: listed(&[3]), teardown: serial }
+        Command::CpuOffline { cpus: listed(&[3]), teardown: serial, grace: None }
     );
     assert_eq!(
         good("cpu offline all"),
-        Command::CpuOffline { cpus: CpuChoice::All, teardown: None }
+        Command::CpuOffline { cpus: CpuChoice::All, teardown: None, grace: None }
     );
+    assert_eq!(
+        good("cpu offline all --grace once --teardown serial"),
+        Command::CpuOffline { cpus: CpuChoice::All, teardown: serial, grace: Some(Grace::Once) }
+    );
+    assert!(bad("cpu offline all --grace twice").contains("is not each or once"));
 }
 
 #[test]
@@ -173,13 +178,16 @@ fn kexec_load_refuses_by_name() {
 
 #[test]
 fn kexec_exec_and_its_second_words() {
-    assert_eq!(good("kexec exec"), Command::KexecExec { teardown: None, verify: false });
+    assert_eq!(
+        good("kexec exec"),
+        Command::KexecExec { teardown: None, grace: None, verify: false }
+    );
     let teardown = Some(TeardownMode::Parallel);
     assert_eq!(
         good("kexec exec --teardown parallel"),
-        Command::KexecExec { teardown, verify: false }
+        Command::KexecExec { teardown, grace: None, verify: false }
     );
-    let verified = Command::KexecExec { teardown: None, verify: true };
+    let verified = Command::KexecExec { teardown: None, grace: None, verify: true };
     assert_eq!(good("kexec exec --verify"), verified);
     assert!(bad("kexec exec --verify=off").contains("--verify"));
     assert!(bad("kexec exec --teardown fanout").contains("is not serial or parallel"));
@@ -197,17 +205,21 @@ fn kexec_exec_and_its_second_words() {
 
 #[test]
 fn cycles_start_and_go_on() {
-    let start = Cycle { done: 0, asked: 5, teardown: None, bringup: None, image: None };
+    let start =
+        Cycle { done: 0, asked: 5, teardown: None, grace: None, bringup: None, image: None };
     assert_eq!(good("cycle 5"), Command::Cycle(start));
     let on = Cycle {
         done: 3,
         asked: 5,
         teardown: Some(TeardownMode::Serial),
+        grace: Some(Grace::Once),
         bringup: Some(BringupPolicy::Fanout),
         image: Some("it's one".into()),
     };
     assert_eq!(
-        good("cycle --done 3 --asked 5 --teardown serial --bringup fanout --image 'it'\\''s one'"),
+        good(
+            "cycle --done 3 --asked 5 --teardown serial --grace once --bringup fanout --image 'it'\\''s one'"
+        ),
         Command::Cycle(on)
     );
     for line in ["cycle 0", "cycle -1", "cycle 4294967296", "cycle x"] {

@@ -11,18 +11,19 @@ proptest! {
     fn any_list_survives_its_ranges(cpus in proptest::collection::vec(0u16..512, 1..60)) {
         let mask: CpuMask = cpus.iter().map(|&cpu| CpuId(cpu)).collect();
         let line = format!("cpu offline {}", mask.ranges());
-        let wanted = Command::CpuOffline { cpus: CpuChoice::Listed(mask), teardown: None };
+        let wanted = Command::CpuOffline { cpus: CpuChoice::Listed(mask), teardown: None, grace: None };
         prop_assert_eq!(parse(&line), Ok(Some(wanted)));
     }
 
     #[test]
     fn a_cycle_crosses_the_command_line(
         done in 0u32.., more in 0u32.., teardown in prop::sample::select(std::vec![None, Some(TeardownMode::Serial)]),
+        grace in prop::sample::select(std::vec![None, Some(Grace::Each)]),
         bringup in prop::sample::select(std::vec![None, Some(BringupPolicy::Fanout)]),
         image in proptest::option::of("[ -!#-~é]{0,20}"),
     ) {
         let asked = done.saturating_add(more).max(1);
-        let cycle = Cycle { done, asked, teardown, bringup, image };
+        let cycle = Cycle { done, asked, teardown, grace, bringup, image };
         let bootargs = format!("quiet run=\"{cycle}; poweroff\" loglevel=3");
         let run = crate::options::Options::parse(&bootargs.as_str().into()).0.run.unwrap();
         let first = commands(&run).next().unwrap();
