@@ -48,7 +48,7 @@ pub(super) fn all_printable(bytes: &[u8]) -> bool {
         let word = u64::from_le_bytes(*word);
         // The top bit of each zero byte, and of no other: nothing is carried out of seven bits.
         let zeros = !(((word & !TOPS) + !TOPS) | word) & TOPS;
-        printable(word | (zeros >> 7) * 0x61)
+        printable(word | ((zeros >> 7) * 0x61))
     })
 }
 

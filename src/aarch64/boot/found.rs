@@ -55,7 +55,7 @@ impl Found {
     pub fn find(entry: Entry) -> Self {
         let mut start = Start::new(entry);
         let why = match start.told() {
-            Ok(told) => return start.as_told(told),
+            Ok(told) => return start.found_as_told(told),
             Err(why) => why,
         };
         let mut found = start.look();
@@ -112,7 +112,7 @@ impl Start {
     }
 
     /// The machine is as it was told: LPIs are off, and the tree waits until the CPUs are on their way.
-    fn as_told(mut self, (machine, params): (Machine, BootParams)) -> Found {
+    fn found_as_told(mut self, (machine, params): (Machine, BootParams)) -> Found {
         // That no registers lie in RAM has been seen when the record was read.
         let controller = registers::of_gic(&machine.gic, &|_| None, &mut self.tables);
         let gic = Gic::new(&controller).unwrap_or_else(|| panic!("{FEW_REGISTERS}"));
