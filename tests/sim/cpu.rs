@@ -48,15 +48,21 @@ impl Cpu<'_> {
         if state.tick(self.id, what) {
             state = self.give_way(state);
         }
+        state = self.lost_at_its_mark(state);
+        let me = &state.cpus[self.id.index()];
+        assert_eq!(me.power, Power::On, "cpu {} runs and is off", self.id);
+        assert!(me.prepared, "cpu {} runs on a stack that has been released", self.id);
+        self.sim.serial_holds(&state, self.id);
+        state
+    }
+
+    /// Loses this CPU if it is to be lost at the mark that it has reached.
+    fn lost_at_its_mark<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mark = state.rules.mark(self.id);
         if state.cpu(self.id).faults.lose_after.take_if(|m| *m == mark).is_some() {
             state.lose(self.id);
             state = self.give_way(state);
         }
-        let me = &state.cpus[self.id.index()];
-        assert_eq!(me.power, Power::On, "cpu {} runs and is off", self.id);
-        assert!(me.prepared, "cpu {} runs on a stack that has been released", self.id);
-        self.sim.serial_holds(&state, self.id);
         state
     }
 
@@ -317,6 +323,9 @@ impl Recorder for Cpu<'_> {
         {
             state.lose(self.id);
             drop(self.give_way(state));
+        } else if owner == self.id {
+            // Before the next mark, which the CPU may reach without another call.
+            drop(self.lost_at_its_mark(state));
         }
     }
 }
