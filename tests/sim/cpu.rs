@@ -323,8 +323,9 @@ impl Recorder for Cpu<'_> {
         {
             state.lose(self.id);
             drop(self.give_way(state));
-        } else if owner == self.id {
-            // Before the next mark, which the CPU may reach without another call.
+        } else if owner == self.id && event.dir == Dir::Up {
+            // On the way up the event follows the mark, and the CPU may reach the next one without
+            // another call.
             drop(self.lost_at_its_mark(state));
         }
     }
