@@ -293,7 +293,11 @@ pub trait Recorder: Clock {
     /// bring-up 404,000 instead of 298,000 (QEMU 7.2, icount, `dts/dsu-2.dts`); it is no matter of
     /// the translator.
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {
-        let at = self.now();
+        self.record_at(self.now(), first, second);
+    }
+
+    /// The same for events that happened at tick `at`.
+    fn record_at(&self, at: u64, first: Untimed, second: Option<Untimed>) {
         let both = [Some(first), second].into_iter().flatten();
         both.filter_map(|event| event.at(at)).for_each(|event| self.record(event));
     }

@@ -231,7 +231,7 @@ impl Loader {
         Ok(())
     }
 
-    /// True if a next baton is told the machine, so that it starts its CPUs before it reads its tree.
+    /// True if a next baton is told the machine: that kernel starts its CPUs, then reads its tree.
     pub fn is_warm(&self) -> bool {
         self.warm
     }

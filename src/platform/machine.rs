@@ -69,9 +69,7 @@ impl Machine {
         });
         found.next().map_or(Ok(()), Err)
     }
-}
 
-impl Machine {
     /// In what `told`, which another kernel has said of this machine, is not what this one says. Of
     /// clock and virtio devices another kernel says nothing.
     pub fn differences(&self, told: &Self) -> Vec<&'static str> {

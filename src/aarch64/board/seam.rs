@@ -221,17 +221,9 @@ impl Recorder for Board {
         let at = timer::now();
         match self.rings.get().and_then(|rings| rings.get(first.cpu().index())) {
             Some(ring) => ring.append_at(at, first, second),
-            None => self.record_first(at, first, second),
+            // Before the rings have been looked up.
+            None => self.record_at(at, first, second),
         }
-    }
-}
-
-impl Board {
-    /// Before the rings have been looked up.
-    #[cold]
-    fn record_first(&self, at: u64, first: Untimed, second: Option<Untimed>) {
-        let both = [Some(first), second].into_iter().flatten();
-        both.filter_map(|event| event.at(at)).for_each(|event| self.record(event));
     }
 }
 
