@@ -128,6 +128,7 @@ mod naming;
 mod observers;
 mod outcome;
 mod parallel;
+mod pen;
 mod rendezvous;
 mod runner;
 mod serial;
@@ -154,11 +155,11 @@ use crate::trace::{Dir, Edge, Event, Mark, Phase, Untimed, What};
 use claims::FanoutClaims;
 use exclusive::Exclusive;
 use fault::Faults;
-use frozen::Frozen;
+use frozen::{Frozen, MaskWords};
 use observers::Observers;
 use runner::Runner;
 use state::CpuCell;
-use steps::Section;
+use steps::{Section, Staying};
 
 /// Longest sleep of the boot CPU before it looks at the words again, IPI or not. For changes that
 /// are made by a CPU whose GIC is down, and for IPIs that a lost CPU should have sent.
@@ -182,6 +183,9 @@ pub struct Hotplug {
     claims: FanoutClaims,
     /// The CPUs that stay, and those that leave, in the operation under way.
     survivors: Frozen,
+    /// The CPUs that were asked for something and have not been seen to be done; each that owes an
+    /// answer is among them. Only the boot CPU reads and writes this.
+    asked: MaskWords,
     /// Deadline of a phase, milliseconds. Only the boot CPU reads and writes this.
     timeout_ms: AtomicU64,
     /// `rcu.tick=`: at how many ticks a second the grace periods of a teardown end, as in Linux; 0:
@@ -213,6 +217,7 @@ impl Hotplug {
             assembled_at: AtomicU64::new(0),
             claims: FanoutClaims::default(),
             survivors: Frozen::default(),
+            asked: MaskWords::default(),
             timeout_ms: AtomicU64::new(config::TIMEOUT_MS),
             tick_hz: AtomicU64::new(0),
             exclusive: Exclusive::default(),
@@ -249,7 +254,17 @@ impl Hotplug {
 
     /// CPUs that are ONLINE.
     pub fn online(&self) -> CpuMask {
-        self.topology.cpus().filter(|&cpu| self.mark(cpu) == Mark::Online).collect()
+        self.those_at(|mark| mark == Mark::Online)
+    }
+
+    fn those_at(&self, wanted: impl Fn(Mark) -> bool) -> CpuMask {
+        let mut cpus = CpuMask::EMPTY;
+        for (i, cell) in self.cells.iter().enumerate() {
+            if wanted(cell.mark()) {
+                cpus.insert(CpuId(i as u16));
+            }
+        }
+        cpus
     }
 
     /// CPUs at a mark from which they can be brought up.
@@ -269,7 +284,8 @@ impl Hotplug {
     /// The step that failed; the steps before that one are undone.
     pub fn boot_cpu_up(&self, m: &dyn Seam) -> Result<(), StepFailure> {
         let (boot, survivors) = (self.topology.boot(), self.everybody_stays());
-        let runner = Runner::one(self, m, boot, &survivors);
+        let pen = self.own_pen(m);
+        let runner = Runner::one(self, &pen, boot, Staying::Known(&survivors));
         runner.up(Section::Starting)?;
         runner.up(Section::Online)?;
         self.cell(boot).online_since(m.now());

@@ -31,7 +31,7 @@ use self::inherited::Inherited;
 use crate::cpu::{CpuId, CpuMask};
 use crate::memory::{Piece, Quiet, Range};
 use crate::sync::atomic::AtomicU64;
-use crate::trace::{Event, Untimed};
+use crate::trace::{Event, Ring, Untimed};
 pub use crash::CrashKind;
 pub use granules::Granules;
 pub use input::Typed;
@@ -294,6 +294,13 @@ pub trait Recorder: Clock {
     /// the translator.
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {
         self.record_at(self.now(), first, second);
+    }
+
+    /// The ring of a CPU in the kernel of this generation, for a caller that records many events in a
+    /// row and owns that ring as for [`Recorder::record`]. `None` if the machine wants to see each event
+    /// by itself.
+    fn ring(&self, _cpu: CpuId, _generation: u32) -> Option<Ring<'_>> {
+        None
     }
 
     /// The same for events that happened at tick `at`.

@@ -93,9 +93,9 @@ impl Timers {
         }
     }
 
-    /// A CPU comes up: its timers go to its own queue from now on.
-    pub fn open(&self, cpu: CpuId) {
-        self.queues.open(cpu);
+    /// CPUs come up: their timers go to their own queues from now on.
+    pub fn open(&self, cpus: &CpuMask) {
+        self.queues.open(cpus);
     }
 
     /// Adds a timer to a CPU, `deadline` in ticks of the counter; a deadline in the past fires at

@@ -64,9 +64,9 @@ impl Work {
         }
     }
 
-    /// A CPU comes up: its items go to its own queue from now on.
-    pub fn open(&self, cpu: CpuId) {
-        self.queues.open(cpu);
+    /// CPUs come up: their items go to their own queues from now on.
+    pub fn open(&self, cpus: &CpuMask) {
+        self.queues.open(cpus);
     }
 
     /// Queues an item. Any CPU, ordinary context. Returns the CPU whose queue has the item: the CPU

@@ -80,6 +80,11 @@ impl CpuMask {
         Self(core::array::from_fn(|i| self.0[i] & other.0[i]))
     }
 
+    /// CPUs in either set.
+    pub fn or(&self, other: &Self) -> Self {
+        Self(core::array::from_fn(|i| self.0[i] | other.0[i]))
+    }
+
     /// CPUs of this set that are not in the other.
     pub fn and_not(&self, other: &Self) -> Self {
         Self(core::array::from_fn(|i| self.0[i] & !other.0[i]))
@@ -187,5 +192,6 @@ mod tests {
         let (a, b) = (mask(&[1, 2, 3, 200]), mask(&[2, 200, 300]));
         assert_eq!(a.and(&b), mask(&[2, 200]));
         assert_eq!(a.and_not(&b), mask(&[1, 3]));
+        assert_eq!(a.or(&b), mask(&[1, 2, 3, 200, 300]));
     }
 }

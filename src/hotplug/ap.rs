@@ -13,11 +13,12 @@
 //! looks at them now and then.
 
 use super::fault;
+use super::pen::Pen;
 use super::runner::Runner;
 use super::state::{CpuRequest, LocalCell};
-use super::steps::Section;
+use super::steps::{Section, Staying};
 use super::{Hotplug, StepFailure};
-use crate::cpu::{CpuId, Survivors};
+use crate::cpu::CpuId;
 use crate::machine::Seam;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{StopState, Ticket};
@@ -54,13 +55,15 @@ struct Ap<'a> {
     m: &'a dyn Seam,
     cpu: CpuId,
     local: LocalCell<'a>,
+    pen: Pen<'a>,
 }
 
 impl Hotplug {
     /// The whole life of a secondary CPU. `start` is the number of this start, from its boot
     /// record. Called once per start, on that CPU.
     pub fn secondary(&self, m: &dyn Seam, cpu: CpuId, start: u32) -> ApNext {
-        let ap = Ap { hp: self, m, cpu, local: self.cell(cpu).local(start) };
+        let (local, pen) = (self.cell(cpu).local(start), Pen::new(m, cpu, self.generation));
+        let ap = Ap { hp: self, m, cpu, local, pen };
         if ap.come_up() {
             ap.work();
         }
@@ -93,8 +96,7 @@ impl Ap<'_> {
 
     fn starting(&self, ticket: Ticket) -> bool {
         // The section has undone its steps already if it fails.
-        let survivors = self.hp.survivors.get();
-        let runner = self.runner(&survivors);
+        let runner = self.runner();
         if let Err(failure) = runner.up(Section::Starting) {
             self.failed(Mark::ApOffline, failure, ticket);
             return false;
@@ -176,13 +178,12 @@ impl Ap<'_> {
     /// there.
     fn come_back(&self, ticket: Ticket) {
         if self.hp.mark(self.cpu) == Mark::TeardownCpu {
-            let survivors = self.hp.survivors.get();
-            match self.runner(&survivors).up(Section::Online) {
+            match self.runner().up(Section::Online) {
                 Ok(()) => {
-                    self.hp.trace_mark(self.m, self.cpu, Mark::Online, Dir::Up);
+                    self.pen.mark(Mark::Online, Dir::Up);
                     self.set(Mark::Online);
                 }
-                Err(failure) => self.local.fail(failure),
+                Err(failure) => self.failed_and_stays(failure),
             }
         } else {
             // This CPU stayed at ONLINE. Its cluster may have become vacant: the owner left when
@@ -210,8 +211,7 @@ impl Ap<'_> {
     /// Out of all steps, together with the other leaving CPUs. False if this CPU stays: one of its
     /// own steps refused, or the stop_machine was called off.
     fn stop(&self, ticket: Ticket) -> bool {
-        let survivors = self.hp.survivors.get();
-        let runner = self.runner(&survivors);
+        let runner = self.runner();
         // The operation was opened in RUN: no CPU can refuse, so this one need not assemble.
         if self.hp.stop.state(ticket) == StopState::Run {
             self.leave_online_for_good(&runner);
@@ -265,10 +265,9 @@ impl Ap<'_> {
     }
 
     fn undo_online(&self) -> bool {
-        let survivors = self.hp.survivors.get();
-        match self.runner(&survivors).down(Section::Online, Some(Mark::TeardownCpu)) {
+        match self.runner().down(Section::Online, Some(Mark::TeardownCpu)) {
             Ok(()) => self.set(Mark::TeardownCpu),
-            Err(failure) => self.local.fail(failure),
+            Err(failure) => self.failed_and_stays(failure),
         }
         self.local.failure().is_none()
     }
@@ -280,8 +279,7 @@ impl Ap<'_> {
     }
 
     fn dying(&self) {
-        let survivors = self.hp.survivors.get();
-        self.die(&self.runner(&survivors), None);
+        self.die(&self.runner(), None);
     }
 
     /// Undoes the starting steps, then sets the mark if the caller names one. A step that fails
@@ -296,8 +294,14 @@ impl Ap<'_> {
         mark.into_iter().for_each(|mark| self.local.set(mark));
     }
 
-    fn runner<'s>(&'s self, survivors: &'s Survivors) -> Runner<'s> {
-        Runner::one(self.hp, self.m, self.cpu, survivors)
+    fn runner(&self) -> Runner<'_> {
+        Runner::one(self.hp, &self.pen, self.cpu, Staying::Frozen(&self.hp.survivors))
+    }
+
+    /// Notes a step that failed on a CPU that stays, and goes on with something else.
+    fn failed_and_stays(&self, failure: StepFailure) {
+        self.pen.lift();
+        self.local.fail(failure);
     }
 
     fn last_act(&self) -> ApNext {
@@ -322,7 +326,7 @@ impl Ap<'_> {
         let now = if matches!(to, Mark::Alive | Mark::Online) { self.m.now() } else { 0 };
         let moved = self.local.advance(from, to, now).is_ok();
         if moved {
-            self.hp.trace_mark(self.m, self.cpu, to, Dir::Up);
+            self.pen.mark(to, Dir::Up);
             if to == Mark::Online {
                 self.hp.tell(self.cpu, self.cpu, to);
             }
@@ -330,8 +334,7 @@ impl Ap<'_> {
         moved
     }
 
-    /// Sets a mark that the trace holds already: a section that ends with a mark records the mark
-    /// with the time of its last step's end.
+    /// Sets a mark that the trace holds already: a section that ends with a mark records the mark.
     fn set(&self, mark: Mark) {
         self.local.set(mark);
         self.hp.tell(self.cpu, self.cpu, mark);

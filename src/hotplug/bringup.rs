@@ -13,19 +13,21 @@ use alloc::vec::Vec;
 
 use super::runner::Runner;
 use super::state::CpuRequest;
-use super::steps::Section;
+use super::steps::{self, Acting, Section};
 use super::{BringupOutcome, Failure, Hotplug, StepFailure, Why, fault};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Affinity, Seam};
 use crate::report::BringupPolicy;
 use crate::sync::Ticket;
-use crate::trace::{Dir, Mark, Phase};
+use crate::trace::{Dir, Mark, Phase, StepId};
 
 /// One bring-up while it runs.
 struct BringupRun<'a> {
     hp: &'a Hotplug,
     m: &'a dyn Seam,
     survivors: Survivors,
+    /// CPUs that are ONLINE.
+    online: CpuMask,
     begin: u64,
     failed: Vec<Failure>,
 }
@@ -40,7 +42,7 @@ impl Hotplug {
         // Before the first CPU_ON: arriving CPUs read the masks for their steps.
         self.survivors.set(&survivors);
         let begin = m.now();
-        let mut run = BringupRun { hp: self, m, survivors, begin, failed: Vec::new() };
+        let mut run = BringupRun { hp: self, m, survivors, online, begin, failed: Vec::new() };
         let asked = cpus.and_not(&online);
         match policy {
             BringupPolicy::Serial => asked.iter().for_each(|cpu| {
@@ -102,8 +104,11 @@ impl Hotplug {
     ) -> Result<(), (CpuId, StepFailure)> {
         // A leaving CPU's own step has done this, unless the step was made to fail or the CPU was
         // turned off halfway. After this no request is sent to the CPU as owner of its cluster.
-        gone.iter().for_each(|cpu| _ = self.services.pmu.forget(cpu, survivors));
-        let (result, failed) = self.unprepare(m, dead, gone, survivors);
+        if self.services.pmu.clusters() > 0 {
+            gone.iter().for_each(|cpu| _ = self.services.pmu.forget(cpu, survivors));
+        }
+        let steps = steps::acting(Section::Prepare, Dir::Down);
+        let (result, failed) = self.unprepare(m, steps, (dead, gone), survivors);
         for cpu in dead.and_not(&failed).iter() {
             self.cell(cpu).remote().set_off(Mark::Offline);
             self.trace_mark(m, cpu, Mark::Offline, Dir::Down);
@@ -124,32 +129,63 @@ impl BringupRun<'_> {
         let (prepared, _) = hp.phase(m, Phase::Prepare, Dir::Up, || self.prepare(cpus));
         // Before the first CPU_ON: a CPU may arrive before the next one is kicked.
         let ticket = hp.latch.open(prepared.len());
+        hp.asked.insert(&prepared);
         hp.phase(m, Phase::Kick, Dir::Up, || self.kick_all(&prepared, ticket, fanout));
         hp.phase(m, Phase::Sync, Dir::Up, || {
             hp.wait_until(m, deadline, || hp.latch.complete(ticket))
         });
         // Before any CPU is given up: no CPU_ON is claimed from here on.
         hp.claims.close();
-        prepared.iter().for_each(|cpu| self.settle(cpu, deadline));
+        let came: CpuMask = prepared.iter().filter(|&cpu| self.settle(cpu, deadline)).collect();
+        // A CPU that is ONLINE has answered.
+        hp.asked.remove(&came);
+        self.online = self.online.or(&came);
     }
 
-    /// Runs the prepare steps; returns the CPUs that can be kicked.
+    /// Runs the prepare steps, each for all CPUs before the next one; returns the CPUs that can be
+    /// kicked. A CPU of which a step fails is left out, and the steps before that one are undone.
     fn prepare(&mut self, cpus: &CpuMask) -> CpuMask {
-        cpus.iter().filter(|&cpu| self.prepare_one(cpu)).collect()
+        let mut ready: CpuMask = cpus.iter().filter(|&cpu| self.is_ready(cpu)).collect();
+        for step in steps::acting(Section::Prepare, Dir::Up) {
+            let failed = self.prepare_step(step, &ready);
+            if !failed.is_empty() {
+                ready = ready.and_not(&failed);
+                self.undo_before(step.id, &failed);
+            }
+        }
+        ready
     }
 
-    fn prepare_one(&mut self, cpu: CpuId) -> bool {
-        let cell = self.hp.cell(cpu);
-        if !self.reclaim(cpu) {
-            self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::NotReady });
-            return false;
+    /// One prepare step; returns the CPUs for which it failed.
+    fn prepare_step(&mut self, step: &Acting, cpus: &CpuMask) -> CpuMask {
+        let (hp, m, mut failed) = (self.hp, self.m, CpuMask::EMPTY);
+        let (survivors, list) = (&self.survivors, &mut self.failed);
+        hp.run_prepare_step(m, (step, Dir::Up), cpus, survivors, |cpus, failure| {
+            failed = failed.or(cpus);
+            for cpu in cpus.iter() {
+                let cell = hp.cell(cpu);
+                cell.remote().note_failure(failure);
+                list.push(Failure { cpu, mark: cell.mark(), why: Why::Step(failure) });
+            }
+        });
+        failed
+    }
+
+    /// Undoes the prepare steps before `step`. A failure shows in the trace only: there is nowhere
+    /// further back to go.
+    fn undo_before(&self, step: StepId, cpus: &CpuMask) {
+        let before = steps::behind(Section::Prepare, Dir::Down, step);
+        let _ = self.hp.unprepare(self.m, before, (cpus, cpus), &self.survivors);
+    }
+
+    /// True if the CPU is OFFLINE and can be prepared; if not, the CPU is named.
+    fn is_ready(&mut self, cpu: CpuId) -> bool {
+        let ready = self.reclaim(cpu);
+        if !ready {
+            let mark = self.hp.mark(cpu);
+            self.failed.push(Failure { cpu, mark, why: Why::NotReady });
         }
-        let result = Runner::one(self.hp, self.m, cpu, &self.survivors).up(Section::Prepare);
-        if let Err(failure) = result {
-            cell.remote().note_failure(failure);
-            self.failed.push(Failure { cpu, mark: cell.mark(), why: Why::Step(failure) });
-        }
-        result.is_ok()
+        ready
     }
 
     /// True if the CPU is OFFLINE. A CPU that was given up, or that left after the deadline, may
@@ -193,9 +229,9 @@ impl BringupRun<'_> {
         }
     }
 
-    /// Takes note of one CPU that was to be kicked: ONLINE, refused, failed, or given up here.
-    fn settle(&mut self, cpu: CpuId, deadline: u64) {
-        let Some((mark, why)) = self.verdict(cpu) else { return };
+    /// Takes note of one CPU that was to be kicked: ONLINE (true), refused, failed, or given up here.
+    fn settle(&mut self, cpu: CpuId, deadline: u64) -> bool {
+        let Some((mark, why)) = self.verdict(cpu) else { return true };
         self.failed.push(Failure { cpu, mark, why });
         match mark {
             // The CPU has set its last mark, and turns itself off next.
@@ -205,12 +241,13 @@ impl BringupRun<'_> {
             // off, and needs its stack for that: the prepare section is not undone here.
             _ => {}
         }
+        false
     }
 
     /// Why the CPU has not come, with its mark; `None` if it is ONLINE.
     fn verdict(&self, cpu: CpuId) -> Option<(Mark, Why)> {
         let cell = self.hp.cell(cpu);
-        if cell.mark() == Mark::Online && cell.refusal().is_none() {
+        if cell.mark() == Mark::Online && !cell.was_refused() {
             return None;
         }
         let failure = || cell.failure().map_or(Why::NotReady, Why::Step);
@@ -244,13 +281,13 @@ impl BringupRun<'_> {
 
     /// Runs the shared steps for the CPUs that have come online.
     fn share(&mut self, asked: &CpuMask) {
-        let online = self.hp.online();
-        let came = asked.and(&online);
+        let came = asked.and(&self.online);
         // The arrivals are survivors now, so that shared steps may give them something to do.
-        let survivors = self.hp.those_stay(&online);
+        let survivors = self.hp.those_stay(&self.online);
         self.hp.survivors.set(&survivors);
         self.hp.publish_view(*survivors.mask());
-        let runner = Runner::all(self.hp, self.m, &came, &survivors);
+        let pen = self.hp.own_pen(self.m);
+        let runner = Runner::all(self.hp, &pen, &came, &survivors);
         if let Err(failure) = runner.up(Section::Shared) {
             // The arrivals stay ONLINE: what is shared works where it is.
             let (cpu, why) = (self.hp.topology.boot(), Why::Step(failure));
@@ -259,7 +296,7 @@ impl BringupRun<'_> {
     }
 
     fn outcome(self, asked: &CpuMask) -> BringupOutcome {
-        let online = asked.and(&self.hp.online());
+        let online = asked.and(&self.online);
         let mut last = [0; 3];
         for cpu in online.iter() {
             let times = self.hp.cell(cpu).times();

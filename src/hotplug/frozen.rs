@@ -12,12 +12,26 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The mask of CPUs that stay and the mask of CPUs that leave.
 #[derive(Default)]
-pub(super) struct Frozen {
+pub struct Frozen {
     stay: MaskWords,
     leaving: MaskWords,
 }
 
-struct MaskWords([AtomicU64; MAX_CPUS / 64]);
+/// A set of CPUs that is written and read in place.
+pub(super) struct MaskWords([AtomicU64; MAX_CPUS / 64]);
+
+/// Read and written in place by the boot CPU alone.
+impl MaskWords {
+    /// Adds CPUs.
+    pub(super) fn insert(&self, cpus: &CpuMask) {
+        self.set(&self.get().or(cpus));
+    }
+
+    /// Takes CPUs out.
+    pub(super) fn remove(&self, cpus: &CpuMask) {
+        self.set(&self.get().and_not(cpus));
+    }
+}
 
 impl Default for MaskWords {
     fn default() -> Self {
@@ -26,13 +40,13 @@ impl Default for MaskWords {
 }
 
 impl MaskWords {
-    fn set(&self, mask: &CpuMask) {
+    pub(super) fn set(&self, mask: &CpuMask) {
         for (word, value) in self.0.iter().zip(mask.words()) {
             word.store(value, Ordering::Relaxed);
         }
     }
 
-    fn get(&self) -> CpuMask {
+    pub(super) fn get(&self) -> CpuMask {
         CpuMask::from_words(core::array::from_fn(|i| self.0[i].load(Ordering::Relaxed)))
     }
 }

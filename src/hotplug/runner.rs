@@ -1,9 +1,8 @@
 //! Runs the steps of one section, traced, with fault injection and rollback: on behalf of one CPU,
 //! or of all CPUs of an operation.
 //!
-//! Nothing lies between two steps: one counter read is the end of the first and the begin of the
-//! second, and the mark that a section ends with has the time of its last step's end. All walks
-//! share one loop: on a leaving CPU every piece of code is cold, so the fewer pieces the better.
+//! All walks share one loop: on a leaving CPU every piece of code is cold, so the fewer pieces the
+//! better. The end of a section's last step is held back by the pen, to be written with what follows.
 //!
 //! What a section promises:
 //!
@@ -13,24 +12,26 @@
 //! - Down to the end (`Runner::down_all`): every step is tried, and the first failure is
 //!   returned. For a CPU that leaves whatever happens.
 
-use super::steps::{self, Act, CpuhpStep, STEPS, Section, StepContext, Together};
+use super::pen::Pen;
+use super::steps::{self, Act, Acting, STEPS, Section, Staying, StepContext, Together};
 use super::{Hotplug, StepFailure};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Seam, StepError};
-use crate::trace::{Dir, Edge, Mark, StepId, Untimed, What};
+use crate::trace::{Dir, Edge, Mark, Ring};
 
 /// The steps of one CPU, or of all CPUs of an operation. `context` is for acts that are done for
-/// one CPU, `all` for [`Act::All`]; which one a step uses, its row in the table says.
+/// one CPU, `cpus` for [`Act::All`]; which one a step uses, its row in the table says.
 pub(super) struct Runner<'a> {
     hp: &'a Hotplug,
+    pen: &'a Pen<'a>,
     context: StepContext<'a>,
-    all: Together<'a>,
+    cpus: &'a CpuMask,
 }
 
 /// Which steps are run, and how.
 struct StepWalk<'a> {
     /// In this order.
-    steps: &'a [StepId],
+    steps: &'a [Acting],
     dir: Dir,
     /// Recorded after the last step, unless the walk ends before it.
     mark: Option<Mark>,
@@ -39,35 +40,30 @@ struct StepWalk<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// For one CPU.
-    pub(super) fn one(
-        hp: &'a Hotplug,
-        machine: &'a dyn Seam,
-        cpu: CpuId,
-        survivors: &'a Survivors,
-    ) -> Self {
-        Self::new(hp, machine, cpu, &CpuMask::EMPTY, survivors)
+    /// For one CPU, whose events the pen writes.
+    pub(super) fn one(hp: &'a Hotplug, pen: &'a Pen<'a>, cpu: CpuId, staying: Staying<'a>) -> Self {
+        Self::new(hp, pen, cpu, &CpuMask::EMPTY, staying)
     }
 
-    /// For all of `cpus`, on the boot CPU.
+    /// For all of `cpus`, on the boot CPU, whose events the pen writes.
     pub(super) fn all(
         hp: &'a Hotplug,
-        machine: &'a dyn Seam,
+        pen: &'a Pen<'a>,
         cpus: &'a CpuMask,
         survivors: &'a Survivors,
     ) -> Self {
-        Self::new(hp, machine, hp.topology().boot(), cpus, survivors)
+        Self::new(hp, pen, hp.topology().boot(), cpus, Staying::Known(survivors))
     }
 
     fn new(
         hp: &'a Hotplug,
-        machine: &'a dyn Seam,
+        pen: &'a Pen<'a>,
         cpu: CpuId,
         cpus: &'a CpuMask,
-        survivors: &'a Survivors,
+        staying: Staying<'a>,
     ) -> Self {
-        let context = StepContext { machine, services: &hp.services, cpu, survivors };
-        Self { hp, context, all: Together { machine, cpus, survivors, services: &hp.services } }
+        let context = StepContext { machine: pen.machine, services: &hp.services, cpu, staying };
+        Self { hp, pen, context, cpus }
     }
 
     /// Runs a section upwards. If a step fails, the steps before it are undone before this returns.
@@ -96,141 +92,198 @@ impl<'a> Runner<'a> {
     /// go.
     #[cold]
     fn undo(&self, section: Section, dir: Dir, failure: &StepFailure) {
-        let steps = steps::acting(section, dir);
-        let done_before = |step: &StepId| match dir {
-            Dir::Up => *step <= failure.step,
-            Dir::Down => *step >= failure.step,
-        };
-        let steps = &steps[steps.partition_point(done_before)..];
+        let steps = steps::behind(section, dir, failure.step);
         let _ = self.walk(&StepWalk { steps, dir, mark: None, to_the_end: true });
     }
 
     /// One step.
-    pub(super) fn run(&self, step: StepId, dir: Dir) -> Result<(), StepFailure> {
-        let steps = &[step];
-        self.walk(&StepWalk { steps, dir, mark: None, to_the_end: false })
+    #[inline]
+    pub(super) fn run(&self, step: &Acting, dir: Dir) -> Result<(), StepFailure> {
+        self.step(step, dir, self.is_special())
     }
 
-    /// Runs the steps one after the other. `ended` is the end of the last step, which is recorded
-    /// together with the begin of the next one, by one read of the counter. A step that runs alone
-    /// (`in_its_turn`) records its own begin and end: the wait for the turn belongs to no step.
+    /// Runs the steps one after the other. The mark is recorded at the end, unless a step has ended the
+    /// walk.
     #[inline(never)]
     fn walk(&self, walk: &StepWalk<'_>) -> Result<(), StepFailure> {
-        let (machine, dir) = (self.context.machine, walk.dir);
-        // Looked at once: the boot CPU changes both only between operations.
-        let special = self.hp.faults.may_hit() || self.hp.any_exclusive();
-        let event = self.event(What::Step(StepId(0)), dir, Edge::Begin);
-        let (mut ended, mut result): (Option<Untimed>, _) = (None, Ok(()));
-        for &id in walk.steps {
-            let step = &STEPS[usize::from(id.0)];
-            let done = if special && self.is_alone(id, step, dir) {
-                if let Some(ended) = ended.take() {
-                    machine.record_now(ended, None);
-                }
-                self.in_its_turn(id, step, dir)
-            } else {
-                let begun = event.with_step(id, Edge::Begin);
-                machine.record_now(ended.unwrap_or(begun), ended.map(|_| begun));
-                ended = Some(event.with_step(id, Edge::End));
-                self.attempt(id, step, dir, special)
-            };
+        let done = match self.pen.ring() {
+            Some(ring) if !self.is_special() => self.straight_through(walk, ring),
+            _ => self.one_by_one(walk),
+        };
+        if let Some(mark) = walk.mark
+            && (done.is_ok() || walk.to_the_end)
+        {
+            self.pen.mark(mark, walk.dir);
+        }
+        done
+    }
+
+    /// The usual walk of every CPU: no step is made to fail or waits, and the ring is at hand.
+    #[inline]
+    fn straight_through(&self, walk: &StepWalk<'_>, ring: &Ring<'_>) -> Result<(), StepFailure> {
+        let (dir, stem, mut result) = (walk.dir, self.pen.stem(), Ok(()));
+        let Some((mut step, rest)) = walk.steps.split_first() else { return result };
+        self.pen.begin(step.id, dir);
+        let mut rest = rest.iter();
+        loop {
+            let done = self.act(step.act);
+            let ended = stem.with_step(step.id, dir, Edge::End);
             if let Err(error) = done {
-                result = result.and(Err(StepFailure { step: id, dir, error }));
+                result = result.and(Err(StepFailure { step: step.id, dir, error }));
+                if !walk.to_the_end {
+                    self.pen.hold(ended);
+                    return result;
+                }
+            }
+            let Some(next) = rest.next() else {
+                self.pen.hold(ended);
+                return result;
+            };
+            ring.append_pair(
+                self.pen.machine.now(),
+                ended,
+                stem.with_step(next.id, dir, Edge::Begin),
+            );
+            step = next;
+        }
+    }
+
+    /// The same with a look at everything that may come between.
+    fn one_by_one(&self, walk: &StepWalk<'_>) -> Result<(), StepFailure> {
+        let (special, mut result) = (self.is_special(), Ok(()));
+        for step in walk.steps {
+            if let Err(failure) = self.step(step, walk.dir, special) {
+                result = result.and(Err(failure));
                 if !walk.to_the_end {
                     break;
                 }
             }
         }
-        let reached = walk.mark.filter(|_| result.is_ok() || walk.to_the_end);
-        let mark = reached.map(|mark| self.event(What::Mark(mark), dir, Edge::Point));
-        if let Some(first) = ended.or(mark) {
-            machine.record_now(first, ended.and(mark));
-        }
         result
     }
 
+    /// True if a step may be made to fail, or may have to wait for its turn. Looked at once for many
+    /// steps: the boot CPU changes both only between operations.
+    fn is_special(&self) -> bool {
+        self.hp.faults.may_hit() || self.hp.any_exclusive()
+    }
+
     #[inline]
-    fn attempt(
-        &self,
-        id: StepId,
-        step: &CpuhpStep,
-        dir: Dir,
-        special: bool,
-    ) -> Result<(), StepError> {
-        // In place of the act: an injected failure has changed nothing, as the table demands of a
-        // step that fails.
-        if special && self.hp.faults.hit(id, self.context.cpu, dir) {
-            return Err(StepError::Injected);
-        }
-        match step.act(dir) {
+    fn step(&self, step: &Acting, dir: Dir, special: bool) -> Result<(), StepFailure> {
+        let id = step.id;
+        let done = if special {
+            self.special_step(step, dir)
+        } else {
+            self.pen.begin(id, dir);
+            let done = self.act(step.act);
+            self.pen.end(id, dir);
+            done
+        };
+        done.map_err(|error| StepFailure { step: id, dir, error })
+    }
+
+    #[inline]
+    fn act(&self, act: Act) -> Result<(), StepError> {
+        match act {
             Act::Nothing => Ok(()),
             Act::Sure(sure) => {
                 sure(&self.context);
                 Ok(())
             }
             Act::Each(each) => each(&self.context),
-            Act::All(all) => all(&self.all),
+            Act::All(all) => all(&self.together()),
         }
     }
 
-    /// True if this CPU has to take the turn of the step. An act that is done once for all CPUs
-    /// runs on the boot CPU alone anyway.
-    fn is_alone(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> bool {
-        self.hp.is_exclusive(id, step) && step.is_each(dir)
-    }
-
-    /// A step that one CPU at a time may run: the recorded time begins when this CPU has the turn.
+    /// A step that may be made to fail, or that one CPU at a time may run. In the latter case the
+    /// recorded time begins when this CPU has the turn: the wait for it belongs to no step. An act that
+    /// is done once for all CPUs runs on the boot CPU alone anyway.
     #[cold]
-    fn in_its_turn(&self, id: StepId, step: &CpuhpStep, dir: Dir) -> Result<(), StepError> {
+    fn special_step(&self, step: &Acting, dir: Dir) -> Result<(), StepError> {
+        let (id, row) = (step.id, &STEPS[usize::from(step.id.0)]);
+        if !(self.hp.is_exclusive(id, row) && row.is_each(dir)) {
+            self.pen.begin(id, dir);
+            let done = self.unless_it_fails(step, dir);
+            self.pen.end(id, dir);
+            return done;
+        }
+        self.pen.lift();
         let StepContext { machine, cpu, .. } = self.context;
-        let edge = |edge| machine.record_now(self.event(What::Step(id), dir, edge), None);
-        self.hp.in_turn(machine, cpu, (id, step), || {
-            edge(Edge::Begin);
-            let done = self.attempt(id, step, dir, true);
-            edge(Edge::End);
+        self.hp.in_turn(machine, cpu, (id, row), || {
+            self.pen.begin(id, dir);
+            let done = self.unless_it_fails(step, dir);
+            self.pen.end(id, dir);
+            self.pen.lift();
             done
         })
     }
 
-    fn event(&self, what: What, dir: Dir, edge: Edge) -> Untimed {
-        Untimed::new(self.context.cpu, self.hp.generation, dir, edge, what)
+    /// The act of a step, or a failure in its place: an injected failure has changed nothing, as the
+    /// table demands of a step that fails.
+    fn unless_it_fails(&self, step: &Acting, dir: Dir) -> Result<(), StepError> {
+        if self.hp.faults.hit(step.id, self.context.cpu, dir) {
+            return Err(StepError::Injected);
+        }
+        self.act(step.act)
+    }
+
+    #[cold]
+    fn together(&self) -> Together<'_> {
+        let StepContext { machine, services, .. } = self.context;
+        Together { machine, cpus: self.cpus, survivors: self.context.survivors(), services }
     }
 }
 
 impl Hotplug {
-    /// Undoes the prepare section of CPUs that are off, in order: `Act::All` once for all of
-    /// `gone`, the others once for each of `dead`. Returns the first failure and the CPUs that
-    /// failed; every other CPU has the whole section undone.
+    /// Undoes prepare steps of CPUs that are off, in this order: `Act::All` once for all of `gone`, the
+    /// others once for each of `dead`. Returns the first failure and the CPUs that failed; every other
+    /// CPU has all of these steps undone.
     pub(super) fn unprepare(
         &self,
         m: &dyn Seam,
-        dead: &CpuMask,
-        gone: &CpuMask,
+        steps: &[Acting],
+        (dead, gone): (&CpuMask, &CpuMask),
         survivors: &Survivors,
     ) -> (Result<(), StepFailure>, CpuMask) {
-        let together = Runner::all(self, m, gone, survivors);
         let (mut first, mut failed) = (Ok(()), CpuMask::new());
-        for i in steps::of(Section::Prepare).rev() {
-            let id = StepId(i as u8);
-            // Once for all, so a failure counts for each of the dead.
-            if let Act::All(_) = STEPS[i].down {
-                let result = together.run(id, Dir::Down);
-                if result.is_err() {
-                    failed = *dead;
-                }
-                first = first.and(result);
-                continue;
-            }
-            // A CPU that has failed is left out from here on, and stays DEAD: the next attempt goes
-            // through the section again.
-            for cpu in dead.and_not(&failed).iter() {
-                let result = Runner::one(self, m, cpu, survivors).run(id, Dir::Down);
-                if result.is_err() {
-                    failed.insert(cpu);
-                }
-                first = first.and(result);
-            }
+        for step in steps {
+            // Once for all, so a failure counts for each of the dead. A CPU that has failed is left out
+            // from here on, and stays DEAD: the next attempt goes through the section again.
+            let cpus = if step.is_for_all() { *gone } else { dead.and_not(&failed) };
+            self.run_prepare_step(m, (step, Dir::Down), &cpus, survivors, |cpus, failure| {
+                failed = failed.or(if step.is_for_all() { dead } else { cpus });
+                first = first.and(Err(failure));
+            });
         }
         (first, failed)
+    }
+
+    /// One prepare step for CPUs that are off, once for all of them or once for each, on the boot CPU.
+    /// `failed` is told for which it has failed.
+    #[inline]
+    pub(super) fn run_prepare_step(
+        &self,
+        m: &dyn Seam,
+        (step, dir): (&Acting, Dir),
+        cpus: &CpuMask,
+        survivors: &Survivors,
+        mut failed: impl FnMut(&CpuMask, StepFailure),
+    ) {
+        if step.is_for_all() {
+            let done = Runner::all(self, &self.own_pen(m), cpus, survivors).run(step, dir);
+            return done.unwrap_or_else(|failure| failed(cpus, failure));
+        }
+        for cpu in cpus.iter() {
+            let pen = Pen::by_call(m, cpu, self.generation);
+            let done = Runner::one(self, &pen, cpu, Staying::Known(survivors)).run(step, dir);
+            if let Err(failure) = done {
+                failed(&CpuMask::from_iter([cpu]), failure);
+            }
+        }
+    }
+
+    /// The pen of the boot CPU.
+    pub(super) fn own_pen<'a>(&self, m: &'a dyn Seam) -> Pen<'a> {
+        Pen::new(m, self.topology.boot(), self.generation)
     }
 }

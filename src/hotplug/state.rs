@@ -152,6 +152,12 @@ impl CpuCell {
         PsciError::from_code(self.refusal.load(Ordering::Acquire) as i32)
     }
 
+    /// True if CPU_ON was refused.
+    pub fn was_refused(&self) -> bool {
+        // Acquire: as in `refusal`.
+        self.refusal.load(Ordering::Acquire) != 0
+    }
+
     /// True if firmware has accepted a CPU_ON for this CPU. False for the boot CPU, which comes up
     /// without.
     pub fn was_on(&self) -> bool {

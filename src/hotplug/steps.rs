@@ -11,6 +11,7 @@ use core::ops::Range;
 
 pub use table::STEPS;
 
+use super::frozen::Frozen;
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Seam, StepError};
 use crate::services::Services;
@@ -48,10 +49,30 @@ pub struct StepContext<'a> {
     pub machine: &'a dyn Seam,
     /// The CPU that comes or goes.
     pub cpu: CpuId,
-    /// The CPUs that stay. On the way up: all that are online.
-    pub survivors: &'a Survivors,
+    /// Where to find out which CPUs stay.
+    pub staying: Staying<'a>,
     /// The services.
     pub services: &'a Services,
+}
+
+impl StepContext<'_> {
+    /// The CPUs that stay. On the way up: all that are online.
+    pub fn survivors(&self) -> Survivors {
+        match self.staying {
+            Staying::Known(survivors) => *survivors,
+            Staying::Frozen(frozen) => frozen.get(),
+        }
+    }
+}
+
+/// Where to find out which CPUs stay. A CPU that comes or goes by itself looks only if a step of its
+/// own needs to know: two masks of all CPUs are much to read.
+#[derive(Clone, Copy)]
+pub enum Staying<'a> {
+    /// The boot CPU has frozen them.
+    Known(&'a Survivors),
+    /// The boot CPU has written them down for the other CPUs.
+    Frozen(&'a Frozen),
 }
 
 /// What a step may use when it acts for all CPUs of an operation.
@@ -61,7 +82,7 @@ pub struct Together<'a> {
     /// The CPUs that come, or that leave, or that are dead.
     pub cpus: &'a CpuMask,
     /// The CPUs that stay. On the way up: all that are online.
-    pub survivors: &'a Survivors,
+    pub survivors: Survivors,
     /// The services.
     pub services: &'a Services,
 }
@@ -77,8 +98,7 @@ pub enum Act {
     /// For one CPU, on the CPU that the section says. A hook that fails has changed nothing: the
     /// engine undoes the other steps of the section, and never calls the opposite of this one.
     Each(fn(&StepContext<'_>) -> Result<(), StepError>),
-    /// Once for all CPUs of the operation, on the boot CPU: in the shared section, and down in the
-    /// prepare section.
+    /// Once for all CPUs of the operation, on the boot CPU: in the shared and the prepare section.
     All(fn(&Together<'_>) -> Result<(), StepError>),
 }
 
@@ -169,8 +189,24 @@ pub const fn of(section: Section) -> Range<usize> {
     start..end
 }
 
+/// A step that does something in a direction, and what.
+#[derive(Clone, Copy)]
+pub struct Acting {
+    /// Its place in the table.
+    pub id: StepId,
+    /// What it does.
+    pub act: Act,
+}
+
+impl Acting {
+    /// True if it acts once for all CPUs of an operation.
+    pub const fn is_for_all(&self) -> bool {
+        matches!(self.act, Act::All(_))
+    }
+}
+
 /// The steps of a section that do anything in a direction, in the order in which they are run.
-pub fn acting(section: Section, dir: Dir) -> &'static [StepId] {
+pub fn acting(section: Section, dir: Dir) -> &'static [Acting] {
     // Made at compile time: every CPU looks this up for each section.
     use Section::{Online, Prepare, Shared, Starting};
     static LISTS: [[List; 2]; 4] = [both(Prepare), both(Starting), both(Online), both(Shared)];
@@ -178,10 +214,20 @@ pub fn acting(section: Section, dir: Dir) -> &'static [StepId] {
     &steps[..*count]
 }
 
+/// Those that are run after `step` in this direction.
+pub fn behind(section: Section, dir: Dir, step: StepId) -> &'static [Acting] {
+    let steps = acting(section, dir);
+    let up_to_it = |other: &Acting| match dir {
+        Dir::Up => other.id <= step,
+        Dir::Down => other.id >= step,
+    };
+    &steps[steps.partition_point(up_to_it)..]
+}
+
 /// Steps of one section, in the order of one direction.
 #[derive(Clone, Copy)]
 struct List {
-    steps: [StepId; STEPS.len()],
+    steps: [Acting; STEPS.len()],
     count: usize,
 }
 
@@ -191,7 +237,8 @@ const fn both(section: Section) -> [List; 2] {
 }
 
 const fn list(section: Section, dir: Dir) -> List {
-    let mut list = List { steps: [StepId(0); STEPS.len()], count: 0 };
+    let none = Acting { id: StepId(0), act: Act::Nothing };
+    let mut list = List { steps: [none; STEPS.len()], count: 0 };
     let (start, end) = place(section);
     let mut i = 0;
     while i < end - start {
@@ -200,7 +247,7 @@ const fn list(section: Section, dir: Dir) -> List {
             Dir::Down => end - 1 - i,
         };
         if STEPS[at].acts(dir) {
-            list.steps[list.count] = StepId(at as u8);
+            list.steps[list.count] = Acting { id: StepId(at as u8), act: STEPS[at].act(dir) };
             list.count += 1;
         }
         i += 1;
@@ -250,7 +297,14 @@ mod tests {
             let ids = || of(section).map(|i| StepId(i as u8));
             let up: std::vec::Vec<_> = ids().filter(acts(Dir::Up)).collect();
             let down: std::vec::Vec<_> = ids().rev().filter(acts(Dir::Down)).collect();
-            assert_eq!((acting(section, Dir::Up), acting(section, Dir::Down)), (&*up, &*down));
+            let after = |dir, id| behind(section, dir, id).iter().map(|a| a.id);
+            for id in ids() {
+                assert!(after(Dir::Up, id).eq(up.iter().copied().filter(|&other| other > id)));
+                assert!(after(Dir::Down, id).eq(down.iter().copied().filter(|&other| other < id)));
+            }
+            let listed =
+                |dir| acting(section, dir).iter().map(|a| a.id).collect::<std::vec::Vec<_>>();
+            assert_eq!((listed(Dir::Up), listed(Dir::Down)), (up, down));
         }
     }
 

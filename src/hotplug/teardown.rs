@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 use super::runner::Runner;
 use super::state::CpuRequest;
-use super::steps::{self, Section};
+use super::steps::{self, Section, Staying};
 use super::{Failure, Hotplug, StepFailure, TeardownOutcome, Way, Why};
 use crate::cpu::{CpuId, CpuMask, Survivors};
 use crate::machine::{Affinity, Seam};
@@ -88,17 +88,20 @@ impl Hotplug {
 
     /// The CPUs of `cpus` that are ONLINE, or stayed behind at TEARDOWN_CPU in an earlier teardown.
     fn can_leave(&self, cpus: &CpuMask) -> CpuMask {
-        let up = |&cpu: &CpuId| matches!(self.mark(cpu), Mark::Online | Mark::TeardownCpu);
-        let up: CpuMask = self.topology.cpus().filter(up).collect();
+        let up = self.those_at(|mark| matches!(mark, Mark::Online | Mark::TeardownCpu));
         cpus.and(&up).and_not(&self.boot_mask())
     }
 
     /// CPUs that have not answered an earlier teardown. Such a CPU may still be migrating to the
     /// survivors of that teardown, so no CPU may leave now.
     pub(super) fn unanswered(&self) -> CpuMask {
-        // Usually none owes anything, so that is asked first.
+        let asked = self.asked.get();
+        if asked.is_empty() {
+            return asked;
+        }
         let owes = |&cpu: &CpuId| self.cell(cpu).owes_answer();
-        let owing: CpuMask = self.topology.cpus().filter(owes).collect();
+        let owing: CpuMask = asked.iter().filter(owes).collect();
+        self.asked.set(&owing);
         if owing.is_empty() { owing } else { self.can_leave(&owing) }
     }
 
@@ -179,15 +182,16 @@ impl TeardownRun<'_> {
     }
 
     fn context(&self, cpu: CpuId) -> steps::StepContext<'_> {
-        let (services, survivors) = (&self.hp.services, &self.survivors);
-        steps::StepContext { machine: self.m, cpu, survivors, services }
+        let staying = Staying::Known(&self.survivors);
+        steps::StepContext { machine: self.m, cpu, staying, services: &self.hp.services }
     }
 
     /// Runs the shared steps down: what CPUs share moves to the survivors. False if a step refused;
     /// all is as before then.
     pub(super) fn share_out(&mut self, leaving: &CpuMask) -> bool {
         let (result, ticks) = self.hp.phase(self.m, Phase::Migrate, Dir::Down, || {
-            Runner::all(self.hp, self.m, leaving, &self.survivors).down(Section::Shared, None)
+            let pen = self.hp.own_pen(self.m);
+            Runner::all(self.hp, &pen, leaving, &self.survivors).down(Section::Shared, None)
         });
         self.spans.migrate += ticks;
         match result {
@@ -206,7 +210,8 @@ impl TeardownRun<'_> {
         let back = leaving.and(&self.hp.online());
         let survivors = self.hp.everybody_stays();
         // A failure is ignored: what was moved stays with the survivors, where it works as well.
-        let _ = Runner::all(self.hp, self.m, &back, &survivors).up(Section::Shared);
+        let pen = self.hp.own_pen(self.m);
+        let _ = Runner::all(self.hp, &pen, &back, &survivors).up(Section::Shared);
     }
 
     /// Waits until the stop_machine runs. False if it was called off: by a refusal, or by this CPU
@@ -257,6 +262,8 @@ impl TeardownRun<'_> {
         });
         self.spans.off += ticks;
         stopped.iter().for_each(|cpu| self.verdict(cpu));
+        // A CPU that is off answers nothing any more.
+        hp.asked.remove(&self.off);
     }
 
     /// Waits for a grace period: after this no reader acts on the online view of before.
@@ -296,9 +303,7 @@ impl TeardownRun<'_> {
         let dead = stopped.and(&self.off);
         // Also for the CPUs that have parked since an earlier sweep: no other operation takes their
         // timers, work and callbacks over.
-        let parked = |&cpu: &CpuId| self.hp.mark(cpu) == Mark::Quarantined;
-        let parked = self.hp.topology.cpus().filter(parked);
-        let gone: CpuMask = parked.chain(dead.iter()).collect();
+        let gone = self.hp.those_at(|mark| mark == Mark::Quarantined).or(&dead);
         let (result, ticks) = self.hp.phase(self.m, Phase::DeadWork, Dir::Down, || {
             self.hp.clean_up_dead(self.m, &dead, &gone, &self.survivors)
         });
@@ -312,6 +317,7 @@ impl TeardownRun<'_> {
     /// Writes the request of each CPU, then sends one IPI to all. A CPU that is about to sleep
     /// finds the IPI pending, so no request is slept over.
     pub(super) fn ask(&self, cpus: &CpuMask, request: CpuRequest) {
+        self.hp.asked.insert(cpus);
         for cpu in cpus.iter() {
             let remote = self.hp.cell(cpu).remote();
             // A new departure: what failed before is not its failure. A Return keeps the failure,

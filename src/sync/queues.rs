@@ -59,9 +59,9 @@ impl<T: Default> Queues<T> {
         }
     }
 
-    /// Opens the queue: items meant for this CPU go here from now on.
-    pub fn open(&self, cpu: CpuId) {
-        self.row(cpu).lock().moved_to = None;
+    /// Opens the queues of these CPUs: items meant for each go to its own from now on.
+    pub fn open(&self, cpus: &CpuMask) {
+        cpus.iter().for_each(|cpu| self.row(cpu).lock().moved_to = None);
     }
 
     /// Closes the queues of dead CPUs. `take` is given the dead CPU, that queue's contents and the

@@ -20,7 +20,7 @@ fn writes(log: &Log, number: u32) -> TimerCallback {
 
 fn timers(cpus: u16) -> Timers {
     let timers = Timers::new(cpus.into(), BOOT);
-    (0..cpus).for_each(|cpu| timers.open(CpuId(cpu)));
+    timers.open(&CpuMask::first(usize::from(cpus)));
     timers
 }
 
@@ -126,13 +126,13 @@ fn what_is_meant_for_a_cpu_that_is_away_goes_to_who_took_over() {
     let (timers, log) = (Timers::new(4, BOOT), Log::default());
     let at = |cpu| timers.add(CpuId(cpu), 10, writes(&log, cpu.into())).cpu.0;
     assert_eq!(at(3), 0, "never came up");
-    (1..4).for_each(|cpu| timers.open(CpuId(cpu)));
+    timers.open(&CpuMask::first(4));
     assert_eq!(at(3), 3);
     pull(&timers, &[3], 2);
     assert_eq!(at(3), 2);
     pull(&timers, &[2], 1);
     assert_eq!(at(3), 1, "and on from there");
-    timers.open(CpuId(3));
+    timers.open(&CpuMask::from_iter([CpuId(3)]));
     pull(&timers, &[1], 3);
     assert_eq!([3, 2, 1].map(at), [3, 3, 3]);
     assert_eq!((timers.len(CpuId(3)), timers.len(BOOT)), (6, 1));
@@ -155,7 +155,7 @@ fn none_is_lost_or_run_twice_under_load() {
     while !adders.iter().all(|t| t.is_finished()) {
         pull(&timers, &[1], 0);
         timers.run_due(&m, BOOT);
-        timers.open(CpuId(1));
+        timers.open(&CpuMask::from_iter([CpuId(1)]));
         timers.run_due(&m, CpuId(1));
     }
     let cancelled: u32 = adders.into_iter().map(|t| -> u32 { t.join().unwrap() }).sum();

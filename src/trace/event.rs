@@ -85,12 +85,23 @@ impl Untimed {
         Self(NonZeroU64::new(kind).unwrap_or(NonZeroU64::MIN) | word)
     }
 
-    /// The same about a step, and the edge of it.
+    /// Of the same CPU and generation, about the begin or end of a step.
     #[inline]
-    pub fn with_step(self, step: StepId, edge: Edge) -> Self {
-        let kept = self.0.get() & !0x3_ffff;
-        let word = NonZeroU64::MIN | u64::from(step.0) << 8 | (edge as u64) << 16;
-        Self(word | kept)
+    pub fn with_step(self, step: StepId, dir: Dir, edge: Edge) -> Self {
+        self.with(1, step.0, dir, edge)
+    }
+
+    /// Of the same CPU and generation, about a mark that is reached.
+    #[inline]
+    pub fn with_mark(self, mark: Mark, dir: Dir) -> Self {
+        self.with(2, mark as u8, dir, Edge::Point)
+    }
+
+    #[inline]
+    fn with(self, kind: u64, code: u8, dir: Dir, edge: Edge) -> Self {
+        let kept = self.0.get() & !0xff_ffff;
+        let word = u64::from(code) << 8 | (edge as u64) << 16 | (dir as u64) << 18;
+        Self(NonZeroU64::new(kind).unwrap_or(NonZeroU64::MIN) | word | kept)
     }
 
     /// The CPU that the event is about.
@@ -157,8 +168,13 @@ mod tests {
             assert_eq!((untimed.cpu(), untimed.at(event.at)), (cpu, Some(event)));
             let other =
                 Untimed::new(cpu, event.generation, dir, Edge::Point, What::Mark(Mark::Dead));
-            if let What::Step(step) = what {
-                assert_eq!(other.with_step(step, edge), untimed);
+            match what {
+                What::Step(step) => assert_eq!(other.with_step(step, dir, edge), untimed),
+                What::Mark(mark) => {
+                    let point = Untimed::new(cpu, event.generation, dir, Edge::Point, what);
+                    assert_eq!(other.with_mark(mark, dir), point);
+                }
+                What::Phase(_) => {}
             }
         }
     }

@@ -77,14 +77,21 @@ impl<'a> Ring<'a> {
     /// Appends one event, or two of the same time.
     #[inline]
     pub fn append_at(&self, at: u64, first: Untimed, second: Option<Untimed>) {
+        if let Some(second) = second {
+            return self.append_pair(at, first, second);
+        }
         let count = self.written();
         self.put(count, first.encode(at));
-        let mut next = count.wrapping_add(1);
-        if let Some(second) = second {
-            self.put(next, second.encode(at));
-            next = next.wrapping_add(1);
-        }
-        self.written.store(next, Relaxed);
+        self.written.store(count.wrapping_add(1), Relaxed);
+    }
+
+    /// Appends two events of the same time.
+    #[inline]
+    pub fn append_pair(&self, at: u64, first: Untimed, second: Untimed) {
+        let count = self.written();
+        self.put(count, first.encode(at));
+        self.put(count.wrapping_add(1), second.encode(at));
+        self.written.store(count.wrapping_add(2), Relaxed);
     }
 
     #[inline]
@@ -115,7 +122,7 @@ impl<'a> Ring<'a> {
 
     #[inline]
     fn slot(&self, index: u64) -> &'a [Word; EVENT_WORDS] {
-        &self.slots[index as usize & (self.slots.len() - 1)]
+        &self.slots[index as usize & self.slots.len().wrapping_sub(1)]
     }
 }
 

@@ -21,7 +21,7 @@ fn item(log: &Log, number: u32, pinned: bool) -> WorkItem {
 
 fn work(cpus: u16) -> Work {
     let work = Work::new(cpus.into(), BOOT);
-    (0..cpus).for_each(|cpu| work.open(CpuId(cpu)));
+    work.open(&CpuMask::first(usize::from(cpus)));
     work
 }
 
@@ -71,7 +71,7 @@ fn pulled_items_go_behind_the_targets_own_and_pinned_ones_wait_for_their_cpu() {
     assert_eq!([1, 2, 3].map(|cpu| work.len(CpuId(cpu))), [4, 0, 1]);
     work.run(&m, CpuId(1));
     assert_eq!(*log.lock().unwrap(), [(2, 1), (4, 1), (1, 1), (5, 1)]);
-    work.open(CpuId(3));
+    work.open(&CpuMask::from_iter([CpuId(3)]));
     assert_eq!(work.run(&m, CpuId(3)), 1);
     assert_eq!(log.lock().unwrap().last(), Some(&(3, 3)));
     assert!(!work.pinned(CpuId(3)));
@@ -81,7 +81,7 @@ fn pulled_items_go_behind_the_targets_own_and_pinned_ones_wait_for_their_cpu() {
 fn what_is_meant_for_a_cpu_that_is_away_goes_to_who_took_over_unless_pinned() {
     let (work, log) = (Work::new(4, BOOT), Log::default());
     assert_eq!(work.queue(CpuId(3), item(&log, 1, false)), BOOT, "never came up");
-    (1..4).for_each(|cpu| work.open(CpuId(cpu)));
+    work.open(&CpuMask::first(4));
     pull(&work, &[3], 2);
     pull(&work, &[2], 1);
     assert_eq!(work.queue(CpuId(3), item(&log, 2, false)), CpuId(1));
@@ -108,7 +108,7 @@ fn none_is_lost_or_run_twice_under_load() {
     while !queuers.iter().all(|t| t.is_finished()) {
         pull(&work, &[1], 0);
         work.run(&m, BOOT);
-        work.open(CpuId(1));
+        work.open(&CpuMask::from_iter([CpuId(1)]));
         work.run(&m, CpuId(1));
     }
     queuers.into_iter().for_each(|t| t.join().unwrap());

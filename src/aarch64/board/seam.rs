@@ -45,7 +45,7 @@ impl Clock for Board {
 
 impl Board {
     /// A CPU's ring in this kernel's bank, looked up once.
-    fn ring(&self, cpu: CpuId, generation: u32) -> &Ring<'static> {
+    fn ring_of(&self, cpu: CpuId, generation: u32) -> &Ring<'static> {
         let rings = self.rings.call_once(|| self.trace.rings(generation).collect());
         &rings[cpu.index()]
     }
@@ -214,7 +214,11 @@ impl Local for Board {
 
 impl Recorder for Board {
     fn record(&self, event: Event) {
-        self.ring(event.cpu, event.generation).record(&event);
+        self.ring_of(event.cpu, event.generation).record(&event);
+    }
+
+    fn ring(&self, cpu: CpuId, generation: u32) -> Option<Ring<'_>> {
+        Some(*self.ring_of(cpu, generation))
     }
 
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {

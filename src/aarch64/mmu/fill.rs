@@ -62,21 +62,41 @@ pub unsafe fn fill(
     while at < range.end {
         let (level, end) = run(at, range.end, largest);
         let (first, count) = (index(at, level), ((end - at) / SIZES[level]) as usize);
-        let row = &mut table(at, level)?[first..first + count];
-        if row.iter().any(|&entry| entry != 0) {
+        let (table, fresh) = table(at, level)?;
+        let row = &mut table[first..first + count];
+        if !fresh && row.iter().any(|&entry| entry != 0) {
             return Err(MapError::InvalidVirtualAddress(VirtualAddress(at as usize)));
         }
-        let mut next = entry(at, level, kind);
-        for place in row {
-            // Without a look at the pattern where there is none: most rows are RAM at large.
-            if pattern.length == 1 || pattern.step() {
-                *place = next;
-            }
-            next = next.wrapping_add(SIZES[level]);
-        }
+        fill_row(row, entry(at, level, kind), SIZES[level], &mut pattern);
         at = end;
     }
     Ok(())
+}
+
+/// Writes the entries of neighbours, the first of them given, that are `size` apart.
+#[inline]
+fn fill_row(row: &mut [u64], first: u64, size: u64, pattern: &mut Pattern) {
+    let mut next = first;
+    // Without a look at the pattern where there is none: most rows are RAM at large. By four, since
+    // a loop costs more than what it does here.
+    if pattern.length == 1 {
+        let (fours, rest) = row.as_chunks_mut::<4>();
+        for four in fours {
+            *four = core::array::from_fn(|i| next.wrapping_add(i as u64 * size));
+            next = next.wrapping_add(4 * size);
+        }
+        for place in rest {
+            *place = next;
+            next = next.wrapping_add(size);
+        }
+        return;
+    }
+    for place in row {
+        if pattern.step() {
+            *place = next;
+        }
+        next = next.wrapping_add(size);
+    }
 }
 
 /// Before the first access through entries that [`fill`] has written: the walker sees them.
@@ -102,14 +122,17 @@ fn entry(at: u64, level: usize, kind: Kind) -> u64 {
     at | kind | if level == 3 { El1Attributes::TABLE_OR_PAGE.bits() as u64 } else { 0 }
 }
 
-/// The table of a level that maps `at`; those that are missing on the way there are made.
-fn table(at: u64, level: usize) -> Result<&'static mut [u64; ENTRIES as usize], MapError> {
+/// The table of a level that maps `at`, and whether it is new; those that are missing on the way
+/// there are made.
+fn table(at: u64, level: usize) -> Result<(&'static mut [u64; ENTRIES as usize], bool), MapError> {
     let link = (El1Attributes::VALID | El1Attributes::TABLE_OR_PAGE).bits() as u64;
     // SAFETY: the root of this kernel's tables. Only the boot CPU writes tables, here or by the crate,
     // and no reference outlives the call of `fill`; what the walker reads meanwhile is whole words.
     let mut table = unsafe { &mut *(layout::ttbr1() as *mut [u64; ENTRIES as usize]) };
+    let mut new = false;
     for above in 0..level {
         let place = &mut table[index(at, above)];
+        new = *place & link == 0;
         let next = match *place & link {
             0 => {
                 let fresh = Pages::fresh();
@@ -123,5 +146,5 @@ fn table(at: u64, level: usize) -> Result<&'static mut [u64; ENTRIES as usize], 
         // SAFETY: as above, of a table of the next level.
         table = unsafe { next.cast().as_mut() };
     }
-    Ok(table)
+    Ok((table, new))
 }

@@ -41,7 +41,10 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
         name: StepName::TimersPrepare,
         section: Section::Prepare,
         what: "per-CPU timers; those of the dead move to a survivor",
-        up: Act::Sure(|c| c.services.timers.open(c.cpu)),
+        up: Act::All(|t| {
+            t.services.timers.open(t.cpus);
+            Ok(())
+        }),
         down: Act::All(|t| {
             inherit(t, |to| t.services.timers.pull(t.cpus, to));
             Ok(())
@@ -56,7 +59,10 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
             true => Err(StepError::PinnedWork),
             false => Ok(()),
         }),
-        up: Act::Sure(|c| c.services.work.open(c.cpu)),
+        up: Act::All(|t| {
+            t.services.work.open(t.cpus);
+            Ok(())
+        }),
         down: Act::All(|t| {
             inherit(t, |to| t.services.work.pull(t.cpus, to));
             Ok(())
@@ -133,7 +139,9 @@ pub static STEPS: [CpuhpStep; StepName::ALL.len()] = [
             c.services.pmu.cpu_online(c.machine, c.cpu);
         }),
         down: Act::Sure(|c| {
-            c.services.pmu.cpu_leaving(c.machine, c.cpu, c.survivors);
+            if c.services.pmu.cluster_of(c.cpu).is_some() {
+                c.services.pmu.cpu_leaving(c.machine, c.cpu, &c.survivors());
+            }
         }),
         ..EACH
     },
@@ -169,13 +177,13 @@ fn inherit(t: &Together<'_>, take: impl FnOnce(Target) -> usize) {
 }
 
 fn irqs_up(t: &Together<'_>) -> Result<(), StepError> {
-    Ok(t.services.irqs.restore(t.machine, t.survivors)?)
+    Ok(t.services.irqs.restore(t.machine, &t.survivors)?)
 }
 
 /// One plan for all leaving CPUs, made before the first route changes. If a route does not take,
 /// the teardown is refused, and all interrupts are where they were.
 fn irqs_down(t: &Together<'_>) -> Result<(), StepError> {
-    let plan = t.services.irqs.plan(t.survivors)?;
+    let plan = t.services.irqs.plan(&t.survivors)?;
     Ok(t.services.irqs.apply(t.machine, &plan)?)
 }
 
@@ -193,10 +201,12 @@ const fn of_steps() -> (usize, usize) {
         let acts = [&STEPS[i].up, &STEPS[i].down];
         let mut dir = 0;
         while dir < acts.len() {
+            // The shared section goes up once for all also when CPUs come one after another.
+            let whatever_way = dir == 0 && matches!(STEPS[i].section, Section::Shared);
             match acts[dir] {
                 Act::Nothing => {}
-                Act::Sure(_) | Act::Each(_) => each += 2,
-                Act::All(_) => once += 2,
+                Act::All(_) if !whatever_way => once += 2,
+                _ => each += 2,
             }
             dir += 1;
         }
