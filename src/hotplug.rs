@@ -257,7 +257,8 @@ impl Hotplug {
         self.those_at(|mark| mark == Mark::Online)
     }
 
-    fn those_at(&self, wanted: impl Fn(Mark) -> bool) -> CpuMask {
+    /// CPUs at marks for which `wanted` says true.
+    pub fn those_at(&self, wanted: impl Fn(Mark) -> bool) -> CpuMask {
         let mut cpus = CpuMask::EMPTY;
         for (i, cell) in self.cells.iter().enumerate() {
             if wanted(cell.mark()) {

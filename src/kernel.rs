@@ -107,6 +107,11 @@ impl Handover {
         Self { area, range, taken }
     }
 
+    /// How many kexecs lie behind this kernel.
+    pub fn generation(&self) -> u32 {
+        self.taken.as_ref().map_or(0, |taken| taken.farewell.generation + 1)
+    }
+
     /// True if the kernel before was a baton with the same CPUs that left the machine quiet.
     pub fn says_quiet(&self) -> bool {
         self.taken.as_ref().is_ok_and(|taken| taken.farewell.quiesced && taken.same_cpus)
@@ -166,8 +171,8 @@ pub type Publish<'a> = &'a dyn Fn(Arc<Services>, Hotplug) -> (&'static Services,
 pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) -> Kernel {
     let (options, warnings) = Options::parse(&boot.params.bootargs);
     let area = boot.handover.area;
+    let generation = boot.handover.generation();
     let taken = core::mem::replace(&mut boot.handover.taken, Err(None));
-    let generation = taken.as_ref().map_or(0, |taken| taken.farewell.generation + 1);
     let parked = taken.as_ref().map_or(CpuMask::new(), |taken| taken.farewell.parked);
     area.clear_rings(generation);
     let topology = boot.machine.topology.clone();

@@ -296,10 +296,9 @@ pub trait Recorder: Clock {
         self.record_at(self.now(), first, second);
     }
 
-    /// The ring of a CPU in the kernel of this generation, for a caller that records many events in a
-    /// row and owns that ring as for [`Recorder::record`]. `None` if the machine wants to see each event
-    /// by itself.
-    fn ring(&self, _cpu: CpuId, _generation: u32) -> Option<Ring<'_>> {
+    /// The ring of a CPU, for a caller that records many events in a row and owns that ring as for
+    /// [`Recorder::record`]. `None` if the machine wants to see each event by itself.
+    fn ring(&self, _cpu: CpuId) -> Option<Ring<'_>> {
         None
     }
 

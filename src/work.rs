@@ -84,11 +84,17 @@ impl Work {
     /// Runs what is queued by now, in order. On the CPU itself, in ordinary context. Items that are
     /// queued meanwhile wait for the next look, so this ends; the CPU looks again before it sleeps
     /// if [`Self::len`] is not 0. Returns how many ran.
+    #[inline]
     pub fn run(&self, m: &dyn Seam, cpu: CpuId) -> usize {
-        let queued = self.len(cpu);
-        if queued == 0 {
-            return 0;
+        // Most CPUs have no item whenever they look.
+        match self.len(cpu) {
+            0 => 0,
+            queued => self.run_queued(m, cpu, queued),
         }
+    }
+
+    #[inline(never)]
+    fn run_queued(&self, m: &dyn Seam, cpu: CpuId, queued: usize) -> usize {
         let now = m.now();
         let items = core::iter::from_fn(|| self.take(cpu)).take(queued);
         items.map(|item| (item.run)(&Running { cpu, machine: m, now })).count()
@@ -118,6 +124,7 @@ impl Work {
     }
 
     /// How many items wait for the CPU. Any CPU; exact on the CPU itself after an IPI.
+    #[inline]
     pub fn len(&self, cpu: CpuId) -> usize {
         self.waiting.get(cpu.index()).map_or(0, |word| word.0.load(Ordering::Relaxed))
     }

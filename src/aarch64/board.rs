@@ -26,7 +26,6 @@ use super::regs::Features;
 use super::{layout, percpu, timer, uart};
 use crate::config::PAGE;
 use crate::cpu::{CpuId, CpuMask, Topology};
-use crate::handover::Area;
 use crate::hotplug::Hotplug;
 use crate::interrupt::Interrupt;
 use crate::kernel::layout::stacks_of;
@@ -50,9 +49,8 @@ pub struct Board {
     pub(super) stacks: Piece,
     /// Where the handover is.
     pub(super) handover: Range,
-    pub(super) trace: Area<'static>,
     /// The rings of this kernel, by CPU.
-    pub(super) rings: Once<Box<[Ring<'static>]>>,
+    pub(super) rings: Box<[Ring<'static>]>,
     devices: Held,
     pub(super) lpis_left_on: usize,
     pub(super) inherited: Inherited,
@@ -85,8 +83,8 @@ pub struct Parts {
     pub stacks: Piece,
     /// Where the handover is.
     pub handover: Range,
-    /// The handover.
-    pub trace: Area<'static>,
+    /// This kernel's rings in it, by CPU.
+    pub rings: Box<[Ring<'static>]>,
     /// Redistributors whose LPIs stay on.
     pub lpis_left_on: usize,
     /// What the kernel before left on.
@@ -146,8 +144,7 @@ impl Board {
             areas: parts.areas,
             stacks: parts.stacks,
             handover: parts.handover,
-            trace: parts.trace,
-            rings: Once::new(),
+            rings: parts.rings,
             devices: Held::default(),
             lpis_left_on: parts.lpis_left_on,
             inherited: parts.inherited,

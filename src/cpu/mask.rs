@@ -123,6 +123,7 @@ impl Iterator for Iter<'_> {
 }
 
 impl FromIterator<CpuId> for CpuMask {
+    #[inline]
     fn from_iter<I: IntoIterator<Item = CpuId>>(cpus: I) -> Self {
         let mut mask = Self::new();
         cpus.into_iter().for_each(|cpu| mask.insert(cpu));

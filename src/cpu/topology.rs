@@ -70,8 +70,8 @@ impl Topology {
     }
 
     /// All CPUs in logical order.
-    pub fn cpus(&self) -> impl Iterator<Item = CpuId> + use<> {
-        (0..self.mpidrs.len()).map(|i| CpuId(i as u16))
+    pub fn cpus(&self) -> impl ExactSizeIterator<Item = CpuId> + use<> {
+        (0..self.mpidrs.len() as u16).map(CpuId)
     }
 
     /// The affinity of a CPU.

@@ -65,17 +65,30 @@ impl TeardownRun<'_> {
         stall.cpus.iter().map(name).collect()
     }
 
+    /// Takes note of CPUs after the sweep.
+    pub(super) fn verdicts(&mut self, cpus: &CpuMask) {
+        for cpu in cpus.iter() {
+            let cell = self.hp.cell(cpu);
+            if cell.mark() == Mark::Dead && !cell.has_failed() {
+                self.off.insert(cpu); // as nearly all are
+            } else {
+                self.verdict(cpu);
+            }
+        }
+    }
+
     /// Takes note of one CPU after the sweep: off, parked, or stuck, with the reason. A step that
     /// failed on the way is noted, also if the CPU is off.
-    pub(super) fn verdict(&mut self, cpu: CpuId) {
-        let why = match self.hp.mark(cpu) {
+    #[cold]
+    fn verdict(&mut self, cpu: CpuId) {
+        let mark = self.hp.mark(cpu);
+        let why = match mark {
             Mark::Dead => None,
             Mark::Quarantined => Some(Why::OffDenied),
             // The CPU has not undone its online steps.
             Mark::Online => Some(Why::Missing(self.m.affinity_info(cpu))),
             _ => Some(Why::StillOn(self.m.affinity_info(cpu))),
         };
-        let mark = self.hp.mark(cpu);
         match why {
             Some(why) => self.stuck.push(Failure { cpu, mark, why }),
             None => self.off.insert(cpu),

@@ -24,7 +24,7 @@ pub(super) struct Pen<'a> {
 impl<'a> Pen<'a> {
     pub(super) fn new(machine: &'a dyn Seam, cpu: CpuId, generation: u32) -> Self {
         let stem = Untimed::new(cpu, generation, Dir::Up, Edge::Point, What::Step(StepId(0)));
-        Self { machine, ring: machine.ring(cpu, generation), stem, held: Cell::new(None) }
+        Self { machine, ring: machine.ring(cpu), stem, held: Cell::new(None) }
     }
 
     /// The same for few events, which the machine writes one by one: to look for the ring would cost

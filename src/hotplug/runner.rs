@@ -99,7 +99,18 @@ impl<'a> Runner<'a> {
     /// One step.
     #[inline]
     pub(super) fn run(&self, step: &Acting, dir: Dir) -> Result<(), StepFailure> {
-        self.step(step, dir, self.is_special())
+        self.step(step, dir, self.hp.is_special())
+    }
+
+    /// One step that is not made to fail and need not wait, its end not held back.
+    #[inline(always)]
+    fn plainly(&self, step: &Acting, dir: Dir) -> Result<(), StepFailure> {
+        let stem = self.pen.stem();
+        let write = |edge| self.pen.machine.record_now(stem.with_step(step.id, dir, edge), None);
+        write(Edge::Begin);
+        let done = self.act(step.act);
+        write(Edge::End);
+        done.map_err(|error| StepFailure { step: step.id, dir, error })
     }
 
     /// Runs the steps one after the other. The mark is recorded at the end, unless a step has ended the
@@ -107,7 +118,7 @@ impl<'a> Runner<'a> {
     #[inline(never)]
     fn walk(&self, walk: &StepWalk<'_>) -> Result<(), StepFailure> {
         let done = match self.pen.ring() {
-            Some(ring) if !self.is_special() => self.straight_through(walk, ring),
+            Some(ring) if !self.hp.is_special() => self.straight_through(walk, ring),
             _ => self.one_by_one(walk),
         };
         if let Some(mark) = walk.mark
@@ -150,7 +161,7 @@ impl<'a> Runner<'a> {
 
     /// The same with a look at everything that may come between.
     fn one_by_one(&self, walk: &StepWalk<'_>) -> Result<(), StepFailure> {
-        let (special, mut result) = (self.is_special(), Ok(()));
+        let (special, mut result) = (self.hp.is_special(), Ok(()));
         for step in walk.steps {
             if let Err(failure) = self.step(step, walk.dir, special) {
                 result = result.and(Err(failure));
@@ -160,12 +171,6 @@ impl<'a> Runner<'a> {
             }
         }
         result
-    }
-
-    /// True if a step may be made to fail, or may have to wait for its turn. Looked at once for many
-    /// steps: the boot CPU changes both only between operations.
-    fn is_special(&self) -> bool {
-        self.hp.faults.may_hit() || self.hp.any_exclusive()
     }
 
     #[inline]
@@ -273,13 +278,21 @@ impl Hotplug {
             let done = Runner::all(self, &self.own_pen(m), cpus, survivors).run(step, dir);
             return done.unwrap_or_else(|failure| failed(cpus, failure));
         }
+        let special = self.is_special();
         for cpu in cpus.iter() {
             let pen = Pen::by_call(m, cpu, self.generation);
-            let done = Runner::one(self, &pen, cpu, Staying::Known(survivors)).run(step, dir);
+            let runner = Runner::one(self, &pen, cpu, Staying::Known(survivors));
+            let done = if special { runner.run(step, dir) } else { runner.plainly(step, dir) };
             if let Err(failure) = done {
                 failed(&CpuMask::from_iter([cpu]), failure);
             }
         }
+    }
+
+    /// True if a step may be made to fail, or may have to wait for its turn. Looked at once for many
+    /// steps: the boot CPU changes both only between operations.
+    fn is_special(&self) -> bool {
+        self.faults.may_hit() || self.any_exclusive()
     }
 
     /// The pen of the boot CPU.

@@ -146,6 +146,12 @@ impl CpuCell {
         StepFailure::from_word(self.failure.load(Ordering::Acquire))
     }
 
+    /// True if its last step failed.
+    pub fn has_failed(&self) -> bool {
+        // Acquire: as in `failure`.
+        self.failure.load(Ordering::Acquire) != 0
+    }
+
     /// What CPU_ON answered, if it was refused.
     pub fn refusal(&self) -> Option<PsciError> {
         // Acquire: pairs with the store of `Remote::refused`.

@@ -126,22 +126,17 @@ impl Hotplug {
     }
 
     /// Asks AFFINITY_INFO about every CPU of `remaining` that has set its last mark before CPU_OFF,
-    /// until each is DEAD or QUARANTINED, or the deadline passes. Gives way between sweeps: in a
-    /// guest the leaving CPUs need the host's cores to get to CPU_OFF.
-    pub(super) fn sweep(&self, m: &dyn Seam, mut remaining: CpuMask, deadline: u64) {
+    /// until each is DEAD or QUARANTINED, or the deadline passes; true if all are. Gives way between
+    /// sweeps: in a guest the leaving CPUs need the host's cores to get to CPU_OFF.
+    pub(super) fn sweep(&self, m: &dyn Seam, mut remaining: CpuMask, deadline: u64) -> bool {
         self.poll(m, deadline, || {
             remaining = remaining.iter().filter(|&cpu| !self.is_gone(m, cpu)).collect();
             remaining.is_empty()
-        });
+        })
     }
 
-    /// True once the CPU is DEAD or QUARANTINED. Its timers, work and RCU callbacks may then be
-    /// moved to a survivor.
-    fn is_out(&self, cpu: CpuId) -> bool {
-        matches!(self.mark(cpu), Mark::Dead | Mark::Quarantined)
-    }
-
-    /// True once the CPU is off or parked; asks firmware, and sets DEAD if firmware says OFF.
+    /// True once the CPU is off or parked; asks firmware, and sets DEAD if firmware says OFF. The CPU's
+    /// timers, work and RCU callbacks may then be moved to a survivor.
     fn is_gone(&self, m: &dyn Seam, cpu: CpuId) -> bool {
         match self.mark(cpu) {
             Mark::Dead | Mark::Quarantined => true,
@@ -253,15 +248,15 @@ impl TeardownRun<'_> {
             // A few looks at the state first: where CPUs share a hardware thread, the leaving CPUs
             // need that thread. Then AFFINITY_INFO, which is a call of firmware for each CPU.
             hp.give_way(m, ticket, StopState::Run);
-            hp.sweep(m, *stopped, hp.soon(m, deadline));
+            let gone = hp.sweep(m, *stopped, hp.soon(m, deadline));
             // A CPU that still sleeps in the stop_machine may have missed its IPI (`wake_all`).
-            if !stopped.iter().all(|cpu| hp.is_out(cpu)) {
+            if !gone {
                 hp.wake_all(m, ticket);
                 hp.sweep(m, *stopped, deadline);
             }
         });
         self.spans.off += ticks;
-        stopped.iter().for_each(|cpu| self.verdict(cpu));
+        self.verdicts(stopped);
         // A CPU that is off answers nothing any more.
         hp.asked.remove(&self.off);
     }

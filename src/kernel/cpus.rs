@@ -232,18 +232,16 @@ impl Cpus {
     /// # Errors
     /// The CPUs that are.
     pub(super) fn no_strays(&self) -> Result<(), String> {
-        let mark = |cpu: &CpuId| self.hotplug().mark(*cpu);
-        let up = |cpu: &CpuId| matches!(mark(cpu), Mark::Online | Mark::TeardownCpu);
-        let named = self.not_off(|cpu| !up(cpu));
+        let named = self.not_off(|mark| !matches!(mark, Mark::Online | Mark::TeardownCpu));
         if named.is_empty() {
             return Ok(());
         }
         Err(format!("kexec refused: {named}; try `cpu online` for it, or `reset`"))
     }
 
-    /// Names the CPUs among those of `which` that firmware does not report as OFF. Parked and
-    /// foreign CPUs are known to stay on, and absent ones to be nowhere; these are left out.
-    fn not_off(&self, which: impl Fn(&CpuId) -> bool) -> String {
+    /// Names the CPUs among those at the marks of `which` that firmware does not report as OFF. Parked
+    /// and foreign CPUs are known to stay on, and absent ones to be nowhere; these are left out.
+    fn not_off(&self, which: impl Fn(Mark) -> bool) -> String {
         let Site { board, hotplug, .. } = self.site;
         let topology = hotplug.topology();
         let on = |cpu: &CpuId| {
@@ -255,7 +253,8 @@ impl Cpus {
                 && !hotplug.is_absent(board, *cpu)
         };
         let name = |cpu| format!("cpu {cpu} at {} is not OFF", hotplug.mark(cpu));
-        let named: Vec<String> = topology.cpus().filter(which).filter(on).map(name).collect();
+        let asked = hotplug.those_at(which);
+        let named: Vec<String> = asked.iter().filter(on).map(name).collect();
         named.join("; ")
     }
 
@@ -268,15 +267,12 @@ impl Cpus {
             let named: Vec<String> = outcome.stuck.iter().map(ToString::to_string).collect();
             return Err(named.join("; "));
         }
-        let mark = |cpu: &CpuId| self.hotplug().mark(*cpu);
-        let clean =
-            |cpu: &CpuId| matches!(mark(cpu), Mark::Offline | Mark::Dead | Mark::Quarantined);
-        let left = self.not_off(|cpu| !clean(cpu));
+        let clean = |mark| matches!(mark, Mark::Offline | Mark::Dead | Mark::Quarantined);
+        let left = self.not_off(|mark| !clean(mark));
         if !left.is_empty() {
             return Err(left);
         }
-        let cpus = self.hotplug().topology().cpus();
-        Ok(cpus.filter(|cpu| mark(cpu) == Mark::Quarantined).collect())
+        Ok(self.hotplug().those_at(|mark| mark == Mark::Quarantined))
     }
 
     /// Starts the CPUs again that have left, and says why the kexec is refused.

@@ -134,14 +134,17 @@ impl Rcu {
 
     /// When this CPU should look again, ticks; `None` if nothing waits. The longer the batch has
     /// waited, the later.
+    #[inline]
     pub fn next_wake<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> Option<u64> {
-        if !self.needs(cpu) {
-            return None;
-        }
+        self.needs(cpu).then(|| self.look_again_at(m, cpu))
+    }
+
+    #[inline(never)]
+    fn look_again_at<M: Clock + ?Sized>(&self, m: &M, cpu: CpuId) -> u64 {
         let now = m.now();
         let since = self.own(cpu).list.lock().since().unwrap_or(now);
         let (shortest, longest) = LOOK_AGAIN_US;
         let (shortest, longest) = (m.ticks_from_us(shortest), m.ticks_from_us(longest));
-        Some(now + now.saturating_sub(since).clamp(shortest, longest))
+        now + now.saturating_sub(since).clamp(shortest, longest)
     }
 }

@@ -44,12 +44,6 @@ impl Clock for Board {
 }
 
 impl Board {
-    /// A CPU's ring in this kernel's bank, looked up once.
-    fn ring_of(&self, cpu: CpuId, generation: u32) -> &Ring<'static> {
-        let rings = self.rings.call_once(|| self.trace.rings(generation).collect());
-        &rings[cpu.index()]
-    }
-
     /// IRQs are masked from the last check of the IPI flag until WFI, and a pending interrupt ends
     /// WFI even while masked: no IPI can be missed in between. The interrupt that ended the sleep
     /// is served right here, without the detour through the vectors; or not at all, if `leaves`
@@ -214,20 +208,15 @@ impl Local for Board {
 
 impl Recorder for Board {
     fn record(&self, event: Event) {
-        self.ring_of(event.cpu, event.generation).record(&event);
+        self.rings[event.cpu.index()].record(&event);
     }
 
-    fn ring(&self, cpu: CpuId, generation: u32) -> Option<Ring<'_>> {
-        Some(*self.ring_of(cpu, generation))
+    fn ring(&self, cpu: CpuId) -> Option<Ring<'_>> {
+        self.rings.get(cpu.index()).copied()
     }
 
     fn record_now(&self, first: Untimed, second: Option<Untimed>) {
-        let at = timer::now();
-        match self.rings.get().and_then(|rings| rings.get(first.cpu().index())) {
-            Some(ring) => ring.append_at(at, first, second),
-            // Before the rings have been looked up.
-            None => self.record_at(at, first, second),
-        }
+        self.rings[first.cpu().index()].append_at(timer::now(), first, second);
     }
 }
 

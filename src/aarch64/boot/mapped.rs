@@ -37,10 +37,11 @@ impl Mapped {
             Left::Elsewhere(piece) => Some(ram::words(piece)),
         };
         let handover = Handover::new(words, range, left, topology, found.entry.at);
-        let (trace, from_baton) = (handover.area, handover.says_quiet());
+        let from_baton = handover.says_quiet();
+        let rings = handover.area.rings(handover.generation()).collect();
         let areas: Box<[PerCpu]> = topology
             .cpus()
-            .map(|cpu| PerCpu::new(cpu, topology.mpidr(cpu).and_then(|m| found.frames.of(m))))
+            .map(|cpu| PerCpu::new(cpu, topology.mpidr(cpu).and_then(|m| found.frames.of(cpu, m))))
             .collect();
         interrupt_controller(&mut found, &areas, from_baton);
         let Found { entry, tree, present, described, inherited, gic, .. } = found;
@@ -52,7 +53,7 @@ impl Mapped {
             areas,
             stacks: claims.stacks,
             handover: range,
-            trace,
+            rings,
             lpis_left_on,
             inherited,
             timer_ppi: machine.timer.virtual_ppi,

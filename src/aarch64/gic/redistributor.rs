@@ -13,7 +13,7 @@ use tock_registers::{register_bitfields, register_structs};
 use super::private::PrivateTriggers;
 use super::{IPI, PRIORITY};
 use crate::aarch64::{regs, timer};
-use crate::cpu::Mpidr;
+use crate::cpu::{CpuId, Mpidr};
 use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
 
@@ -122,12 +122,15 @@ impl Redistributors {
         Self { frames }
     }
 
-    /// A CPU's frame.
-    pub fn of(&self, mpidr: Mpidr) -> Option<Redistributor> {
+    /// A CPU's frame. On most machines CPUs are counted in the order of their affinities, so that
+    /// the frame is at the CPU's own number: that place is looked at first.
+    pub fn of(&self, cpu: CpuId, mpidr: Mpidr) -> Option<Redistributor> {
         let [a3, a2, a1, a0] = [3, 2, 1, 0].map(|level| u64::from(mpidr.aff(level)));
         let affinity = a3 << 24 | a2 << 16 | a1 << 8 | a0;
-        let at = self.frames.binary_search_by_key(&affinity, |f| f.0).ok()?;
-        Some(self.frames[at].1)
+        let here = self.frames.get(cpu.index()).filter(|frame| frame.0 == affinity);
+        let search = || self.frames.binary_search_by_key(&affinity, |f| f.0).ok();
+        let frame = here.or_else(|| self.frames.get(search()?))?;
+        Some(frame.1)
     }
 }
 

@@ -73,28 +73,33 @@ pub unsafe fn fill(
     Ok(())
 }
 
-/// Writes the entries of neighbours, the first of them given, that are `size` apart.
+/// Writes the entries of neighbours that are `size` apart, as the pattern says; `first` is the first one's.
 #[inline]
 fn fill_row(row: &mut [u64], first: u64, size: u64, pattern: &mut Pattern) {
-    let mut next = first;
-    // Without a look at the pattern where there is none: most rows are RAM at large. By four, since
-    // a loop costs more than what it does here.
     if pattern.length == 1 {
-        let (fours, rest) = row.as_chunks_mut::<4>();
-        for four in fours {
-            *four = core::array::from_fn(|i| next.wrapping_add(i as u64 * size));
-            next = next.wrapping_add(4 * size);
-        }
-        for place in rest {
-            *place = next;
-            next = next.wrapping_add(size);
-        }
-        return;
+        return fill_all(row, first, size);
     }
+    let mut next = first;
     for place in row {
         if pattern.step() {
             *place = next;
         }
+        next = next.wrapping_add(size);
+    }
+}
+
+/// The same for each of them, as most rows are: by four, since a loop costs more than what it does
+/// here.
+#[inline]
+fn fill_all(row: &mut [u64], first: u64, size: u64) {
+    let mut next = first;
+    let (fours, rest) = row.as_chunks_mut::<4>();
+    for four in fours {
+        *four = core::array::from_fn(|i| next.wrapping_add(i as u64 * size));
+        next = next.wrapping_add(4 * size);
+    }
+    for place in rest {
+        *place = next;
         next = next.wrapping_add(size);
     }
 }
