@@ -5,13 +5,15 @@
 mod fdt_support;
 
 use baton::cpu::Mpidr;
-use baton::fdt::edit::{Changes, next_tree};
+use baton::fdt::edit::{Changes, EditError, next_tree};
 use baton::fdt::{self, Blocks};
 use baton::memory::Range;
-use baton::platform::{self, early};
-use fdt_support::dtb;
+use baton::platform::{self, Described, PlatformError, early};
+use fdt_support::{changed, dtb};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+
+const HANDOVER: Range = Range::new(0x4500_0000, 0x4510_0000);
 
 /// Good and odd trees, from which the mutations start.
 fn seeds() -> Vec<Vec<u8>> {
@@ -28,16 +30,38 @@ fn exercise(tree: &[u8]) -> (bool, bool) {
         assert!(d.machine.memory.windows(2).all(|pair| pair[0].end < pair[1].start));
     }
     let quarantine = [Range::new(0x4600_0000, 0x4620_0000)];
-    let handover = Some(Range::new(0x4500_0000, 0x4510_0000));
+    let handover = Some(HANDOVER);
     let changes =
         Changes { bootargs: b"a=b", handover, quarantine: &quarantine, ..Changes::default() };
     let (mut first, mut second) = (Vec::new(), Vec::new());
-    let edited = next_tree(tree, &changes, &mut first).is_ok();
-    if edited {
+    let edited = next_tree(tree, &changes, &mut first);
+    if edited.is_ok() {
         assert_eq!(next_tree(&first, &changes, &mut second), Ok(first.len()));
         assert_eq!(first, second);
     }
-    (described.is_ok(), edited)
+    (described.is_ok(), edited.is_ok() || is_refused_with_a_warning(&described, &edited))
+}
+
+/// A machine whose reservations can't be read boots, with a warning that says so; nothing can be added
+/// to them for a next kernel, so a kexec there is refused.
+fn is_refused_with_a_warning(
+    described: &Result<Described, PlatformError>,
+    edited: &Result<usize, EditError>,
+) -> bool {
+    let Ok(Described { warnings, .. }) = described else { return false };
+    let said = || warnings.iter().any(|warning| warning.contains("reserved-memory"));
+    *edited == Err(EditError::Cells) && said()
+}
+
+#[test]
+fn reservations_of_another_form_are_warned_of_and_refused() {
+    // With a reservation in it the machine would not boot.
+    let cells = "#address-cells = <2>; #size-cells = <3>; ranges;";
+    let tree = changed("", &format!("/ {{ reserved-memory {{ {cells} }}; }};"));
+    let changes = Changes { handover: Some(HANDOVER), ..Changes::default() };
+    let edited = next_tree(&tree, &changes, &mut Vec::new());
+    let described = platform::describe(&tree, Mpidr::from_register(0));
+    assert!(is_refused_with_a_warning(&described, &edited), "{described:?} {edited:?}");
 }
 
 /// Where a byte is overwritten, as a fraction of the tree, and with what. Small values make

@@ -33,7 +33,7 @@ fn hotplug() -> Result<()> {
         has(line, &[step.name.name(), step.section.name(), step.what])?;
     }
     let of = |name: &str| lines.iter().find(|line| line.contains(name)).context("no such line");
-    has(of("work:prepare")?, &["each  once  boot CPU  yes"])?;
+    has(of("work:prepare")?, &["once  once  boot CPU  yes"])?;
     has(of("gic:starting")?, &["each  each  parallel  -"])?;
     has(of("irq:shared")?, &["once  once  boot CPU  -"])?;
     has(&vm.run("help set")?.join("\n"), &["exclusive STEP", "kick", "fail none"])

@@ -13,7 +13,7 @@ const VICTIM: u32 = 2;
 const CPUS: u32 = 4;
 
 /// The steps that do something for each CPU on its way up, by section.
-const PREPARE: [&str; 3] = ["percpu:prepare", "timers:prepare", "work:prepare"];
+const PREPARE: [&str; 1] = ["percpu:prepare"];
 const STARTING: [&str; 5] =
     ["cpu:check", "rcu:starting", "gic:starting", "timer:starting", "ipi:starting"];
 const ONLINE: [&str; 2] = ["work:online", "pmu:online"];
@@ -21,13 +21,15 @@ const ONLINE: [&str; 2] = ["work:online", "pmu:online"];
 /// Those of the starting section that do something on its way down.
 const DYING: [&str; 3] = ["rcu:starting", "gic:starting", "timer:starting"];
 
-/// What acts once for all.
+/// What acts once for all: in the prepare section up and down, or down only, and in the shared one.
+const PREPARE_ALL: [&str; 2] = ["timers:prepare", "work:prepare"];
 const TOGETHER: [&str; 2] = ["rcu:prepare", "irq:shared"];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("steps", "the_table_is_the_one_tested", table),
         test("steps", "prepare_fails_up", || up(&PREPARE, "OFFLINE")),
+        test("steps", "prepare_for_all_fails_up", prepare_for_all),
         test("steps", "starting_fails_up", || up(&STARTING, "AP_IDLE_DEAD")),
         test("steps", "online_fails_up", || up(&ONLINE, "AP_IDLE_DEAD")),
         test("steps", "online_fails_down_and_is_refused", down_refused),
@@ -44,7 +46,8 @@ fn table() -> Result<()> {
     let mut vm = cpus(1)?.boot()?;
     let lines = vm.run("hotplug")?;
     let [dead, shared] = TOGETHER;
-    let each = PREPARE.into_iter().chain([dead]).chain(STARTING).chain(ONLINE);
+    let prepare = PREPARE.into_iter().chain(PREPARE_ALL).chain([dead]);
+    let each = prepare.chain(STARTING).chain(ONLINE);
     let wanted: Vec<&str> = each.chain([shared]).collect();
     let names: Vec<&str> = lines.iter().filter_map(|line| line.split_whitespace().nth(2)).collect();
     same("steps", &names[1..=wanted.len()], &wanted[..])
@@ -150,6 +153,24 @@ fn kexec_refused() -> Result<()> {
         vm.run("kexec load baton.Image")?;
     }
     Ok(())
+}
+
+/// A prepare step that acts once for all fails: no CPU is started, each is named, and the steps before
+/// are undone, so that the next try works.
+fn prepare_for_all() -> Result<()> {
+    let mut vm = cpus(CPUS)?.boot()?;
+    for step in PREPARE_ALL {
+        left(&vm.record("cpu offline all")?, CPUS - 1, "parallel")?;
+        vm.run(&format!("set fail {step}::up"))?;
+        let (what, records) = vm.refused_with("cpu online all")?;
+        let why = format!("step {step} up: injected failure");
+        same("CPUs named", what.matches(&why).count(), 3)?;
+        let [Record::Bringup(bringup)] = records.as_slice() else { bail!("{records:?}") };
+        same("asked and online", (bringup.cpus, bringup.online), (CPUS - 1, 0))?;
+        vm.expect_marks(CPUS, &[(1, "OFFLINE"), (2, "OFFLINE"), (3, "OFFLINE")])?;
+        came(&vm.record("cpu online all")?, CPUS - 1)?;
+    }
+    free_of_trouble(&mut vm)
 }
 
 fn everybody() -> Result<()> {

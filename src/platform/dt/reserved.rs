@@ -26,7 +26,13 @@ pub(super) fn reserved(
         let range = cut(MEMRESERVE, Window { address, size }, warnings);
         add(&mut all, range, MEMRESERVE.into(), false);
     }
-    let nodes = tree.root().child(RESERVED_MEMORY).into_iter().flat_map(Node::children);
+    let parent = tree.root().child(RESERVED_MEMORY);
+    if let Some(Err(why)) = parent.map(CellCounts::of) {
+        let so =
+            "nothing can be reserved there for a next kernel, so a kexec is going to be refused";
+        warn(warnings, RESERVED_MEMORY, format!("{why}; {so}"));
+    }
+    let nodes = parent.into_iter().flat_map(Node::children);
     for node in nodes.filter(|n| reserves(*n)) {
         let windows =
             windows(node).map_err(|why| PlatformError::Reserved { node: node.path(), why })?;

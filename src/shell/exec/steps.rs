@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_step_says_where_how_often_and_whether_it_is_asked() {
-        let wanted = ["prepare", "work:prepare", "each", "once", "boot", "CPU"];
+        let wanted = ["prepare", "work:prepare", "once", "once", "boot", "CPU"];
         assert_eq!(words("work:prepare", false), wanted);
         let wanted = ["starting", "cpu:check", "each", "-", "parallel", "-"];
         assert_eq!(words("cpu:check", false), wanted);
