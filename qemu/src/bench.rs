@@ -2,6 +2,7 @@
 
 mod corners;
 mod growth;
+mod line;
 mod rounds;
 mod rows;
 
@@ -38,7 +39,8 @@ pub struct BenchArgs {
     /// armed, interrupts firing
     #[arg(long, alias = "load")]
     stress: bool,
-    /// With --accel icount: also a table of every phase of a parallel kexec at these numbers of CPUs
+    /// With --accel icount: also a table of every phase of a parallel kexec at these numbers of CPUs,
+    /// and for three or more the straight line through the figures
     #[arg(long, value_name = "LIST", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=512))]
     counts: Vec<u32>,
