@@ -25,6 +25,7 @@ HOST_LINUX ?= 6.1
 HOST_CPU ?= neoverse-n1
 MATRIX_CPUS ?= 1,8
 COUNTS ?= 1,8,80,512
+TOP    ?= 30
 CORNERS ?= 8,16,80
 TESTS ?=
 
@@ -62,7 +63,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help setup run kvm kvm-test exits test bench bench-check bench-table linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
+.PHONY: help setup run kvm kvm-test exits test bench bench-check bench-table profile linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -72,6 +73,7 @@ help:
 	@echo "make bench   baton beside the bare PSCI floor: ratios, cold and warm"
 	@echo "make bench-check  instructions of every phase of a kexec at 1, 8 and 80 CPUs, against $(COSTS);"
 	@echo "             make bench-table writes that table anew"
+	@echo "make profile where the instructions of a parallel kexec go, by function; TOP=30 of them"
 	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
@@ -119,6 +121,10 @@ bench-check: image
 
 bench-table: image
 	@$(BATON) bench-check --image $(IMAGE) --table $(COSTS) --out target/report --write
+
+# Where the instructions of a kexec go, by function.
+profile: image
+	@$(BATON) profile --image $(IMAGE) --elf $(BAREOUT)/baton-kernel --out target/report --top $(TOP) $(GUEST) $(APPENDED)
 
 linux: image $(LINUX)/.done
 	@$(BATON) linux --image $(IMAGE) --root $(LINUX)/root --out target/report --cycles $(CYCLES) $(GUEST) $(APPENDED)
@@ -205,7 +211,7 @@ test-loom: | $(SETUP)
 	@RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --lib --target-dir target/loom loom_
 
 # What the tests in QEMU are told.
-GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_WIDE=$(CURDIR)/$(WIDE) \
+GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_ELF=$(CURDIR)/$(BAREOUT)/baton-kernel BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_WIDE=$(CURDIR)/$(WIDE) \
 	BATON_LINUX=$(CURDIR)/$(LINUX)/root BATON_WATCH=$(CURDIR)/$(WATCH) BATON_KVM=$(CURDIR)/$(KVM)/root
 
 test-guest: image floor probe watch wide $(HYPERVISOR) $(LINUX)/.done

@@ -1,7 +1,9 @@
 //! `baton bench`: baton over the floor, cold and warm, and serial over parallel.
 
+mod beside;
 mod corners;
 mod growth;
+mod line;
 mod rounds;
 mod rows;
 
@@ -13,6 +15,7 @@ use baton::report::{Floor, Record};
 use clap::Args;
 use serde::Serialize;
 
+use crate::linux::teardown::Teardown;
 use crate::progress::Progress;
 use crate::report::modelled;
 use crate::run::{Limits, save};
@@ -38,7 +41,8 @@ pub struct BenchArgs {
     /// armed, interrupts firing
     #[arg(long, alias = "load")]
     stress: bool,
-    /// With --accel icount: also a table of every phase of a parallel kexec at these numbers of CPUs
+    /// With --accel icount: also a table of every phase of a parallel kexec at these numbers of CPUs,
+    /// and for three or more the straight line through the figures
     #[arg(long, value_name = "LIST", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=512))]
     counts: Vec<u32>,
@@ -47,6 +51,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(2..=512))]
     corners: Vec<u32>,
+    /// With --corners: unpacked packages of the Linux whose own teardown is shown beside them
+    /// (qemu/linux/fetch)
+    #[arg(long, value_name = "DIR", default_value = "target/linux/root")]
+    linux: PathBuf,
     /// Directory for bench.json and the transcripts
     #[arg(long, value_name = "DIR", default_value = "target/report")]
     out: PathBuf,
@@ -90,6 +98,7 @@ struct Bench<'a> {
     counts: &'a [u32],
     growth: &'a [growth::Row],
     corners: &'a [corners::Corner],
+    linux: &'a [Teardown],
 }
 
 /// Measures the floor and baton on the same machine, prints the ratios and writes bench.json.
@@ -112,7 +121,8 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         guests * (u64::from(2 * args.rounds + args.serial_rounds) + 2)
             + 1
             + growth::steps(args)
-            + corners::steps(args),
+            + corners::steps(args)
+            + beside::steps(args),
     );
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
@@ -122,6 +132,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         if args.stress { rounds::measure(args, Stress::Live, &progress)? } else { Vec::new() };
     let growth = growth::measure(args, &progress)?;
     let corners = corners::measure(args, &progress)?;
+    let linux = beside::measure(args, &progress)?;
     drop(progress);
     let mut rows = rows::all(&floor, &records, Stress::Bare);
     rows.extend(rows::all(&floor, &live, Stress::Live));
@@ -136,7 +147,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         println!("{}{tick}\n{}", growth::TITLE, growth::show(&args.counts, &growth));
     }
     if !corners.is_empty() {
-        println!("{}", corners::show(&corners));
+        println!("{}\n{}", corners::show(&corners), beside::show(&linux, &args.linux));
     }
     let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let (append, rows) = (args.machine.append.as_str(), rows.as_slice());
@@ -155,6 +166,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         counts: &args.counts,
         growth: &growth,
         corners: &corners,
+        linux: &linux,
     };
     save(
         &args.out.join("bench.json"),

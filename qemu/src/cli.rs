@@ -13,11 +13,13 @@ use crate::exits::ExitsArgs;
 use crate::floor::FloorArgs;
 use crate::linux::LinuxArgs;
 use crate::linux::matrix::MatrixArgs;
+use crate::profile::ProfileArgs;
 use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
 use crate::{
-    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, run, sign, soak,
+    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile, run,
+    sign, soak,
 };
 
 /// Makes images, boots them under QEMU and reports what they measure.
@@ -83,6 +85,11 @@ enum Command {
     /// Hold what a kexec costs, in instructions, against a table
     #[command(after_help = "Example:\n  baton bench-check\n  baton bench-check --write")]
     BenchCheck(CheckArgs),
+    /// Show where the instructions of a parallel kexec go, by function
+    #[command(
+        after_help = "Example:\n  baton profile --cpus 80\n  baton profile --cpus 8 --top 100"
+    )]
+    Profile(ProfileArgs),
     /// Count what a kexec costs a guest of KVM, in exits
     #[command(
         after_help = "Example:\n  baton exits --cpus 8\n  baton exits --cpus 8 --floor target/floor.Image --linux target/linux/root"
@@ -158,6 +165,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::BenchCheck(args) => costs::check(&args),
+        Command::Profile(args) => profile::profile(&args),
         Command::Exits(args) => exits::exits(&args),
         Command::Linux(args) => linux::linux(&args),
         Command::LinuxMatrix(args) => linux::matrix::matrix(&args),

@@ -112,6 +112,32 @@ impl Stub {
         Ok(())
     }
 
+    /// Has QEMU's monitor carry out a command that says nothing when all is well.
+    ///
+    /// # Errors
+    /// What the monitor says, or the stub does not answer.
+    pub fn monitor(&mut self, command: &str) -> Result<()> {
+        let digits: String = command.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let (mut answer, mut said) = (self.ask(&format!("qRcmd,{digits}"))?, String::new());
+        while answer != "OK" {
+            let text = answer.strip_prefix('O').with_context(|| format!("gdbstub: {answer:?}"))?;
+            said.push_str(text);
+            answer = self.answer().with_context(|| format!("QEMU's monitor on {command:?}"))?;
+            self.0.write_all(b"+")?;
+        }
+        let bytes = said
+            .as_bytes()
+            .chunks(2)
+            .filter_map(|d| u8::from_str_radix(str::from_utf8(d).ok()?, 16).ok());
+        let said: Vec<u8> = bytes.collect();
+        ensure!(
+            said.is_empty(),
+            "QEMU's monitor on {command:?}: {}",
+            String::from_utf8_lossy(&said).trim()
+        );
+        Ok(())
+    }
+
     fn send(&mut self, packet: &str) -> Result<()> {
         let sum = packet.bytes().fold(0_u8, u8::wrapping_add);
         Ok(write!(self.0, "${packet}#{sum:02x}")?)

@@ -28,6 +28,7 @@ pub mod machine;
 pub mod outage;
 pub mod outcome;
 pub mod packages;
+pub mod profile;
 pub mod progress;
 pub mod report;
 pub mod run;

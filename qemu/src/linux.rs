@@ -11,6 +11,7 @@ mod initramfs;
 mod judge;
 pub mod matrix;
 mod picture;
+pub mod teardown;
 
 use std::fs;
 use std::path::{Path, PathBuf};

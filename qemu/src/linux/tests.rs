@@ -52,3 +52,18 @@ fn every_kernel_and_number_of_the_report_has_its_row() {
     let text = show_linux(&[Said { online: "0-7".into(), refused: Some(0), ..Said::default() }]);
     assert!(text.contains("0-7"), "{text}");
 }
+
+#[test]
+fn times_and_ticks_are_read_from_what_linux_says() {
+    let stamp = teardown::stamp;
+    assert_eq!(stamp("[    2.345678] kexec_core: Starting new kernel"), Some(2_345_678_000));
+    assert_eq!(stamp("[ 1234.000001][    T1] baton: offline begins"), Some(1_234_000_001_000));
+    for line in ["Bye!", "[ 2.34] Bye!", "[x.345678] Bye!", "Bye! [2.345678", ""] {
+        assert_eq!(stamp(line), None, "{line}");
+    }
+    assert_eq!(
+        teardown::hz("# CONFIG_HZ_100 is not set\nCONFIG_HZ_250=y\nCONFIG_HZ=250\n"),
+        Some(250)
+    );
+    assert_eq!(teardown::hz("CONFIG_HZ_250=y"), None);
+}

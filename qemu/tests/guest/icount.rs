@@ -4,16 +4,23 @@ use anyhow::{Context, Result, bail, ensure};
 use baton::report::Record;
 use baton_qemu::costs::{COUNTS, Column, Table, Verdict, measure, rustc};
 use baton_qemu::launch;
+use baton_qemu::profile::{self, ProfileArgs};
 use baton_qemu::progress::Progress;
 use libtest_mimic::Trial;
 
-use crate::vm::{SOON, Setup, Vm, cpus, patience, test};
+use crate::vm::{SOON, Setup, Vm, cpus, elf_path, patience, test};
 
 /// What the figures of each line of QEMU's versions are.
 const TABLE: &str = include_str!("../../costs.txt");
 
 pub fn tests() -> Vec<Trial> {
     let mut tests = vec![test("icount", "figures_repeat", || repeats(cpus(8)?.instructions()))];
+    for count in [1, 4] {
+        let name = format!("profile_of_{count}_cpus_is_the_blackout");
+        tests.push(test("icount", name, move || profile_of(count)));
+    }
+    let other = "a_profile_by_another_elf_is_refused";
+    tests.push(test("icount", other, profile_by_another_elf));
     for count in COUNTS {
         let name = format!("costs_of_{count}_cpus");
         tests.push(test("icount", name, move || costs(count)));
@@ -33,6 +40,40 @@ fn repeats(setup: Setup) -> Result<()> {
         "a blackout of {first} instructions, and then one of {second}"
     );
     vm.power_off()
+}
+
+/// Every instruction from `kexec exec` to the last CPU has its function: the sum is the blackout, but
+/// for the two ticks (16 instructions each) at its ends.
+fn profile_of(count: u32) -> Result<()> {
+    let setup = cpus(count)?;
+    let args =
+        ProfileArgs::new(setup.options().clone(), elf_path(), setup.directory().to_path_buf());
+    let profile = profile::measure(&args, &Progress::silent())?;
+    ensure!(
+        profile.instructions.abs_diff(profile.blackout) <= 32,
+        "{}\n{}",
+        profile.headline(),
+        profile.table(20)
+    );
+    let table = profile.table(1000);
+    let wanted = ["Kernel>::exec", "boot_cpu_up", "entry"];
+    let missing = wanted.iter().find(|name| !table.contains(**name));
+    ensure!(missing.is_none(), "no {missing:?} in\n{table}");
+    Ok(())
+}
+
+/// The functions of an image are those of its own ELF alone.
+fn profile_by_another_elf() -> Result<()> {
+    let setup = cpus(1)?;
+    let mut elf = std::fs::read(elf_path())?;
+    // In the text, which comes first in the file: 64 KiB behind its begin.
+    elf[0x20000] ^= 1;
+    let path = setup.directory().join("other.elf");
+    std::fs::write(&path, elf)?;
+    let args = ProfileArgs::new(setup.options().clone(), path, setup.directory().to_path_buf());
+    let Err(why) = profile::measure(&args, &Progress::silent()) else { bail!("it was taken") };
+    ensure!(format!("{why:#}").contains("not made from this ELF"), "{why:#}");
+    Ok(())
 }
 
 /// Every phase of a kexec, told the machine and not, within its bar.

@@ -28,6 +28,15 @@ pub fn image() -> Result<Vec<u8>> {
         .with_context(|| format!("no image at {}; run `make image`", path.display()))
 }
 
+/// The ELF of the image under test.
+pub fn elf_path() -> PathBuf {
+    let default = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../target/aarch64-unknown-none-softfloat/release/baton-kernel"
+    );
+    std::env::var_os("BATON_ELF").map_or_else(|| default.into(), PathBuf::from)
+}
+
 /// A machine before it is started.
 pub struct Setup {
     options: Options,
@@ -175,6 +184,11 @@ impl Setup {
     /// Where files of this machine can be made.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What a command of the host tool is told about this machine.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The QEMU that runs the machine.

@@ -11,7 +11,7 @@ use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 
 use crate::check;
-pub use crate::setup::{Setup, cpus, hypervisor, image, image_path, kvm, patience};
+pub use crate::setup::{Setup, cpus, elf_path, hypervisor, image, image_path, kvm, patience};
 
 /// What every name starts with.
 const PREFIX: &str = "real-guest";
