@@ -68,6 +68,7 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
             stress: false,
             counts: Vec::new(),
             corners: Vec::new(),
+            linux: "/nowhere".into(),
             out,
             limits,
         },
