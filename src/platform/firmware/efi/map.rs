@@ -138,9 +138,9 @@ impl<'p> MemoryMap<'p> {
         })
     }
 
-    /// What is not RAM, wherever it lies.
+    /// What is said not to be RAM, wherever it lies.
     pub fn closed(&self) -> impl Iterator<Item = Range> + use<'p> {
-        self.entries().filter(|entry| !entry.is_ram()).map(|entry| entry.range)
+        self.entries().filter(|entry| !entry.says_ram()).map(|entry| entry.range)
     }
 
     /// True if all of a range is memory that can be read.
