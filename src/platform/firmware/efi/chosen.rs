@@ -34,12 +34,13 @@ const NAMES: [&str; 5] = [
 ];
 
 impl Envelope {
-    /// Reads `/chosen`; `None` if it says nothing of UEFI.
+    /// Reads `/chosen`; `None` if it says nothing of a memory map. A system table alone says nothing of
+    /// the machine, and Linux, too, goes by the tree then.
     ///
     /// # Errors
-    /// It says a part: memory that it would name must not be given out.
+    /// It says a part: memory that the map would take must not be given out.
     pub fn of<'t>(chosen: impl Properties<'t>) -> Option<Result<Self, FirmwareError>> {
-        let any = NAMES.iter().any(|name| chosen.has(name));
+        let any = NAMES[1..].iter().any(|name| chosen.has(name));
         any.then(|| {
             let number = |name| chosen.number(name).ok_or(FirmwareError::Chosen(name));
             let [system_table, at, size, stride, version] = NAMES.map(number);
