@@ -29,7 +29,7 @@ use crate::kexec::Departure;
 use crate::machine::Board;
 use crate::memory::{Piece, Ram, Range};
 use crate::options::Options;
-use crate::platform::{self, BootParams, Machine};
+use crate::platform::{BootParams, Machine};
 use crate::report::{BringupAt, Hello, Record, one_line};
 use crate::services::Services;
 use crate::sync::words::Word;
@@ -251,7 +251,7 @@ impl Kernel {
     /// it was right. Returns what was not right.
     fn read_tree(&mut self) -> Vec<String> {
         let boot = self.cpus.hotplug().topology().boot_mpidr();
-        let read = match platform::describe(self.loader.own_tree(), boot) {
+        let read = match self.loader.describe(boot) {
             Ok(read) => read,
             Err(why) => return Vec::from([format!("{why}; nothing of it is used")]),
         };

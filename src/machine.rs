@@ -29,7 +29,7 @@ pub use psci::{Affinity, PsciError};
 use self::device::Devices;
 use self::inherited::Inherited;
 use crate::cpu::{CpuId, CpuMask};
-use crate::memory::{Piece, Quiet, Range};
+use crate::memory::{Physical, Piece, Quiet, Range};
 use crate::sync::atomic::AtomicU64;
 use crate::trace::{Event, Ring, Untimed};
 pub use crash::CrashKind;
@@ -269,6 +269,9 @@ pub trait Facts {
 
     /// A random number of the hardware, if there is a source.
     fn random(&self) -> Option<u64>;
+
+    /// What firmware has left in memory, to which the tree may point. Boot CPU.
+    fn firmware(&self) -> &dyn Physical;
 
     /// Memory that must be kept if a CPU sleeps in this kernel for good.
     fn park_range(&self) -> Range;

@@ -9,9 +9,11 @@
 mod dt;
 pub mod early;
 mod error;
+pub mod firmware;
 mod lpi;
 mod machine;
 mod params;
+mod shared;
 
 use alloc::format;
 use alloc::string::String;
@@ -19,16 +21,19 @@ use alloc::vec::Vec;
 
 pub use dt::LimitError;
 pub use error::PlatformError;
+pub use firmware::FirmwareError;
 pub use lpi::{LPI_TABLES, LpiTables, lpi_tables};
 pub use machine::{
-    BootParams, Cluster, Conduit, Console, Device, Gic, MAX_CLUSTER_CPUS, MAX_REGIONS, Machine,
-    Psci, PsciVersion, Reserved, Timer, Uart,
+    BootParams, Cluster, Conduit, Console, Device, Frames, Gic, MAX_CLUSTER_CPUS, MAX_REGIONS,
+    Machine, Psci, PsciVersion, Reserved, Timer, Uart,
 };
 
 use crate::cpu::Mpidr;
 use crate::fdt::{Checked, Tree};
+use crate::memory::{Physical, Unreachable};
+use firmware::Source;
 
-/// Things in the tree that were left out, for people.
+/// Things that were left out, for people.
 type Warnings = Vec<String>;
 
 /// What a device tree says.
@@ -55,9 +60,26 @@ pub fn describe(dtb: &[u8], boot: Mpidr) -> Result<Described, PlatformError> {
 /// # Errors
 /// [`PlatformError`] if the tree lacks something without which no kernel can run.
 pub fn describe_checked(tree: &Checked<'_>, boot: Mpidr) -> Result<Described, PlatformError> {
+    describe_with(tree, &Unreachable, boot)
+}
+
+/// As [`describe_checked`], where memory can be read: a tree may only point to what firmware says.
+///
+/// # Errors
+/// [`PlatformError`] if the tree, or what the tree points to, lacks something without which no kernel
+/// can run.
+pub fn describe_with(
+    tree: &Checked<'_>,
+    physical: &dyn Physical,
+    boot: Mpidr,
+) -> Result<Described, PlatformError> {
     let tree = Tree::of(tree);
     let mut warnings = Warnings::new();
-    let (machine, memory) = dt::machine(&tree, boot, &mut warnings)?;
+    let (machine, memory) = match firmware::source(&tree, physical)? {
+        Source::Tree => dt::machine(&tree, None, boot, &mut warnings),
+        Source::TreeAndMap(efi) => dt::machine(&tree, Some(&efi), boot, &mut warnings),
+        Source::Tables(efi) => firmware::machine(&tree, efi, boot, &mut warnings),
+    }?;
     let params = params::boot_params(&tree, &memory, &mut warnings);
     Ok(Described { machine, params, warnings })
 }

@@ -12,7 +12,7 @@ use baton::interrupt::Interrupt;
 use baton::memory::Range;
 use baton::options::CommandLine;
 use baton::platform::{
-    self, Conduit, Console, Described, Device, Gic, PsciVersion, Timer, Uart, early,
+    self, Conduit, Console, Described, Device, Frames, Gic, PsciVersion, Timer, Uart, early,
 };
 use fdt_support::dtb;
 
@@ -64,7 +64,10 @@ fn qemu_virt_with_gicv3() {
     assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
     let redistributors = [Range::new(0x80a0000, 0x9000000)].into_iter().collect();
     let distributor = Range::new(0x8000000, 0x8010000);
-    assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
+    assert_eq!(
+        d.machine.gic,
+        Gic::V3 { distributor, redistributors, stride: None, frames: Frames::UpToLast }
+    );
     assert_eq!((d.machine.timer, d.machine.console), (TIMER, Some(UART)));
     let params = (d.params.bootargs, d.params.initrd, d.params.handover);
     assert_eq!(params, (CommandLine::default(), None, None));
@@ -103,7 +106,10 @@ fn a_guest_of_xen_with_gicv3() {
     assert_eq!((d.machine.psci.conduit, d.machine.psci.version), (Conduit::Hvc, PsciVersion::V1_0));
     let redistributors = [Range::new(0x3020000, 0x4020000)].into_iter().collect();
     let distributor = Range::new(0x3001000, 0x3011000);
-    assert_eq!(d.machine.gic, Gic::V3 { distributor, redistributors, stride: None });
+    assert_eq!(
+        d.machine.gic,
+        Gic::V3 { distributor, redistributors, stride: None, frames: Frames::UpToLast }
+    );
     assert_eq!((d.machine.timer, d.machine.console), (XEN_TIMER, Some(VPL011)));
     assert_eq!(d.params.initrd, Some(Range::new(0x48200000, 0x482cf0f8)));
     assert_eq!((d.machine.rtc, d.machine.virtio.len()), (None, 0));

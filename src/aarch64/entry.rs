@@ -83,6 +83,7 @@ extern "C" fn primary_rust(
     cnthp_ctl_el2: u64,
 ) -> ! {
     let level = entry_level as u32;
+    psci::entered_at(level);
     let registers = AtEntry { hcr_el2, cnthp_ctl_el2 };
     // SAFETY: `head.S` has mapped the image from there.
     unsafe { layout::set_base(base) };

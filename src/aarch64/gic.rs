@@ -22,7 +22,7 @@ use crate::interrupt::{Interrupt, Trigger};
 use crate::machine::inherited::Interrupts;
 use crate::machine::irq::Status;
 use crate::machine::{Route, StepError};
-use crate::platform::MAX_REGIONS;
+use crate::platform::{Frames, MAX_REGIONS};
 use tock_registers::interfaces::Readable;
 
 use lpis::LPIS;
@@ -74,6 +74,8 @@ pub enum GicRegisters {
         redistributors: heapless::Vec<Registers, MAX_REGIONS>,
         /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
+        /// Where a region ends.
+        frames: Frames,
     },
 }
 
@@ -84,8 +86,8 @@ impl GicRegisters {
     /// LPIs stay on in more frames than can be kept account of.
     pub fn lpis_off(&self) -> MutexGuard<'static, Lpis> {
         let mut lpis = LPIS.lock();
-        if let Self::V3 { redistributors, stride, .. } = self {
-            lpis.turn_off(redistributors, *stride);
+        if let Self::V3 { redistributors, stride, frames, .. } = self {
+            lpis.turn_off(redistributors, *stride, *frames);
         }
         lpis
     }
@@ -94,8 +96,8 @@ impl GicRegisters {
     pub fn frames(&self) -> Redistributors {
         match self {
             Self::V2 { .. } => Redistributors::default(),
-            Self::V3 { redistributors, stride, .. } => {
-                Redistributors::find(redistributors, *stride)
+            Self::V3 { redistributors, stride, frames, .. } => {
+                Redistributors::find(redistributors, *stride, *frames)
             }
         }
     }

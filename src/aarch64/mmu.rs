@@ -8,6 +8,7 @@
 //! identity page of `head.S`, which only entry, jump and parking need.
 //!
 //! ```text
+//! KERNEL_BASE + 512 MiB      the window at firmware's memory, read-only
 //! KERNEL_BASE + IMAGE_SPAN   the device tree's window, read-only
 //! KERNEL_BASE                the image, page by page            (tables of head.S)
 //! LINEAR_BASE + physical     RAM and devices, never executable  (tables of this module)
@@ -22,6 +23,7 @@
 //! is mapped in part already.
 
 mod fill;
+mod firmware;
 
 use core::arch::asm;
 use core::cell::UnsafeCell;
@@ -35,6 +37,7 @@ use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress}
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 
 use self::fill::{Pattern, fill, filled};
+pub use self::firmware::FIRMWARE;
 use super::{heap, layout, regs};
 use crate::config::{IMAGE_ALIGN, IMAGE_SPAN, PAGE, PHYSICAL_END};
 use crate::kernel::layout::{GUARD_BETWEEN, STACK_SLOT};
@@ -49,8 +52,8 @@ const WITHOUT_GUARDS: Pattern =
     Pattern::without_first_and((GUARD_BETWEEN / PAGE) as u32, (STACK_SLOT / PAGE) as u32);
 
 /// Tables until there is a heap: for the redistributors and the heap itself, or, if something is
-/// wrong by then, for a console.
-const POOL_PAGES: usize = 32;
+/// wrong by then, for a console; and for the window at firmware's memory.
+const POOL_PAGES: usize = 32 + firmware::BLOCKS;
 
 const BASE: El1Attributes =
     El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::UXN);

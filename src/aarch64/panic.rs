@@ -56,14 +56,21 @@ pub fn report(what: &dyn fmt::Display, place: &dyn fmt::Display, frame: Option<&
     match REPORTING.compare_exchange(0, me, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => uart::silence(),
         Err(other) if other == me => {
-            psci::system_off(); // the report itself faulted: enough has been said
+            off() // the report itself faulted: enough has been said
         }
         Err(_) => sleep(),
     }
     let _ = boot::console_of_last_resort();
     // Writing to the UART can't fail.
     let _ = write_report(what, place, frame);
-    psci::system_off();
+    off()
+}
+
+/// Turns the machine off, if it is known how.
+fn off() -> ! {
+    if psci::can_be_called() {
+        psci::system_off();
+    }
     sleep()
 }
 

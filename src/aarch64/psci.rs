@@ -1,6 +1,6 @@
 //! PSCI through the conduit that the device tree names (crate smccc makes the calls).
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use smccc::psci::{self, AffinityState, LowestAffinityLevel};
 use smccc::{Call, Hvc, Smc};
@@ -9,7 +9,13 @@ use crate::cpu::Mpidr;
 use crate::machine::{Affinity, PsciError};
 use crate::platform::Conduit;
 
-static USE_SMC: AtomicBool = AtomicBool::new(false);
+/// How firmware is called, once it is known.
+static CONDUIT: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = 0;
+const HVC: u8 = 1;
+const SMC: u8 = 2;
+/// Not known yet, and HVC is not the way: it would lead to the stub that this kernel has at EL2.
+const NONE: u8 = 3;
 
 /// The conduit found at run time.
 struct Firmware;
@@ -25,7 +31,7 @@ impl Call for Firmware {
     }
 
     fn call64(function: u32, args: [u64; 17]) -> [u64; 18] {
-        if USE_SMC.load(Ordering::Relaxed) {
+        if CONDUIT.load(Ordering::Relaxed) == SMC {
             Smc::call64(function, args)
         } else {
             Hvc::call64(function, args)
@@ -35,7 +41,18 @@ impl Call for Firmware {
 
 /// Chooses the conduit. Boot CPU, before any call.
 pub fn set_conduit(conduit: Conduit) {
-    USE_SMC.store(conduit == Conduit::Smc, Ordering::Relaxed);
+    CONDUIT.store(if conduit == Conduit::Smc { SMC } else { HVC }, Ordering::Relaxed);
+}
+
+/// Tells at which exception level the kernel was entered. Boot CPU, first of all.
+pub fn entered_at(level: u32) {
+    CONDUIT.store(if level == 2 { NONE } else { UNKNOWN }, Ordering::Relaxed);
+}
+
+/// True if a call can reach firmware. Before the conduit is known it is HVC, which a hypervisor answers;
+/// but a kernel that was entered at EL2 would only call its own stub.
+pub fn can_be_called() -> bool {
+    CONDUIT.load(Ordering::Relaxed) != NONE
 }
 
 /// PSCI_VERSION as (major, minor).

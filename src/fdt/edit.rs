@@ -98,10 +98,15 @@ pub fn next_tree(
     let (layout, _) = check::check(current, |_| {}).map_err(EditError::Current)?;
     check_bootargs(changes.bootargs)?;
     let mut tree = model::model(&Tree::read(current).map_err(EditError::Current)?);
+    let tables = chosen::is_all(&tree.root);
     let gone = [chosen::old_initrd(&tree), changes.old_tree];
     reserved::Gone::new(gone.into_iter().flatten()).drop_from(&mut tree);
+    if tables {
+        reserved::renew_entries(&mut tree, changes)?;
+    } else {
+        reserved::renew(&mut tree.root, changes)?;
+    }
     chosen::rebuild(&mut tree.root, changes)?;
-    reserved::renew(&mut tree.root, changes)?;
     finish(&tree, &layout, out)
 }
 

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
+use crate::cpu::Mpidr;
 use crate::kexec::{
     self, BatonMark, Digest, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded,
     PlaceError, Plan,
@@ -20,7 +21,7 @@ use crate::kexec::{
 use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{CommandLine, Options, Signatures};
-use crate::platform::BootParams;
+use crate::platform::{BootParams, Described, PlatformError};
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
@@ -215,7 +216,9 @@ impl Loader {
         tree: &mut Vec<u8>,
         plan: &Plan,
     ) -> Result<(), String> {
-        let rehearsed = self.here.rehearse(tree, plan.kernel(), plan.dtb).map_err(|why| {
+        let firmware = self.board.firmware();
+        let rehearsed = self.here.rehearse(tree, firmware, plan.kernel(), plan.dtb);
+        let rehearsed = rehearsed.map_err(|why| {
             let hint = match &ask.dtb {
                 Some(path) => format!("{path}: leave --dtb out to pass on the running tree"),
                 None => "give another tree with --dtb".into(),
@@ -324,9 +327,12 @@ impl Loader {
         Ok(Next::Jump(loaded.departure()))
     }
 
-    /// This kernel's tree.
-    pub(super) fn own_tree(&self) -> &'static [u8] {
-        self.tree.bytes()
+    /// What this kernel's tree says, and what the tree points to.
+    ///
+    /// # Errors
+    /// That describes no machine.
+    pub(super) fn describe(&self, boot: Mpidr) -> Result<Described, PlatformError> {
+        self.tree.describe(boot)
     }
 
     /// What the tree says of this boot: where that is not what this kernel was booted with. The seed

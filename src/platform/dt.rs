@@ -15,30 +15,40 @@ mod roles;
 mod timer;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::{Machine, PlatformError, Warnings, plain};
+use super::firmware::efi::Efi;
+use super::{Machine, PlatformError, Warnings, firmware, plain};
 use crate::cpu::Mpidr;
 use crate::fdt::{Properties, Tree};
 pub use console::{UART_BYTES, is_uart, uart_base};
 pub use gic::{is_gic, is_secondary, read as read_gic};
 pub use limits::{LimitError, Limits, OF_ALL};
 pub use memory::{Memory, is_memory, ram_of, root_cells};
+pub(super) use reserved::reserved;
 pub use reserved::{RESERVED_MEMORY, windows};
 use roles::Roles;
 
-/// What the tree says that the machine is; `boot` is the MPIDR of the CPU that runs.
+/// What the tree says that the machine is; `boot` is the MPIDR of the CPU that runs. RAM is what
+/// UEFI's memory map says, if there is one.
 ///
 /// # Errors
 /// [`PlatformError`] if the tree lacks something without which no kernel can run.
 pub(super) fn machine(
     tree: &Tree<'_>,
+    efi: Option<&Efi<'_>>,
     boot: Mpidr,
     warnings: &mut Warnings,
 ) -> Result<(Machine, Memory), PlatformError> {
     let roles = Roles::find(tree);
-    let memory = memory::memory(tree, warnings)?;
+    let mut more = Vec::new();
+    let memory = match efi {
+        Some(efi) => firmware::memory(tree, efi, &mut more, warnings)?,
+        None => memory::memory(tree, warnings)?,
+    };
     let (controller, gic) = gic::gic(&roles, warnings)?;
-    let reserved = reserved::reserved(tree, warnings)?;
+    let mut reserved = reserved::reserved(tree, warnings)?;
+    reserved.append(&mut more);
     let topology = cpus::topology(tree, boot, warnings)?;
     let psci = psci::psci(&roles)?;
     let timer = timer::timer(&roles, controller, warnings)?;

@@ -3,14 +3,17 @@
 //! where a console is. Read from a checked tree without a heap, by the readers that also make the
 //! [`Machine`](super::Machine).
 
+mod room;
+
 use heapless::Vec;
 
 use super::dt::{self, LimitError, Limits, RESERVED_MEMORY, UART_BYTES};
-use super::machine::ram_at;
+use super::firmware::efi::{Efi, Envelope};
+use super::firmware::{self, FirmwareError};
 use super::{Gic, PlatformError, params};
 use crate::config::PHYSICAL_END;
 use crate::fdt::{AddressError, Blocks, Checked, FdtError, Properties, Spot, region};
-use crate::memory::Range;
+use crate::memory::{Physical, Range, Unreachable};
 
 /// Banks of RAM that are looked at for room; a machine may have more.
 const BANKS: usize = 64;
@@ -27,6 +30,8 @@ pub type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Range));
 /// The memory of a machine, and its interrupt controller.
 pub struct Early<'t> {
     tree: Checked<'t>,
+    /// UEFI's memory map, if the tree points to one: then it says where RAM is, and no memory node.
+    efi: Option<Efi<'t>>,
     banks: Vec<Range, BANKS>,
     /// What may be used of the banks; all, if `None`.
     limits: Option<Limits>,
@@ -49,13 +54,17 @@ struct Seen {
     gic: Option<Gic>,
     /// That controller is behind another one.
     secondary: bool,
+    envelope: Option<Result<Envelope, FirmwareError>>,
+    /// Some node describes the machine.
+    described: bool,
 }
 
 impl Seen {
     fn new() -> Self {
         let (banks, taken, more) = (Vec::new(), Vec::new(), false);
         let (cells, limits, gic, secondary) = (Ok(()), None, None, false);
-        Self { cells, limits, banks, taken, more, gic, secondary }
+        let (envelope, described) = (None, false);
+        Self { cells, limits, banks, taken, more, gic, secondary, envelope, described }
     }
 
     fn note(&mut self, spot: Spot<'_, '_>) {
@@ -64,7 +73,9 @@ impl Seen {
             1 => {
                 if self.limits.is_none() && spot.is_below_root(CHOSEN) {
                     self.limits = Some(Limits::of_all(spot));
+                    self.envelope = Envelope::of(spot);
                 }
+                self.described |= firmware::describes(spot, spot.is_below_root(CHOSEN));
                 if dt::is_memory(spot) {
                     return self.memory(spot);
                 }
@@ -99,13 +110,23 @@ impl Seen {
     }
 
     /// The sum, of a tree that turned out to be well-formed.
-    fn of(mut self, tree: Checked<'_>) -> Result<Early<'_>, PlatformError> {
+    fn of<'t>(
+        mut self,
+        tree: Checked<'t>,
+        physical: &'t dyn Physical,
+    ) -> Result<Early<'t>, PlatformError> {
         tree.reservations().for_each(|(at, size)| self.take(saturating(at, size)));
         self.cells?;
         let limits = self.limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable)?;
-        let (banks, taken, more, gic) = (self.banks, self.taken, self.more, self.gic);
-        let mut early = Early { tree, banks, limits, usable: 0, taken, more, gic };
-        early.usable = early.banks.iter().map(|&bank| early.usable_of(bank)).sum();
+        let efi = self.envelope.transpose()?.map(|envelope| Efi::open(&envelope, physical));
+        let efi = efi.transpose()?;
+        let gic = match efi {
+            Some(efi) if !self.described => firmware::gic(efi).ok(),
+            _ => self.gic,
+        };
+        let (banks, taken, more) = (self.banks, self.taken, self.more);
+        let mut early = Early { tree, efi, banks, limits, usable: 0, taken, more, gic };
+        early.measure()?;
         Ok(early)
     }
 }
@@ -116,93 +137,36 @@ impl<'t> Early<'t> {
     /// # Errors
     /// [`PlatformError`] if it is not known which RAM may be used.
     pub fn look(tree: Checked<'t>) -> Result<Self, PlatformError> {
+        Self::look_with(tree, &Unreachable)
+    }
+
+    /// As [`Self::look`], where memory can be read: a tree may only point to what firmware says.
+    ///
+    /// # Errors
+    /// [`PlatformError`] if it is not known which RAM may be used.
+    pub fn look_with(tree: Checked<'t>, physical: &'t dyn Physical) -> Result<Self, PlatformError> {
         let mut seen = Seen::new();
         tree.visit(|spot| seen.note(spot));
-        seen.of(tree)
+        seen.of(tree, physical)
     }
 
     /// Checks a tree and looks at the tree in the same walk: on the way to the first CPU_ON every
     /// walk counts.
     ///
     /// # Errors
-    /// [`FdtError`] if the tree is not well-formed; inside, the same as of [`Self::look`].
-    pub fn check(dtb: &'t [u8]) -> Result<Result<Self, PlatformError>, FdtError> {
+    /// [`FdtError`] if the tree is not well-formed; inside, the same as of [`Self::look_with`].
+    pub fn check(
+        dtb: &'t [u8],
+        physical: &'t dyn Physical,
+    ) -> Result<Result<Self, PlatformError>, FdtError> {
         let mut seen = Seen::new();
         let tree = Checked::visited(dtb, |spot| seen.note(spot))?;
-        Ok(seen.of(tree))
+        Ok(seen.of(tree, physical))
     }
 
     /// The tree that was looked at.
     pub fn tree(&self) -> &Checked<'t> {
         &self.tree
-    }
-
-    /// Bytes of a bank that may be used.
-    fn usable_of(&self, bank: Range) -> u64 {
-        let parts = |limits: &Limits| limits.parts(bank).map(|part| part.size()).sum();
-        self.limits.as_ref().map_or(bank.size(), parts)
-    }
-
-    /// The RAM in which a page of `registers` lies.
-    pub fn ram_at(&self, registers: Range) -> Option<Range> {
-        if !self.banks.is_full() {
-            return ram_at(registers, self.banks.iter().copied());
-        }
-        let mut found = None; // there may be more banks
-        self.tree.visit(|spot| {
-            if found.is_none() && spot.depth() == 1 && dt::is_memory(spot) {
-                let ram = dt::ram_of(spot).into_iter().flatten().flatten();
-                found = ram_at(registers, ram);
-            }
-        });
-        found
-    }
-
-    /// Bytes of RAM that `/chosen` lets be used.
-    pub fn ram_bytes(&self) -> u64 {
-        self.usable
-    }
-
-    /// Calls `f` with everything that the tree says is taken, or may not be used.
-    fn each_taken(&self, mut f: impl FnMut(Range)) {
-        let all = Range::new(0, u64::MAX);
-        self.limits.iter().flat_map(|limits| limits.gaps(all)).for_each(&mut f);
-        if !self.more {
-            return self.taken.iter().for_each(|&range| f(range));
-        }
-        self.tree.reservations().for_each(|(at, size)| f(saturating(at, size)));
-        self.tree.visit(|spot| taken_by(spot, &mut f));
-    }
-
-    /// The highest `size` bytes of RAM, beginning and ending at multiples of `align` (a power of
-    /// two), that nothing has taken: neither what the tree reserves nor what `others` calls its
-    /// argument with. `None` if there is no such place.
-    pub fn highest_free(&self, size: u64, align: u64, others: Each<'_>) -> Option<Range> {
-        let mut banks = self.banks.clone();
-        banks.sort_unstable();
-        banks.iter().rev().find_map(|&bank| self.highest_in(bank, size, align, others))
-    }
-
-    /// Moves a candidate down below whatever overlaps it until nothing does. Each second move is by
-    /// at least `size`, so that there are few.
-    fn highest_in(&self, bank: Range, size: u64, align: u64, others: Each<'_>) -> Option<Range> {
-        let mut end = bank.end;
-        loop {
-            let start = (end & !(align - 1)).checked_sub(size)? & !(align - 1);
-            let place = Range::sized(start, size).filter(|place| bank.covers(place))?;
-            let mut lowest = None;
-            let mut note = |range: Range| {
-                if range.overlaps(&place) {
-                    lowest = Some(lowest.unwrap_or(range.start).min(range.start));
-                }
-            };
-            others(&mut note);
-            self.each_taken(note);
-            match lowest {
-                Some(below) => end = below,
-                None => return Some(place),
-            }
-        }
     }
 }
 
@@ -260,6 +224,17 @@ pub fn console(tree: Blocks<'_>) -> Option<Range> {
         }
     });
     named.or(first)
+}
+
+/// As [`console`], of a tree that points to firmware's tables: what these name.
+pub fn console_of_firmware(tree: Blocks<'_>, physical: &dyn Physical) -> Option<Range> {
+    let mut envelope = None;
+    tree.visit(|spot| {
+        if spot.is_below_root(CHOSEN) && envelope.is_none() {
+            envelope = Envelope::of(spot).and_then(Result::ok);
+        }
+    });
+    firmware::console_of_last_resort(Efi::open(&envelope?, physical).ok()?)
 }
 
 /// The registers of a UART below the root, whose counts of cells make no sense: where its `reg`

@@ -1,9 +1,10 @@
-//! Why a device tree describes no machine that the kernel can run on.
+//! Why a device tree, or what it points to, describes no machine that the kernel can run on.
 
 use alloc::string::String;
 use core::fmt;
 
 use super::dt::{LimitError, OF_ALL};
+use super::firmware::FirmwareError;
 use crate::cpu::TopologyError;
 use crate::fdt::{AddressError, FdtError};
 use crate::memory::Range;
@@ -61,6 +62,14 @@ pub enum PlatformError {
     },
     /// The CPUs make no sense.
     Cpus(TopologyError),
+    /// Firmware's tables, to which the tree points, make no sense.
+    Firmware(FirmwareError),
+}
+
+impl From<FirmwareError> for PlatformError {
+    fn from(error: FirmwareError) -> Self {
+        Self::Firmware(error)
+    }
 }
 
 impl From<FdtError> for PlatformError {
@@ -77,8 +86,12 @@ impl From<TopologyError> for PlatformError {
 
 impl fmt::Display for PlatformError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Firmware(why) = self {
+            return write!(f, "firmware: {why}");
+        }
         f.write_str("device tree: ")?;
         match self {
+            Self::Firmware(_) => Ok(()),
             Self::Fdt(e) => write!(f, "{e}; pass the address of an intact tree in x0"),
             Self::NoMemory => {
                 f.write_str("no memory node has a range that can be used; add one with reg")

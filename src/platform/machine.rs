@@ -18,7 +18,7 @@ pub struct Machine {
     pub model: String,
     /// RAM that may be used: sorted, without overlaps, neighbours joined.
     pub memory: Vec<Range>,
-    /// Memory that may not be used, in the order of the tree. May lie outside the RAM and may
+    /// Memory that may not be used, in the order of its source. May lie outside the RAM and may
     /// overlap.
     pub reserved: Vec<Reserved>,
     /// The CPUs that can be started, and the one that runs.
@@ -142,7 +142,8 @@ pub struct BootParams {
 pub struct Reserved {
     /// Where.
     pub range: Range,
-    /// The node's name, or `/memreserve/` for an entry of the memory reservation block.
+    /// The node's name, `/memreserve/` for an entry of the memory reservation block, or what of
+    /// firmware's tables it is.
     pub name: String,
     /// True if the range may not even be mapped.
     pub no_map: bool,
@@ -207,7 +208,19 @@ pub enum Gic {
         redistributors: heapless::Vec<Range, MAX_REGIONS>,
         /// Bytes from one CPU's frames to the next, if not the architecture's distance.
         stride: Option<u64>,
+        /// Where a region ends.
+        frames: Frames,
     },
+}
+
+/// Which frames of a region of redistributors are a CPU's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frames {
+    /// Those up to the one that says that it is the last. The region may be longer.
+    UpToLast,
+    /// Each: the region was made of the frames of single CPUs, and any of them may say that it is the
+    /// last.
+    Each,
 }
 
 /// Interrupts of the generic timer (INTIDs 16 to 31 on every machine with private ones).

@@ -3,11 +3,12 @@
 use core::sync::atomic::Ordering;
 
 use super::{Board, crash};
+use crate::aarch64::mmu::FIRMWARE;
 use crate::aarch64::{layout, regs};
 use crate::cpu::{CpuId, CpuMask};
 use crate::machine::inherited::Inherited;
 use crate::machine::{CrashKind, Facts, Granules};
-use crate::memory::Range;
+use crate::memory::{Physical, Range};
 
 impl Facts for Board {
     fn gic_version(&self) -> u32 {
@@ -32,6 +33,10 @@ impl Facts for Board {
 
     fn silence(&self, cpu: CpuId) {
         self.gic.silence(&self.areas[cpu.index()]);
+    }
+
+    fn firmware(&self) -> &dyn Physical {
+        &FIRMWARE
     }
 
     fn park_range(&self) -> Range {

@@ -12,7 +12,7 @@ use super::laid::Laid;
 use super::registers;
 use super::{Entry, window};
 use crate::aarch64::gic::{Gic, GicRegisters, Lpis, Redistributors};
-use crate::aarch64::mmu::Tables;
+use crate::aarch64::mmu::{FIRMWARE, Tables};
 use crate::aarch64::{heap, inherited, layout, this_mpidr, timer, uart};
 use crate::fdt::{self, Checked};
 use crate::handover::{Entered, Warm, WarmError};
@@ -126,7 +126,8 @@ impl Start {
     /// The order matters in two places. LPIs are looked at before the heap has its place, because
     /// their tables must not become heap. The tree is read as a whole only when there is a heap.
     fn look(mut self) -> Found {
-        let early = Early::check(self.tree).unwrap_or_else(|why| panic!("device tree: {why}"));
+        let early =
+            Early::check(self.tree, &FIRMWARE).unwrap_or_else(|why| panic!("device tree: {why}"));
         let early = early.unwrap_or_else(|why| panic!("{why}"));
         // The GIC is mapped before anything else: its redistributors say where LPI tables are.
         let Some(controller) = &early.gic else {
@@ -139,7 +140,7 @@ impl Start {
         let gic = Gic::new(&controller).unwrap_or_else(|| panic!("{FEW_REGISTERS}"));
         let lpis = controller.lpis_off();
         self.place_heap(&early, Some((&*lpis, gic.id_bits())));
-        let described = platform::describe_checked(early.tree(), this_mpidr());
+        let described = platform::describe_with(early.tree(), &FIRMWARE, this_mpidr());
         let mut described = described.unwrap_or_else(|why| panic!("{why}"));
         // From here on these tables are reservations like those of the tree, for this kernel's map
         // and for the next kernel's tree.
@@ -224,7 +225,7 @@ const FEW_REGISTERS: &str = "the GIC has too few registers";
 
 /// Says what is wrong with a tree that has no interrupt controller that can be used.
 fn refuse(tree: &Checked<'_>) -> ! {
-    match platform::describe_checked(tree, this_mpidr()) {
+    match platform::describe_with(tree, &FIRMWARE, this_mpidr()) {
         Err(why) => panic!("{why}"),
         Ok(_) => panic!("{}", PlatformError::NoGic),
     }

@@ -39,10 +39,11 @@ pub fn of_gic(
             distributor: piece(*distributor),
             cpu_interface: piece(*cpu_interface),
         },
-        Gic::V3 { distributor, redistributors, stride } => GicRegisters::V3 {
+        Gic::V3 { distributor, redistributors, stride, frames } => GicRegisters::V3 {
             distributor: piece(*distributor),
             redistributors: redistributors.iter().copied().map(piece).collect(),
             stride: *stride,
+            frames: *frames,
         },
     }
 }

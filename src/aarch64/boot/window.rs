@@ -10,7 +10,7 @@
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::aarch64::mmio::Registers;
-use crate::aarch64::mmu::{self, Kind, Tables};
+use crate::aarch64::mmu::{self, FIRMWARE, Kind, Tables};
 use crate::aarch64::{layout, ram, uart};
 use crate::config::{MAX_DTB, PAGE};
 use crate::fdt::{self, Blocks};
@@ -68,7 +68,8 @@ pub fn console_of_last_resort() -> Option<()> {
     // Taken, so that a panic in here does not come back.
     let dtb = Some(TREE.swap(NONE, Ordering::Relaxed)).filter(|&dtb| dtb != NONE)?;
     let size = fdt::claimed_size(view(dtb, fdt::HEADER_BYTES))?;
-    let range = early::console(Blocks::of_any(view(dtb, size.min(LOOKED_AT)))?)?;
+    let tree = Blocks::of_any(view(dtb, size.min(LOOKED_AT)))?;
+    let range = early::console(tree).or_else(|| early::console_of_firmware(tree, &FIRMWARE))?;
     let taken = [layout::image(), Range::new(dtb, dtb.saturating_add(size as u64))];
     if range.grow_to(PAGE).is_none_or(|pages| taken.iter().any(|taken| taken.overlaps(&pages))) {
         return None;

@@ -6,7 +6,7 @@ use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 
 use super::redistributor::{CTLR, Frame, each_frame, patiently};
 use crate::aarch64::mmio::Registers;
-use crate::platform::LpiTables;
+use crate::platform::{Frames, LpiTables};
 
 /// Frames that are kept account of.
 const MAX_FRAMES: usize = 512;
@@ -25,8 +25,8 @@ pub(super) static LPIS: Mutex<Lpis> =
 
 impl Lpis {
     /// In all frames.
-    pub fn turn_off(&mut self, regions: &[Registers], stride: Option<u64>) {
-        each_frame(regions, stride, |frame| {
+    pub fn turn_off(&mut self, regions: &[Registers], stride: Option<u64>, frames: Frames) {
+        each_frame(regions, stride, frames, |frame| {
             if frame.ctlr.is_set(CTLR::ENABLE_LPIS) {
                 self.turn_off_in(frame);
             }

@@ -16,6 +16,7 @@ use crate::aarch64::{regs, timer};
 use crate::cpu::{CpuId, Mpidr};
 use crate::interrupt::Interrupt;
 use crate::machine::inherited::Interrupts;
+use crate::platform::Frames;
 
 register_bitfields![u32,
     pub(super) CTLR [
@@ -84,10 +85,11 @@ const FRAME_VLPIS: u64 = 0x40000;
 /// How long a redistributor may take to wake, to sleep, or to take a write.
 const PATIENCE_US: u64 = 10_000;
 
-/// Walks all regions: the last frame of a region says so.
+/// Walks all regions: the last frame of a region says so, unless the region was made of single frames.
 pub(super) fn each_frame(
     regions: &[Registers],
     stride: Option<u64>,
+    frames: Frames,
     mut f: impl FnMut(&'static Frame),
 ) {
     for region in regions {
@@ -95,7 +97,7 @@ pub(super) fn each_frame(
         while let Some(frame) = region.block::<Frame>(at) {
             f(frame);
             let typer = frame.typer.extract();
-            if typer.is_set(TYPER::LAST) {
+            if typer.is_set(TYPER::LAST) && frames == Frames::UpToLast {
                 break;
             }
             let own = if typer.is_set(TYPER::VLPIS) { FRAME_VLPIS } else { FRAME };
@@ -113,9 +115,9 @@ pub struct Redistributors {
 
 impl Redistributors {
     /// Each frame tells its affinity.
-    pub fn find(regions: &[Registers], stride: Option<u64>) -> Self {
+    pub fn find(regions: &[Registers], stride: Option<u64>, kind: Frames) -> Self {
         let mut frames = Vec::new();
-        each_frame(regions, stride, |frame| {
+        each_frame(regions, stride, kind, |frame| {
             frames.push((frame.typer.read(TYPER::AFFINITY), Redistributor(frame)));
         });
         frames.sort_unstable_by_key(|frame| frame.0);

@@ -29,6 +29,34 @@ const STALE: &[&str] = &[
 /// As [`STALE`], for whole families of names (kexec handover of Linux).
 const STALE_PREFIX: &str = "linux,kho-";
 
+/// Property of `/chosen` that says where UEFI's system table is.
+const SYSTEM_TABLE: &str = "linux,uefi-system-table";
+
+/// Property of `/chosen` without which the kernels of Debian and Ubuntu do not find UEFI, and what it
+/// says when nothing is known: there is no Secure Boot.
+const SECURE_BOOT: &str = "linux,uefi-secure-boot";
+const DISABLED: u32 = 2;
+
+/// True if the machine is described by the tables of firmware to which `/chosen` points. Any other node
+/// at the root would tell Linux that the tree describes the machine.
+pub(super) fn is_all(root: &DeviceTreeNode) -> bool {
+    let chosen = root.child("chosen").filter(|chosen| chosen.property(SYSTEM_TABLE).is_some());
+    let of_xen = |node: &DeviceTreeNode| {
+        let compatible = node.property("compatible");
+        compatible.is_some_and(|p| p.value().split(|&byte| byte == 0).any(|id| id == b"xen,xen"))
+    };
+    let describes =
+        |node: &DeviceTreeNode| node.name_without_address() != "chosen" && !of_xen(node);
+    chosen.is_some() && !root.children().any(describes)
+}
+
+/// Where the tree says that what was handed to this kernel is.
+pub(super) fn old_handover(tree: &DeviceTree) -> Option<Range> {
+    let property = tree.root.child("chosen")?.property(HANDOVER)?;
+    let (start, size) = property.value().split_first_chunk::<8>()?;
+    Range::sized(u64::from_be_bytes(*start), u64::from_be_bytes(size.try_into().ok()?))
+}
+
 /// Where the tree says that the initrd of the running kernel was.
 pub(super) fn old_initrd(tree: &DeviceTree) -> Option<Range> {
     let chosen = tree.root.child("chosen")?;
@@ -55,6 +83,9 @@ pub(super) fn rebuild(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Resul
     if let Some(handover) = changes.handover {
         not_empty("a handover", &handover)?;
         set(chosen, HANDOVER, pair(handover.start, handover.size()));
+    }
+    if chosen.property(SYSTEM_TABLE).is_some() && chosen.property(SECURE_BOOT).is_none() {
+        set(chosen, SECURE_BOOT, DISABLED);
     }
     if let Some(seed) = changes.rng_seed {
         set(chosen, "rng-seed", seed.to_vec());

@@ -104,6 +104,27 @@ pub(super) fn renew(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Result<
     Ok(())
 }
 
+/// Reserves by the memory reservation block, for a tree that may have no other node: what Linux reads
+/// with firmware's tables, too. What earlier kernels have reserved stays, but for the handover that the
+/// running kernel got: in the block nothing says what an entry is for, and parked CPUs and tables of
+/// LPIs keep their memory for good.
+pub(super) fn renew_entries(tree: &mut DeviceTree, changes: &Changes<'_>) -> Result<(), EditError> {
+    let range =
+        |r: &MemoryReservation| Range::new(r.address(), r.address().saturating_add(r.size()));
+    let old = super::chosen::old_handover(tree);
+    tree.memory_reservations.retain(|entry| Some(range(entry)) != old);
+    let handover = changes.handover.iter().map(|range| ("a handover", range));
+    let quarantine = changes.quarantine.iter().map(|range| ("a quarantine", range));
+    for (what, wanted) in handover.chain(quarantine) {
+        not_empty(what, wanted)?;
+        let mut reserved = tree.memory_reservations.iter().map(range);
+        if !reserved.any(|reserved| reserved.covers(wanted)) {
+            tree.memory_reservations.push(MemoryReservation::new(wanted.start, wanted.size()));
+        }
+    }
+    Ok(())
+}
+
 /// `/reserved-memory`, made if there is none.
 fn reserved_memory(root: &mut DeviceTreeNode) -> &mut DeviceTreeNode {
     let is_new = root.child("reserved-memory").is_none();

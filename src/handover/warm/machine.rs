@@ -11,8 +11,8 @@ use crate::interrupt::{Interrupt, Trigger};
 use crate::memory::Range;
 use crate::options::CommandLine;
 use crate::platform::{
-    BootParams, Cluster, Conduit, Console, Gic, MAX_CLUSTER_CPUS, Machine, Psci, PsciVersion,
-    Reserved, Timer, Uart,
+    BootParams, Cluster, Conduit, Console, Frames, Gic, MAX_CLUSTER_CPUS, Machine, Psci,
+    PsciVersion, Reserved, Timer, Uart,
 };
 
 /// Where an interrupt is none.
@@ -164,7 +164,7 @@ fn read_psci(from: &mut Reader<'_>) -> Option<Psci> {
 }
 
 fn write_gic(out: &mut Writer, gic: &Gic) {
-    out.number(u64::from(gic.version() == 3));
+    out.number(gic_kind(gic));
     out.range(gic.distributor());
     match gic {
         Gic::V2 { cpu_interface, .. } => out.range(*cpu_interface),
@@ -176,18 +176,28 @@ fn write_gic(out: &mut Writer, gic: &Gic) {
     }
 }
 
+/// Version 2, version 3, or version 3 with a redistributor for each CPU by itself.
+fn gic_kind(gic: &Gic) -> u64 {
+    match gic {
+        Gic::V2 { .. } => 0,
+        Gic::V3 { frames: Frames::UpToLast, .. } => 1,
+        Gic::V3 { frames: Frames::Each, .. } => 2,
+    }
+}
+
 fn read_gic(from: &mut Reader<'_>) -> Option<Gic> {
-    let v3 = from.flag()?;
+    let kind = from.count(2)?;
     let distributor = registers(from)?;
-    if !v3 {
+    if kind == 0 {
         return Some(Gic::V2 { distributor, cpu_interface: registers(from)? });
     }
+    let frames = if kind == 1 { Frames::UpToLast } else { Frames::Each };
     let mut redistributors = heapless::Vec::new();
     for _ in 0..from.count(redistributors.capacity()).filter(|&regions| regions > 0)? {
         redistributors.push(registers(from)?).ok()?;
     }
     let stride = Some(from.number()?).filter(|&stride| stride != 0);
-    Some(Gic::V3 { distributor, redistributors, stride })
+    Some(Gic::V3 { distributor, redistributors, stride, frames })
 }
 
 /// Registers are somewhere and have a size.

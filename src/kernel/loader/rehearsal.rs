@@ -11,7 +11,7 @@ use crate::cpu::Mpidr;
 use crate::fdt::{self, Checked};
 use crate::handover::{self, Entered};
 use crate::kernel::layout::{Present, heap_place, lay_out};
-use crate::memory::{Map, Range};
+use crate::memory::{Map, Physical, Range};
 use crate::platform::early::Early;
 use crate::platform::{self, BootParams, Conduit, Described, Gic, Machine};
 
@@ -47,13 +47,19 @@ impl Here {
     }
 
     /// Reads `tree` as a baton will that is entered on this machine with its image at `image` and
-    /// the tree somewhere in `dtb`.
+    /// the tree somewhere in `dtb`; `firmware` is what the tree may point to.
     ///
     /// # Errors
     /// Why it could not come up.
-    pub fn rehearse(&self, tree: &[u8], image: Range, dtb: Range) -> Result<Rehearsed, String> {
+    pub fn rehearse(
+        &self,
+        tree: &[u8],
+        firmware: &dyn Physical,
+        image: Range,
+        dtb: Range,
+    ) -> Result<Rehearsed, String> {
         let checked = Checked::of(tree).map_err(|why| why.to_string())?;
-        let described = platform::describe_checked(&checked, self.boot);
+        let described = platform::describe_with(&checked, firmware, self.boot);
         let mut described = described.map_err(|why| why.to_string())?;
         forget_seed(&mut described.params);
         let machine = &described.machine;
@@ -61,7 +67,7 @@ impl Here {
         // Of the next kernel's RAM, and of the RAM that is there.
         let apart = machine.apart_from(&machine.memory).and(machine.apart_from(&self.memory));
         apart.map_err(|why| why.to_string())?;
-        let early = Early::look(checked).map_err(|why| why.to_string())?;
+        let early = Early::look_with(checked, firmware).map_err(|why| why.to_string())?;
         let others = [image, dtb];
         let heap = heap_place(&early, &|take| others.iter().for_each(|&range| take(range)));
         let heap = heap.ok_or_else(|| {

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::fdt::{self, edit, edit::Changes, edit::QUARANTINE};
+use crate::cpu::Mpidr;
+use crate::fdt::{self, Checked, edit, edit::Changes, edit::QUARANTINE};
 use crate::machine::Board;
 use crate::memory::{Piece, Range, join};
-use crate::platform::{LPI_TABLES, Reserved};
+use crate::platform::{self, Described, LPI_TABLES, PlatformError, Reserved};
 
 /// Bytes of a seed.
 const SEED: usize = 32;
@@ -57,6 +58,14 @@ impl OwnTree {
         let kept = |r: &&Reserved| r.name.contains(QUARANTINE) || r.name.starts_with(LPI_TABLES);
         let kept = reserved.iter().filter(kept).map(|r| r.range).collect();
         Self { board, own, handover, kept, seed, generation }
+    }
+
+    /// What this kernel's tree says.
+    ///
+    /// # Errors
+    /// The tree, or what the tree points to, describes no machine.
+    pub fn describe(&self, boot: Mpidr) -> Result<Described, PlatformError> {
+        platform::describe_with(&Checked::of(self.own.bytes)?, self.board.firmware(), boot)
     }
 
     /// The tree, in place.

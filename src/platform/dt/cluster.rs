@@ -1,11 +1,12 @@
 //! Clusters with a DynamIQ shared unit and its performance monitors (Linux
 //! `Documentation/devicetree/bindings/perf/arm,dsu-pmu.yaml`).
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::super::shared::{Taken, is_shared};
 use super::super::{Cluster, Console, MAX_CLUSTER_CPUS, Warnings, warn};
 use super::cpus;
 use super::interrupts::interrupts;
@@ -17,9 +18,6 @@ use crate::interrupt::Interrupt;
 /// Property of a unit's node whose registers the kernel is to emulate: a simulator's cores lack
 /// them.
 const EMULATE: &str = "baton,emulate";
-
-/// Interrupts that the distributor can route one by one (IHI 0069 2.2).
-const SPIS: core::ops::Range<u32> = 32..1020;
 
 /// The clusters that can be used, in the order of the tree.
 pub(super) fn clusters(
@@ -33,8 +31,7 @@ pub(super) fn clusters(
     if roles.clusters.is_empty() {
         return Vec::new();
     }
-    let consoles = console.and_then(|c| c.interrupt).map(|interrupt| interrupt.intid);
-    let mut taken = Taken { cpus: CpuMask::new(), intids: consoles.into_iter().collect() };
+    let mut taken = Taken::new(console);
     let cpus = cpus::by_phandle(tree, topology);
     let mut clusters = Vec::new();
     for &node in &roles.clusters {
@@ -46,12 +43,6 @@ pub(super) fn clusters(
     clusters
 }
 
-/// What clusters further up in the tree have.
-struct Taken {
-    cpus: CpuMask,
-    intids: BTreeSet<u32>,
-}
-
 fn cluster(
     node: Node<'_>,
     gic: Node<'_>,
@@ -60,13 +51,7 @@ fn cluster(
 ) -> Result<Cluster, String> {
     let interrupt = interrupt(node, gic)?;
     let members = members(node, cpus)?;
-    if let Some(twice) = members.and(&taken.cpus).iter().next() {
-        return Err(format!("CPU {twice} is in another cluster too"));
-    }
-    if !taken.intids.insert(interrupt.intid) {
-        return Err(format!("interrupt {} is used by another node too", interrupt.intid));
-    }
-    members.iter().for_each(|cpu| taken.cpus.insert(cpu));
+    taken.take(&members, interrupt)?;
     let emulate = node.property(EMULATE).is_some();
     Ok(Cluster { cpus: members, interrupt, name: node.name(), emulate })
 }
@@ -74,7 +59,7 @@ fn cluster(
 fn interrupt(node: Node<'_>, gic: Node<'_>) -> Result<Interrupt, String> {
     match interrupts(node, gic).as_slice() {
         [] => Err("it has no interrupt".into()),
-        [Some(interrupt)] if SPIS.contains(&interrupt.intid) => Ok(*interrupt),
+        [Some(interrupt)] if is_shared(*interrupt) => Ok(*interrupt),
         [_] => Err("its interrupt is no shared interrupt of the GIC".into()),
         more => Err(format!("it has {} interrupts, not one", more.len())),
     }

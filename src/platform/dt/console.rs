@@ -3,8 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::super::shared::is_shared;
 use super::super::{Console, Uart, Warnings, warn};
-use super::device::{is_shared, registers};
+use super::device::registers;
 use super::interrupts::interrupts;
 use super::roles::{PL011, Roles, SBSA};
 use crate::fdt::{Node, Properties, Tree, region};

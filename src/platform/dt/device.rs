@@ -6,19 +6,16 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::super::machine::ram_at;
+use super::super::shared::{VIRTIO_BYTES, is_shared, outside, with_room};
 use super::super::{Device, Warnings, warn};
 use super::interrupts::interrupts;
 use super::roles::Roles;
 use crate::config::MAX_VIRTIO;
 use crate::fdt::{Node, Properties, region};
-use crate::interrupt::Interrupt;
 use crate::memory::Range;
 
 /// Bytes of registers up to RTCICR (Arm DDI 0224, table 3-1).
 const PL031_BYTES: u64 = 0x20;
-/// Bytes of registers without the configuration space (virtio 1.2, 4.2.2).
-const VIRTIO_BYTES: u64 = 0x100;
 
 pub(super) fn rtc(
     roles: &Roles<'_>,
@@ -72,19 +69,7 @@ fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result
 /// The first of a node's ranges, if large enough for `least` bytes of registers.
 pub(super) fn registers(node: Node<'_>, least: u64) -> Result<Range, String> {
     let base = region(node, 0).map_err(|why| why.to_string())?;
-    if base.size() < least || !base.start.is_multiple_of(4) {
-        return Err(format!("{base} can't hold its registers, {least:#x} bytes and aligned"));
-    }
-    Ok(base)
-}
-
-/// Registers that are not in RAM. The range is mapped in whole pages, as device memory: RAM may not
-/// be mapped so.
-fn outside(memory: &[Range], base: Range) -> Result<Range, String> {
-    match ram_at(base, memory.iter().copied()) {
-        Some(_) => Err(format!("{base} is in RAM")),
-        None => Ok(base),
-    }
+    with_room(base, least)
 }
 
 /// Why a device that reads and writes memory by itself can't: a bus above translates or limits its
@@ -95,9 +80,4 @@ fn reaches_memory(node: Node<'_>) -> Result<(), String> {
         Some(bus) => Err(format!("{} has dma-ranges that are not empty", bus.path())),
         None => Ok(()),
     }
-}
-
-/// True for the SPIs that every distributor has; extended ones have registers of their own.
-pub(super) fn is_shared(interrupt: Interrupt) -> bool {
-    (32..1020).contains(&interrupt.intid)
 }

@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::string::ToString;
 
-use super::super::{Gic, PlatformError, Warnings, warn};
+use super::super::{Frames, Gic, PlatformError, Warnings, warn};
 use super::roles::{Roles, is_gic_name, is_gic_v3_name};
 use crate::fdt::{AddressError, Node, Properties, region};
 use crate::memory::Range;
@@ -74,7 +74,7 @@ fn v3<'t>(node: impl Properties<'t>) -> Result<(Gic, LeftOut), AddressError> {
         }
     }
     let stride = node.number("redistributor-stride").filter(|&stride| stride != 0);
-    Ok((Gic::V3 { distributor, redistributors, stride }, left_out))
+    Ok((Gic::V3 { distributor, redistributors, stride, frames: Frames::UpToLast }, left_out))
 }
 
 fn registers<'t>(node: impl Properties<'t>, index: usize) -> Result<Range, AddressError> {

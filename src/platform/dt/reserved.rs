@@ -17,7 +17,7 @@ const MEMRESERVE: &str = "/memreserve/";
 /// The node whose children name memory.
 pub const RESERVED_MEMORY: &str = "reserved-memory";
 
-pub(super) fn reserved(
+pub(in crate::platform) fn reserved(
     tree: &Tree<'_>,
     warnings: &mut Warnings,
 ) -> Result<Vec<Reserved>, PlatformError> {

@@ -24,7 +24,8 @@ pub mod targets;
 use std::path::{Path, PathBuf};
 
 use targets::{
-    command_line, console, edit, fdt, gzip, handover, image, initrd, packed, plan, signature, warm,
+    command_line, console, edit, fdt, firmware, gzip, handover, image, initrd, packed, plan,
+    signature, warm,
 };
 
 /// A target.
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signature", run: signature::signature },
     Target { name: "initrd", run: initrd::initrd },
     Target { name: "fdt", run: fdt::fdt },
+    Target { name: "firmware", run: firmware::firmware },
     Target { name: "edit", run: edit::edit },
     Target { name: "bootargs", run: command_line::bootargs },
     Target { name: "script", run: command_line::script },

@@ -4,6 +4,7 @@ pub mod command_line;
 pub mod console;
 pub mod edit;
 pub mod fdt;
+pub mod firmware;
 pub mod gzip;
 pub mod handover;
 pub mod image;
