@@ -75,7 +75,9 @@ impl Seen {
                     self.limits = Some(Limits::of_all(spot));
                     self.envelope = Envelope::of(spot);
                 }
-                self.described |= firmware::describes(spot, spot.is_below_root(CHOSEN));
+                // The first node that does is enough, and most trees have one at once.
+                self.described =
+                    self.described || firmware::describes(spot, spot.is_below_root(CHOSEN));
                 if dt::is_memory(spot) {
                     return self.memory(spot);
                 }
