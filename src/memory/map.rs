@@ -137,10 +137,15 @@ impl Map {
     pub fn reserve(&mut self, range: Range) {
         let end = range.end.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
         let range = Range::new(range.start & !(PAGE - 1), end);
-        let free: Vec<Range> = self.free_ranges().map(|free| common(free, range)).collect();
-        for part in free.into_iter().filter(|part| !part.is_empty()) {
-            self.set(part, Owner::Firmware);
-        }
+        let free = self.touched(range).filter(|region| region.owner == Owner::Free);
+        let free: Vec<Range> = free.map(|region| common(region.range, range)).collect();
+        free.into_iter().for_each(|part| self.set(part, Owner::Firmware));
+    }
+
+    /// The regions that have a part of a range.
+    fn touched(&self, range: Range) -> impl Iterator<Item = &Region> {
+        let from = self.regions.partition_point(|region| region.range.end <= range.start);
+        self.regions[from..].iter().take_while(move |region| region.range.start < range.end)
     }
 
     /// Finds free pages, whole and contiguous, and gives these to `owner`. `size` is rounded up to
@@ -250,13 +255,18 @@ impl Map {
 
     /// Writes `owner` over the RAM in `range`.
     fn set(&mut self, range: Range, owner: Owner) {
-        let mut regions = Vec::with_capacity(self.regions.len() + 2);
-        for old in &self.regions {
-            push(&mut regions, common(old.range, Range::new(0, range.start)), old.owner);
-            push(&mut regions, common(old.range, range), owner);
-            push(&mut regions, common(old.range, Range::new(range.end, u64::MAX)), old.owner);
+        // The regions that are touched, and one on either side, which may be joined with what is new.
+        // All others stay where they are: a machine may have dozens of ranges that are firmware's.
+        let before = self.regions.partition_point(|region| region.range.end <= range.start);
+        let behind = self.regions.partition_point(|region| region.range.start < range.end);
+        let part = before.saturating_sub(1)..(behind + 1).min(self.regions.len());
+        let mut changed = Vec::with_capacity(part.len() + 2);
+        for old in &self.regions[part.clone()] {
+            push(&mut changed, common(old.range, Range::new(0, range.start)), old.owner);
+            push(&mut changed, common(old.range, range), owner);
+            push(&mut changed, common(old.range, Range::new(range.end, u64::MAX)), old.owner);
         }
-        self.regions = regions;
+        self.regions.splice(part, changed);
     }
 }
 

@@ -32,6 +32,10 @@ const STALE_PREFIX: &str = "linux,kho-";
 /// Property of `/chosen` that says where UEFI's system table is.
 const SYSTEM_TABLE: &str = "linux,uefi-system-table";
 
+/// Property of `/chosen` that says where UEFI's memory map is. A system table alone says nothing of the
+/// machine.
+const MAP: &str = "linux,uefi-mmap-start";
+
 /// Property of `/chosen` without which the kernels of Debian and Ubuntu do not find UEFI, and what it
 /// says when nothing is known: there is no Secure Boot.
 const SECURE_BOOT: &str = "linux,uefi-secure-boot";
@@ -40,7 +44,10 @@ const DISABLED: u32 = 2;
 /// True if the machine is described by the tables of firmware to which `/chosen` points. Any other node
 /// at the root would tell Linux that the tree describes the machine.
 pub(super) fn is_all(root: &DeviceTreeNode) -> bool {
-    let chosen = root.child("chosen").filter(|chosen| chosen.property(SYSTEM_TABLE).is_some());
+    let has_tables = |chosen: &&DeviceTreeNode| {
+        [SYSTEM_TABLE, MAP].iter().all(|name| chosen.property(name).is_some())
+    };
+    let chosen = root.child("chosen").filter(has_tables);
     let of_xen = |node: &DeviceTreeNode| {
         let compatible = node.property("compatible");
         compatible.is_some_and(|p| p.value().split(|&byte| byte == 0).any(|id| id == b"xen,xen"))
@@ -72,6 +79,10 @@ pub(super) fn rebuild(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Resul
     for name in &stale {
         chosen.remove_property(name);
     }
+    // Before what every edit writes anew: an edit of an edited tree is the same tree.
+    if chosen.property(SYSTEM_TABLE).is_some() && chosen.property(SECURE_BOOT).is_none() {
+        set(chosen, SECURE_BOOT, DISABLED);
+    }
     if !changes.bootargs.is_empty() {
         set(chosen, "bootargs", [changes.bootargs, b"\0"].concat());
     }
@@ -83,9 +94,6 @@ pub(super) fn rebuild(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Resul
     if let Some(handover) = changes.handover {
         not_empty("a handover", &handover)?;
         set(chosen, HANDOVER, pair(handover.start, handover.size()));
-    }
-    if chosen.property(SYSTEM_TABLE).is_some() && chosen.property(SECURE_BOOT).is_none() {
-        set(chosen, SECURE_BOOT, DISABLED);
     }
     if let Some(seed) = changes.rng_seed {
         set(chosen, "rng-seed", seed.to_vec());

@@ -58,6 +58,7 @@ fn chosen_says_what_is_new_and_nothing_that_is_stale() {
     let tree = Tree::read(&out).unwrap();
     let chosen = tree.find("/chosen").unwrap();
     assert_eq!(chosen.string("bootargs"), Some("loglevel=3"));
+    assert_eq!(chosen.number("linux,uefi-secure-boot"), Some(2));
     assert_eq!(chosen.property("linux,initrd-start"), Some(&0x4c00_0000u64.to_be_bytes()[..]));
     assert_eq!(chosen.property("linux,initrd-end"), Some(&0x4c10_0000u64.to_be_bytes()[..]));
     let handover = [0x4d00_0000u64.to_be_bytes(), 0x1_0000u64.to_be_bytes()].concat();
@@ -276,7 +277,8 @@ fn untouched(dtb: &[u8]) -> Vec<(std::string::String, Vec<u8>)> {
     for node in tree.nodes().filter(|n| !n.path().contains("/baton-")) {
         for (name, value) in node.properties() {
             let path = node.path();
-            if path != "/chosen" || name == "stdout-path" || name.starts_with("linux,uefi-") {
+            let kept = name == "stdout-path" || name.starts_with("linux,uefi-");
+            if path != "/chosen" || (kept && name != "linux,uefi-secure-boot") {
                 all.push((std::format!("{path}:{name}"), value.to_vec()));
             }
         }
