@@ -43,14 +43,15 @@ fn repeats(setup: Setup) -> Result<()> {
 }
 
 /// Every instruction from `kexec exec` to the last CPU has its function: the sum is the blackout, but
-/// for the two ticks (16 instructions each) at its ends.
+/// for the two ticks (16 instructions each) at its ends, each of which may be a few instructions long
+/// beside: where in a block the counter is read is not in the log.
 fn profile_of(count: u32) -> Result<()> {
     let setup = cpus(count)?;
     let args =
         ProfileArgs::new(setup.options().clone(), elf_path(), setup.directory().to_path_buf());
     let profile = profile::measure(&args, &Progress::silent())?;
     ensure!(
-        profile.instructions.abs_diff(profile.blackout) <= 32,
+        profile.instructions.abs_diff(profile.blackout) <= 64,
         "{}\n{}",
         profile.headline(),
         profile.table(20)
