@@ -114,7 +114,7 @@ fn a_board_of_two_sockets() {
     assert_eq!((machine.psci.conduit, machine.virtio.len()), (Conduit::Smc, 0));
 }
 
-/// A unit's CPUs are those beside it, by their names in the tables, whatever their numbers are.
+/// The CPUs of a DSU are those that the tables name beside the unit, whatever the CPUs' numbers are.
 #[test]
 fn each_unit_with_monitors_has_the_cpus_beside_it() {
     let d = Altra::new().guest().machine(altra::BOOT);

@@ -127,7 +127,8 @@ pub fn measure(args: &ProfileArgs, progress: &Progress) -> Result<Profile> {
     Ok(Profile::new(&machine, &kexec, account.close()?))
 }
 
-/// Two kexecs, the second one logged: its record, and where both of its kernels are.
+/// Runs two kexecs and logs the second one: the record of the second kexec, and the addresses of the
+/// kernel that left and the kernel that came.
 fn kexecs(
     args: &ProfileArgs,
     guest: &mut Guest,

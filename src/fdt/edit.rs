@@ -97,8 +97,9 @@ pub fn next_tree(
 ) -> Result<usize, EditError> {
     let (layout, _) = check::check(current, |_| {}).map_err(EditError::Current)?;
     check_bootargs(changes.bootargs)?;
-    let mut tree = model::model(&Tree::read(current).map_err(EditError::Current)?);
-    let tables = chosen::is_all(&tree.root);
+    let read = Tree::read(current).map_err(EditError::Current)?;
+    let tables = chosen::is_all(&read);
+    let mut tree = model::model(&read);
     let gone = [chosen::old_initrd(&tree), changes.old_tree];
     reserved::Gone::new(gone.into_iter().flatten()).drop_from(&mut tree);
     if tables {

@@ -23,8 +23,9 @@ pub(super) struct Pen<'a> {
 
 impl<'a> Pen<'a> {
     pub(super) fn new(machine: &'a dyn Seam, cpu: CpuId, generation: u32) -> Self {
-        let stem = Untimed::new(cpu, generation, Dir::Up, Edge::Point, What::Step(StepId(0)));
-        Self { machine, ring: machine.ring(cpu), stem, held: Cell::new(None) }
+        let mut pen = Self::by_call(machine, cpu, generation);
+        pen.ring = machine.ring(cpu);
+        pen
     }
 
     /// The same for few events, which the machine writes one by one: to look for the ring would cost

@@ -206,18 +206,19 @@ impl<'a> Runner<'a> {
     #[cold]
     fn special_step(&self, step: &Acting, dir: Dir) -> Result<(), StepError> {
         let (id, row) = (step.id, &STEPS[usize::from(step.id.0)]);
-        if !(self.hp.is_exclusive(id, row) && row.is_each(dir)) {
+        let act = || {
             self.pen.begin(id, dir);
             let done = self.unless_it_fails(step, dir);
             self.pen.end(id, dir);
-            return done;
+            done
+        };
+        if !(self.hp.is_exclusive(id, row) && row.is_each(dir)) {
+            return act();
         }
         self.pen.lift();
         let StepContext { machine, cpu, .. } = self.context;
         self.hp.in_turn(machine, cpu, (id, row), || {
-            self.pen.begin(id, dir);
-            let done = self.unless_it_fails(step, dir);
-            self.pen.end(id, dir);
+            let done = act();
             self.pen.lift();
             done
         })

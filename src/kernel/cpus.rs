@@ -223,7 +223,7 @@ impl Cpus {
 
     /// These CPUs have been parked, and the next kernel keeps off their memory.
     pub(super) fn keep_parked(&mut self, parked: &CpuMask) {
-        parked.iter().for_each(|cpu| self.parked.insert(cpu));
+        self.parked = self.parked.or(parked);
     }
 
     /// No CPU that is neither up nor OFF: one that was given up may still come, and would run in

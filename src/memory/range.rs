@@ -39,6 +39,11 @@ impl Range {
         }
     }
 
+    /// `size` bytes at `start`; up to the last address if the end does not fit in 64 bits.
+    pub const fn saturating(start: u64, size: u64) -> Self {
+        Self { start, end: start.saturating_add(size) }
+    }
+
     /// Number of bytes.
     pub const fn size(&self) -> u64 {
         self.end.saturating_sub(self.start)

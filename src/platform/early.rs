@@ -12,7 +12,7 @@ use super::firmware::efi::{Efi, Envelope};
 use super::firmware::{self, FirmwareError};
 use super::{Gic, PlatformError, params};
 use crate::config::PHYSICAL_END;
-use crate::fdt::{AddressError, Blocks, Checked, FdtError, Properties, Spot, region};
+use crate::fdt::{self, AddressError, Blocks, Checked, FdtError, Properties, Spot, region};
 use crate::memory::{Physical, Range, Unreachable};
 
 /// Banks of RAM that are looked at for room; a machine may have more.
@@ -76,8 +76,7 @@ impl Seen {
                     self.envelope = Envelope::of(spot);
                 }
                 // The first node that does is enough, and most trees have one at once.
-                self.described =
-                    self.described || firmware::describes(spot, spot.is_below_root(CHOSEN));
+                self.described = self.described || fdt::describes(spot, spot.is_below_root(CHOSEN));
                 if dt::is_memory(spot) {
                     return self.memory(spot);
                 }
@@ -117,7 +116,7 @@ impl Seen {
         tree: Checked<'t>,
         physical: &'t dyn Physical,
     ) -> Result<Early<'t>, PlatformError> {
-        tree.reservations().for_each(|(at, size)| self.take(saturating(at, size)));
+        tree.reservations().for_each(|(at, size)| self.take(Range::saturating(at, size)));
         self.cells?;
         let limits = self.limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable)?;
         let efi = self.envelope.transpose()?.map(|envelope| Efi::open(&envelope, physical));
@@ -172,10 +171,6 @@ impl<'t> Early<'t> {
     }
 }
 
-fn saturating(at: u64, size: u64) -> Range {
-    Range::new(at, at.saturating_add(size))
-}
-
 /// What of its own ranges a memory node does not let be used; all, if that cannot be read.
 fn closed_by(node: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
     let limits = Limits::of_node(node);
@@ -200,7 +195,7 @@ fn taken_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
 fn given_by(spot: Spot<'_, '_>, take: &mut dyn FnMut(Range)) {
     if spot.depth() == 2 && spot.parent().is_some_and(|p| p.is_below_root(RESERVED_MEMORY)) {
         let windows = dt::windows(spot).into_iter().flatten();
-        windows.for_each(|window| take(saturating(window.address, window.size)));
+        windows.for_each(|window| take(Range::saturating(window.address, window.size)));
     } else if spot.is_below_root(CHOSEN) {
         params::initrd_range(spot).into_iter().for_each(&mut *take);
         params::handover_range(spot).into_iter().for_each(&mut *take);

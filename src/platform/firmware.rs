@@ -33,17 +33,11 @@ pub use error::FirmwareError;
 use super::dt::{self, Limits, Memory};
 use super::{Gic, Machine, PlatformError, Warnings, plain, warn};
 use crate::cpu::Mpidr;
-use crate::fdt::{Node, Properties, Tree};
+use crate::fdt::{self, Tree};
 use crate::memory::{Physical, Range};
 use efi::{Efi, Envelope};
 use madt::Madt;
 use tables::Tables;
-
-/// True for a node at the root that describes a part of the machine: with one such node a tree is the
-/// machine's description, as Linux decides (`dt_scan_depth1_nodes` of arch/arm64/kernel/acpi.c).
-pub(super) fn describes<'t>(node: impl Properties<'t>, is_chosen: bool) -> bool {
-    !is_chosen && !node.is_compatible(&[b"xen,xen"])
-}
 
 /// The source of the machine, by what the tree says.
 pub(super) fn source<'p>(
@@ -54,8 +48,7 @@ pub(super) fn source<'p>(
         return Ok(Source::Tree);
     };
     let efi = Efi::open(&envelope?, physical)?;
-    let describing = |node: Node<'_>| describes(node, node.has_base_name("chosen"));
-    Ok(match tree.root().children().any(describing) {
+    Ok(match fdt::describes_machine(tree) {
         true => Source::TreeAndMap(efi),
         false => Source::Tables(efi),
     })
@@ -86,7 +79,7 @@ pub fn console_of_last_resort(efi: Efi<'_>) -> Option<Range> {
     serial::ports(&tables).flatten().find_map(|port| port.registers())
 }
 
-/// RAM, and what of it is reserved: by the map and by what is kept in it, and by the tree.
+/// RAM, and the reservations in the RAM: of UEFI's map, of the tables that lie there, and of the tree.
 ///
 /// # Errors
 /// [`PlatformError`] if no memory can be given out safely.

@@ -60,7 +60,7 @@ impl Taken {
         if !self.intids.insert(interrupt.intid) {
             return Err(format!("interrupt {} is used by another node too", interrupt.intid));
         }
-        members.iter().for_each(|cpu| self.cpus.insert(cpu));
+        self.cpus = self.cpus.or(members);
         Ok(())
     }
 }

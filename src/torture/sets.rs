@@ -95,7 +95,7 @@ impl Watch {
         let policies = [BringupPolicy::Serial, BringupPolicy::Parallel, BringupPolicy::Fanout];
         let policy = policies[random.below(policies.len())];
         let (hp, m) = (self.site.hotplug, self.site.board);
-        let stay: CpuMask = hp.online().iter().chain(set.iter()).collect();
+        let stay = hp.online().or(set);
         let outcome = hp.bring_up(m, set, policy);
         let what = format!("online {} {policy}", set.ranges());
         for failure in &outcome.failed {

@@ -51,7 +51,7 @@ impl Line {
     }
 }
 
-/// With its sign if it is below 0, and commas between thousands.
+/// A figure with a minus if the figure is below 0, and commas between thousands.
 fn signed(value: f64) -> String {
     let size = value.abs();
     let digits = if size < 999.5 { three_digits(size) } else { grouped(size.round() as u64) };

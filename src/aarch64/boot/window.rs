@@ -70,7 +70,7 @@ pub fn console_of_last_resort() -> Option<()> {
     let size = fdt::claimed_size(view(dtb, fdt::HEADER_BYTES))?;
     let tree = Blocks::of_any(view(dtb, size.min(LOOKED_AT)))?;
     let range = early::console(tree).or_else(|| early::console_of_firmware(tree, &FIRMWARE))?;
-    let taken = [layout::image(), Range::new(dtb, dtb.saturating_add(size as u64))];
+    let taken = [layout::image(), Range::saturating(dtb, size as u64)];
     if range.grow_to(PAGE).is_none_or(|pages| taken.iter().any(|taken| taken.overlaps(&pages))) {
         return None;
     }

@@ -16,7 +16,7 @@ const SIZES: [u64; 4] = [512 << 30, 1 << 30, 2 << 20, 4 << 10];
 const ENTRIES: u64 = 512;
 
 /// The address in an entry (Arm ARM D8.3.1: bits 47 to 12).
-const ADDRESS: u64 = 0xffff_ffff_f000;
+pub(super) const ADDRESS: u64 = 0xffff_ffff_f000;
 
 /// Which of a row of pages or blocks are mapped: the first as bit 0 says, and so on, again and again.
 #[derive(Clone, Copy)]
@@ -88,8 +88,8 @@ fn fill_row(row: &mut [u64], first: u64, size: u64, pattern: &mut Pattern) {
     }
 }
 
-/// The same for each of them, as most rows are: by four, since a loop costs more than what it does
-/// here.
+/// Writes every entry of a row, as most rows want it: by four, since the loop costs more than the
+/// stores in it.
 #[inline]
 fn fill_all(row: &mut [u64], first: u64, size: u64) {
     let mut next = first;

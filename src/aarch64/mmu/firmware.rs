@@ -9,7 +9,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::fill::filled;
+use super::fill::{ADDRESS, filled};
 use super::{Kind, Pages};
 use crate::aarch64::{layout, ram};
 use crate::config::{IMAGE_ALIGN, PAGE, PHYSICAL_END};
@@ -23,9 +23,6 @@ pub(super) const BLOCKS: usize = 8;
 
 /// Pages of one entry.
 const PAGES: usize = (IMAGE_ALIGN / PAGE) as usize;
-
-/// The address in an entry.
-const ADDRESS: u64 = 0xffff_ffff_f000;
 
 /// Pages of the window that are mapped. Only the boot CPU maps more.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);

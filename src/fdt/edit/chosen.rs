@@ -7,6 +7,7 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use dtoolkit::{Node as _, Property as _};
 
 use super::{Changes, EditError, child_or_new, not_empty, number, set};
+use crate::fdt::{Node, Properties as _, Tree, describes_machine};
 use crate::memory::Range;
 
 /// Property of `/chosen` with address and size of what this kernel hands to the next one.
@@ -41,20 +42,10 @@ const MAP: &str = "linux,uefi-mmap-start";
 const SECURE_BOOT: &str = "linux,uefi-secure-boot";
 const DISABLED: u32 = 2;
 
-/// True if the machine is described by the tables of firmware to which `/chosen` points. Any other node
-/// at the root would tell Linux that the tree describes the machine.
-pub(super) fn is_all(root: &DeviceTreeNode) -> bool {
-    let has_tables = |chosen: &&DeviceTreeNode| {
-        [SYSTEM_TABLE, MAP].iter().all(|name| chosen.property(name).is_some())
-    };
-    let chosen = root.child("chosen").filter(has_tables);
-    let of_xen = |node: &DeviceTreeNode| {
-        let compatible = node.property("compatible");
-        compatible.is_some_and(|p| p.value().split(|&byte| byte == 0).any(|id| id == b"xen,xen"))
-    };
-    let describes =
-        |node: &DeviceTreeNode| node.name_without_address() != "chosen" && !of_xen(node);
-    chosen.is_some() && !root.children().any(describes)
+/// True if the machine is described by the tables of firmware to which `/chosen` points.
+pub(super) fn is_all(tree: &Tree<'_>) -> bool {
+    let has_tables = |chosen: Node<'_>| [SYSTEM_TABLE, MAP].iter().all(|name| chosen.has(name));
+    tree.find("/chosen").is_some_and(has_tables) && !describes_machine(tree)
 }
 
 /// Where the tree says that what was handed to this kernel is.

@@ -109,8 +109,7 @@ pub(super) fn renew(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Result<
 /// running kernel got: in the block nothing says what an entry is for, and parked CPUs and tables of
 /// LPIs keep their memory for good.
 pub(super) fn renew_entries(tree: &mut DeviceTree, changes: &Changes<'_>) -> Result<(), EditError> {
-    let range =
-        |r: &MemoryReservation| Range::new(r.address(), r.address().saturating_add(r.size()));
+    let range = |r: &MemoryReservation| Range::saturating(r.address(), r.size());
     let old = super::chosen::old_handover(tree);
     tree.memory_reservations.retain(|entry| Some(range(entry)) != old);
     let handover = changes.handover.iter().map(|range| ("a handover", range));

@@ -1,7 +1,7 @@
 //! Where there is room for something before anything can be allocated: in a bank of RAM, away from all
 //! that is taken.
 
-use super::{Each, Early, PlatformError, saturating, taken_by};
+use super::{Each, Early, PlatformError, taken_by};
 use crate::memory::Range;
 use crate::platform::dt::{self, Limits};
 use crate::platform::firmware::efi::Entry;
@@ -69,7 +69,7 @@ impl Early<'_> {
         if !self.more {
             return self.taken.iter().for_each(|&range| f(range));
         }
-        self.tree.reservations().for_each(|(at, size)| f(saturating(at, size)));
+        self.tree.reservations().for_each(|(at, size)| f(Range::saturating(at, size)));
         self.tree.visit(|spot| taken_by(spot, &mut f));
     }
 

@@ -43,7 +43,7 @@ impl Device<'_> {
         is(&self.hid) || is(&self.cid)
     }
 
-    /// True unless it says that it is not there. What it computes is not known, and it counts as
+    /// True unless _STA says that the device is not there. A device whose _STA is computed counts as
     /// absent.
     pub fn is_present(&self) -> bool {
         match self.sta {

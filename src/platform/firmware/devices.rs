@@ -86,8 +86,8 @@ fn processors<'d>(devices: &'d Devices<'_>) -> BTreeMap<&'d str, Vec<u32>> {
     all
 }
 
-/// The cluster of a unit: the processors beside it that the machine has. `None` if it has none of
-/// them.
+/// The cluster of a DSU: the processors beside the unit that the machine has. `None` if the machine has
+/// none of these processors.
 fn cluster(
     device: &aml::Device<'_>,
     uids: &[u32],

@@ -31,7 +31,8 @@ pub fn timer(tables: &Tables<'_>, warnings: &mut Warnings) -> Result<Timer, Firm
     })
 }
 
-/// The interrupt at an offset, its flags behind it, if it is one that each CPU has for itself.
+/// The interrupt whose number is at an offset, with its flags behind the number; `None` if the
+/// interrupt is not a private one of each CPU.
 fn private(table: &Table<'_>, at: usize) -> Option<Interrupt> {
     let (gsiv, flags) = (read::u32(table.bytes, at)?, read::u32(table.bytes, at + 4)?);
     let edge = flags & EDGE != 0;

@@ -1,6 +1,6 @@
 //! CPUs and interrupt controllers (ACPI specification 6.5, 5.2.12). The table is a row of parts, each
-//! with its type and its length. A length that can't be ends the table with an error: what would
-//! follow is not known. Nothing here but [`cpus`] allocates.
+//! with its type and its length. An impossible length ends the reading with an error, since
+//! nothing says where the next part begins. Nothing here but [`cpus`] allocates.
 
 pub mod cpus;
 pub mod gic;

@@ -134,7 +134,7 @@ fn alias(code: &mut Code<'_>) -> Option<()> {
     code.path().map(drop)
 }
 
-/// A name of another table, its type and its arguments.
+/// Skips the declaration of a name of another table: the name, the type and the arguments.
 fn external(code: &mut Code<'_>) -> Option<()> {
     code.path()?;
     code.take(2).map(drop)

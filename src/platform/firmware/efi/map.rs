@@ -54,7 +54,7 @@ impl Entry {
     fn of(bytes: &[u8]) -> Option<Self> {
         let start = read::u64(bytes, 8)?;
         let size = read::u64(bytes, 24)?.saturating_mul(PAGE);
-        let range = Range::new(start, start.saturating_add(size));
+        let range = Range::saturating(start, size);
         let (kind, virt) = (read::u32(bytes, 0)?, read::u64(bytes, 16)?);
         Some(Self { kind, range, virt, attribute: read::u64(bytes, 32)? })
     }

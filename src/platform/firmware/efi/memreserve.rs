@@ -45,11 +45,12 @@ impl Efi<'_> {
         if count > capacity {
             return Err(field("the number of ranges in an element", count));
         }
-        f(saturating(at, (HEADER + capacity as usize * RANGE) as u64));
+        f(Range::saturating(at, (HEADER + capacity as usize * RANGE) as u64));
         let ranges = self.read(TABLE, at, HEADER + count as usize * RANGE)?;
         for range in ranges[HEADER..].chunks_exact(RANGE) {
             let (base, size) = (read::u64(range, 0), read::u64(range, 8));
-            f(saturating(base.unwrap_or_default(), size.unwrap_or_default()));
+            // What runs past the address space reserves up to its end.
+            f(Range::saturating(base.unwrap_or_default(), size.unwrap_or_default()));
         }
         Ok(read::u64(header, 8).unwrap_or_default())
     }
@@ -57,9 +58,4 @@ impl Efi<'_> {
 
 fn field(field: &'static str, value: u32) -> FirmwareError {
     FirmwareError::Field { table: TABLE, field, value: u64::from(value) }
-}
-
-/// What runs past the address space reserves up to its end.
-fn saturating(start: u64, size: u64) -> Range {
-    Range::new(start, start.saturating_add(size))
 }
