@@ -74,7 +74,7 @@ fn four_cpus_at_el2() {
 fn eighty_cpus() {
     let d = Guest::recorded("v80").machine(0x405);
     check_virt(&d);
-    let wanted: Vec<u64> = (0..80).map(|i| i / 16 << 8 | i % 16).collect();
+    let wanted: Vec<u64> = (0..80).map(|i| (i / 16) << 8 | (i % 16)).collect();
     assert_eq!(mpidrs(&d.machine), wanted);
     assert_eq!(d.machine.topology.boot(), CpuId(69));
     // One table of properties and 80 of pending interrupts, in two runs.

@@ -263,7 +263,7 @@ fn contradictions_of_the_map_are_taken_memory() {
     assert_eq!(d.machine.memory.len(), 3);
     let odd = changed(|a| a.map.push(entry(7, 0xff_ffff_f000_0123, 0, 0x1000, WB)));
     warned(&read(&odd), "UEFI memory map");
-    let endless = changed(|a| a.map.push(entry(7, 0x1_0000_0000, 0, u64::MAX & !0xfff, WB)));
+    let endless = changed(|a| a.map.push(entry(7, 0x1_0000_0000, 0, !0xfff, WB)));
     assert_eq!(read(&endless).machine.memory.len(), 2);
     let special = changed(|a| a.map.push(entry(7, 0x2_0000_0000, 0, 0x10_0000, WB | 0x40000)));
     assert_eq!(read(&special).machine.memory.len(), 2);

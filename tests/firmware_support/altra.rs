@@ -134,7 +134,7 @@ pub fn guid(a: u32, b: u16, c: u16, d: u64) -> [u8; 16] {
 /// CPUs, the distributor, eight ITSs, and ranges of redistributors that go on behind the last one.
 fn parts() -> Vec<Vec<u8>> {
     let gicd = gicd(0x1001_0000_0000, 3);
-    let here = order().map(|number| core(number)).map(|(uid, mpidr)| gicc(uid, 1, mpidr, 0));
+    let here = order().map(core).map(|(uid, mpidr)| gicc(uid, 1, mpidr, 0));
     let there = [0, 1u64].map(|core| gicc(1 << 16 | core as u32, 1, 1 << 32 | core << 8, 0));
     let ranges = [0x1001_0014_0000, 0x5001_0014_0000].map(|base| gicr(base, 0x100_0000));
     let its = (0..8).map(|n| its(0x1001_0004_0000 + n * 0x2_0000));

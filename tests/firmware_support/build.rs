@@ -47,7 +47,7 @@ pub fn fadt(flags: u32, boot: u16, minor: u8, dsdt: u64) -> Vec<u8> {
 
 /// The generic timer, without its header: the four interrupts from secure EL1 to EL2.
 pub fn gtdt(gsivs: [u32; 4], flags: u32) -> Vec<u8> {
-    let mut all = vec![0; 104];
+    let mut all = [0; 104];
     for (gsiv, at) in gsivs.iter().zip([48, 56, 64, 72]) {
         all[at..at + 4].copy_from_slice(&gsiv.to_le_bytes());
         all[at + 4..at + 8].copy_from_slice(&flags.to_le_bytes());
