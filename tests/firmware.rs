@@ -5,7 +5,7 @@
 mod firmware_support;
 
 use baton::cpu::{CpuId, Mpidr};
-use baton::fdt::Checked;
+use baton::fdt::{Checked, Properties as _, Tree};
 use baton::interrupt::Interrupt;
 use baton::memory::Range;
 use baton::platform::early::Early;
@@ -68,6 +68,33 @@ fn four_cpus_at_el2() {
         assert!(is_closed(&d.machine, page, 0x1000), "{page:#x}");
     }
     assert!(!is_closed(&d.machine, 0x4017_5000, 0x1000));
+}
+
+/// Memory comes from UEFI's map: cells of the root that no memory node could use are no matter, neither
+/// before there is a heap nor in the full reading.
+#[test]
+fn cells_of_a_root_without_memory_nodes_do_not_count() {
+    let mut guest = Guest::recorded("v4el2");
+    let sound = guest.tree.clone();
+    let at = sound.windows(4).enumerate().filter(|(_, bytes)| *bytes == [0, 0, 0, 2]);
+    guest.tree = at
+        .map(|(at, _)| with_byte(&sound, at + 3, 3))
+        .find(|tree| Checked::of(tree).is_ok_and(|tree| tree_says_three(&tree)))
+        .expect("the root has cells");
+    check_virt(&guest.machine(0));
+    let tree = Checked::of(&guest.tree).unwrap();
+    assert!(Early::look_with(tree, &guest.memory()).is_ok());
+}
+
+fn with_byte(tree: &[u8], at: usize, byte: u8) -> Vec<u8> {
+    let mut tree = tree.to_vec();
+    tree[at] = byte;
+    tree
+}
+
+fn tree_says_three(tree: &Checked<'_>) -> bool {
+    let root = Tree::of(tree);
+    root.root().number("#size-cells") == Some(3)
 }
 
 #[test]

@@ -117,10 +117,13 @@ impl Seen {
         physical: &'t dyn Physical,
     ) -> Result<Early<'t>, PlatformError> {
         tree.reservations().for_each(|(at, size)| self.take(Range::saturating(at, size)));
-        self.cells?;
         let limits = self.limits.unwrap_or(Ok(None)).map_err(PlatformError::Usable)?;
         let efi = self.envelope.transpose()?.map(|envelope| Efi::open(&envelope, physical));
         let efi = efi.transpose()?;
+        // The root's cells are those of the memory nodes, and with UEFI's map no memory node counts.
+        if efi.is_none() {
+            self.cells?;
+        }
         let gic = match efi {
             Some(efi) if !self.described => firmware::gic(efi).ok(),
             _ => self.gic,
