@@ -16,7 +16,7 @@ struct Shared {
 
 fn shared() -> Arc<Shared> {
     let shared = Arc::new(Shared { timers: Timers::new(2, BOOT), runs: AtomicU64::new(0) });
-    shared.timers.open(AP);
+    shared.timers.open(&CpuMask::from_iter([AP]));
     shared
 }
 
@@ -98,7 +98,7 @@ fn loom_cancel_finds_what_moves() {
             move || shared.timers.cancel(id)
         });
         pull(&shared.timers);
-        shared.timers.open(AP);
+        shared.timers.open(&CpuMask::from_iter([AP]));
         let dead = CpuMask::from_iter([BOOT]);
         let survivors = Survivors::freeze(&CpuMask::first(2), &dead);
         shared.timers.pull(&dead, survivors.stays(AP).unwrap());

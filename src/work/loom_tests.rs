@@ -16,7 +16,7 @@ struct Shared {
 
 fn shared() -> Arc<Shared> {
     let shared = Arc::new(Shared { work: Work::new(2, BOOT), runs: AtomicU64::new(0) });
-    shared.work.open(AP);
+    shared.work.open(&CpuMask::from_iter([AP]));
     shared
 }
 
