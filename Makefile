@@ -14,6 +14,7 @@ APPEND ?=
 DTS    ?=
 KEY    ?=
 LOAD   ?=
+OLDER  ?=
 FUZZ_CASES ?= 20000
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
@@ -63,7 +64,7 @@ GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filte
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
-.PHONY: help setup run kvm kvm-test exits test bench bench-check bench-table profile linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
+.PHONY: help setup run scale kvm kvm-test exits test bench bench-check bench-table profile linux linux-matrix soak image floor probe watch wide tool lint fuzz fuzz-keep fuzzer clean test-host test-loom test-guest FORCE
 
 linux linux-matrix soak: MEM = 2G
 soak: CPUS = 8
@@ -76,6 +77,7 @@ help:
 	@echo "make profile where the instructions of a parallel kexec go, by function; TOP=30 of them"
 	@echo "make linux   hand over to a Debian Linux and back, CYCLES times, beside Linux into Linux"
 	@echo "make linux-matrix  into Linux once for each of MATRIX_CPUS (1,8), EL1 and EL2, GICv2 and GICv3"
+	@echo "make scale   what each CPU asks of the simulated machine, up to 4,096 CPUs; some minutes"
 	@echo "make soak    SOAK_LINUX (100) kexecs between baton and Linux, then SOAK_CYCLES (1000) of baton alone"
 	@echo "make kvm     as run, with baton as a guest of real KVM: the host's own on arm64, else KVM under TCG"
 	@echo "make kvm-test  the tests in QEMU as guests of KVM, and those that take long there; about 2 hours"
@@ -94,6 +96,7 @@ help:
 	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
 	@echo "           COUNTS=1,8,80,512 (bench, ACCEL=icount: instructions of every phase at these numbers of CPUs)"
 	@echo "           CORNERS=8,16,80 (the same: serial and parallel teardown, a grace period for each CPU or one)"
+	@echo "           OLDER=6cb6c3f (bench: that revision, built from git, in turn with this image)"
 	@echo "           LOAD=1 (bench: a second time with all subsystems in use)"
 	@echo "           HOST_CPUS=2 HOST_MEM= HOST_LINUX=6.1|6.12 HOST_CPU=neoverse-n1 (ACCEL=kvm: the machine"
 	@echo "           whose Linux is the hypervisor, where this host can't be it)"
@@ -113,7 +116,7 @@ run: image
 
 bench: image floor
 	@$(BATON) bench --image $(IMAGE) --floor $(FLOOR) --out target/report $(GUEST) $(APPENDED) \
-	  $(if $(filter 1,$(LOAD)),--stress) $(if $(filter icount,$(ACCEL)),--counts $(COUNTS) --corners $(CORNERS))
+	  $(if $(filter 1,$(LOAD)),--stress) $(if $(OLDER),--older '$(OLDER)') $(if $(filter icount,$(ACCEL)),--counts $(COUNTS) --corners $(CORNERS))
 
 # What a kexec costs, in instructions, against the table of this repository; and the table written anew.
 bench-check: image
@@ -216,6 +219,10 @@ GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_ELF=$(CURDIR)/$(BAREOUT)/bato
 
 test-guest: image floor probe watch wide $(HYPERVISOR) $(LINUX)/.done
 	@$(GUEST_TESTS) $(CARGO) test --locked -p baton-qemu --test guest
+
+# How much each CPU asks of the simulated machine, up to 4,096 CPUs.
+scale: | $(SETUP)
+	@$(CARGO) test --locked --quiet -p baton --features many --test scale -- --nocapture --test-threads 1
 
 # Each machine as a guest of KVM; TESTS names some.
 kvm-test: image floor probe wide $(HYPERVISOR) $(LINUX)/.done

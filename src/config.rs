@@ -1,7 +1,8 @@
 //! Limits and deadlines, in one place and tied together by const assertions.
 
-/// CPUs that one kernel can drive: the limit of QEMU's `virt` with GICv3.
-pub const MAX_CPUS: usize = 512;
+/// CPUs that one kernel can drive: the limit of QEMU's `virt` with GICv3. The feature `many` is for the
+/// simulated machine.
+pub const MAX_CPUS: usize = if cfg!(feature = "many") { 4096 } else { 512 };
 
 /// Bytes of a page (4 KiB granule).
 pub const PAGE: u64 = 4096;
@@ -38,6 +39,10 @@ pub const STACK_BYTES: u64 = 32 << 10;
 /// Bytes of the boot CPU's stack: it also edits trees, node by node down to the deepest.
 pub const BOOT_STACK_BYTES: u64 = 128 << 10;
 
+/// Nodes of a device tree that are noted in its first walk, on the boot CPU's first stack; a tree of
+/// more nodes is gone through once more.
+pub const EARLY_NODES: usize = 1536;
+
 /// Bytes of a CPU's stack for exceptions and interrupts (SP_EL1).
 pub const EXCEPTION_STACK_BYTES: u64 = 16 << 10;
 
@@ -70,7 +75,7 @@ pub const MAX_TYPED: usize = 1024;
 pub const MAX_LINE: usize = MAX_BOOTARGS + 512;
 
 /// Most bytes of a handover region: that of [`MAX_CPUS`] CPUs, and some.
-pub const MAX_HANDOVER: u64 = 4 << 20;
+pub const MAX_HANDOVER: u64 = (MAX_CPUS as u64) << 13;
 
 /// Trace events kept per CPU and kernel.
 pub const TRACE_EVENTS: usize = 128;
@@ -78,7 +83,7 @@ pub const TRACE_EVENTS: usize = 128;
 /// Trace events kept of the boot CPU: in serial mode, the boot CPU records its phases, and the
 /// steps done once for all CPUs, anew for each CPU. Whether that fits is asserted where the steps
 /// are, in `hotplug::steps`.
-pub const BOOT_TRACE_EVENTS: usize = 16384;
+pub const BOOT_TRACE_EVENTS: usize = MAX_CPUS * 32;
 
 const _: () = {
     assert!(IMAGE_SPAN.is_multiple_of(IMAGE_ALIGN));

@@ -11,8 +11,10 @@ mod carry;
 mod check;
 pub mod edit;
 mod error;
+mod interrupts;
 mod node;
 mod properties;
+mod rows;
 mod seeds;
 mod source;
 mod tokens;
@@ -28,8 +30,10 @@ pub use address::{
 pub use carry::{carried, carry};
 pub use check::{HEADER_BYTES, MAX_DEPTH, claimed_size, total_size};
 pub use error::{Fault, FdtError};
+pub use interrupts::{MAX_CELLS, interrupt_parent, specifier_cells};
 pub use node::Node;
-pub use properties::Properties;
+pub use properties::{Properties, value_says};
+pub use rows::Row;
 pub use seeds::seeds;
 pub use source::{describes, describes_machine};
 pub use tokens::{Blocks, Checked, Name, Token, Tokens};
@@ -42,7 +46,7 @@ pub use walk::Spot;
 /// # Errors
 /// [`FdtError`] if the tree is not well-formed.
 pub fn used_size(dtb: &[u8]) -> Result<usize, FdtError> {
-    check::check(dtb, |_| {}).map(|(layout, _)| layout.used())
+    check::check(dtb, &mut [], |_| {}).map(|(layout, _)| layout.used())
 }
 
 /// A copy of a tree without the room behind the last block.

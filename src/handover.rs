@@ -71,7 +71,7 @@ pub use farewell::Farewell;
 pub use page::COPIED_AT;
 pub use record::FactKind;
 pub use take::Taken;
-pub use warm::{Entered, Warm, WarmError, record as warm_record};
+pub use warm::{Entered, LpisLeftOn, Warm, WarmError, record as warm_record};
 
 use banks::{Banks, bank_words};
 use page::{PAGE_WORDS, Page};

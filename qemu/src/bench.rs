@@ -4,6 +4,7 @@ mod beside;
 mod corners;
 mod growth;
 mod line;
+mod older;
 mod rounds;
 mod rows;
 
@@ -55,6 +56,10 @@ pub struct BenchArgs {
     /// (qemu/linux/fetch)
     #[arg(long, value_name = "DIR", default_value = "target/linux/root")]
     linux: PathBuf,
+    /// Also boots this revision of the repository in turn with the image, as many times as there are
+    /// rounds, and compares their parallel kexecs; built by git and make under target/older
+    #[arg(long, value_name = "REVISION")]
+    older: Option<String>,
     /// Directory for bench.json and the transcripts
     #[arg(long, value_name = "DIR", default_value = "target/report")]
     out: PathBuf,
@@ -99,6 +104,7 @@ struct Bench<'a> {
     growth: &'a [growth::Row],
     corners: &'a [corners::Corner],
     linux: &'a [Teardown],
+    older: &'a [older::Row],
 }
 
 /// Measures the floor and baton on the same machine, prints the ratios and writes bench.json.
@@ -122,7 +128,8 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
             + 1
             + growth::steps(args)
             + corners::steps(args)
-            + beside::steps(args),
+            + beside::steps(args)
+            + older::steps(args),
     );
     let payload =
         Options { image: args.floor.clone(), append: String::new(), ..args.machine.clone() };
@@ -133,6 +140,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     let growth = growth::measure(args, &progress)?;
     let corners = corners::measure(args, &progress)?;
     let linux = beside::measure(args, &progress)?;
+    let older = older::measure(args, &progress)?;
     drop(progress);
     let mut rows = rows::all(&floor, &records, Stress::Bare);
     rows.extend(rows::all(&floor, &live, Stress::Live));
@@ -148,6 +156,9 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     }
     if !corners.is_empty() {
         println!("{}\n{}", corners::show(&corners), beside::show(&linux, &args.linux));
+    }
+    if let Some(revision) = &args.older {
+        println!("{}", older::show(&older, revision, unit));
     }
     let host_cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let (append, rows) = (args.machine.append.as_str(), rows.as_slice());
@@ -167,6 +178,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         growth: &growth,
         corners: &corners,
         linux: &linux,
+        older: &older,
     };
     save(
         &args.out.join("bench.json"),

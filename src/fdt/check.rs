@@ -4,9 +4,10 @@
 use core::ops::Range;
 
 use super::error::{Fault, FdtError};
-use super::tokens::Tokens;
+use super::rows::{Row, Rows};
+use super::tokens::Blocks;
 use super::walk::{Level, Path, Spot};
-use super::words::{Letters, all_printable, be, words_of_name};
+use super::words::{Letters, all_printable, be, begins_with, three, words_of_name};
 use crate::config::MAX_DTB;
 
 /// Bytes of the header.
@@ -90,9 +91,11 @@ pub(super) struct Counts {
 
 /// Checks header, block bounds, memory reservations, token nesting and names, and shows every node
 /// to `visitor` in the order of the tree, the root first, as soon as its properties have been
-/// checked. What the visitor has seen counts only if the rest of the tree is well-formed, too.
+/// checked. What the visitor has seen counts only if the rest of the tree is well-formed, too. `rows`
+/// are filled if there are enough.
 pub(super) fn check<'a>(
     dtb: &'a [u8],
+    rows: &mut [Row],
     visitor: impl FnMut(Spot<'_, 'a>),
 ) -> Result<(Layout, Counts), FdtError> {
     let total = total_size(dtb)?;
@@ -101,12 +104,14 @@ pub(super) fn check<'a>(
     let structs = &bytes[layout.structs.clone()];
     let strings = &bytes[layout.strings.clone()];
     let counts = Walk {
-        structs,
-        strings,
+        blocks: Blocks { structs, strings },
         rest: structs,
         good_strings: strings.last() == Some(&0) && all_printable(strings),
         path: Path::new(),
         names: Letters::NONE,
+        phandle: 0,
+        known: Known::new(),
+        rows: Rows(rows),
         counts: Counts::default(),
         visitor,
     }
@@ -154,10 +159,32 @@ pub(super) fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*word))
 }
 
+/// Good names of properties, by where they lie in the strings block. Nodes of one kind share these, so
+/// most names have been looked at before.
+struct Known([(usize, Letters); Known::NAMES]);
+
+impl Known {
+    const NAMES: usize = 128;
+
+    fn new() -> Self {
+        Self([(usize::MAX, Letters::NONE); Self::NAMES]) // no block is that long
+    }
+
+    #[inline]
+    fn get(&self, at: usize) -> Option<Letters> {
+        let (known, letters) = self.0[at % Self::NAMES];
+        (known == at).then_some(letters)
+    }
+
+    fn add(&mut self, at: usize, letters: Letters) -> Letters {
+        self.0[at % Self::NAMES] = (at, letters);
+        letters
+    }
+}
+
 /// A walk over the tokens.
-struct Walk<'a, V> {
-    structs: &'a [u8],
-    strings: &'a [u8],
+struct Walk<'a, 's, V> {
+    blocks: Blocks<'a>,
     /// What has not been gone over yet.
     rest: &'a [u8],
     /// Every string of the strings block is a good name.
@@ -166,11 +193,15 @@ struct Walk<'a, V> {
     path: Path<'a>,
     /// Names of the properties of the last of these.
     names: Letters,
+    /// Its phandle; 0 if there is none.
+    phandle: u32,
+    known: Known,
+    rows: Rows<'s>,
     counts: Counts,
     visitor: V,
 }
 
-impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
+impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, '_, V> {
     fn run(mut self) -> Result<Counts, FdtError> {
         if self.word()? != BEGIN_NODE {
             return Err(FdtError::Structure { at: 0, why: Fault::Order });
@@ -179,8 +210,12 @@ impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
         let mut properties_may_follow = true;
         while !self.path.is_empty() {
             let start = self.rest;
+            if properties_may_follow && let Some(([PROP, length, name], value)) = three(start) {
+                self.property(length as usize, name as usize, value)?;
+                continue;
+            }
             match self.word()? {
-                PROP if properties_may_follow => self.property()?,
+                PROP if properties_may_follow => return Err(self.cut()),
                 BEGIN_NODE => {
                     if properties_may_follow {
                         self.visit();
@@ -192,7 +227,7 @@ impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
                     if properties_may_follow {
                         self.visit();
                     }
-                    self.path.pop();
+                    self.end();
                     properties_may_follow = false;
                 }
                 NOP => {}
@@ -219,8 +254,16 @@ impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
     fn visit(&mut self) {
         if let Some(level) = self.path.last_mut() {
             level.names = self.names;
+            self.rows.describe(level.row, self.names, self.phandle);
         }
-        (self.visitor)(Spot::last_of(&self.path));
+        (self.visitor)(Spot::last_of(&self.path, self.blocks));
+    }
+
+    /// The innermost node ends.
+    fn end(&mut self) {
+        if let Some(level) = self.path.pop() {
+            self.rows.end(level.row, self.counts.nodes);
+        }
     }
 
     /// Goes over a node's name.
@@ -231,11 +274,20 @@ impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
             _ => self.odd_name()?,
         };
         self.rest = start.get(words * 4..).ok_or_else(|| self.fault(start, Fault::Ends))?;
-        let level = Level::new(start, Tokens::new(self.rest, self.strings));
+        let row = self.counts.nodes;
+        let parent = self.path.last().map_or(0, |level| level.row);
+        self.rows.begin(row, self.row(start, parent));
+        let level = Level::new(start, self.rest, row);
         self.path.push(level).map_err(|_| self.fault(start, Fault::Depth))?;
-        self.names = Letters::NONE;
+        (self.names, self.phandle) = (Letters::NONE, 0);
         self.counts.nodes += 1;
         Ok(())
+    }
+
+    /// The row of the node whose name is at the start of `name`, and which has been gone over that far.
+    fn row(&self, name: &[u8], parent: usize) -> Row {
+        let at = |rest: &[u8]| (self.blocks.structs.len() - rest.len()) as u32; // at most MAX_DTB
+        Row { name: at(name), contents: at(self.rest), parent: parent as u32, ..Row::EMPTY }
     }
 
     /// Words of a name that is not like most: the root has none, and other names may be wrong.
@@ -253,21 +305,44 @@ impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
         Ok((name.len() + 1).div_ceil(4))
     }
 
-    fn property(&mut self) -> Result<(), FdtError> {
-        let start = self.rest;
-        let (length, name) = (self.word()? as usize, self.word()? as usize);
-        let name = self.strings.get(name..).unwrap_or_default();
-        let good =
-            if self.good_strings { name.first().is_some_and(|&b| b != 0) } else { odd(name) };
-        if !good {
-            return Err(self.fault(start, Fault::Name));
+    /// Goes over a property: what its token is followed by, and what follows that.
+    #[inline]
+    fn property(&mut self, length: usize, name: usize, value: &'a [u8]) -> Result<(), FdtError> {
+        let names = match self.known.get(name) {
+            Some(names) => names,
+            None => self.name_of_property(name)?,
+        };
+        self.names.add(names);
+        if length == 4 && self.phandle == 0 && self.is_phandle(name, names) {
+            self.phandle = value.first_chunk().map_or(0, be);
         }
-        self.names.add(name);
         self.counts.properties += 1;
-        let value = self.rest;
         // A length is 32 bits of 64.
         self.rest = value.get((length + 3) & !3..).ok_or_else(|| self.fault(value, Fault::Ends))?;
         Ok(())
+    }
+
+    /// The name at an offset that is not among those met last.
+    #[inline(never)]
+    fn name_of_property(&mut self, at: usize) -> Result<Letters, FdtError> {
+        let strings = self.blocks.strings.get(at..).unwrap_or_default();
+        let name = c_string(strings).filter(|name| !name.is_empty());
+        let good = |name: &&[u8]| self.good_strings || name.iter().copied().all(printable);
+        let fault = || self.fault(&self.rest[4..], Fault::Name);
+        let name = name.filter(good).ok_or_else(fault)?;
+        Ok(self.known.add(at, Letters::of(name)))
+    }
+
+    fn is_phandle(&self, at: usize, names: Letters) -> bool {
+        let is = |name: &[u8]| begins_with(name, "phandle\0");
+        names.may_have("phandle") && self.blocks.strings.get(at..).is_some_and(is)
+    }
+
+    /// The fault of a property that ends behind its token.
+    #[cold]
+    fn cut(&mut self) -> FdtError {
+        let whole = self.word().and_then(|_| self.word());
+        whole.err().unwrap_or_else(|| self.fault(self.rest, Fault::Ends))
     }
 
     #[inline]
@@ -282,14 +357,8 @@ impl<'a, V: FnMut(Spot<'_, 'a>)> Walk<'a, V> {
     /// A fault at the start of `rest`.
     #[cold]
     fn fault(&self, rest: &[u8], why: Fault) -> FdtError {
-        FdtError::Structure { at: self.structs.len() - rest.len(), why }
+        FdtError::Structure { at: self.blocks.structs.len() - rest.len(), why }
     }
-}
-
-/// True if a good name is at the start of some strings of which not all are good.
-#[cold]
-fn odd(strings: &[u8]) -> bool {
-    c_string(strings).is_some_and(|n| !n.is_empty() && n.iter().copied().all(printable))
 }
 
 fn c_string(bytes: &[u8]) -> Option<&[u8]> {

@@ -95,7 +95,7 @@ pub fn next_tree(
     changes: &Changes<'_>,
     out: &mut Vec<u8>,
 ) -> Result<usize, EditError> {
-    let (layout, _) = check::check(current, |_| {}).map_err(EditError::Current)?;
+    let (layout, _) = check::check(current, &mut [], |_| {}).map_err(EditError::Current)?;
     check_bootargs(changes.bootargs)?;
     let read = Tree::read(current).map_err(EditError::Current)?;
     let tables = chosen::is_all(&read);

@@ -61,10 +61,7 @@ pub trait Properties<'t>: Copy {
     /// True if that is the first string of a property: in less time than to look at [`Self::string`].
     #[inline]
     fn says(&self, name: &str, text: &str) -> bool {
-        let says = |value: &[u8]| {
-            begins_with(value, text) && value.get(text.len()).is_none_or(|&end| end == 0)
-        };
-        self.property(name).is_some_and(says)
+        self.property(name).is_some_and(|value| value_says(value, text))
     }
 
     /// The strings of a list, whatever is in them.
@@ -90,4 +87,10 @@ pub trait Properties<'t>: Copy {
             !node.has("status") || node.says("status", "okay") || node.says("status", "ok")
         })
     }
+}
+
+/// True if that is the first string of a value.
+#[inline]
+pub fn value_says(value: &[u8], text: &str) -> bool {
+    begins_with(value, text) && value.get(text.len()).is_none_or(|&end| end == 0)
 }

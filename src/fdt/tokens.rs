@@ -1,19 +1,23 @@
 //! A tree whose form has been checked, and its contents one after the other. Nothing here
-//! allocates: a kernel reads this much before it has memory.
+//! allocates but [`Checked::all_rows`]: a kernel reads this much before it has memory.
+
+use alloc::vec;
+use alloc::vec::Vec;
 
 use ::fdt::Fdt;
 use dtoolkit::memreserve::MemoryReservation;
 
 use super::check::{self, BEGIN_NODE, Counts, END_NODE, NOP, PROP};
 use super::error::FdtError;
+use super::rows::Row;
 use super::walk::Spot;
-use super::words::{Key, be, begins_with, has_zero_byte};
+use super::words::{be, begins_with, has_zero_byte, three};
 
 /// The blocks of a device tree that hold nodes and names, whatever is in them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Blocks<'a> {
-    structs: &'a [u8],
-    strings: &'a [u8],
+    pub(super) structs: &'a [u8],
+    pub(super) strings: &'a [u8],
 }
 
 impl<'a> Blocks<'a> {
@@ -29,7 +33,49 @@ impl<'a> Blocks<'a> {
 
     /// Nodes and properties in the order of the tree, the root first; up to what makes no sense.
     pub fn tokens(&self) -> Tokens<'a> {
-        Tokens { structs: self.structs, strings: self.strings }
+        self.tokens_from(self.structs)
+    }
+
+    /// The same from a place in the structure block on.
+    pub(super) fn tokens_from(&self, structs: &'a [u8]) -> Tokens<'a> {
+        Tokens { structs, strings: self.strings }
+    }
+
+    /// The value of the first property of that name, of the node whose properties begin with `rest`.
+    pub(super) fn value(&self, rest: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        let [value] = self.values(rest, [name]);
+        value
+    }
+
+    /// The same of several names at once.
+    #[inline]
+    pub(super) fn values<const N: usize>(
+        &self,
+        mut rest: &'a [u8],
+        names: [&str; N],
+    ) -> [Option<&'a [u8]>; N] {
+        let mut found = [None; N];
+        while let Some(([token, length, at], value)) = three(rest) {
+            match token {
+                PROP => {}
+                NOP => {
+                    rest = &rest[4..];
+                    continue;
+                }
+                _ => break,
+            }
+            let (length, ours) = (length as usize, self.strings.get(at as usize..));
+            let is = |name: &str| ours.is_some_and(|ours| Name::new(ours).is(name));
+            if let Some(which) = (0..N).find(|&i| found[i].is_none() && is(names[i])) {
+                found[which] = value.get(..length);
+                if found.iter().all(Option::is_some) {
+                    break;
+                }
+            }
+            let Some(after) = value.get((length + 3) & !3..) else { break };
+            rest = after;
+        }
+        found
     }
 }
 
@@ -39,6 +85,8 @@ pub struct Checked<'a> {
     bytes: &'a [u8],
     blocks: Blocks<'a>,
     pub(super) counts: Counts,
+    /// The rows of all nodes, if there was room.
+    pub(super) rows: Option<&'a [Row]>,
 }
 
 /// The name of a node or of a property, in place.
@@ -56,17 +104,6 @@ impl<'a> Name<'a> {
     /// The name, its NUL, and whatever follows.
     pub(super) fn bytes(self) -> &'a [u8] {
         self.bytes
-    }
-
-    pub(super) fn key(self) -> Key {
-        Key::of(self.bytes)
-    }
-
-    /// True if this, which has the same key, is the name.
-    pub(super) fn is_behind_key(self, name: &str) -> bool {
-        let Some(rest) = name.as_bytes().get(Key::LETTERS..) else { return true };
-        let ours = self.bytes.get(Key::LETTERS..).unwrap_or_default();
-        ours.get(rest.len()) == Some(&0) && ours.iter().zip(rest).all(|(a, b)| a == b)
     }
 
     /// True if this is the name. Most names differ at the one byte that is looked at first.
@@ -110,21 +147,37 @@ impl<'a> Checked<'a> {
     /// # Errors
     /// [`FdtError`] if the tree is not well-formed.
     pub fn of(dtb: &'a [u8]) -> Result<Self, FdtError> {
-        Self::visited(dtb, |_| {})
+        Self::visited(dtb, &mut [], |_| {})
     }
 
     /// As [`Self::of`], and shows every node in the order of the tree, the root first. It is one walk,
-    /// so what has been shown counts only if there is no error.
+    /// so what has been shown counts only if there is no error. If there are as many `rows` as nodes,
+    /// a [`Tree`](super::Tree) needs no walk of its own.
     ///
     /// # Errors
     /// [`FdtError`] if the tree is not well-formed.
-    pub fn visited(dtb: &'a [u8], visitor: impl FnMut(Spot<'_, 'a>)) -> Result<Self, FdtError> {
-        let (layout, counts) = check::check(dtb, visitor)?;
+    pub fn visited(
+        dtb: &'a [u8],
+        rows: &'a mut [Row],
+        visitor: impl FnMut(Spot<'_, 'a>),
+    ) -> Result<Self, FdtError> {
+        let (layout, counts) = check::check(dtb, rows, visitor)?;
         let bytes = &dtb[..layout.total];
         let blocks = Fdt::new_unaligned_fallible(bytes);
         let blocks = blocks.map_err(|_| FdtError::Unreadable("blocks"))?;
         let blocks = Blocks { structs: blocks.structs_block(), strings: blocks.strings_block() };
-        Ok(Self { bytes, blocks, counts })
+        Ok(Self { bytes, blocks, counts, rows: (&*rows).get(..counts.nodes) })
+    }
+
+    /// The rows of all nodes. Without room for all of them in the first walk, there is another one.
+    pub(super) fn all_rows(&self) -> Vec<Row> {
+        if let Some(rows) = self.rows {
+            return rows.into();
+        }
+        let mut rows = vec![Row::EMPTY; self.counts.nodes];
+        // The tree has passed this check before.
+        let _ = check::check(self.bytes, &mut rows, |_| {});
+        rows
     }
 
     /// The blocks, for a reader that takes any.
@@ -166,8 +219,9 @@ pub struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(structs: &'a [u8], strings: &'a [u8]) -> Self {
-        Self { structs, strings }
+    /// What has not been gone over yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.structs
     }
 
     #[inline]

@@ -5,23 +5,25 @@ use alloc::string::String;
 
 use super::check::MAX_DEPTH;
 use super::properties::Properties;
-use super::tokens::{Blocks, Checked, Name, Token, Tokens};
-use super::words::{Key, Letters};
+use super::tokens::{Blocks, Checked, Name, Token};
+use super::words::Letters;
 
 /// One node on the path down.
 #[derive(Clone)]
 pub(super) struct Level<'t> {
     name: Name<'t>,
     /// What follows the beginning of the node: its properties first.
-    contents: Tokens<'t>,
+    contents: &'t [u8],
     /// The names of its properties.
     pub names: Letters,
+    /// How many nodes came before.
+    pub row: usize,
 }
 
 impl<'t> Level<'t> {
     /// A node whose name begins with `name`, and whose properties may be any yet.
-    pub fn new(name: &'t [u8], contents: Tokens<'t>) -> Self {
-        Self { name: Name::new(name), contents, names: Letters::ANY }
+    pub fn new(name: &'t [u8], contents: &'t [u8], row: usize) -> Self {
+        Self { name: Name::new(name), contents, names: Letters::ANY, row }
     }
 }
 
@@ -32,25 +34,17 @@ pub(super) type Path<'t> = heapless::Vec<Level<'t>, { MAX_DEPTH + 1 }>;
 #[derive(Clone, Copy)]
 pub struct Spot<'s, 't> {
     path: &'s [Level<'t>],
+    blocks: Blocks<'t>,
 }
 
 impl<'s, 't> Spot<'s, 't> {
     /// The last node of a path, which has the root at least.
-    pub(super) fn last_of(path: &'s Path<'t>) -> Self {
-        Self { path }
+    pub(super) fn last_of(path: &'s Path<'t>, blocks: Blocks<'t>) -> Self {
+        Self { path, blocks }
     }
 
     fn level(&self) -> &'s Level<'t> {
         &self.path[self.path.len() - 1] // a path has the root at least
-    }
-
-    /// The value of a property that may be there.
-    fn find(&self, name: &str) -> Option<&'t [u8]> {
-        let properties = self.level().contents.clone().map_while(|token| match token {
-            Token::Property(name, value) => Some((name, value)),
-            Token::Begin(_) | Token::End => None,
-        });
-        properties.into_iter().find(|(n, _)| n.is(name)).map(|(_, value)| value)
     }
 
     /// How many nodes are above.
@@ -83,12 +77,14 @@ impl<'s, 't> Spot<'s, 't> {
 impl<'t> Properties<'t> for Spot<'_, 't> {
     #[inline]
     fn property(&self, name: &str) -> Option<&'t [u8]> {
-        if self.level().names.may_have(Key::of(name.as_bytes())) { self.find(name) } else { None }
+        let level = self.level();
+        let may_be = level.names.may_have(name);
+        if may_be { self.blocks.value(level.contents, name) } else { None }
     }
 
     fn parent(&self) -> Option<Self> {
         let path = &self.path[..self.depth()];
-        (!path.is_empty()).then_some(Self { path })
+        (!path.is_empty()).then_some(Self { path, blocks: self.blocks })
     }
 
     fn path(&self) -> String {
@@ -107,14 +103,16 @@ impl<'t> Blocks<'t> {
     /// Visits every node in the order of the tree, the root first. Nodes below [`MAX_DEPTH`], which
     /// the check refuses, are passed over.
     pub fn visit(&self, mut visitor: impl FnMut(Spot<'_, 't>)) {
-        let mut beyond = 0usize;
+        let (mut beyond, mut nodes) = (0usize, 0);
         let mut path = Path::new();
         let mut tokens = self.tokens();
         while let Some(token) = tokens.next() {
             match token {
                 Token::Begin(name) => {
-                    if path.push(Level::new(name.bytes(), tokens.clone())).is_ok() {
-                        visitor(Spot { path: &path });
+                    let level = Level::new(name.bytes(), tokens.rest(), nodes);
+                    nodes += 1;
+                    if path.push(level).is_ok() {
+                        visitor(Spot::last_of(&path, *self));
                     } else {
                         beyond += 1;
                     }

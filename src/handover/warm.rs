@@ -89,16 +89,28 @@ impl fmt::Display for WarmError {
     }
 }
 
-/// The record for a kernel that will be entered as `entered`, with its heap at `heap`; `None` for a
-/// machine that can't be known before: with LPIs left on, their tables have to be looked for.
+/// Why there is no record: the machine can't be known before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LpisLeftOn;
+
+impl fmt::Display for LpisLeftOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LPIs are on and can't be turned off, and their tables have to be looked for")
+    }
+}
+
+/// The record for a kernel that will be entered as `entered`, with its heap at `heap`.
+///
+/// # Errors
+/// [`LpisLeftOn`]: then the next kernel has to look at its machine first.
 pub fn record(
     entered: &Entered,
     heap: Range,
     machine: &Machine,
     params: &BootParams,
-) -> Option<Vec<u8>> {
+) -> Result<Vec<u8>, LpisLeftOn> {
     if machine.reserved.iter().any(|r| r.name.starts_with(LPI_TABLES)) {
-        return None;
+        return Err(LpisLeftOn);
     }
     let mut out = Writer::default();
     [MAGIC, VERSION, 0, 0, entered.boot.value()].into_iter().for_each(|word| out.number(word));
@@ -108,7 +120,7 @@ pub fn record(
     let mut bytes = out.bytes();
     let sealed = seal(&bytes);
     bytes[SEAL * 8..][..8].copy_from_slice(&sealed.to_le_bytes());
-    Some(bytes)
+    Ok(bytes)
 }
 
 /// A record whose seal is whole and that was made for this entry. Needs no heap.

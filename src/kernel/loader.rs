@@ -30,6 +30,9 @@ pub(super) use tree::{Own, OwnTree};
 /// Why nothing can be done with the next kernel.
 pub const NOTHING_LOADED: &str = "no kernel is loaded; `kexec load PATH` loads one";
 
+/// What a next baton does if it is not told the machine.
+const READ_FIRST: &str = "the next kernel reads its tree before it starts its CPUs";
+
 /// Room that the next kernel's own editing may need on top of the current tree.
 const TREE_SLACK: usize = 8 << 10;
 
@@ -133,9 +136,8 @@ impl Loader {
         let kept = matches!(chosen.initrd, InitrdChoice::Keep(_));
         let kept = kept.then(|| initrd.unwrap_or_else(|| Digest::of(own)));
         let mut next = self.tree_for(ask, &chosen, &tree, &plan)?;
-        if BatonMark::of(&image).is_some() {
-            self.rehearse(out, ask, &mut next, &plan)?;
-        }
+        let is_baton = BatonMark::of(&image).is_some();
+        let told = is_baton && self.rehearse(out, ask, &mut next, &plan)?;
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut after).map_err(|e| e.to_string())?;
         // From here on nothing refuses, as `after` shows; what is loaded now goes only when the new
@@ -162,6 +164,7 @@ impl Loader {
             guarded: Vec::new(),
             kept,
             signature: permit.checked(out),
+            told,
         };
         self.finish(out, loaded)
     }
@@ -208,14 +211,14 @@ impl Loader {
     }
 
     /// A baton must come up with its tree: this kernel reads that tree as the next one will. What it
-    /// reads goes along, so that the next kernel can start its CPUs first.
+    /// reads goes along, so that the next kernel can start its CPUs first; `false` if it does not.
     fn rehearse(
         &self,
         out: &mut Reporter,
         ask: &KexecLoad,
         tree: &mut Vec<u8>,
         plan: &Plan,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let firmware = self.board.firmware();
         let rehearsed = self.here.rehearse(tree, firmware, plan.kernel(), plan.dtb);
         let rehearsed = rehearsed.map_err(|why| {
@@ -226,12 +229,20 @@ impl Loader {
             format!("this kernel could not come up with its tree: {why}; {hint}")
         })?;
         rehearsed.mute().into_iter().for_each(|word| out.say(Level::Warning, word));
-        let carries = self.warm.then(|| rehearsed.carried_by(tree, plan.dtb)).flatten();
-        if let Some(carries) = carries {
-            tree.fill(0); // its seeds
-            *tree = carries;
+        if !self.warm {
+            return Ok(false);
         }
-        Ok(())
+        match rehearsed.carried_by(tree, plan.dtb) {
+            Ok(carries) => {
+                tree.fill(0); // its seeds
+                *tree = carries;
+                Ok(true)
+            }
+            Err(why) => {
+                out.say(Level::Warning, &format!("{why}; {READ_FIRST}"));
+                Ok(false)
+            }
+        }
     }
 
     /// True if a next baton is told the machine: that kernel starts its CPUs, then reads its tree.
@@ -292,9 +303,11 @@ impl Loader {
 
     /// Keeps the next kernel away from `range`, where CPUs are parked: its tree reserves the range.
     ///
+    /// What else that changes for the next kernel is returned.
+    ///
     /// # Errors
     /// The next kernel would be copied there, or its tree can't say so; the tree is unchanged.
-    pub(super) fn keep_off(&mut self, range: Range) -> Result<(), String> {
+    pub(super) fn keep_off(&mut self, range: Range) -> Result<Option<&'static str>, String> {
         let copy = self.loaded.as_ref().and_then(|loaded| loaded.plan.copy);
         if let Some(copy) = copy.filter(|copy| copy.to.overlaps(&range)) {
             return Err(format!(
@@ -302,7 +315,10 @@ impl Loader {
                 copy.to
             ));
         }
-        self.reserve(&[range])
+        self.reserve(&[range])?;
+        // The tree that has been written does not carry what the next kernel was to be told.
+        let told = self.loaded.as_mut().is_some_and(|loaded| core::mem::take(&mut loaded.told));
+        Ok(told.then_some(READ_FIRST))
     }
 
     /// Writes the loaded kernel's tree again, with the ranges in `quarantine` reserved.

@@ -105,9 +105,10 @@ impl Kernel {
             return Ok(());
         }
         let range = self.cpus.site().board.park_range();
-        self.loader.keep_off(range)?;
+        let changes = self.loader.keep_off(range)?;
         self.cpus.keep_parked(parked);
         let text = format!("CPUs {} are parked at {range}", parked.ranges());
+        let text = changes.into_iter().fold(text, |text, more| format!("{text}; {more}"));
         self.out.say(Level::Warning, &text);
         Ok(())
     }

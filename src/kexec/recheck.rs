@@ -90,6 +90,7 @@ mod tests {
             guarded: Vec::new(),
             kept: Some(Digest::of(part(memory, INITRD))),
             signature: Checked { standing: Standing::NotLookedAt, ns: 0 },
+            told: false,
         }
     }
 

@@ -39,6 +39,8 @@ pub struct Loaded {
     pub kept: Option<Digest>,
     /// What the check of the signature said.
     pub signature: Checked,
+    /// A baton, which is told the machine by what its tree carries.
+    pub told: bool,
 }
 
 /// Out of the running kernel and into the next one. Made only of a kernel that is loaded.
@@ -153,6 +155,7 @@ mod tests {
             guarded: Vec::new(),
             kept: digest,
             signature: Checked { standing: Standing::Missing, ns: 1_234_567 },
+            told: false,
         };
         let text = loaded.to_string();
         let lines: vec::Vec<&str> = text.lines().collect();

@@ -12,7 +12,7 @@ use super::firmware::efi::{Efi, Envelope};
 use super::firmware::{self, FirmwareError};
 use super::{Gic, PlatformError, params};
 use crate::config::PHYSICAL_END;
-use crate::fdt::{self, AddressError, Blocks, Checked, FdtError, Properties, Spot, region};
+use crate::fdt::{self, AddressError, Blocks, Checked, FdtError, Properties, Row, Spot, region};
 use crate::memory::{Physical, Range, Unreachable};
 
 /// Banks of RAM that are looked at for room; a machine may have more.
@@ -155,16 +155,17 @@ impl<'t> Early<'t> {
     }
 
     /// Checks a tree and looks at the tree in the same walk: on the way to the first CPU_ON every
-    /// walk counts.
+    /// walk counts. `rows` note where each node is, for the full reading.
     ///
     /// # Errors
     /// [`FdtError`] if the tree is not well-formed; inside, the same as of [`Self::look_with`].
     pub fn check(
         dtb: &'t [u8],
+        rows: &'t mut [Row],
         physical: &'t dyn Physical,
     ) -> Result<Result<Self, PlatformError>, FdtError> {
         let mut seen = Seen::new();
-        let tree = Checked::visited(dtb, |spot| seen.note(spot))?;
+        let tree = Checked::visited(dtb, rows, |spot| seen.note(spot))?;
         Ok(seen.of(tree, physical))
     }
 

@@ -72,10 +72,20 @@ impl Sim {
 
     /// With this interrupt controller.
     pub fn with(controller: Controller, n: usize, seed: u64) -> Arc<Self> {
+        Self::made_of(controller, clusters(n, seed), n, seed)
+    }
+
+    /// With clusters of this many CPUs.
+    pub fn in_clusters_of(size: usize, n: usize, seed: u64) -> Arc<Self> {
+        let clusters = (0..n / size).map(|i| cluster(i, i * size..(i + 1) * size)).collect();
+        Self::made_of(Controller::Architecture, clusters, n, seed)
+    }
+
+    fn made_of(controller: Controller, clusters: Vec<Cluster>, n: usize, seed: u64) -> Arc<Self> {
         let boot = Random::new(seed ^ 0xb007).below(n as u64);
-        let mpidrs: Vec<_> = (0..n as u64).map(|i| Mpidr::from_register(i << 8)).collect();
+        let mpidr = |i: u64| Mpidr::from_register((i & 0xff) << 8 | (i >> 8) << 16);
+        let mpidrs: Vec<_> = (0..n as u64).map(mpidr).collect();
         let topology = Topology::new(&mpidrs, mpidrs[boot as usize]).unwrap();
-        let clusters = clusters(n, seed);
         let state = State::new(n, topology.boot(), seed, &clusters, controller);
         let services = Arc::new(Services::new(&topology, &clusters));
         let hp = Hotplug::new(topology, services.clone(), 1);
@@ -297,6 +307,11 @@ impl Sim {
         self.state().now
     }
 
+    /// How often the machine has been asked for something.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
     /// What the engine believes and what is so.
     pub fn truth(&self) {
         for cpu in self.hp.topology().cpus() {
@@ -334,13 +349,17 @@ fn clusters(n: usize, seed: u64) -> Vec<Cluster> {
     let (mut clusters, mut at) = (Vec::new(), 0);
     while at < n - n % 3 {
         let size = if size == 0 { 1 + random.below(8) as usize } else { size };
-        let cpus = (at..n.min(at + size)).map(|i| CpuId(i as u16)).collect();
-        let interrupt = Interrupt::level(176 + clusters.len() as u32);
-        let name = format!("dsu-pmu-{}", clusters.len());
-        clusters.push(Cluster { cpus, interrupt, name, emulate: true });
+        clusters.push(cluster(clusters.len(), at..n.min(at + size)));
         at += size;
     }
     clusters
+}
+
+/// The cluster of that number.
+fn cluster(number: usize, cpus: std::ops::Range<usize>) -> Cluster {
+    let cpus = cpus.map(|i| CpuId(i as u16)).collect();
+    let interrupt = Interrupt::level(176 + number as u32);
+    Cluster { cpus, interrupt, name: format!("dsu-pmu-{number}"), emulate: true }
 }
 
 /// Those of `all` at the given places.

@@ -128,6 +128,8 @@ pub struct State {
     pub rules: Rules,
     /// Mixes everything that any CPU asked of the machine, in order and with its time.
     pub trace: u64,
+    /// How often the machine has been asked for something.
+    pub calls: u64,
     /// Another CPU gets its turn once in so many calls.
     switch: u64,
     ready: Vec<CpuId>,
@@ -158,6 +160,7 @@ impl State {
             next_lines: vec![None; clusters.len()],
             rules: Rules::new(n, boot),
             trace: seed,
+            calls: 0,
             switch,
             ready: vec![boot],
             timed: BinaryHeap::new(),
@@ -171,6 +174,7 @@ impl State {
 
     /// One call of `cpu` costs some time and may cost it its turn. True if it has to give way.
     pub fn tick(&mut self, cpu: CpuId, what: u64) -> bool {
+        self.calls += 1;
         let cost = 20 + self.random.below(400);
         let slow = self.cpus[cpu.index()].slow;
         self.mix(what << 32 | u64::from(cpu.0));

@@ -28,7 +28,8 @@ fn through(setup: Setup, mode: &str) -> Result<()> {
     vm.run("kexec load baton.Image")?;
     vm.guest.send(&format!("kexec exec --teardown {mode}"))?;
     let warning = vm.guest.wait_text("warning: CPUs 2 are parked at ", SOON)?;
-    let page = warning.split("parked at ").nth(1).unwrap_or_default().to_string();
+    let page = warning.split("parked at ").nth(1).and_then(|at| at.split(';').next());
+    let page = page.unwrap_or_default().to_string();
     let (bringup, hello) = vm.arrival(1)?;
     without_it(&bringup)?;
     same("CPUs online", hello.online, CPUS - 1)?;

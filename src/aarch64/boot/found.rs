@@ -14,7 +14,8 @@ use super::{Entry, window};
 use crate::aarch64::gic::{Gic, GicRegisters, Lpis, Redistributors};
 use crate::aarch64::mmu::{FIRMWARE, Tables};
 use crate::aarch64::{heap, inherited, layout, this_mpidr, timer, uart};
-use crate::fdt::{self, Checked};
+use crate::config::EARLY_NODES;
+use crate::fdt::{self, Checked, Row};
 use crate::handover::{Entered, Warm, WarmError};
 use crate::kernel::layout::{Present, heap_place, lay_out};
 use crate::machine::inherited::Inherited;
@@ -126,8 +127,9 @@ impl Start {
     /// The order matters in two places. LPIs are looked at before the heap has its place, because
     /// their tables must not become heap. The tree is read as a whole only when there is a heap.
     fn look(mut self) -> Found {
-        let early =
-            Early::check(self.tree, &FIRMWARE).unwrap_or_else(|why| panic!("device tree: {why}"));
+        let mut rows = [Row::EMPTY; EARLY_NODES];
+        let early = Early::check(self.tree, &mut rows, &FIRMWARE);
+        let early = early.unwrap_or_else(|why| panic!("device tree: {why}"));
         let early = early.unwrap_or_else(|why| panic!("{why}"));
         // The GIC is mapped before anything else: its redistributors say where LPI tables are.
         let Some(controller) = &early.gic else {

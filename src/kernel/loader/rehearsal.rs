@@ -115,18 +115,23 @@ impl Rehearsed {
         )
     }
 
-    /// `tree` with what that kernel needs to start its CPUs before it reads the tree, if all of it
-    /// has room in `dtb`.
-    pub fn carried_by(&self, tree: &[u8], dtb: Range) -> Option<Vec<u8>> {
+    /// `tree` with what that kernel needs to start its CPUs before it reads the tree.
+    ///
+    /// # Errors
+    /// Why the tree can't carry that: the kernel reads its tree first.
+    pub fn carried_by(&self, tree: &[u8], dtb: Range) -> Result<Vec<u8>, String> {
         // How long the record is does not depend on what it says of the tree's length.
         let bytes = self.record(dtb)?.len() + tree.len();
-        let all = Range::sized(dtb.start, bytes as u64).filter(|all| dtb.covers(all))?;
-        fdt::carry(tree, &self.record(all)?).filter(|tree| tree.len() <= MAX_DTB)
+        let no_room = || format!("with what it would be told its tree has {bytes} bytes, too many");
+        let all = Range::sized(dtb.start, bytes as u64).filter(|all| dtb.covers(all));
+        let all = all.filter(|_| bytes <= MAX_DTB).ok_or_else(no_room)?;
+        fdt::carry(tree, &self.record(all)?).ok_or_else(no_room)
     }
 
-    fn record(&self, dtb: Range) -> Option<Vec<u8>> {
+    fn record(&self, dtb: Range) -> Result<Vec<u8>, String> {
         let entered = Entered { boot: self.boot, image: self.image, dtb };
-        handover::warm_record(&entered, self.heap, &self.machine, &self.params)
+        let record = handover::warm_record(&entered, self.heap, &self.machine, &self.params);
+        record.map_err(|why| why.to_string())
     }
 }
 

@@ -211,6 +211,7 @@ mod tests {
             guarded: Vec::new(),
             kept: None,
             signature: Checked { standing: Standing::NotLookedAt, ns: 0 },
+            told: false,
         };
         for changed in [false, true] {
             code[1000] ^= u8::from(changed);

@@ -57,11 +57,12 @@ fn cluster(
 }
 
 fn interrupt(node: Node<'_>, gic: Node<'_>) -> Result<Interrupt, String> {
-    match interrupts(node, gic).as_slice() {
-        [] => Err("it has no interrupt".into()),
-        [Some(interrupt)] if is_shared(*interrupt) => Ok(*interrupt),
-        [_] => Err("its interrupt is no shared interrupt of the GIC".into()),
-        more => Err(format!("it has {} interrupts, not one", more.len())),
+    let mut all = interrupts(node, gic);
+    match (all.next(), all.count()) {
+        (None, _) => Err("it has no interrupt".into()),
+        (Some(Some(interrupt)), 0) if is_shared(interrupt) => Ok(interrupt),
+        (Some(_), 0) => Err("its interrupt is no shared interrupt of the GIC".into()),
+        (Some(_), more) => Err(format!("it has {} interrupts, not one", more + 1)),
     }
 }
 

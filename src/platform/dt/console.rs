@@ -35,7 +35,7 @@ pub(super) fn console<'t>(
             return None;
         }
     };
-    let interrupt = interrupts(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
+    let interrupt = interrupts(node, gic).next().flatten().filter(|i| is_shared(*i));
     if interrupt.is_none() {
         warn(warnings, &node.path(), "no usable interrupt, the console is polled");
     }

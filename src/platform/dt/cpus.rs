@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::super::{PlatformError, Warnings, warn};
 use crate::config::MAX_CPUS;
 use crate::cpu::{CpuId, Mpidr, Topology};
-use crate::fdt::{Node, Properties, Tree, reg};
+use crate::fdt::{Node, Properties, Tree, reg, value_says};
 
 /// The CPUs that PSCI can start, in the order of the tree, and the one that runs.
 pub(super) fn topology(
@@ -19,8 +19,12 @@ pub(super) fn topology(
 ) -> Result<Topology, PlatformError> {
     let mut found = Found::default();
     let nodes = tree.find("/cpus").into_iter().flat_map(Node::children);
-    for node in nodes.filter(|n| is_cpu(*n)) {
-        if let Err(why) = usable(node, boot).and_then(|mpidr| found.add(mpidr)) {
+    for node in nodes {
+        let [kind, method] = node.values(["device_type", METHOD]);
+        if !is_cpu(node, kind) {
+            continue;
+        }
+        if let Err(why) = usable(node, method, boot).and_then(|mpidr| found.add(mpidr)) {
             warn(warnings, &node.path(), format!("left out: {why}"));
         }
     }
@@ -34,16 +38,21 @@ pub(super) fn topology(
 /// The phandles of all CPU nodes; `None` for a CPU that is not used.
 pub(super) fn by_phandle(tree: &Tree<'_>, topology: &Topology) -> BTreeMap<u32, Option<CpuId>> {
     let nodes = tree.find("/cpus").into_iter().flat_map(Node::children);
-    let nodes = nodes.filter(|n| n.has_base_name("cpu") || n.says("device_type", "cpu"));
-    let number = |node| topology.cpu(mpidr(node).ok()?).filter(|_| is_cpu(node));
-    nodes.filter_map(|node| Some((node.u32("phandle")?, number(node)))).collect()
+    let nodes = nodes.map(|node| (node, node.property("device_type")));
+    let nodes = nodes.filter(|(node, kind)| node.has_base_name("cpu") || says_cpu(*kind));
+    let number = |node, kind| topology.cpu(mpidr(node).ok()?).filter(|_| is_cpu(node, kind));
+    nodes.filter_map(|(node, kind)| Some((node.u32("phandle")?, number(node, kind)))).collect()
 }
 
-/// True for a CPU that is there. Firmware says `disabled` of one that is not, or that is not for this
-/// kernel; what has failed is there, and is worth a word.
-fn is_cpu(node: Node<'_>) -> bool {
+fn says_cpu(kind: Option<&[u8]>) -> bool {
+    kind.is_some_and(|kind| value_says(kind, "cpu"))
+}
+
+/// True for a CPU that is there; `kind` is its `device_type`. Firmware says `disabled` of one that is
+/// not, or that is not for this kernel; what has failed is there, and is worth a word.
+fn is_cpu(node: Node<'_>, kind: Option<&[u8]>) -> bool {
     let says_nothing = || node.string("device_type").is_none();
-    let is_cpu = node.says("device_type", "cpu") || says_nothing() && node.has_base_name("cpu");
+    let is_cpu = says_cpu(kind) || says_nothing() && node.has_base_name("cpu");
     is_cpu && (node.is_available() || has_failed(node))
 }
 
@@ -82,14 +91,14 @@ impl Found {
     }
 }
 
-/// The CPU's affinity, or why the CPU cannot be used.
-fn usable(node: Node<'_>, boot: Mpidr) -> Result<Mpidr, String> {
+/// The CPU's affinity, or why the CPU cannot be used; `method` is its own [`METHOD`].
+fn usable(node: Node<'_>, method: Option<&[u8]>, boot: Mpidr) -> Result<Mpidr, String> {
     let mpidr = mpidr(node)?;
     if has_failed(node) {
         return Err("its status says that it has failed".into());
     }
     // The boot CPU runs already: with one CPU, QEMU gives no method at all.
-    if mpidr != boot && !node.says(METHOD, "psci") {
+    if mpidr != boot && !method.is_some_and(|method| value_says(method, "psci")) {
         let method = node.string(METHOD).or_else(|| node.parent()?.string(METHOD));
         if method != Some("psci") {
             return Err(format!("enable-method is {}, not psci", method.unwrap_or("missing")));

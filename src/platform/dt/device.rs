@@ -61,7 +61,7 @@ fn used(
 
 fn device(node: Node<'_>, gic: Node<'_>, memory: &[Range], least: u64) -> Result<Device, String> {
     let base = outside(memory, registers(node, least)?)?;
-    let interrupt = interrupts(node, gic).first().copied().flatten().filter(|i| is_shared(*i));
+    let interrupt = interrupts(node, gic).next().flatten().filter(|i| is_shared(*i));
     let interrupt = interrupt.ok_or("it has no shared interrupt that can be used")?;
     Ok(Device { base, interrupt, name: node.name() })
 }

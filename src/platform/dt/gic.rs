@@ -25,10 +25,14 @@ pub(super) fn gic<'t>(
     Ok((node, gic))
 }
 
-/// True for a controller that has a driver. One with `cpu-offset` has its registers apart for each
+/// True for a controller that has a driver. A controller says that it is one, and without that Linux
+/// takes no notice of it either (`of_irq_init`). One with `cpu-offset` has its registers apart for each
 /// CPU, which no driver here knows.
 pub fn is_gic<'t>(node: impl Properties<'t>) -> bool {
-    node.texts("compatible").any(is_gic_name) && node.is_available() && !node.has("cpu-offset")
+    node.has("interrupt-controller")
+        && node.texts("compatible").any(is_gic_name)
+        && node.is_available()
+        && !node.has("cpu-offset")
 }
 
 /// True if the interrupts that come to this controller go on to another one, so that it is not the

@@ -1,42 +1,63 @@
 //! From a node's interrupt specifiers to interrupts of the GIC (devicetree specification v0.4,
 //! section 2.4; Linux `Documentation/devicetree/bindings/interrupt-controller/arm,gic-v3.yaml`).
 
-use alloc::vec::Vec;
-
-use super::nexus::{Line, arrives_at, interrupt_parent, specifier_cells};
-use crate::fdt::{Node, Properties};
+use super::nexus::{Line, arrives_at};
+use crate::fdt::{Node, Properties, interrupt_parent, specifier_cells};
 use crate::interrupt::{Interrupt, Trigger};
 
 /// A node's interrupts, in order; `None` for one that does not end at the GIC or is out of its
 /// range. A list that cannot be followed ends early.
-pub(super) fn interrupts(node: Node<'_>, gic: Node<'_>) -> Vec<Option<Interrupt>> {
+pub(super) fn interrupts<'t>(node: Node<'t>, gic: Node<'t>) -> Interrupts<'t> {
     match node.property("interrupts-extended") {
-        Some(list) => extended(node, list, gic),
+        Some(rest) => Interrupts { node, gic, rest, parent: None },
         None => plain(node, gic),
     }
 }
 
-fn plain<'t>(node: Node<'t>, gic: Node<'t>) -> Vec<Option<Interrupt>> {
+fn plain<'t>(node: Node<'t>, gic: Node<'t>) -> Interrupts<'t> {
     let list = node.property("interrupts").unwrap_or_default();
-    let Some(parent) = interrupt_parent(node) else { return Vec::new() };
-    let Some(cells) = specifier_cells(parent) else { return Vec::new() };
-    let specifiers = list.chunks_exact(cells * 4);
-    specifiers.map(|specifier| at_gic(node, parent, specifier, gic)).collect()
+    let parent = interrupt_parent(node);
+    let rest = if parent.is_some() { list } else { &[] };
+    Interrupts { node, gic, rest, parent }
 }
 
-/// Each entry names its own controller, and that one says how long the entry is.
-fn extended<'t>(node: Node<'t>, mut list: &'t [u8], gic: Node<'t>) -> Vec<Option<Interrupt>> {
-    let mut found = Vec::new();
-    while let Some((phandle, rest)) = list.split_first_chunk::<4>() {
-        let Some(controller) = node.tree().by_phandle(u32::from_be_bytes(*phandle)) else { break };
-        let cells = specifier_cells(controller);
-        let Some((specifier, rest)) = cells.and_then(|c| rest.split_at_checked(c * 4)) else {
-            break;
+/// What [`interrupts`] finds.
+pub(super) struct Interrupts<'t> {
+    node: Node<'t>,
+    gic: Node<'t>,
+    /// Of the list.
+    rest: &'t [u8],
+    /// The controller of all of them and its cells. If there is none, each entry names its own
+    /// controller, and that one says how long the entry is.
+    parent: Option<(Node<'t>, usize)>,
+}
+
+impl<'t> Interrupts<'t> {
+    fn entry(&mut self) -> Option<(Node<'t>, &'t [u8])> {
+        let ((controller, cells), rest) = match self.parent {
+            Some(parent) => (parent, self.rest),
+            None => {
+                let (phandle, rest) = self.rest.split_first_chunk::<4>()?;
+                let controller = self.node.tree().by_phandle(u32::from_be_bytes(*phandle))?;
+                ((controller, specifier_cells(controller)?), rest)
+            }
         };
-        found.push(at_gic(node, controller, specifier, gic));
-        list = rest;
+        let (specifier, rest) = rest.split_at_checked(cells * 4)?;
+        self.rest = rest;
+        Some((controller, specifier))
     }
-    found
+}
+
+impl Iterator for Interrupts<'_> {
+    type Item = Option<Interrupt>;
+
+    fn next(&mut self) -> Option<Option<Interrupt>> {
+        let Some((controller, specifier)) = self.entry() else {
+            self.rest = &[];
+            return None;
+        };
+        Some(at_gic(self.node, controller, specifier, self.gic))
+    }
 }
 
 /// One interrupt of a node, which goes to `controller` first.
@@ -46,6 +67,9 @@ fn at_gic<'t>(
     specifier: &'t [u8],
     gic: Node<'t>,
 ) -> Option<Interrupt> {
+    if controller == gic {
+        return interrupt(specifier);
+    }
     let unit = node.property("reg").unwrap_or_default();
     interrupt(arrives_at(gic, Line { controller, unit, specifier })?)
 }
@@ -80,6 +104,8 @@ fn trigger(flags: u32) -> Trigger {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     fn specifier(cells: &[u32]) -> Vec<u8> {

@@ -3,14 +3,10 @@
 //! (devicetree specification v0.4, sections 2.4.1 and 2.4.3). Where the specification is silent the
 //! reading is that of Linux (`drivers/of/irq.c`).
 
-use crate::fdt::{Node, Properties};
+use crate::fdt::{MAX_CELLS, Node, Properties, specifier_cells};
 
 /// Most steps on the way to a controller. Nodes can name each other in a circle.
 const MAX_STEPS: usize = 16;
-/// Most steps to an interrupt parent: a tree is at most 64 deep.
-const MAX_PARENTS: usize = 80;
-/// Most cells of a specifier, and of a unit address.
-const MAX_CELLS: u32 = 16;
 
 /// An interrupt as it leaves a node: where it goes, the node's unit address, and the specifier.
 #[derive(Clone, Copy)]
@@ -18,28 +14,6 @@ pub(super) struct Line<'t> {
     pub controller: Node<'t>,
     pub unit: &'t [u8],
     pub specifier: &'t [u8],
-}
-
-/// The node to which a node's `interrupts` go: the first with `#interrupt-cells` on the way by
-/// `interrupt-parent`, where that is there, and to the parent, where not.
-pub(super) fn interrupt_parent(node: Node<'_>) -> Option<Node<'_>> {
-    let mut at = node;
-    for _ in 0..MAX_PARENTS {
-        at = match at.u32("interrupt-parent") {
-            Some(phandle) => at.tree().by_phandle(phandle)?,
-            None => at.parent()?,
-        };
-        if at.has("#interrupt-cells") {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// `#interrupt-cells` of a controller or nexus, if within 1 to [`MAX_CELLS`].
-pub(super) fn specifier_cells(controller: Node<'_>) -> Option<usize> {
-    let cells = controller.u32("#interrupt-cells");
-    cells.filter(|n| (1..=MAX_CELLS).contains(n)).map(|n| n as usize)
 }
 
 /// The specifier with which an interrupt arrives at `root`; `None` if it goes somewhere else.

@@ -63,20 +63,25 @@ pub(super) struct Roles<'t> {
 impl<'t> Roles<'t> {
     pub fn find(tree: &'t Tree<'t>) -> Self {
         let mut roles = Self::default();
-        for node in tree.nodes() {
-            for compatible in node.texts("compatible") {
-                roles.note(node, compatible);
-            }
+        // Of many CPUs most of a tree is below /cpus, where there is nothing else.
+        match tree.find("/cpus") {
+            Some(cpus) => cpus.before().chain(cpus.after()).for_each(|node| roles.look_at(node)),
+            None => tree.nodes().for_each(|node| roles.look_at(node)),
         }
         roles
     }
 
+    fn look_at(&mut self, node: Node<'t>) {
+        if is_gic(node) && self.gic.is_none_or(|gic| is_secondary(gic) && !is_secondary(node)) {
+            self.gic = Some(node);
+        }
+        for compatible in node.texts("compatible") {
+            self.note(node, compatible);
+        }
+    }
+
     fn note(&mut self, node: Node<'t>, compatible: &[u8]) {
-        if is_gic_name(compatible) && is_gic(node) {
-            if self.gic.is_none_or(|gic| is_secondary(gic) && !is_secondary(node)) {
-                self.gic = Some(node);
-            }
-        } else if compatible == DSU_PMU && node.is_available() {
+        if compatible == DSU_PMU && node.is_available() {
             self.clusters.push(node);
         } else if compatible == VIRTIO && node.is_available() {
             self.virtio.push(node);

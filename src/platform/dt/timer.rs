@@ -2,6 +2,7 @@
 //! `Documentation/devicetree/bindings/timer/arm,arch_timer.yaml`).
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::super::{PlatformError, Timer, Warnings, warn};
 use super::interrupts::interrupts;
@@ -22,7 +23,7 @@ pub(super) fn timer(
     warnings: &mut Warnings,
 ) -> Result<Timer, PlatformError> {
     let node = roles.timer.ok_or(PlatformError::NoTimer)?;
-    let all = interrupts(node, gic);
+    let all: Vec<_> = interrupts(node, gic).collect();
     let of = |name| position(node, name).and_then(|at| *all.get(at)?).filter(|i| is_private(*i));
     let needed = |name, interrupt| {
         of(name).ok_or_else(|| PlatformError::Timer { node: node.path(), interrupt })
