@@ -110,6 +110,8 @@ pub mod cpu;
 #[forbid(unsafe_code)]
 pub mod fdt;
 #[forbid(unsafe_code)]
+pub mod floor;
+#[forbid(unsafe_code)]
 pub mod handover;
 #[forbid(unsafe_code)]
 pub mod hotplug;

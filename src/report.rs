@@ -7,6 +7,7 @@
 
 mod cost;
 mod name;
+mod psci;
 mod record;
 mod span;
 mod words;
@@ -15,6 +16,7 @@ use alloc::string::{String, ToString};
 
 pub use cost::{Cost, Spread};
 pub use name::Name;
+pub use psci::{Psci, PsciMode, Quantiles, contention};
 pub use record::{
     Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
     Record, Teardown, Torture,
@@ -22,7 +24,8 @@ pub use record::{
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};
 pub use words::{
-    BringupAt, BringupPolicy, FloorMode, Grace, TeardownAt, TeardownMode, TortureKind, Verdict,
+    BringupAt, BringupPolicy, FloorMode, Grace, PsciScope, TeardownAt, TeardownMode, TortureKind,
+    Verdict,
 };
 
 /// What every record line starts with.
@@ -110,8 +113,9 @@ mod tests {
     const SAMPLES: &str = include_str!("report/samples.txt");
 
     /// Fields that hold words of closed lists.
-    const WORDS: [&str; 10] =
-        ["at", "dir", "kind", "mark", "mode", "phase", "policy", "step", "teardown", "verdict"];
+    const WORDS: [&str; 11] = [
+        "at", "dir", "kind", "mark", "mode", "phase", "policy", "scope", "step", "teardown", "verdict",
+    ];
 
     #[test]
     fn each_word_of_a_record_is_known_and_each_line_stays_as_it_was() {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BringupAt, BringupPolicy, FloorMode, Grace, MarkAt, Name, PhaseSpan, Step, TeardownAt,
+    BringupAt, BringupPolicy, FloorMode, Grace, MarkAt, Name, PhaseSpan, Psci, Step, TeardownAt,
     TeardownMode, TortureKind, Verdict,
 };
 use crate::trace::{Mark, StepName};
@@ -37,6 +37,8 @@ pub enum Record {
     Cycle(Cycle),
     /// What the bare PSCI payload measured.
     Floor(Floor),
+    /// What firmware costs without a kernel, measured in this boot.
+    Psci(Psci),
     /// What came of a trial.
     Torture(Torture),
     /// Interrupts that the stress has sent, over a jump.

@@ -8,6 +8,7 @@ mod irqs;
 mod kexec;
 mod pmu;
 mod polling;
+mod psci;
 mod rcu;
 mod settings;
 mod steps;
@@ -130,6 +131,7 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::PmuOpen { cluster, event } => pmu::open(out, cpus, cluster, event),
         Command::PmuClose { cluster, event } => pmu::close(out, cpus, cluster, event),
         Command::PmuRead { cluster } => pmu::read(out, cpus, cluster),
+        Command::PsciBench { rounds } => psci::bench(out, cpus, session, rounds),
         Command::Mem => kexec::mem(out, loader),
         Command::Files => kexec::files(out, loader),
         Command::KexecLoad(ask) => kexec::load(out, loader, &ask),

@@ -64,3 +64,17 @@ pub const PMU_CLOSE: Entry = Entry {
     example: "pmu close 0 0x19",
     build: build::pmu_close,
 };
+
+pub const PSCI_BENCH: Entry = Entry {
+    name: "psci bench",
+    arguments: "",
+    summary: "measures what firmware costs: CPU_ON and CPU_OFF without a kernel",
+    items: &[option(
+        "--rounds",
+        "N",
+        "how often each CPU is turned on and off, one by one and all at once; up\n\
+         to 32, 5 if not given. Ctrl-C ends it between two rounds",
+    )],
+    example: "psci bench --rounds 10",
+    build: build::psci_bench,
+};
