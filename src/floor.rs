@@ -213,14 +213,26 @@ impl Bench<'_> {
         if left.is_empty() { Ok(()) } else { Err(missing(left, self.timeout_ms)) }
     }
 
-    /// After a round that failed: waits until those that came have gone, so that these can be used
+    /// After a round that failed: waits until those that come have gone, so that these can be used
     /// again.
     fn clear_up(&self, why: FloorError) -> FloorError {
-        let came = |cpu: &&CpuId| self.m.bare_seen(**cpu).first_at.is_some();
-        let came: Vec<CpuId> = self.cpus.iter().filter(came).copied().collect();
-        match (Bench { cpus: &came, ..*self }).off() {
+        let cpus = self.coming(&why);
+        let left = Bench { cpus: &cpus, ..*self };
+        match left.arrive().and_then(|()| left.off()) {
             Err(FloorError::Denied(cpus)) => FloorError::Denied(cpus),
             _ => why,
+        }
+    }
+
+    /// After a round that failed: the CPUs that were asked before the one that firmware refused, or
+    /// else those that have come.
+    fn coming(&self, why: &FloorError) -> Vec<CpuId> {
+        let all = self.cpus.iter().copied();
+        match *why {
+            FloorError::Refused { cpu: refused, .. } => {
+                all.take_while(|&cpu| cpu != refused).collect()
+            }
+            _ => all.filter(|&cpu| self.m.bare_seen(cpu).first_at.is_some()).collect(),
         }
     }
 

@@ -137,6 +137,8 @@ pub mod rcu; // all its modules but `cell` forbid unsafe code themselves
 #[forbid(unsafe_code)]
 pub mod report;
 #[forbid(unsafe_code)]
+pub mod results;
+#[forbid(unsafe_code)]
 pub mod services;
 #[forbid(unsafe_code)]
 pub mod shell;

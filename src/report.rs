@@ -6,6 +6,7 @@
 //! itself, on the one axis that both kernels of a jump share.
 
 mod cost;
+mod crc;
 mod name;
 mod psci;
 mod record;
@@ -15,11 +16,12 @@ mod words;
 use alloc::string::{String, ToString};
 
 pub use cost::{Cost, Spread};
+pub use crc::crc32;
 pub use name::Name;
 pub use psci::{Psci, PsciMode, Quantiles, contention};
 pub use record::{
-    Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
-    Record, Teardown, Torture,
+    Brief, Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
+    Record, Teardown, Torture, is_told, trace_tag,
 };
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};

@@ -72,6 +72,8 @@ pub enum Command {
         /// How often each CPU is turned on and off, each way.
         rounds: Option<u32>,
     },
+    /// Print the results of the run as lines, or one of these lines.
+    Report(Option<u32>),
     /// Show how memory is used.
     Mem,
     /// List the files of the initrd.

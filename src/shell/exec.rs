@@ -10,6 +10,7 @@ mod pmu;
 mod polling;
 mod psci;
 mod rcu;
+mod report;
 mod settings;
 mod steps;
 mod timeline;
@@ -142,6 +143,7 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
             kexec::exec(kernel, way, verify)
         }
         Command::Cycle(cycle) => kexec::cycle(kernel, &cycle),
+        Command::Report(line) => report::report(kernel, line),
         Command::Timeline { json } => timeline::show(out, cpus, json),
         Command::Devices => devices::list(out, peripherals),
         Command::Alarm { seconds } => devices::alarm(peripherals, seconds),

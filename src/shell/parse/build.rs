@@ -60,6 +60,12 @@ pub fn psci_bench(args: &mut Args) -> Built {
     Ok(Command::PsciBench { rounds })
 }
 
+pub fn report(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::Report(None)) };
+    let number = count(&word);
+    number.map(|n| Command::Report(Some(n))).ok_or_else(|| bad(args, "N", word, COUNT))
+}
+
 pub fn kexec_load(args: &mut Args) -> Built {
     let path = args.need("PATH")?;
     let kind = checked(args, "--type", "image or raw", kind)?.unwrap_or_default();

@@ -68,7 +68,7 @@ pub const PMU_CLOSE: Entry = Entry {
 pub const PSCI_BENCH: Entry = Entry {
     name: "psci bench",
     arguments: "",
-    summary: "measures what firmware costs: CPU_ON and CPU_OFF without a kernel",
+    summary: "measures CPU_ON and CPU_OFF without a kernel",
     items: &[option(
         "--rounds",
         "N",
@@ -77,4 +77,13 @@ pub const PSCI_BENCH: Entry = Entry {
     )],
     example: "psci bench --rounds 10",
     build: build::psci_bench,
+};
+
+pub const REPORT: Entry = Entry {
+    name: "report",
+    arguments: "[N]",
+    summary: "prints the results of this run, as lines for a program",
+    items: &[argument("N", "one of these lines again, by its number")],
+    example: "report 17",
+    build: build::report,
 };
