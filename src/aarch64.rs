@@ -7,6 +7,7 @@
 //! | `vectors.S`, `exceptions.rs` | exceptions and their report |
 //! | `macros.S` | steps that occur in several places of the assembly |
 //! | `jump.rs`, `leave.S` | out of this kernel, or out of this CPU |
+//! | `bare.S`, `bare_entry.S`, `bare.rs` | CPUs without a kernel, to measure firmware |
 //! | `copier.S`, `copier.rs` | the same for a kernel whose place is in use until then |
 //! | `layout.rs` | every symbol of the linker script |
 //! | `mmio.rs` | device registers, by accesses that any hypervisor can emulate |
@@ -18,6 +19,7 @@
 //! | `percpu.rs` | what belongs to one CPU, found through TPIDR_EL1 |
 //! | `board.rs` | the machine: all of these behind the seam |
 
+mod bare;
 mod board;
 mod boot;
 mod cache;

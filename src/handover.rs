@@ -2,7 +2,7 @@
 //! (`/chosen` `baton,handover`) and leaves in place.
 //!
 //! The region starts with one page of facts about the last jump, followed by two banks of trace
-//! rings. A kernel writes to the bank of its generation's parity, so that the next kernel can read
+//! rings; its end has the results of the run ([`store`]). A kernel writes to the bank of its generation's parity, so that the next kernel can read
 //! its predecessor's teardown while recording its own bring-up.
 //!
 //! The whole region consists of plain 64-bit words. The page is closed by a seal. Without a valid
@@ -62,6 +62,7 @@ mod farewell;
 mod page;
 mod range;
 mod record;
+mod store;
 mod take;
 mod warm;
 
@@ -78,6 +79,7 @@ use page::{PAGE_WORDS, Page};
 
 use crate::config::{MAX_CPUS, MAX_HANDOVER, PAGE};
 use crate::cpu::{CpuId, Topology};
+use crate::results::{Document, MAX_BYTES, ResultsError};
 use crate::sync::words::Word;
 use crate::trace::Ring;
 
@@ -85,6 +87,11 @@ const _: () = assert!(bytes_for(MAX_CPUS) <= MAX_HANDOVER);
 
 /// Bytes that the region needs for `cpus` CPUs, in whole pages.
 pub const fn bytes_for(cpus: usize) -> u64 {
+    rings_for(cpus) + MAX_BYTES as u64
+}
+
+/// Of these, the page and the banks.
+const fn rings_for(cpus: usize) -> u64 {
     let words = PAGE_WORDS + 2 * bank_words(cpus);
     (words as u64 * 8).next_multiple_of(PAGE)
 }
@@ -112,6 +119,24 @@ impl<'a> Area<'a> {
     pub fn format(&self, topology: &Topology) {
         self.page().clear(self.cpus);
         (0..2).for_each(|generation| self.banks().label(generation, topology));
+    }
+
+    /// The results of the run that kernels before this one have kept.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn results(&self) -> Result<Document, ResultsError> {
+        store::read(self.words)
+    }
+
+    /// Keeps the results of the run, of [`MAX_BYTES`] at most. Not while anything is timed.
+    pub fn keep_results(&self, document: &Document) {
+        store::write(self.words, document);
+    }
+
+    /// There are no results: a new run begins.
+    pub fn forget_results(&self) {
+        store::forget(self.words);
     }
 
     /// Lays the farewell down. May be done again until the jump.

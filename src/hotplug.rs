@@ -414,6 +414,13 @@ impl Hotplug {
         self.look_until(m, deadline, pauses, done)
     }
 
+    /// A CPU that was OFF came without a kernel, and firmware denied its CPU_OFF: it is parked for good
+    /// ([`Bare`](crate::machine::Bare)). Boot CPU.
+    pub fn parked_bare(&self, m: &dyn Seam, cpu: CpuId) {
+        self.cell(cpu).remote().set_off(Mark::Quarantined);
+        self.trace_mark(m, cpu, Mark::Quarantined, Dir::Down);
+    }
+
     /// Sleeps between looks for `done`; true if done before the deadline. Boot CPU.
     fn look_until(
         &self,

@@ -9,7 +9,9 @@ mod loader;
 mod peripherals;
 mod reboot;
 mod reporter;
+mod results;
 mod session;
+pub(crate) mod timeline;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,6 +22,7 @@ pub use cpus::Cpus;
 pub use loader::{Loader, NOTHING_LOADED, UNPACK_LIMIT};
 pub use peripherals::Peripherals;
 pub use reporter::{Level, Reporter};
+pub use results::Results;
 pub use session::Session;
 
 use crate::cpu::{CpuMask, Topology};
@@ -37,6 +40,7 @@ use crate::torture::Site;
 use crate::trace::Phase;
 use loader::{Here, Own, OwnTree};
 use reporter::Passage;
+use results::Came;
 
 /// This kernel's name and version.
 pub const NAME: &str = concat!("baton ", env!("CARGO_PKG_VERSION"));
@@ -101,6 +105,7 @@ impl Handover {
             Some(left) => area.take(left, topology, now).map_err(Some),
             None => {
                 area.format(topology);
+                area.forget_results();
                 Err(None)
             }
         };
@@ -142,6 +147,8 @@ pub struct Kernel {
     pub(crate) loader: Loader,
     /// What the console is in the middle of.
     pub(crate) session: Session,
+    /// What this run has measured.
+    pub(crate) results: Results,
     /// What crosses the jump.
     area: Area<'static>,
 }
@@ -209,8 +216,10 @@ pub fn primary(board: &'static dyn Board, mut boot: Boot, publish: Publish<'_>) 
         )
     }));
     kernel.loader.warn_of_test_key(&mut kernel.out);
+    let came = taken.as_ref().ok().map(|taken| Came::by(&taken.farewell, entered.told));
     kernel.account_for(taken, entered, options.run);
     kernel.hello(entered);
+    kernel.begin_results(came);
     kernel
 }
 
@@ -230,7 +239,7 @@ impl Kernel {
         let reserved = &machine.reserved;
         let here = Here::new(&machine);
         let tree = OwnTree::new(board, own, handover.range, reserved, rng_seed, generation);
-        let mut out = Reporter::new(board, board, options.loglevel);
+        let mut out = Reporter::new(board, board, options.loglevel, options.brief);
         boot.warnings.into_iter().for_each(|warning| out.hold(warning));
         Self {
             out,
@@ -238,6 +247,7 @@ impl Kernel {
             peripherals: Peripherals::new(site, machine),
             loader: Loader::new(board, ram, here, tree, initrd, bootargs, options),
             session: Session::default(),
+            results: Results::new(area),
             area,
         }
     }
@@ -313,6 +323,10 @@ impl Kernel {
         let passage = Passage { jump_at: *jump_at, copied_at: *copied_at, entry_at: entered.at };
         out.jump(site.hotplug, farewell, &passage);
         out.cycle(farewell);
+        let cpus = &self.cpus;
+        out.in_brief(site.hotplug, farewell, &passage, || {
+            timeline::outages(&timeline::events(cpus), site.hotplug.generation(), farewell.exec_at)
+        });
         self.session.go_on_with_stress(out, site, farewell.stress);
     }
 

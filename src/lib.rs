@@ -110,6 +110,8 @@ pub mod cpu;
 #[forbid(unsafe_code)]
 pub mod fdt;
 #[forbid(unsafe_code)]
+pub mod floor;
+#[forbid(unsafe_code)]
 pub mod handover;
 #[forbid(unsafe_code)]
 pub mod hotplug;
@@ -134,6 +136,8 @@ pub mod pmu;
 pub mod rcu; // all its modules but `cell` forbid unsafe code themselves
 #[forbid(unsafe_code)]
 pub mod report;
+#[forbid(unsafe_code)]
+pub mod results;
 #[forbid(unsafe_code)]
 pub mod services;
 #[forbid(unsafe_code)]

@@ -4,6 +4,7 @@
 //! The doc comment of every method names the CPUs that may call that method, and when. "Boot CPU"
 //! is the CPU that controls hotplug.
 
+mod bare;
 mod crash;
 pub mod device;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops;
 
+pub use bare::{Bare, BareMachine, BareSeen, Timed};
 use pmu::ClusterPmu;
 pub use psci::{Affinity, PsciError};
 
@@ -324,6 +326,6 @@ impl<T> Seam for T where
 }
 
 /// What the kernel on the boot CPU runs on: the machine, its memory and its console.
-pub trait Board: Seam + Memory + ConsoleTerminal + Facts + Devices {}
+pub trait Board: Seam + Memory + ConsoleTerminal + Facts + Devices + BareMachine {}
 
-impl<T: Seam + Memory + ConsoleTerminal + Facts + Devices> Board for T {}
+impl<T: Seam + Memory + ConsoleTerminal + Facts + Devices + BareMachine> Board for T {}

@@ -19,6 +19,7 @@ mod words;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Display;
@@ -37,7 +38,7 @@ use crate::cpu::CpuId;
 use crate::report::{BringupPolicy, Grace, TeardownMode};
 
 /// Every option that has a meaning, for suggestions.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "cpuhp.bringup",
     "cpuhp.teardown",
     "cpuhp.grace",
@@ -47,6 +48,7 @@ const KEYS: [&str; 12] = [
     SIG,
     VERIFY,
     "kexec.warm",
+    "report",
     "rcu.tick",
     "model",
     "run",
@@ -83,6 +85,8 @@ pub struct Options {
     /// `kexec.warm=`: a baton that is loaded is told the machine, so that it can start its CPUs before
     /// it reads its tree.
     pub warm: bool,
+    /// `report=brief`: of a kexec one short record is printed in place of all; the results keep all.
+    pub brief: bool,
     /// `run=`: console commands to run once the CPUs are up, separated by `;`.
     pub run: Option<String>,
 }
@@ -100,6 +104,7 @@ impl Default for Options {
             signatures: Signatures::default(),
             verify: false,
             warm: true,
+            brief: false,
             run: None,
         }
     }
@@ -133,6 +138,7 @@ impl Options {
             b"maxcpus" => self.maxcpus = Some(bounded(word, usize::MAX as u64)? as usize),
             b"kexec.warm" => self.warm = switch(word)?,
             b"loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
+            b"report" => self.brief = either(word, ["full", "brief"])?,
             b"run" => self.run = Some(text(word)?.to_string()),
             b"model" => {
                 return Err(Warning::NotAvailable { word: Shown(word.whole).to_string() });
@@ -165,10 +171,16 @@ fn tick(word: &OptionWord<'_>) -> Result<Option<u32>, Warning> {
 }
 
 fn switch(word: &OptionWord<'_>) -> Result<bool, Warning> {
+    either(word, ["off", "on"])
+}
+
+/// False for the first of two words, true for the second.
+fn either(word: &OptionWord<'_>, words: [&str; 2]) -> Result<bool, Warning> {
+    let [no, yes] = words;
     match text(word)? {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err(malformed(word, "it is neither on nor off")),
+        text if text == yes => Ok(true),
+        text if text == no => Ok(false),
+        _ => Err(malformed(word, format!("it is neither {yes} nor {no}"))),
     }
 }
 

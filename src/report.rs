@@ -6,7 +6,9 @@
 //! itself, on the one axis that both kernels of a jump share.
 
 mod cost;
+mod crc;
 mod name;
+mod psci;
 mod record;
 mod span;
 mod words;
@@ -14,15 +16,18 @@ mod words;
 use alloc::string::{String, ToString};
 
 pub use cost::{Cost, Spread};
+pub use crc::crc32;
 pub use name::Name;
+pub use psci::{Psci, PsciMode, Quantiles, contention};
 pub use record::{
-    Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
-    Record, Teardown, Torture,
+    Brief, Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
+    Record, Teardown, Torture, is_told, trace_tag,
 };
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};
 pub use words::{
-    BringupAt, BringupPolicy, FloorMode, Grace, TeardownAt, TeardownMode, TortureKind, Verdict,
+    BringupAt, BringupPolicy, FloorMode, Grace, PsciScope, TeardownAt, TeardownMode, TortureKind,
+    Verdict,
 };
 
 /// What every record line starts with.
@@ -110,8 +115,9 @@ mod tests {
     const SAMPLES: &str = include_str!("report/samples.txt");
 
     /// Fields that hold words of closed lists.
-    const WORDS: [&str; 10] =
-        ["at", "dir", "kind", "mark", "mode", "phase", "policy", "step", "teardown", "verdict"];
+    const WORDS: [&str; 11] = [
+        "at", "dir", "kind", "mark", "mode", "phase", "policy", "scope", "step", "teardown", "verdict",
+    ];
 
     #[test]
     fn each_word_of_a_record_is_known_and_each_line_stays_as_it_was() {

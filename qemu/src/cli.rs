@@ -14,11 +14,12 @@ use crate::floor::FloorArgs;
 use crate::linux::LinuxArgs;
 use crate::linux::matrix::MatrixArgs;
 use crate::profile::ProfileArgs;
+use crate::results::ReportArgs;
 use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
 use crate::{
-    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile, run,
+    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile, results, run,
     sign, soak,
 };
 
@@ -74,6 +75,11 @@ enum Command {
     /// Kexec serially and in parallel, and report how long every phase took
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Make the report of a run from the results that baton left in a device tree or on a console
+    #[command(
+        after_help = "Examples:\n  baton report --fdt /sys/firmware/fdt --out report\n  baton report --console console.log"
+    )]
+    Report(ReportArgs),
     /// Run the floor payload: PSCI without a kernel
     #[command(after_help = "Example:\n  baton floor --image target/floor.Image --cpus 80")]
     Floor(FloorArgs),
@@ -162,6 +168,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Cpio(args) => make_cpio(&args),
         Command::Boot(options) => boot::boot(&options),
         Command::Run(args) => run::run(&args),
+        Command::Report(args) => results::report(&args),
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::BenchCheck(args) => costs::check(&args),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use baton::report::{
     self, Bringup, BringupAt, BringupPolicy, Cycle, Floor, FloorMode, Hello, Kexec, MarkAt, Name,
-    PhaseSpan, Phases, Record, Step, Teardown, TeardownAt, TeardownMode,
+    PhaseSpan, Phases, Psci, PsciMode, PsciScope, Quantiles, Record, Step, Teardown, TeardownAt, TeardownMode,
 };
 use baton::trace::{Dir, Mark, Phase};
 use tempfile::TempDir;
@@ -333,4 +333,29 @@ pub fn qemu(boot: &str, answers: &[(&str, String)]) -> (TempDir, Options) {
 
 fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file in the temporary directory");
+}
+
+/// What `psci bench` says of some CPUs and of one of their clusters.
+pub fn psci(cpus: u32) -> Vec<Record> {
+    let around = |p50| Quantiles { min: p50 / 2, p50, p90: p50 * 2, p99: p50 * 3, max: p50 * 4 };
+    let mode = |times| PsciMode {
+        call_ns: around(10_000 * times),
+        first_ns: around(100_000 * times),
+        off_ns: around(50_000 * times),
+    };
+    let of = |scope: PsciScope, number, cpus, whole: bool| {
+        Record::Psci(Psci {
+            generation: 0,
+            scope: scope.into(),
+            number,
+            cpus,
+            rounds: 5,
+            version_ns: whole.then(|| around(200)),
+            up_ns: whole.then_some([900_000, 400_000]),
+            down_ns: whole.then_some([500_000, 90_000]),
+            serial: mode(2),
+            parallel: mode(5),
+        })
+    };
+    vec![of(PsciScope::All, 0, cpus, true), of(PsciScope::Cluster, 1, cpus / 2, false)]
 }

@@ -6,7 +6,7 @@ use crate::report::{Conditions, Report};
 use crate::stats::Row;
 use crate::timeline::{self, Timeline, escape};
 use crate::units::{self, Unit};
-use crate::{outage, table};
+use crate::{outage, psci, table};
 
 /// Width of the pictures, pixels.
 const WIDTH: f64 = 1200.0;
@@ -56,6 +56,10 @@ pub fn page(report: &Report, timelines: &[Timeline]) -> String {
     listing(&mut out, &table::steps_title(c.unit), &table::STEP_HEAD, 3, steps);
     let phases = phases.map(|row| table::phase(row, c.unit));
     listing(&mut out, &table::phases_title(c.unit), &table::PHASE_HEAD, 3, phases);
+    let firmware = psci::rows(&psci::last(&report.records), c.unit);
+    if !firmware.is_empty() {
+        listing(&mut out, psci::TITLE, &psci::HEAD, 3, firmware.into_iter());
+    }
     out.push_str(&conditions(c));
     out.push_str("</body></html>\n");
     out
@@ -116,20 +120,21 @@ fn listing<const N: usize>(
 }
 
 fn conditions(c: &Conditions) -> String {
-    let facts = [
-        ("image", format!("baton {}, {}", c.baton, units::bytes(c.image_bytes))),
-        ("QEMU", c.qemu.clone()),
-        ("machine", format!("{} CPUs, GICv{}, entered at EL{}", c.cpus, c.gic, c.el)),
-        ("accelerator", c.accel.clone()),
-        ("host", format!("{} CPUs", c.host_cpus)),
-        ("kexecs", format!("{} of each mode, and one with warm off, in {} s", c.cycles, c.seconds)),
-    ];
+    let machine = format!("{} CPUs, GICv{}, entered at EL{}", c.cpus, c.gic, c.el);
+    let mut facts = vec![("machine", machine)];
+    if c.is_from_home() {
+        facts.push(("image", format!("baton {}", c.baton)));
+    } else {
+        facts.extend(of_qemu(c));
+    }
     let mut out = String::from("<h2>Conditions</h2>\n<table class=\"facts\">");
     for (name, fact) in facts {
         let _ = write!(out, "<tr><td>{name}</td><td>{}</td></tr>", escape(&fact));
     }
-    let _ =
-        write!(out, "<tr><td>command</td><td><code>{}</code></td></tr>", escape(&c.command_text()));
+    if !c.is_from_home() {
+        let command = escape(&c.command_text());
+        let _ = write!(out, "<tr><td>command</td><td><code>{command}</code></td></tr>");
+    }
     let figures = match c.unit {
         Unit::Time => "Times are of the generic counter.",
         Unit::Instructions => {
@@ -143,6 +148,16 @@ fn conditions(c: &Conditions) -> String {
          to all CPUs online in the new one.</p>"
     );
     out
+}
+
+fn of_qemu(c: &Conditions) -> [(&'static str, String); 5] {
+    [
+        ("image", format!("baton {}, {}", c.baton, units::bytes(c.image_bytes))),
+        ("QEMU", c.qemu.clone()),
+        ("accelerator", c.accel.clone()),
+        ("host", format!("{} CPUs", c.host_cpus)),
+        ("kexecs", format!("{} of each mode, and one with warm off, in {} s", c.cycles, c.seconds)),
+    ]
 }
 
 #[cfg(test)]

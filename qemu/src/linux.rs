@@ -7,7 +7,7 @@
 
 pub mod alternate;
 mod drive;
-mod initramfs;
+pub mod initramfs;
 mod judge;
 pub mod matrix;
 mod picture;

@@ -111,7 +111,6 @@ impl Report {
     /// # Errors
     /// As for [`collect::jumps`].
     pub fn new(options: &Options, qemu: &str, cycles: u32, run: Run) -> Result<Self, Outcome> {
-        let jumps = collect::jumps(&run.records)?;
         let hello = run.records.iter().find_map(|record| match record {
             Record::Hello(hello) => Some(hello),
             _ => None,
@@ -131,7 +130,19 @@ impl Report {
             image_bytes: std::fs::metadata(&options.image).map_or(0, |file| file.len()),
             seconds: run.seconds,
         };
-        let (traces, records) = (run.traces, run.records);
+        Self::of(conditions, run.records, run.traces)
+    }
+
+    /// Puts records and traces together that were gathered under `conditions`.
+    ///
+    /// # Errors
+    /// As for [`collect::jumps`].
+    pub fn of(
+        conditions: Conditions,
+        records: Vec<Record>,
+        traces: Vec<Trace>,
+    ) -> Result<Self, Outcome> {
+        let jumps = collect::jumps(&records)?;
         let untold = |jump: &Jump| {
             traces.iter().any(|t| !t.warm && t.kexec.generation == jump.kexec.generation)
         };
@@ -155,8 +166,20 @@ impl Report {
 }
 
 impl Conditions {
+    /// True if the figures came home from a machine of its own: there was no QEMU.
+    pub fn is_from_home(&self) -> bool {
+        self.command.is_empty()
+    }
+
     /// The figures' conditions in one line.
     pub fn headline(&self) -> String {
+        if self.is_from_home() {
+            let Self { baton, cpus, el, gic, .. } = self;
+            return format!(
+                "baton {baton} hands {cpus} CPUs over by kexec; GICv{gic}, entered at EL{el}; figures \
+                 of the machine itself"
+            );
+        }
         let Self { baton, cpus, accel, cycles, host_cpus, qemu, .. } = self;
         let unit = self.unit.note();
         let model = self.append.split_whitespace().find_map(|word| word.strip_prefix("model="));

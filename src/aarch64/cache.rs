@@ -29,6 +29,22 @@ pub fn clean_to_poc(start: u64, bytes: u64) {
     regs::dsb_sy();
 }
 
+/// Drops the lines of `bytes` at the virtual address `start`, so that what is read afterwards comes
+/// from the point of coherency. Boot CPU.
+///
+/// # Safety
+/// No cache has a dirty line of the range, nor gets one until this returns.
+pub unsafe fn drop_lines(start: u64, bytes: u64) {
+    let line = line();
+    let mut at = start & !(line - 1);
+    while at < start + bytes {
+        // SAFETY: the lines are clean, says the caller, so no store is lost.
+        unsafe { asm!("dc ivac, {0}", in(reg) at) };
+        at += line;
+    }
+    regs::dsb_sy();
+}
+
 fn line() -> u64 {
     let known = LINE.load(Ordering::Relaxed);
     if known != 0 {

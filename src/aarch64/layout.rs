@@ -48,6 +48,8 @@ symbols! {
     ttbr1_l2 = _ttbr1_l2;
     /// Where secondaries enter.
     secondary_entry = _secondary_entry;
+    /// Where CPUs without a kernel enter.
+    bare_entry = _bare_entry;
     /// Code that leaves this kernel.
     jump_idmap = _jump_idmap;
     /// The page of code that copies a kernel.

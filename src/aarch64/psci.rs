@@ -55,6 +55,18 @@ pub fn can_be_called() -> bool {
     CONDUIT.load(Ordering::Relaxed) != NONE
 }
 
+/// True if firmware is called by SMC.
+pub fn by_smc() -> bool {
+    CONDUIT.load(Ordering::Relaxed) == SMC
+}
+
+/// What a call that should not have come back has answered, by its x0. A 32-bit function answers in
+/// the lower half.
+pub fn answer(x0: u64) -> PsciError {
+    let code = x0 as u32 as i32;
+    PsciError::from_code(code).unwrap_or(PsciError::Unknown(code))
+}
+
 /// PSCI_VERSION as (major, minor).
 ///
 /// # Errors

@@ -82,6 +82,18 @@ pub fn wfi() {
     unsafe { asm!("dsb sy", "wfi") };
 }
 
+/// Waits for an event; the event stream sends one after a millisecond at most.
+pub fn wait_for_event() {
+    // SAFETY: WFE only waits.
+    unsafe { asm!("wfe") };
+}
+
+/// Ends the WFE of every CPU, after all earlier stores are complete.
+pub fn send_event() {
+    // SAFETY: a barrier and a hint.
+    unsafe { asm!("dsb sy", "sev") };
+}
+
 /// Waits for an event, unless the word has changed already; a change of the word is an event.
 pub fn wait_for_change(word: &AtomicU64, seen: u64) {
     // SAFETY: an exclusive load sets the monitor, and WFE only waits.

@@ -31,6 +31,8 @@ pub struct Changes<'a> {
     pub initrd: Option<Range>,
     /// What this kernel hands over. Announced in `/chosen` and reserved.
     pub handover: Option<Range>,
+    /// What this run has measured, for a next kernel whose user reads it there.
+    pub results: Option<&'a [u8]>,
     /// Fresh entropy. `None` gives the next kernel no entropy: a seed must not be used twice.
     pub rng_seed: Option<[u8; 32]>,
     /// Fresh randomness for where the next kernel puts itself: Linux uses the seed and wipes it;

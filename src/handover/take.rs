@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::banks::Banks;
 use super::facts::RingsFact;
 use super::page::{PAGE_WORDS, Page};
-use super::{Area, Farewell, HandoverError, bytes_for};
+use super::{Area, Farewell, HandoverError, rings_for, store};
 use crate::cpu::{CpuId, CpuMask, Topology};
 use crate::sync::words::Word;
 use crate::trace::{Event, Ring};
@@ -40,6 +40,7 @@ impl Area<'_> {
         let taken = self.read(left, topology, now);
         if taken.is_err() {
             self.format(topology);
+            self.forget_results();
         }
         taken
     }
@@ -51,7 +52,7 @@ impl Area<'_> {
         let page = Page::new(left);
         let facts = page.facts()?;
         let (cpus, jump_at) = (page.cpus()?, page.jump_at());
-        if (left.len() as u64) < bytes_for(cpus) / 8 {
+        if (left.len() as u64) < rings_for(cpus) / 8 {
             return Err(HandoverError::Small);
         }
         let mut farewell = Farewell::read(&facts)?;
@@ -64,12 +65,23 @@ impl Area<'_> {
         let old = OldRings { banks: placed.then(|| Banks::new(left, cpus)), generation, topology };
         let readable = rings == Some(RingsFact::OURS);
         let same_cpus = old.fit();
+        if !core::ptr::eq(left, self.words) {
+            self.move_results(left);
+        }
         if !same_cpus || !core::ptr::eq(left, self.words) {
             farewell.parked = self.move_in(&old, readable, &farewell.parked);
         } else if !readable {
             self.clear_rings(generation);
         }
         Ok(Taken { farewell, jump_at, copied_at, same_cpus })
+    }
+
+    /// Takes the results over from another region.
+    fn move_results(&self, left: &[Word]) {
+        match store::read(left) {
+            Ok(results) => self.keep_results(&results),
+            Err(_) => self.forget_results(),
+        }
     }
 
     /// Lays the region out for this kernel's CPUs, with the events of the earlier kernel's rings if

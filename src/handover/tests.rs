@@ -12,6 +12,7 @@ use crate::trace::{Dir, Edge, Event, Mark, Spans, What};
 mod other_cpus;
 mod ranges;
 mod records;
+mod results;
 
 /// When the kernels of these tests jump, and when the next one is entered, ticks.
 const JUMP: u64 = 199;
@@ -159,7 +160,8 @@ fn garbage_and_small_regions_are_refused() {
     assert_eq!(Area::new(&memory, &topology(9)).err(), Some(HandoverError::Small));
     assert_eq!(taken(&memory, 8), Err(HandoverError::Foreign));
     let (area, topology) = region(&memory, 8);
-    for short in [&memory[..0], &memory[..PAGE_WORDS - 1], &memory[..memory.len() - 1]] {
+    let rings = (rings_for(8) / 8) as usize;
+    for short in [&memory[..0], &memory[..PAGE_WORDS - 1], &memory[..rings - 1]] {
         area.prepare(&farewell("mem"));
         area.seal(JUMP);
         assert_eq!(area.take(short, &topology, LATER), Err(HandoverError::Small));

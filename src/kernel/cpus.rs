@@ -9,7 +9,7 @@ use super::Reporter;
 use crate::cpu::{CpuId, CpuMask};
 use crate::handover::Area;
 use crate::hotplug::{BringupOutcome, Hotplug, TeardownOutcome, Way, Why, fault};
-use crate::machine::{Affinity, CrashKind, PsciError, Seam};
+use crate::machine::{Affinity, BareMachine, CrashKind, PsciError, Seam};
 use crate::options::{FailSpec, Options};
 use crate::report::{BringupPolicy, Grace, TeardownMode};
 use crate::services::Services;
@@ -58,6 +58,11 @@ impl Cpus {
 
     /// The machine, as far as CPUs and their services use it.
     pub fn seam(&self) -> &'static dyn Seam {
+        self.site.board
+    }
+
+    /// The machine with its firmware, for measuring that.
+    pub fn bare(&self) -> &'static dyn BareMachine {
         self.site.board
     }
 

@@ -1,6 +1,7 @@
 //! The next kernel: `kexec load` plans, checks, writes, hashes, cleans and protects. Nothing is
 //! changed before every part has a place, and everything written is read back.
 
+mod carry;
 mod chosen;
 mod rehearsal;
 mod segments;
@@ -15,13 +16,15 @@ use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::cpu::Mpidr;
 use crate::kexec::{
-    self, BatonMark, Digest, Files, InitrdChoice, KexecLoad, LoadError, LoadPart, Loaded,
+    self, BatonMark, Digest, Files, InitrdChoice, KexecLoad, Kind, LoadError, LoadPart, Loaded,
     PlaceError, Plan,
 };
 use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{CommandLine, Options, Signatures};
 use crate::platform::{BootParams, Described, PlatformError};
+use crate::results::MAX_BYTES;
+use tree::Extra;
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
@@ -59,6 +62,8 @@ pub struct Loader {
     /// A next baton is told the machine.
     warm: bool,
     loaded: Option<Loaded>,
+    /// What the tree of the loaded kernel has of this run's results.
+    results: Option<Vec<u8>>,
 }
 
 impl Loader {
@@ -75,7 +80,8 @@ impl Loader {
     ) -> Self {
         let Options { signatures, verify, warm, .. } = *options;
         let initrd = initrd.map(|(piece, range)| (exact(board, piece, range), range));
-        Self { board, ram, here, tree, initrd, bootargs, signatures, verify, warm, loaded: None }
+        let (loaded, results) = (None, None);
+        Self { board, ram, here, tree, initrd, bootargs, signatures, verify, warm, loaded, results }
     }
 
     /// The owner of every page of RAM.
@@ -140,6 +146,7 @@ impl Loader {
         let told = is_baton && self.rehearse(out, ask, &mut next, &plan)?;
         plan.seal_dtb(&next).map_err(|e| e.to_string())?;
         plan.claim(&mut after).map_err(|e| e.to_string())?;
+        self.results = None;
         // From here on nothing refuses, as `after` shows; what is loaded now goes only when the new
         // one is good.
         if let Some(old) = self.loaded.take() {
@@ -158,6 +165,7 @@ impl Loader {
             name: ask.path.clone(),
             bootargs: chosen.bootargs,
             packing,
+            baton: BatonMark::of(&image).is_some(),
             plan,
             source_tree: tree,
             pieces,
@@ -185,7 +193,13 @@ impl Loader {
         }
         let bootargs = chosen.bootargs.bytes().len();
         let told = WARM_ROOM.0 + WARM_ROOM.1 * self.here.cpus();
-        let told = if BatonMark::of(image).is_some() { bootargs + told } else { 0 };
+        let told = match BatonMark::of(image) {
+            Some(_) => bootargs + told,
+            // What does not fit into the tree of a flat binary stays out: its tree may have to fit
+            // where RAM begins.
+            None if chosen.kind() == Kind::Image => MAX_BYTES,
+            None => 0,
+        };
         let room = (tree + bootargs + TREE_SLACK + told).min(MAX_DTB);
         let granules = self.board.granules();
         let mut planned = kexec::plan(&chosen.request(image, granules), &map, room);
@@ -203,7 +217,7 @@ impl Loader {
         tree: &[u8],
         plan: &Plan,
     ) -> Result<Vec<u8>, String> {
-        let next = self.tree.next(tree, chosen.bootargs.bytes(), plan.initrd, &[]);
+        let next = self.tree.next(tree, chosen.bootargs.bytes(), plan.initrd, Extra::default());
         next.map_err(|why| match &ask.dtb {
             Some(path) => format!("{path}: {why}; leave --dtb out to pass on the running tree"),
             None => why,
@@ -325,7 +339,8 @@ impl Loader {
     fn reserve(&mut self, quarantine: &[Range]) -> Result<(), String> {
         let Some(loaded) = &mut self.loaded else { return Ok(()) };
         let Loaded { source_tree, bootargs, plan, .. } = loaded;
-        let mut tree = self.tree.next(source_tree, bootargs.bytes(), plan.initrd, quarantine)?;
+        let extra = Extra { quarantine, results: self.results.as_deref() };
+        let mut tree = self.tree.next(source_tree, bootargs.bytes(), plan.initrd, extra)?;
         plan.seal_dtb(&tree).map_err(|e| e.to_string())?;
         segments::unguard(self.board, loaded);
         segments::write_tree(self.board, loaded, &tree);

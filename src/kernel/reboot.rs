@@ -22,6 +22,7 @@ impl Kernel {
         if self.loader.loaded().is_some() {
             // Before anything is timed.
             self.cpus.say_foreign(&mut self.out, "the next kernel finds it so");
+            self.pass_results();
         }
         // Nothing is taken from the line any more, so nothing that was typed is lost: what was taken
         // goes along, and the rest stays in the UART.

@@ -10,6 +10,7 @@ mod tests;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::mem;
 
 pub use log::Level;
@@ -19,8 +20,8 @@ use crate::handover::{Farewell, StressCount};
 use crate::hotplug::{BringupOutcome, Failure, Hotplug, TeardownOutcome, Way};
 use crate::machine::{Clock, ConsoleTerminal};
 use crate::report::{
-    self, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Grace, Interrupts, Kexec, Name,
-    Phases, Record, Teardown, TeardownAt,
+    self, Brief, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Grace, Interrupts, Kexec, Name,
+    Phases, Quantiles, Record, Teardown, TeardownAt,
 };
 use crate::trace::Spans;
 
@@ -31,6 +32,10 @@ pub struct Reporter {
     log: Log,
     /// Warnings from the part of the boot that is timed, where nothing may be printed.
     held: Vec<String>,
+    /// Of a jump one record is printed in place of all.
+    brief: bool,
+    /// The lines of records that belong to the results of the run and are not among them yet.
+    kept: RefCell<String>,
 }
 
 /// When the stations of the last jump were passed, ticks.
@@ -50,8 +55,9 @@ impl Reporter {
         terminal: &'static dyn ConsoleTerminal,
         clock: &'static dyn Clock,
         loglevel: u8,
+        brief: bool,
     ) -> Self {
-        Self { terminal, clock, log: Log::new(loglevel), held: Vec::new() }
+        Self { terminal, clock, log: Log::new(loglevel), held: Vec::new(), brief, kept: RefCell::default() }
     }
 
     /// Where the console reads and writes.
@@ -96,9 +102,22 @@ impl Reporter {
         self.terminal.put("\n");
     }
 
-    /// Prints a record.
+    /// Prints a record, and keeps the record if it belongs to the results of the run.
     pub fn record(&self, record: &Record) {
-        self.print(&report::to_line(record));
+        let line = report::to_line(record);
+        if !(self.brief && record.is_of_a_jump()) {
+            self.print(&line);
+        }
+        if !record.is_of_a_trace() {
+            let mut kept = self.kept.borrow_mut();
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+    }
+
+    /// The lines that were kept since the last time.
+    pub(super) fn take_kept(&mut self) -> String {
+        mem::take(self.kept.get_mut())
     }
 
     /// Says that a command or an option failed, for people and for programs.
@@ -121,6 +140,36 @@ impl Reporter {
     /// Changes [`Self::loglevel`].
     pub fn set_loglevel(&mut self, level: u8) {
         self.log.set_level(level);
+    }
+
+    /// With `report=brief`: prints the jump that led to this kernel as one record, which says nothing
+    /// that the others do not. `outages` are how long CPUs were away, ticks.
+    pub(super) fn in_brief(
+        &self,
+        hotplug: &Hotplug,
+        farewell: &Farewell,
+        passage: &Passage,
+        outages: impl FnOnce() -> Vec<u64>,
+    ) {
+        if !self.brief {
+            return;
+        }
+        let kexec = self.kexec(hotplug, farewell, passage, 0);
+        let brief = Record::Brief(Brief {
+            generation: kexec.generation,
+            cpus: hotplug.topology().len() as u32,
+            online: hotplug.online().len() as u32,
+            teardown: kexec.teardown,
+            done: farewell.cycle.done,
+            asked: farewell.cycle.asked,
+            down_ns: self.ns(farewell.teardown_total),
+            exec_to_jump_ns: kexec.exec_to_jump_ns,
+            jump_to_entry_ns: kexec.jump_to_entry_ns,
+            entry_to_online_ns: kexec.entry_to_online_ns,
+            blackout_ns: kexec.blackout_ns,
+            outage_ns: Quantiles::of(outages().into_iter().map(|ticks| self.ns(ticks))),
+        });
+        self.print(&report::to_line(&brief));
     }
 
     /// Prints the outcome of a bring-up, and its purpose.

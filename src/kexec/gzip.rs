@@ -18,6 +18,8 @@ use miniz_oxide::inflate::{
     },
 };
 
+use crate::report::crc32;
+
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const DEFLATE: u8 = 8;
 const HEADER_BYTES: usize = 10;
@@ -257,27 +259,4 @@ fn grow(room: &mut Vec<u8>, bytes: usize, limit: usize) -> Result<(), GzipError>
     room.try_reserve_exact(bytes - room.len()).map_err(|_| GzipError::NoMemory { bytes })?;
     room.resize(bytes, 0);
     Ok(())
-}
-
-/// The CRC-32 of RFC 1952 section 8.
-pub fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = crc_table();
-    let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
-    !bytes.iter().fold(!0, step)
-}
-
-const fn crc_table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0xedb8_8320 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
 }

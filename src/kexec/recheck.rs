@@ -84,6 +84,7 @@ mod tests {
             name: "next".into(),
             bootargs: "".into(),
             packing: Packing::Flat,
+            baton: true,
             plan,
             source_tree: Vec::new(),
             pieces: Vec::new(),

@@ -26,6 +26,8 @@ pub struct Loaded {
     pub bootargs: CommandLine,
     /// How its file was packed.
     pub packing: Packing,
+    /// It is a baton.
+    pub baton: bool,
     /// Where each part of the kernel is.
     pub plan: Plan,
     /// The tree that its own was made from, without seeds: if CPUs are parked, the tree is made
@@ -151,6 +153,7 @@ mod tests {
             plan,
             source_tree: Vec::new(),
             packing: Packing::Gzip,
+            baton: false,
             pieces: Vec::new(),
             guarded: Vec::new(),
             kept: digest,

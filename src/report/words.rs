@@ -85,6 +85,18 @@ named! {
 }
 
 named! {
+    /// Which CPUs the figures of firmware are of.
+    PsciScope {
+        /// All that were measured.
+        All = "all",
+        /// Those of one socket: affinity level 3.
+        Socket = "socket",
+        /// Those that share all affinity levels above the core's.
+        Cluster = "cluster",
+    }
+}
+
+named! {
     /// What a trial keeps busy.
     TortureKind {
         /// CPUs that come and go.

@@ -67,6 +67,13 @@ pub enum Command {
         /// Of which cluster; `None`: of all.
         cluster: Option<usize>,
     },
+    /// Measure what firmware costs without a kernel.
+    PsciBench {
+        /// How often each CPU is turned on and off, each way.
+        rounds: Option<u32>,
+    },
+    /// Print the results of the run as lines, or one of these lines.
+    Report(Option<u32>),
     /// Show how memory is used.
     Mem,
     /// List the files of the initrd.

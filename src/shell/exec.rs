@@ -8,7 +8,9 @@ mod irqs;
 mod kexec;
 mod pmu;
 mod polling;
+mod psci;
 mod rcu;
+mod report;
 mod settings;
 mod steps;
 mod timeline;
@@ -130,6 +132,7 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
         Command::PmuOpen { cluster, event } => pmu::open(out, cpus, cluster, event),
         Command::PmuClose { cluster, event } => pmu::close(out, cpus, cluster, event),
         Command::PmuRead { cluster } => pmu::read(out, cpus, cluster),
+        Command::PsciBench { rounds } => psci::bench(out, cpus, session, rounds),
         Command::Mem => kexec::mem(out, loader),
         Command::Files => kexec::files(out, loader),
         Command::KexecLoad(ask) => kexec::load(out, loader, &ask),
@@ -140,6 +143,7 @@ fn carry_out(kernel: &mut Kernel, command: Command) -> Outcome {
             kexec::exec(kernel, way, verify)
         }
         Command::Cycle(cycle) => kexec::cycle(kernel, &cycle),
+        Command::Report(line) => report::report(kernel, line),
         Command::Timeline { json } => timeline::show(out, cpus, json),
         Command::Devices => devices::list(out, peripherals),
         Command::Alarm { seconds } => devices::alarm(peripherals, seconds),

@@ -13,6 +13,9 @@ use crate::memory::Range;
 /// Property of `/chosen` with address and size of what this kernel hands to the next one.
 pub const HANDOVER: &str = "baton,handover";
 
+/// Property of `/chosen` with what a run has measured.
+const RESULTS: &str = crate::results::PROPERTY;
+
 /// Properties of `/chosen` that describe the boot of the kernel that runs and no other.
 /// `linux,usable-memory-range` is none of them: what it forbids is somebody else's for the next
 /// kernel too.
@@ -25,6 +28,7 @@ const STALE: &[&str] = &[
     "kaslr-seed",
     "rng-seed",
     HANDOVER,
+    RESULTS,
 ];
 
 /// As [`STALE`], for whole families of names (kexec handover of Linux).
@@ -85,6 +89,9 @@ pub(super) fn rebuild(root: &mut DeviceTreeNode, changes: &Changes<'_>) -> Resul
     if let Some(handover) = changes.handover {
         not_empty("a handover", &handover)?;
         set(chosen, HANDOVER, pair(handover.start, handover.size()));
+    }
+    if let Some(results) = changes.results {
+        set(chosen, RESULTS, results.to_vec());
     }
     if let Some(seed) = changes.rng_seed {
         set(chosen, "rng-seed", seed.to_vec());

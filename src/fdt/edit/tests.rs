@@ -38,6 +38,7 @@ fn changes() -> Changes<'static> {
         bootargs: b"loglevel=3",
         initrd: Some(Range::new(0x4c00_0000, 0x4c10_0000)),
         handover: Some(Range::new(0x4d00_0000, 0x4d01_0000)),
+        results: None,
         rng_seed: Some([7; 32]),
         kaslr_seed: Some(9),
         quarantine: QUARANTINE,

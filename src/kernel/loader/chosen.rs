@@ -58,6 +58,11 @@ impl<'f> Chosen<'f> {
         })
     }
 
+    /// What kind of file the kernel is in.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The bytes of the next kernel's initrd; `own` is this kernel's.
     pub fn initrd_bytes<'s>(&'s self, own: &'s [u8]) -> Option<&'s [u8]> {
         match self.initrd {

@@ -205,6 +205,7 @@ mod tests {
             name: "code".into(),
             bootargs: "".into(),
             packing: Packing::Flat,
+            baton: true,
             pieces: plan.take(&mut ram).unwrap(),
             plan,
             source_tree: Vec::new(),

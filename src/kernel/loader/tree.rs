@@ -20,6 +20,15 @@ fn wipe_stack() {
     core::hint::black_box([0u8; 8 << 10]);
 }
 
+/// What the next kernel's tree has beside what this kernel was given.
+#[derive(Clone, Copy, Default)]
+pub struct Extra<'a> {
+    /// Memory in which CPUs are parked.
+    pub quarantine: &'a [Range],
+    /// What this run has measured.
+    pub results: Option<&'a [u8]>,
+}
+
 /// This kernel's tree in memory.
 pub struct Own {
     /// The tree.
@@ -73,8 +82,8 @@ impl OwnTree {
         self.own.bytes
     }
 
-    /// The tree for the next kernel, made from `current`. The next kernel keeps off `quarantine`
-    /// and off what this kernel keeps off.
+    /// The tree for the next kernel, made from `current`. The next kernel also keeps off what this
+    /// kernel keeps off.
     ///
     /// # Errors
     /// What is wrong with `current`, or does not fit.
@@ -83,8 +92,9 @@ impl OwnTree {
         current: &[u8],
         bootargs: &[u8],
         initrd: Option<Range>,
-        quarantine: &[Range],
+        extra: Extra<'_>,
     ) -> Result<Vec<u8>, String> {
+        let Extra { quarantine, results } = extra;
         // There is an LPI table for each CPU, and Linux 6.1 has room for 64 reservations and drops
         // the others: those that touch are one.
         let quarantine = join(self.kept.iter().chain(quarantine).copied().collect());
@@ -92,6 +102,7 @@ impl OwnTree {
             bootargs,
             initrd,
             handover: Some(self.handover),
+            results,
             rng_seed: Some([0; SEED]),
             kaslr_seed: Some(0),
             quarantine: &quarantine,

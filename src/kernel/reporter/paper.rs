@@ -57,6 +57,6 @@ impl Reporter {
     pub(crate) fn on_paper(loglevel: u8) -> (Self, &'static Paper) {
         let paper: &Paper = Box::leak(Box::default());
         let clock: &Fake = Box::leak(Box::new(Fake::at(0)));
-        (Self::new(paper, clock, loglevel), paper)
+        (Self::new(paper, clock, loglevel, false), paper)
     }
 }

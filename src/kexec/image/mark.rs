@@ -18,7 +18,7 @@
 mod tests;
 
 use super::{HEADER_BYTES, ImageError, u32_at, u64_at};
-use crate::kexec::gzip::crc32;
+use crate::report::crc32;
 
 const MAGIC: &[u8] = b"batonimg";
 const MAGIC_AT: usize = 32;

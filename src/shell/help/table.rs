@@ -35,7 +35,7 @@ const fn option(name: &'static str, value: &'static str, meaning: &'static str) 
 }
 
 /// All commands, in the order of the list that `help` prints.
-pub static TABLE: [Entry; 31] = [
+pub static TABLE: [Entry; 33] = [
     Entry {
         name: "help",
         arguments: "[COMMAND]",
@@ -98,6 +98,8 @@ pub static TABLE: [Entry; 31] = [
     parts::PMU_OPEN,
     parts::PMU_READ,
     parts::PMU_CLOSE,
+    parts::PSCI_BENCH,
+    parts::REPORT,
     Entry {
         name: "mem",
         arguments: "",

@@ -51,6 +51,21 @@ pub fn cpu_offline(args: &mut Args) -> Built {
     })
 }
 
+/// Most rounds of `psci bench`: their samples stay in the smallest heap.
+const MOST_ROUNDS: u32 = 32;
+
+pub fn psci_bench(args: &mut Args) -> Built {
+    let some = |word: &str| count(word).filter(|&rounds| rounds <= MOST_ROUNDS);
+    let rounds = checked(args, "--rounds", "a number from 1 to 32", some)?;
+    Ok(Command::PsciBench { rounds })
+}
+
+pub fn report(args: &mut Args) -> Built {
+    let Some(word) = args.word() else { return Ok(Command::Report(None)) };
+    let number = count(&word);
+    number.map(|n| Command::Report(Some(n))).ok_or_else(|| bad(args, "N", word, COUNT))
+}
+
 pub fn kexec_load(args: &mut Args) -> Built {
     let path = args.need("PATH")?;
     let kind = checked(args, "--type", "image or raw", kind)?.unwrap_or_default();

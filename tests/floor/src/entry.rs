@@ -22,6 +22,7 @@ use crate::{report, rounds};
 // deadline bounds that.
 global_asm!(
     include_str!("../../bare/entry.S"),
+    include_str!("../../../src/aarch64/bare.S"),
     r#"
 boot:
     install x1, x2
@@ -36,14 +37,11 @@ fatal:
     exception x2
     b       {fault}
 
+// Firmware is called by SMC at EL2, by HVC at EL1.
     .macro  psci
     mrs     x4, CurrentEL
-    cmp     x4, #8
-    b.eq    7f
-    hvc     #0
-    b       8f
-7:  smc     #0
-8:
+    and     x4, x4, #(2 << 2)
+    firmware x4
     .endm
 
     .macro  say state
@@ -94,8 +92,9 @@ ap_entry:
     str     w1, [x2, #{waker}]
 5:  ldr     w1, [x2, #{waker}]
     tbz     w1, #2, 5b
-6:  ldr     w0, ={cpu_off}
-    psci
+6:  mrs     x4, CurrentEL
+    and     x4, x4, #(2 << 2)
+    off     x4, {cpu_off}
     msr     icc_igrpen1_el1, xzr
 7:  wfi
     b       7b

@@ -64,3 +64,26 @@ pub const PMU_CLOSE: Entry = Entry {
     example: "pmu close 0 0x19",
     build: build::pmu_close,
 };
+
+pub const PSCI_BENCH: Entry = Entry {
+    name: "psci bench",
+    arguments: "",
+    summary: "measures CPU_ON and CPU_OFF without a kernel",
+    items: &[option(
+        "--rounds",
+        "N",
+        "how often each CPU is turned on and off, one by one and all at once; up\n\
+         to 32, 5 if not given. Ctrl-C ends it between two rounds",
+    )],
+    example: "psci bench --rounds 10",
+    build: build::psci_bench,
+};
+
+pub const REPORT: Entry = Entry {
+    name: "report",
+    arguments: "[N]",
+    summary: "prints the results of this run, as lines for a program",
+    items: &[argument("N", "one of these lines again, by its number")],
+    example: "report 17",
+    build: build::report,
+};

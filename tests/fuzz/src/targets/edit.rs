@@ -19,6 +19,7 @@ pub fn edit(dtb: &[u8]) -> bool {
         bootargs: b"loglevel=3 run=\"a; b\" caf\xe9",
         initrd: Some(Range::new(0x4800_0000, 0x4800_1234)),
         handover: Some(Range::new(0x4500_0000, 0x4510_0000)),
+        results: Some(b"batonres"),
         rng_seed: Some([7; 32]),
         kaslr_seed: Some(0x1234_5678_9abc_def0),
         quarantine: &quarantine,
