@@ -134,8 +134,8 @@ impl Options {
             b"kexec.warm" => self.warm = switch(word)?,
             b"loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
             b"run" => self.run = Some(text(word)?.to_string()),
-            // For a boot loader, and firmware adds it by itself: the initrd is there, or refused.
-            b"initrd" => {}
+            // For a boot loader, and some add them by themselves: the kernel is here, and its initrd.
+            b"initrd" | b"BOOT_IMAGE" => {}
             b"model" => {
                 return Err(Warning::NotAvailable { word: Shown(word.whole).to_string() });
             }

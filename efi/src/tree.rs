@@ -25,7 +25,8 @@ pub const ROOM: usize = 2048;
 pub struct Chosen<'c> {
     /// The command line; empty: that of the firmware's tree stays.
     pub bootargs: &'c [u8],
-    /// First address of the initrd, and the one behind its last.
+    /// First address of the initrd, and the one behind its last; `None`: that of the firmware's tree
+    /// stays, which a boot loader such as GRUB 2.06 has put there.
     pub initrd: Option<(u64, u64)>,
     /// Fresh entropy; `None`: what the firmware's tree has stays.
     pub seeds: Option<Seeds>,
@@ -51,6 +52,10 @@ pub struct Seeds {
 pub struct Written {
     /// Bytes.
     pub len: usize,
+    /// True if the firmware's tree describes the machine: there is more in it than `/chosen`.
+    pub describes_machine: bool,
+    /// True if the initrd is the one that the firmware's tree names.
+    pub kept_initrd: bool,
     /// Where size, stride and version of the map go.
     map: [usize; 3],
 }
@@ -103,7 +108,8 @@ pub fn alone(chosen: &Chosen<'_>, out: &mut [u8]) -> Result<Written, TreeError> 
     writer.property(name(0, "#size-cells"), &2u32.to_be_bytes())?;
     let map = node(&mut writer, 0, chosen)?;
     writer.end()?;
-    Ok(Written { len: writer.finish(0, &[], &NAMES)?, map })
+    let len = writer.finish(0, &[], &NAMES)?;
+    Ok(Written { len, map, describes_machine: false, kept_initrd: false })
 }
 
 /// Writes the firmware's tree, with `/chosen` for this boot.
@@ -118,9 +124,11 @@ pub fn from_firmware(
     let blocks = Blocks::of(old)?;
     let names = blocks.strings.len();
     let mut writer = Writer::new(out)?;
-    let map = copy(&blocks, names, chosen, &mut writer)?;
-    let len = writer.finish(blocks.boot_cpu, blocks.strings, &NAMES)?;
-    Ok(Written { len, map })
+    let mut written =
+        Written { len: 0, map: [0; 3], describes_machine: false, kept_initrd: false };
+    written.map = copy(&blocks, names, chosen, &mut writer, &mut written)?;
+    written.len = writer.finish(blocks.boot_cpu, blocks.strings, &NAMES)?;
+    Ok(written)
 }
 
 /// Copies all tokens; the properties of this boot go into `/chosen`, or into a new one at the end.
@@ -129,6 +137,7 @@ fn copy(
     names: usize,
     chosen: &Chosen<'_>,
     out: &mut Writer<'_>,
+    seen: &mut Written,
 ) -> Result<[usize; 3], TreeError> {
     let (mut depth, mut map, mut inside) = (0, None, false);
     let mut tokens = old.tokens();
@@ -143,10 +152,13 @@ fn copy(
                     map = Some(properties(out, names, chosen)?);
                     inside = true;
                 }
+                seen.describes_machine |= depth == 2 && !is_chosen(node);
             }
             Token::Property(..) if depth == 0 => return Err(TreeError::Token(at)),
             Token::Property(name, value) => {
-                if !(inside && depth == 2 && is_renewed(old.string(name)?, chosen)) {
+                let of_chosen = if inside && depth == 2 { old.string(name)? } else { b"" };
+                if !is_renewed(of_chosen, chosen) {
+                    seen.kept_initrd |= of_chosen == b"linux,initrd-start";
                     out.property(name, value)?;
                 }
             }
@@ -177,7 +189,8 @@ fn is_renewed(name: &[u8], chosen: &Chosen<'_>) -> bool {
     match name {
         b"bootargs" => !chosen.bootargs.is_empty(),
         b"rng-seed" | b"kaslr-seed" => chosen.seeds.is_some(),
-        _ => name.starts_with(b"linux,uefi-") || name.starts_with(b"linux,initrd-"),
+        b"linux,initrd-start" | b"linux,initrd-end" => chosen.initrd.is_some(),
+        _ => name.starts_with(b"linux,uefi-"),
     }
 }
 

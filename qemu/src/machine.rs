@@ -215,8 +215,10 @@ impl Options {
         pair("-nic", "none".into());
         if let Some(firmware) = &self.uefi {
             pair("-bios", firmware.display().to_string());
-            // Firmware takes its random numbers from there.
-            pair("-device", "virtio-rng-pci".into());
+            if self.volume.is_none() {
+                // Firmware takes its random numbers from there.
+                pair("-device", "virtio-rng-pci".into());
+            }
         }
         match &self.volume {
             Some(directory) => {

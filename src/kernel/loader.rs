@@ -6,6 +6,7 @@ mod rehearsal;
 mod segments;
 mod signature;
 mod tree;
+mod uefi;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -163,7 +164,9 @@ impl Loader {
             kept,
             signature: permit.checked(out),
         };
-        self.finish(out, loaded)
+        self.finish(out, loaded)?;
+        self.amend_tables(out);
+        Ok(())
     }
 
     /// Finds room for every part. The room of the kernel that is loaded now counts as free. An

@@ -2,8 +2,8 @@
 
 use core::convert::Infallible;
 
-use baton_efi::tree::{self, Chosen};
 use baton_efi::command_line;
+use baton_efi::tree::{self, Chosen, Written};
 use r_efi::efi;
 
 use super::exit::Room;
@@ -40,7 +40,7 @@ pub fn boot(firmware: &Firmware, stub: u64, offset: u64) -> Result<Infallible, R
         Some(old) => tree::from_firmware(old, &chosen, pages.bytes())?,
         None => tree::alone(&chosen, pages.bytes())?,
     };
-    tell_user(&chosen, old.is_some());
+    tell_user(&chosen, &written);
     let mut left = room.leave(firmware)?;
     // ---- Point of no return: from here on nothing can fail, allocate or print. ----
     cpu::mask();
@@ -59,14 +59,17 @@ fn convert<'t>(firmware: &Firmware, text: &'t mut [u8]) -> Result<&'t str, Refus
 }
 
 /// One line on the firmware's console, the last one: after it the kernel has to speak.
-fn tell_user(chosen: &Chosen<'_>, has_tree: bool) {
-    let machine = if has_tree { "a device tree" } else { "ACPI" };
-    let initrd = chosen.initrd.map_or(0, |(start, end)| end - start);
-    let seeds = if chosen.seeds.is_some() { "" } else { ", no random numbers" };
+fn tell_user(chosen: &Chosen<'_>, written: &Written) {
+    let machine = if written.describes_machine { "a device tree" } else { "ACPI" };
     let level = cpu::level();
-    console::say(format_args!(
-        "baton: from UEFI at EL{level}, machine by {machine}, initrd of {initrd} bytes{seeds}\n"
-    ));
+    console::say(format_args!("baton: from UEFI at EL{level}, machine by {machine}, "));
+    match chosen.initrd {
+        Some((start, end)) => console::say(format_args!("initrd of {} bytes", end - start)),
+        None if written.kept_initrd => console::say(format_args!("initrd of the boot loader's tree")),
+        None => console::say(format_args!("no initrd")),
+    }
+    let seeds = if chosen.seeds.is_some() { "" } else { ", no random numbers" };
+    console::say(format_args!("{seeds}\n"));
 }
 
 /// Cleans what the kernel finds with the MMU off, and this program's own code, and enters the kernel.

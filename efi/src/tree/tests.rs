@@ -150,7 +150,7 @@ fn the_firmwares_tree_stays_but_for_what_described_another_boot() {
 }
 
 #[test]
-fn without_fresh_ones_the_firmwares_seeds_and_command_line_stay_but_never_its_initrd() {
+fn without_new_ones_seeds_command_line_and_initrd_of_the_firmwares_tree_stay() {
     let list: &[(&str, &[u8])] =
         &[("bootargs", b"old\0"), ("kaslr-seed", &[9; 8]), ("linux,initrd-start", &[9; 8])];
     let chosen = Chosen { bootargs: b"", initrd: None, seeds: None, ..CHOSEN };
@@ -158,7 +158,28 @@ fn without_fresh_ones_the_firmwares_seeds_and_command_line_stay_but_never_its_in
     let tree = Tree::read(&made).unwrap();
     assert_eq!(bytes(&tree, "bootargs"), Some(&b"old\0"[..]));
     assert_eq!(bytes(&tree, "kaslr-seed"), Some(&[9; 8][..]));
-    assert_eq!(bytes(&tree, "linux,initrd-start"), None, "nothing keeps its memory");
+    assert_eq!(bytes(&tree, "linux,initrd-start"), Some(&[9; 8][..]));
+}
+
+/// GRUB 2.06 has its initrd in a tree that is nothing else.
+#[test]
+fn what_the_firmwares_tree_had_is_told() {
+    let told = |old: Option<&[u8]>, chosen: &Chosen<'_>| {
+        let mut out = vec![0; 8192];
+        let written = match old {
+            Some(old) => from_firmware(old, chosen, &mut out).unwrap(),
+            None => alone(chosen, &mut out).unwrap(),
+        };
+        (written.describes_machine, written.kept_initrd)
+    };
+    let none = Chosen { initrd: None, ..CHOSEN };
+    let grub = made(None, &CHOSEN).unwrap();
+    assert_eq!(told(Some(&grub), &none), (false, true));
+    assert_eq!(told(Some(&grub), &CHOSEN), (false, false), "a newer one");
+    let machine = firmware(Some(&[("linux,initrd-start", &[9; 8])]));
+    assert_eq!(told(Some(&machine), &none), (true, true));
+    assert_eq!(told(Some(&firmware(None)), &none), (true, false));
+    assert_eq!(told(None, &CHOSEN), (false, false));
 }
 
 #[test]

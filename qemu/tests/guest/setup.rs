@@ -103,7 +103,9 @@ impl Setup {
         let directory = self.directory.path().join("volume");
         std::fs::create_dir(&directory)?;
         for (name, bytes) in files {
-            std::fs::write(directory.join(name), bytes)?;
+            let path = directory.join(name);
+            std::fs::create_dir_all(path.parent().context("no directory")?)?;
+            std::fs::write(path, bytes)?;
         }
         self.options.volume = Some(directory);
         self.uefi()
