@@ -9,6 +9,7 @@ CYCLES ?= 5
 MEM    ?= $(if $(filter-out 1 2 3 4 5 6 7 8 9,$(CPUS)),$(shell [ $(CPUS) -gt 256 ] && echo 2G || echo 1G),1G)
 GIC    ?= 3
 EL2    ?= 0
+UEFI   ?= 0
 ACCEL  ?= tcg
 APPEND ?=
 DTS    ?=
@@ -58,9 +59,10 @@ WIDE   := target/wide.Image
 WATCH  := target/debug/libbaton_watch.so
 LINUX  := target/linux
 KVM    := target/kvm
+EDK2   := target/uefi
 BARE   := --locked --release --target $(TARGET)
 BAREOUT = target/$(TARGET)/release
-GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(DTS),--dts $(DTS)) \
+GUEST   = --cpus $(CPUS) --mem $(MEM) --gic $(GIC) --accel $(ACCEL) $(if $(filter 1,$(EL2)),--el2) $(if $(filter 1,$(UEFI)),--uefi $(EDK2)/root/QEMU_EFI.fd) $(if $(DTS),--dts $(DTS)) \
           $(if $(filter kvm,$(ACCEL)),--host-cpus $(HOST_CPUS) --host-linux $(HOST_LINUX) --host-cpu $(HOST_CPU) $(if $(HOST_MEM),--host-mem $(HOST_MEM)))
 APPENDED = $(if $(APPEND),--append '$(APPEND)')
 
@@ -91,7 +93,9 @@ help:
 	@echo "make setup   what all of these do first, once: install what is missing, choose the Rust toolchain"
 	@echo "make clean   remove everything that was built"
 	@echo
-	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 ACCEL=tcg|tcg-single|icount|kvm APPEND='...'"
+	@echo "Variables: CPUS=16 CYCLES=5 MEM=1G GIC=3|2 EL2=0|1 UEFI=0|1 ACCEL=tcg|tcg-single|icount|kvm APPEND='...'"
+	@echo "           UEFI=1 (run, linux, soak: EDK2 starts the image, and ACPI describes the machine; in linux"
+	@echo "           a Linux comes first, and baton by its kexec-tools)"
 	@echo "           DTS=dts/dsu-2.dts (merged into QEMU's device tree)"
 	@echo "           KEY=my.key.public (whose kernels kexec.sig= lets in; else a test key)"
 	@echo "           COUNTS=1,8,80,512 (bench, ACCEL=icount: instructions of every phase at these numbers of CPUs)"
@@ -157,6 +161,16 @@ ifneq ($(filter kvm,$(ACCEL) $(MAKECMDGOALS)),)
 run bench linux soak: $(HYPERVISOR)
 endif
 
+# UEFI=1 needs the firmware first.
+ifeq ($(UEFI),1)
+run linux soak: $(EDK2)/.done
+endif
+
+# EDK2 for QEMU's machine, from Debian; nothing is installed.
+$(EDK2)/.done:
+	@echo "fetching UEFI's firmware for QEMU (3 MB)"
+	@rm -rf $(EDK2) && qemu/uefi/fetch $(EDK2) && touch $@
+
 $(KVM)/.done-%:
 	@echo "fetching an arm64 Linux $* with KVM and an arm64 QEMU (about 50 MB, 150 MB unpacked)"
 	@qemu/kvm/fetch $(KVM) $* && touch $@
@@ -168,7 +182,8 @@ $(LINUX)/.done:
 
 image: tool
 	@$(CARGO) build $(BARE) --quiet -p baton --bin baton-kernel
-	@$(BATON) image $(BAREOUT)/baton-kernel $(IMAGE)
+	@$(CARGO) build $(BARE) --quiet -p baton-efi
+	@$(BATON) image $(BAREOUT)/baton-kernel $(IMAGE) --stub $(BAREOUT)/baton-efi
 
 floor: tool
 	@$(CARGO) build $(BARE) --quiet -p floor
@@ -215,9 +230,10 @@ test-loom: | $(SETUP)
 
 # What the tests in QEMU are told.
 GUEST_TESTS = BATON_IMAGE=$(CURDIR)/$(IMAGE) BATON_ELF=$(CURDIR)/$(BAREOUT)/baton-kernel BATON_FLOOR=$(CURDIR)/$(FLOOR) BATON_PROBE=$(CURDIR)/$(PROBE) BATON_WIDE=$(CURDIR)/$(WIDE) \
-	BATON_LINUX=$(CURDIR)/$(LINUX)/root BATON_WATCH=$(CURDIR)/$(WATCH) BATON_KVM=$(CURDIR)/$(KVM)/root
+	BATON_LINUX=$(CURDIR)/$(LINUX)/root BATON_WATCH=$(CURDIR)/$(WATCH) BATON_KVM=$(CURDIR)/$(KVM)/root \
+	BATON_UEFI=$(CURDIR)/$(EDK2)/root/QEMU_EFI.fd
 
-test-guest: image floor probe watch wide $(HYPERVISOR) $(LINUX)/.done
+test-guest: image floor probe watch wide $(HYPERVISOR) $(LINUX)/.done $(EDK2)/.done
 	@$(GUEST_TESTS) $(CARGO) test --locked -p baton-qemu --test guest
 
 # How much each CPU asks of the simulated machine, up to 4,096 CPUs.
@@ -231,7 +247,7 @@ kvm-test: image floor probe wide $(HYPERVISOR) $(LINUX)/.done
 lint: | $(SETUP)
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
-	@$(CARGO) clippy $(BARE) --quiet -p baton -p floor -p probe -- -D warnings
+	@$(CARGO) clippy $(BARE) --quiet -p baton -p baton-efi -p floor -p probe -- -D warnings
 	@RUSTFLAGS="--cfg loom" $(CARGO) check --locked --quiet -p baton --tests --target-dir target/loom
 	@$(CARGO) test --locked --quiet -p baton-qemu --test licences
 

@@ -275,6 +275,11 @@ pub trait Facts {
     /// What firmware has left in memory, to which the tree may point. Boot CPU.
     fn firmware(&self) -> &dyn Physical;
 
+    /// Writes to memory that firmware has left, and cleans it: for the kernels that follow. False, with
+    /// nothing written, if no page is mapped for that. Boot CPU, which has read in firmware's memory map
+    /// that the bytes are memory, and borrows none of them.
+    fn amend(&self, at: u64, bytes: &[u8]) -> bool;
+
     /// Memory that must be kept if a CPU sleeps in this kernel for good.
     fn park_range(&self) -> Range;
 

@@ -140,6 +140,8 @@ impl Options {
             b"loglevel" => self.loglevel = bounded(word, u64::from(MAX_LOGLEVEL))? as u8,
             b"report" => self.brief = either(word, ["full", "brief"])?,
             b"run" => self.run = Some(text(word)?.to_string()),
+            // For a boot loader, and some add them by themselves: the kernel is here, and its initrd.
+            b"initrd" | b"BOOT_IMAGE" => {}
             b"model" => {
                 return Err(Warning::NotAvailable { word: Shown(word.whole).to_string() });
             }

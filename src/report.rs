@@ -16,12 +16,12 @@ mod words;
 use alloc::string::{String, ToString};
 
 pub use cost::{Cost, Spread};
-pub use crc::crc32;
+pub use crc::{crc32, crc32_of};
 pub use name::Name;
 pub use psci::{Psci, PsciMode, Quantiles, contention};
 pub use record::{
-    Brief, Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
-    Record, Teardown, Torture, is_told, trace_tag,
+    Brief, Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic,
+    Phases, Record, Teardown, Torture, is_told, trace_tag,
 };
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};
@@ -116,7 +116,8 @@ mod tests {
 
     /// Fields that hold words of closed lists.
     const WORDS: [&str; 11] = [
-        "at", "dir", "kind", "mark", "mode", "phase", "policy", "scope", "step", "teardown", "verdict",
+        "at", "dir", "kind", "mark", "mode", "phase", "policy", "scope", "step", "teardown",
+        "verdict",
     ];
 
     #[test]

@@ -19,8 +19,8 @@ use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
 use crate::{
-    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile, results, run,
-    sign, soak,
+    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile,
+    results, run, sign, soak,
 };
 
 /// Makes images, boots them under QEMU and reports what they measure.
@@ -33,7 +33,8 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  baton image target/aarch64-unknown-none-softfloat/release/baton-kernel target/baton.Image
+  baton image target/aarch64-unknown-none-softfloat/release/baton-kernel target/baton.Image \\
+      --stub target/aarch64-unknown-none-softfloat/release/baton-efi
   baton cpio target/files.cpio baton.Image=target/baton.Image
   baton boot --cpus 8                     the prompt, on this terminal
   baton run --cpus 16 --cycles 5          the report, in target/report
@@ -136,6 +137,10 @@ struct ImageArgs {
     elf: PathBuf,
     /// Where the Image goes
     out: PathBuf,
+    /// The UEFI stub as the linker left it: the Image is then a PE file too, which UEFI, GRUB and shim
+    /// start
+    #[arg(long, value_name = "ELF")]
+    stub: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -186,8 +191,11 @@ fn dispatch(command: Command) -> Result<()> {
 
 fn make_image(args: &ImageArgs) -> Result<()> {
     let elf = args.elf.display();
-    let bytes = std::fs::read(&args.elf).with_context(|| format!("cannot read {elf}"))?;
-    let flat = image::from_elf(&bytes).with_context(|| format!("{elf}"))?;
+    let read = |path: &PathBuf| {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let (bytes, stub) = (read(&args.elf)?, args.stub.as_ref().map(read).transpose()?);
+    let flat = image::from_elf(&bytes, stub.as_deref()).with_context(|| format!("{elf}"))?;
     write(&args.out, &flat)?;
     let (file, memory) = (flat.len(), image::image_size(&flat));
     println!("{}: {file} bytes, {memory} in memory", args.out.display());

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use baton::report::{
     self, Bringup, BringupAt, BringupPolicy, Cycle, Floor, FloorMode, Hello, Kexec, MarkAt, Name,
-    PhaseSpan, Phases, Psci, PsciMode, PsciScope, Quantiles, Record, Step, Teardown, TeardownAt, TeardownMode,
+    PhaseSpan, Phases, Psci, PsciMode, PsciScope, Quantiles, Record, Step, Teardown, TeardownAt,
+    TeardownMode,
 };
 use baton::trace::{Dir, Mark, Phase};
 use tempfile::TempDir;

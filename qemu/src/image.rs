@@ -2,6 +2,9 @@
 //!
 //! Header: Linux `Documentation/arch/arm64/booting.rst`, section 4.
 
+mod pe;
+mod stub;
+
 use anyhow::{Context, Result, bail, ensure};
 use baton::kexec::BatonMark;
 use object::elf::{EM_AARCH64, FileHeader64, PT_LOAD};
@@ -25,22 +28,37 @@ struct Piece<'a> {
 }
 
 /// Makes the flat image: every PT_LOAD segment by physical address, from the lowest; bss is left
-/// out, the header's `image_size` tells the loader about it. The mark of a baton is completed; an
-/// image without the mark's magic stays as linked.
+/// out, the header's `image_size` tells the loader about it. Behind it goes the UEFI stub, if there is
+/// one, and the file is a PE file too. The mark of a baton is completed; an image without the mark's
+/// magic stays as linked.
 ///
 /// # Errors
-/// Not an aarch64 ELF, nothing to load, segments that overlap or lie too far apart, or a result
-/// that [`check`] refuses.
-pub fn from_elf(elf: &[u8]) -> Result<Vec<u8>> {
+/// Not an aarch64 ELF, nothing to load, segments that overlap or lie too far apart, a stub that does
+/// not fit, or a result that [`check`] refuses.
+pub fn from_elf(elf: &[u8], stub: Option<&[u8]>) -> Result<Vec<u8>> {
     let pieces = pieces(elf)?;
     let base = pieces.first().context("the ELF has nothing to load")?.at;
     let mut flat = Vec::new();
     for piece in &pieces {
         append(&mut flat, piece, base)?;
     }
+    if let Some(stub) = stub {
+        flat = stub::join(flat, stub)?;
+    }
     check(&flat)?;
     BatonMark::complete(&mut flat);
     Ok(flat)
+}
+
+/// True if a flat image was made from an ELF, with a UEFI stub or without one: the kernel is the same
+/// from where no header is any more.
+///
+/// # Errors
+/// The ELF is none that an image can be made from.
+pub fn is_from(image: &[u8], elf: &[u8]) -> Result<bool> {
+    let kernel = from_elf(elf, None)?;
+    let (ours, theirs) = (kernel.get(pe::END..), image.get(pe::END..kernel.len()));
+    Ok(ours.is_some() && ours == theirs)
 }
 
 fn pieces(elf: &[u8]) -> Result<Vec<Piece<'_>>> {

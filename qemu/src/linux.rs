@@ -139,7 +139,7 @@ pub fn linux(args: &LinuxArgs) -> Result<()> {
     let kernel = initramfs::kernel(&args.root)?;
     let archive = args.out.join("linux.cpio");
     fs::write(&archive, initramfs::build(&args.root, &args.machine.image)?)?;
-    let progress = Progress::new(u64::from(args.cycles) * 2 + 1 + u64::from(!args.no_compare));
+    let progress = Progress::new(steps(args));
     let cold = drive::cold(args, &kernel, &archive, &progress)?;
     let mut run = drive::warm(args, &kernel, &archive, &progress, &cold)?;
     if !args.no_compare {
@@ -163,6 +163,12 @@ pub fn linux(args: &LinuxArgs) -> Result<()> {
     let page = picture::page(&headline(&report), &run.jumps);
     save(&args.out.join("linux.html"), &page, "the jumps as a picture")?;
     judge::all(&run.linux, args.machine.cpus, args.machine.el2)
+}
+
+/// Steps of a run, for the progress bar; by UEFI, a Linux and a baton more come first.
+fn steps(args: &LinuxArgs) -> u64 {
+    let first = if args.machine.uefi.is_some() { 2 } else { 1 };
+    u64::from(args.cycles) * 2 + first + u64::from(!args.no_compare)
 }
 
 fn name(path: &Path) -> String {

@@ -10,6 +10,8 @@ use crate::units::Unit;
 
 /// CPUs unless told otherwise.
 pub const CPUS: u32 = 16;
+/// Where `make` puts UEFI's firmware.
+const FIRMWARE: &str = "target/uefi/root/QEMU_EFI.fd";
 /// CPUs that QEMU's `virt` has with a GICv2.
 const GICV2_CPUS: u32 = 8;
 /// CPUs that QEMU's `virt` has with a GICv3.
@@ -82,6 +84,13 @@ pub struct Options {
     /// Enter at EL2 (PSCI by SMC) instead of EL1 (PSCI by HVC)
     #[arg(long)]
     pub el2: bool,
+    /// Boot by UEFI, with this firmware (qemu/uefi/fetch): it starts the image's stub, and describes the
+    /// machine by ACPI
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = FIRMWARE, conflicts_with = "dts")]
+    pub uefi: Option<PathBuf>,
+    /// Boot from this directory, which the firmware sees as a disk with a FAT volume, and not the image
+    #[arg(long, value_name = "DIR", requires = "uefi")]
+    pub volume: Option<PathBuf>,
     /// How QEMU runs the guest
     #[arg(long, value_enum, default_value = "tcg")]
     pub accel: Accel,
@@ -121,6 +130,8 @@ impl Options {
             gic: Gic::V3,
             dts: None,
             el2: false,
+            uefi: None,
+            volume: None,
             accel: Accel::Tcg,
             append: String::new(),
             files: Vec::new(),
@@ -151,6 +162,11 @@ impl Options {
         ensure!(self.image.is_file(), "no image at {image}; make it with `make image`");
         if let Some(source) = &self.dts {
             ensure!(source.is_file(), "no device tree source at {}; see dts/", source.display());
+        }
+        if let Some(firmware) = &self.uefi {
+            let at = firmware.display();
+            ensure!(firmware.is_file(), "no firmware at {at}; run `qemu/uefi/fetch target/uefi`");
+            ensure!(!kvm::is_nested(self), "--uefi is for QEMU on this host, not for --accel kvm");
         }
         kvm::check(self)
     }
@@ -197,12 +213,28 @@ impl Options {
         pair("-smp", self.cpus.to_string());
         pair("-m", self.mem.clone());
         pair("-nic", "none".into());
-        pair("-kernel", self.image.display().to_string());
-        if let Some(path) = initrd {
-            pair("-initrd", path.display().to_string());
+        if let Some(firmware) = &self.uefi {
+            pair("-bios", firmware.display().to_string());
+            if self.volume.is_none() {
+                // Firmware takes its random numbers from there.
+                pair("-device", "virtio-rng-pci".into());
+            }
         }
-        if !self.append.is_empty() {
-            pair("-append", self.append.clone());
+        match &self.volume {
+            Some(directory) => {
+                let file = format!("file=fat:rw:{}", directory.display());
+                pair("-drive", format!("{file},format=raw,if=none,id=volume"));
+                pair("-device", "virtio-blk-pci,drive=volume".into());
+            }
+            None => {
+                pair("-kernel", self.image.display().to_string());
+                if let Some(path) = initrd {
+                    pair("-initrd", path.display().to_string());
+                }
+                if !self.append.is_empty() {
+                    pair("-append", self.append.clone());
+                }
+            }
         }
         if !self.no_disk {
             let latency = self.disk_latency.saturating_mul(1000);
@@ -242,6 +274,26 @@ mod tests {
         assert_eq!(line(&options), wanted);
         let with_initrd = options.arguments(Some(Path::new("i.cpio"))).join(" ");
         assert!(with_initrd.contains("-kernel k.Image -initrd i.cpio"));
+    }
+
+    #[test]
+    fn uefi_is_firmware_and_its_random_numbers() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let mut options = Options::new(file);
+        assert!(!line(&options).contains("-bios"));
+        options.uefi = Some("/nowhere/EFI.fd".into());
+        let wanted = "-nic none -bios /nowhere/EFI.fd -device virtio-rng-pci -kernel ";
+        assert!(line(&options).contains(wanted), "{}", line(&options));
+        let refusal = options.check().unwrap_err().to_string();
+        assert!(refusal.contains("qemu/uefi/fetch"), "{refusal}");
+        options.uefi = Some(file.into());
+        assert!(options.check().is_ok());
+        options.volume = Some("/a/b".into());
+        let line = line(&options);
+        assert!(
+            line.contains("file=fat:rw:/a/b,format=raw") && !line.contains("-kernel"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -11,15 +11,15 @@
     .section .head, "ax"
     .global _start
 _start:
-    b       primary_entry               // code0
-    .long   0                           // code1
+    ccmp    x18, #0, #0xd, pl           // code0: "MZ" in a file, and no effect
+    b       primary_entry               // code1
     .quad   0                           // text_offset
     .quad   _image_bytes                // image_size, bss and stacks included
     .quad   0xa                         // little endian, 4 KiB pages, anywhere
     .ascii  "batonimg"                  // kexec::BatonMark; `baton image` fills in the next two
     .quad   0, 0
     .ascii  "ARM\x64"
-    .long   0
+    .long   0                           // `baton image` puts a PE header behind, and its place here
 
 // Sets the MMU's registers and turns it on; falls through with everything else unchanged.
 // TTBR0 must map this code at its physical address. Clobbers x8-x10.
@@ -135,8 +135,7 @@ early_vectors:
 
 primary_entry:
     mrs     x8, CurrentEL
-    cmp     x8, #(2 << 2)
-    b.eq    1f
+    tbnz    x8, #3, 1f                  // EL2
     mrs     x21, cntvct_el0             // the first counter read of this kernel
     mov     x26, xzr
     mov     x27, xzr

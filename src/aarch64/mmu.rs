@@ -17,7 +17,8 @@
 //!
 //! Once RAM is mapped, valid entries change in one way only: [`Tables::protect`] changes the
 //! permission of whole blocks. Address, size and memory type of an entry never change, so no entry
-//! needs break-before-make.
+//! needs break-before-make. The one page through which firmware's tables are written is valid only
+//! meanwhile.
 //!
 //! Entries are written by [`fill`](mod@fill); crate aarch64-paging changes permissions, and maps what
 //! is mapped in part already.

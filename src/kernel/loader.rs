@@ -7,6 +7,7 @@ mod rehearsal;
 mod segments;
 mod signature;
 mod tree;
+mod uefi;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -24,10 +25,10 @@ use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{CommandLine, Options, Signatures};
 use crate::platform::{BootParams, Described, PlatformError};
 use crate::results::MAX_BYTES;
-use tree::Extra;
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
+use tree::Extra;
 pub(super) use tree::{Own, OwnTree};
 
 /// Why nothing can be done with the next kernel.
@@ -174,7 +175,9 @@ impl Loader {
             signature: permit.checked(out),
             told,
         };
-        self.finish(out, loaded)
+        self.finish(out, loaded)?;
+        self.amend_tables(out);
+        Ok(())
     }
 
     /// Finds room for every part. The room of the kernel that is loaded now counts as free. An

@@ -107,6 +107,10 @@ impl Kernel {
         }
         let range = self.cpus.site().board.park_range();
         let changes = self.loader.keep_off(range)?;
+        if let Err(why) = self.loader.reserve_for_good(range) {
+            let then = "a kernel behind the next one may use the memory of parked CPUs";
+            self.out.say(Level::Warning, &format!("{then}: {why}"));
+        }
         self.cpus.keep_parked(parked);
         let text = format!("CPUs {} are parked at {range}", parked.ranges());
         let text = changes.into_iter().fold(text, |text, more| format!("{text}; {more}"));

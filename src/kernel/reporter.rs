@@ -20,8 +20,8 @@ use crate::handover::{Farewell, StressCount};
 use crate::hotplug::{BringupOutcome, Failure, Hotplug, TeardownOutcome, Way};
 use crate::machine::{Clock, ConsoleTerminal};
 use crate::report::{
-    self, Brief, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Grace, Interrupts, Kexec, Name,
-    Phases, Quantiles, Record, Teardown, TeardownAt,
+    self, Brief, Bringup, BringupAt, BringupPolicy, CpuFailure, Cycle, Grace, Interrupts, Kexec,
+    Name, Phases, Quantiles, Record, Teardown, TeardownAt,
 };
 use crate::trace::Spans;
 
@@ -57,7 +57,14 @@ impl Reporter {
         loglevel: u8,
         brief: bool,
     ) -> Self {
-        Self { terminal, clock, log: Log::new(loglevel), held: Vec::new(), brief, kept: RefCell::default() }
+        Self {
+            terminal,
+            clock,
+            log: Log::new(loglevel),
+            held: Vec::new(),
+            brief,
+            kept: RefCell::default(),
+        }
     }
 
     /// Where the console reads and writes.

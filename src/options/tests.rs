@@ -64,6 +64,12 @@ fn words_of_other_kernels_are_named_and_ignored() {
 }
 
 #[test]
+fn what_a_boot_loader_was_told_of_is_no_concern_of_the_kernel() {
+    let (options, warnings) = parse("maxcpus=2 initrd=\\files.cpio initrd=initrd BOOT_IMAGE=/x");
+    assert_eq!((options.maxcpus, warnings.len()), (Some(2), 0));
+}
+
+#[test]
 fn a_slip_is_recognised() {
     let (_, warnings) = parse("cpuhp.bringp=serial");
     assert_eq!(warnings, ["option cpuhp.bringp=serial: not known, perhaps cpuhp.bringup; ignored"]);

@@ -11,6 +11,7 @@
 //! warning, by the tables' own names. All reads are bounded, and memory is read only where the map has
 //! memory: what firmware keeps to itself is never touched.
 
+pub mod amend;
 pub(super) mod aml;
 mod console;
 mod devices;

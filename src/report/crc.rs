@@ -2,9 +2,14 @@
 
 /// The CRC-32 of RFC 1952 section 8.
 pub fn crc32(bytes: &[u8]) -> u32 {
+    crc32_of(&[bytes])
+}
+
+/// The same, of bytes that lie in several places.
+pub fn crc32_of(parts: &[&[u8]]) -> u32 {
     const TABLE: [u32; 256] = crc_table();
     let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
-    !bytes.iter().fold(!0, step)
+    !parts.iter().fold(!0, |crc, part| part.iter().fold(crc, step))
 }
 
 const fn crc_table() -> [u32; 256] {

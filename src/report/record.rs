@@ -6,9 +6,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BringupAt, BringupPolicy, FloorMode, Grace, MarkAt, Name, PhaseSpan, Psci, Quantiles,
-    Step, TeardownAt,
-    TeardownMode, TortureKind, Verdict,
+    BringupAt, BringupPolicy, FloorMode, Grace, MarkAt, Name, PhaseSpan, Psci, Quantiles, Step,
+    TeardownAt, TeardownMode, TortureKind, Verdict,
 };
 use crate::trace::{Mark, StepName};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use baton::report::Record;
 
 use super::judge;
@@ -117,6 +117,9 @@ pub(super) fn warm(
     progress: &Progress,
     cold: &[String],
 ) -> Result<Warm> {
+    if args.machine.uefi.is_some() {
+        return by_linux(args, kernel, archive, progress, cold);
+    }
     progress.step(format!("booting baton on {} CPUs", args.machine.cpus));
     let files = [("linux", kernel), ("linux.cpio", archive)];
     let files = files.map(|(name, path)| format!("{name}={}", path.display()));
@@ -129,6 +132,40 @@ pub(super) fn warm(
     with_guest(&machine, args.limits, &log, |guest| {
         there_and_back(args, guest, stub, progress, cold)
     })
+}
+
+/// On a machine with UEFI: boots Linux, which goes to baton, from there to baton once more, and then to
+/// Linux and back as often as asked.
+fn by_linux(
+    args: &LinuxArgs,
+    kernel: &Path,
+    archive: &Path,
+    progress: &Progress,
+    cold: &[String],
+) -> Result<Warm> {
+    // So each Linux that follows was booted by ACPI too: what it says is held against this.
+    ensure!(by_acpi(cold), "Linux does not say that ACPI describes the machine");
+    progress.step(format!("booting Linux on {} CPUs, by UEFI", args.machine.cpus));
+    let (machine, stub) = watched(alone(args, kernel, archive, "baton baton.entry", &[]))?;
+    let silence = args.limits.silence();
+    with_guest(&machine, args.limits, &args.out.join("linux.log"), |guest| {
+        linux_line(guest, "up", silence)?;
+        let watch = watch_at(stub, entry_line(guest, silence)?);
+        linux_line(guest, "leaving", silence)?;
+        let first = into_baton_watched(guest, watch, silence)?;
+        progress.step("baton into baton");
+        guest.command_within("kexec load baton.Image", silence)?;
+        collect::no_errors(guest.records())?;
+        guest.send("kexec exec")?;
+        let mut warm = there_and_back(args, guest, stub, progress, cold)?;
+        warm.jumps.insert(0, first);
+        Ok(warm)
+    })
+}
+
+/// True if a Linux has found its firmware calls by ACPI, and not by a device tree.
+fn by_acpi(words: &[String]) -> bool {
+    words.iter().any(|line| line.contains("psci: probing for conduit method from ACPI"))
 }
 
 fn there_and_back(
@@ -149,7 +186,9 @@ fn there_and_back(
         let load =
             format!("kexec load linux --initrd linux.cpio --append \"{}\"", arguments(args, acts));
         let said = guest.command_within(&load, silence)?;
-        let entry = said.first().and_then(|line| address(line));
+        // Warnings may come first.
+        let entry = said.iter().find(|line| line.contains(", entry 0x"));
+        let entry = entry.and_then(|line| address(line));
         busy(guest, &args.before, silence)?;
         collect::no_errors(guest.records())?;
         let watch = watch_at(stub, entry);

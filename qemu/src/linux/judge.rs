@@ -28,7 +28,8 @@ const TOPICS: [&str; 18] = [
 ];
 
 /// Lines that may differ, and why.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 4] = [
+    ("EFI stub:", "said by what UEFI starts, before the kernel"),
     ("Memory:", "initrd and device tree have other sizes, so other amounts are reserved"),
     ("LPI pending table", "those that a Linux before left on are kept, and reserved for this one"),
     ("preallocated redistributor tables", "the same"),

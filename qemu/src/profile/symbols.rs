@@ -39,7 +39,7 @@ impl Symbols {
     /// No ELF of ours, the image is another one's, or the ELF has no symbols.
     pub fn read(elf: &[u8], image: &[u8], bases: &[u64]) -> Result<Self> {
         ensure!(
-            image::from_elf(elf)? == image,
+            image::is_from(image, elf)?,
             "the image was not made from this ELF, so its functions would be wrong: `make image` \
              makes both, and --image and --elf name others"
         );

@@ -40,6 +40,7 @@ mod steps;
 mod torture;
 mod trees;
 mod typed;
+mod uefi;
 mod under_kvm;
 mod verify;
 mod vm;
@@ -64,6 +65,7 @@ fn main() {
         signature::tests(),
         verify::tests(),
         linux::tests(),
+        uefi::tests(),
         busy::tests(),
         power_cut::tests(),
         cycles::tests(),

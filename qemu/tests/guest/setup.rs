@@ -68,6 +68,14 @@ pub fn hypervisor() -> PathBuf {
     std::env::var_os("BATON_KVM").map_or_else(|| default.into(), PathBuf::from)
 }
 
+/// The firmware for machines that boot by UEFI.
+pub fn firmware() -> Result<PathBuf> {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/uefi/root/QEMU_EFI.fd");
+    let path = std::env::var_os("BATON_UEFI").map_or_else(|| default.into(), PathBuf::from);
+    ensure!(path.is_file(), "no firmware at {}; run qemu/uefi/fetch target/uefi", path.display());
+    Ok(path)
+}
+
 /// As long, or longer where the whole run is under KVM.
 pub fn patience(time: Duration) -> Duration {
     time * if under_kvm::asked() { KVM_SLOWNESS } else { 1 }
@@ -82,6 +90,25 @@ impl Setup {
     pub fn el2(mut self) -> Self {
         self.options.el2 = true;
         self
+    }
+
+    /// Started by UEFI.
+    pub fn uefi(mut self) -> Result<Self> {
+        self.options.uefi = Some(firmware()?);
+        Ok(self)
+    }
+
+    /// Started by UEFI from a volume with these files.
+    pub fn volume(mut self, files: &[(&str, &[u8])]) -> Result<Self> {
+        let directory = self.directory.path().join("volume");
+        std::fs::create_dir(&directory)?;
+        for (name, bytes) in files {
+            let path = directory.join(name);
+            std::fs::create_dir_all(path.parent().context("no directory")?)?;
+            std::fs::write(path, bytes)?;
+        }
+        self.options.volume = Some(directory);
+        self.uefi()
     }
 
     /// All CPUs on one thread of the host; KVM has no such thing.

@@ -15,10 +15,11 @@ const LOG: &str = "counts PSCI calls in the log of a translator";
 const REAL_TIME: &str = "holds times of the guest against the host's clock";
 const COUNTED: &str = "counts instructions of a translated guest";
 const LARGE: &str = "a tree of 20,000 nodes takes minutes where the translator is translated too";
+const FIRMWARE: &str = "firmware for QEMU on this host, which starts the image as on a board";
 const OWN: &str = "in kvm_all, with a machine of its own";
 
 /// Families, and tests or what the names of some begin with.
-const NOT_RUN: [(&str, &str); 40] = [
+const NOT_RUN: [(&str, &str); 41] = [
     ("access::", WATCH),
     ("boot::el2", EL2),
     ("boot::80_cpus_on_one_thread", MANY),
@@ -55,6 +56,7 @@ const NOT_RUN: [(&str, &str); 40] = [
     ("quiesce::an_alarm_that_was_due_meanwhile_rings", REAL_TIME),
     ("torture::all_gicv2_at_el2", EL2),
     ("trees::no_console", LOG),
+    ("uefi::", FIRMWARE),
     ("verify::a_changed_kernel_is_refused", GDB),
     ("verify::a_changed_tree_is_refused", EL2),
     ("verify::a_changed_kept_initrd_is_refused", GDB),

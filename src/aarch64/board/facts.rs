@@ -39,6 +39,10 @@ impl Facts for Board {
         &FIRMWARE
     }
 
+    fn amend(&self, at: u64, bytes: &[u8]) -> bool {
+        FIRMWARE.amend(at, bytes)
+    }
+
     fn park_range(&self) -> Range {
         // The code, and the page tables that the parking CPU needs until its MMU is off.
         layout::image()

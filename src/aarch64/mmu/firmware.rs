@@ -7,11 +7,13 @@
 //! type, when it is known what is RAM. Its tables come from the pool, since the first reading comes
 //! before there is a heap.
 
+use core::arch::asm;
+use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fill::{ADDRESS, filled};
 use super::{Kind, Pages};
-use crate::aarch64::{layout, ram};
+use crate::aarch64::{cache, layout, ram};
 use crate::config::{IMAGE_ALIGN, PAGE, PHYSICAL_END};
 use crate::memory::{Physical, Range};
 use aarch64_paging::descriptor::El1Attributes;
@@ -23,6 +25,9 @@ pub(super) const BLOCKS: usize = 8;
 
 /// Pages of one entry.
 const PAGES: usize = (IMAGE_ALIGN / PAGE) as usize;
+
+/// The page of the window through which is written: the last one.
+const WRITTEN: usize = BLOCKS * PAGES - 1;
 
 /// Pages of the window that are mapped. Only the boot CPU maps more.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
@@ -45,6 +50,41 @@ impl Physical for Firmware {
         // SAFETY: the pages are mapped, read-only, for good. Whoever asks for them has seen, in
         // UEFI's memory map, that they are memory; nothing writes there while tables are read.
         Some(unsafe { ram::window(address, len) })
+    }
+}
+
+impl Firmware {
+    /// Writes bytes and cleans them, through a page that is mapped for as long as that takes.
+    pub fn amend(self, at: u64, bytes: &[u8]) -> bool {
+        let range = Range::sized(at, bytes.len() as u64);
+        let Some(range) = range.filter(|range| range.end <= PHYSICAL_END) else { return false };
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = range.start + done as u64;
+            let (page, offset) = (at & !(PAGE - 1), at % PAGE);
+            let count = (bytes.len() - done).min((PAGE - offset) as usize);
+            write(page, offset, &bytes[done..done + count]);
+            done += count;
+        }
+        true
+    }
+}
+
+/// Writes within one page. The entry is valid only here: TLBI drops it everywhere, so that the next use
+/// is again of an entry that was invalid.
+fn write(page: u64, offset: u64, bytes: &[u8]) {
+    let kind = (Kind::Ram.attributes() | El1Attributes::TABLE_OR_PAGE).bits() as u64;
+    let address = layout::KERNEL_BASE + (FIRST as u64) * IMAGE_ALIGN + WRITTEN as u64 * PAGE;
+    // SAFETY: the entry is this function's, and only the boot CPU is here. The page is memory, as the
+    // caller has read in firmware's map; if it is in the linear map too, then with the same attributes.
+    unsafe {
+        let entry = entry(WRITTEN);
+        entry.write_volatile(page | kind);
+        filled();
+        ptr::copy_nonoverlapping(bytes.as_ptr(), (address + offset) as *mut u8, bytes.len());
+        cache::clean_to_poc(address + offset, bytes.len() as u64);
+        entry.write_volatile(0);
+        asm!("dsb ishst", "tlbi vaae1is, {}", "dsb ish", "isb", in(reg) (address << 8) >> 20);
     }
 }
 
@@ -83,7 +123,7 @@ fn found(at: u64, count: usize) -> Option<usize> {
 /// Maps pages at the end of what is mapped; `None` if the window is full.
 fn map(at: u64, count: usize) -> Option<usize> {
     let first = MAPPED.load(Ordering::Relaxed);
-    let next = first.checked_add(count).filter(|&next| next <= BLOCKS * PAGES)?;
+    let next = first.checked_add(count).filter(|&next| next <= WRITTEN)?;
     let kind = (Kind::ReadOnly.attributes() | El1Attributes::TABLE_OR_PAGE).bits() as u64;
     for offset in 0..count {
         // SAFETY: an entry of the window that has never been valid.

@@ -151,6 +151,14 @@ impl OwnTree {
         core::hint::black_box(&self.seed); // the stores count
     }
 
+    /// A seed that a table of firmware has for the next kernel, made from the one that was there.
+    pub(super) fn stirred(&self, old: &[u8]) -> [u8; SEED] {
+        let mut hash = Sha256::new();
+        hash.update(self.fresh_seed());
+        hash.update(old);
+        hash.finalize().into()
+    }
+
     /// A seed for the next kernel: the hardware's numbers where there are any, stirred with the
     /// seed that came to this kernel and the counter, so that no two kernels get the same.
     fn fresh_seed(&self) -> [u8; SEED] {

@@ -11,14 +11,18 @@
 //! | 48 | CRC-32 of what follows the header |
 //! | 52 | zero |
 //!
+//! A signature for UEFI changes the file afterwards: it is appended, and two fields of the PE header say
+//! so. The mark holds all the same: these fields count as zero, as they were, and what is appended has
+//! to be the certificates and nothing else.
+//!
 //! The CRC finds a file that was preallocated and filled in part. It is no protection against an
 //! attacker, which signatures are.
 
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use super::{HEADER_BYTES, ImageError, u32_at, u64_at};
-use crate::report::crc32;
+use super::{HEADER_BYTES, ImageError, pe, u32_at, u64_at};
+use crate::report::crc32_of;
 
 const MAGIC: &[u8] = b"batonimg";
 const MAGIC_AT: usize = 32;
@@ -51,7 +55,7 @@ impl BatonMark {
         if Self::of(file).is_none() || file.len() < HEADER_BYTES {
             return false;
         }
-        let (bytes, crc) = (file.len() as u64, crc32(&file[HEADER_BYTES..]));
+        let (bytes, crc) = (file.len() as u64, crc(file, file.len()).unwrap_or(0));
         file[BYTES_AT..CRC_AT].copy_from_slice(&bytes.to_le_bytes());
         file[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
         true
@@ -66,12 +70,30 @@ impl BatonMark {
         if len < promised {
             return Err(ImageError::Cut { file: len, promised, by });
         }
-        if len > promised {
+        let behind = (promised, len);
+        if len > promised && pe::signed(file).is_none_or(|signed| signed.certificates != behind) {
             return Err(ImageError::Appended { file: len, promised, by });
         }
-        match file.get(HEADER_BYTES..).map(crc32) {
+        match crc(file, usize::try_from(promised).unwrap_or(usize::MAX)) {
             Some(crc) if crc == self.crc => Ok(()),
             _ => Err(ImageError::Crc),
         }
     }
+}
+
+/// The CRC of what is between the header and `end`, without what a signer writes there. `None` if
+/// that is not in the file.
+fn crc(file: &[u8], end: usize) -> Option<u32> {
+    let body = file.get(..end)?;
+    let Some(pe::Signed { checksum, directory, .. }) = pe::signed(body) else {
+        return Some(crc32_of(&[body.get(HEADER_BYTES..)?]));
+    };
+    let parts = [
+        body.get(HEADER_BYTES..checksum)?,
+        &[0; 4],
+        body.get(checksum + 4..directory)?,
+        &[0; 8],
+        body.get(directory + 8..)?,
+    ];
+    Some(crc32_of(&parts))
 }

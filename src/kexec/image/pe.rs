@@ -18,6 +18,7 @@ const SECTION_BYTES: u64 = 40;
 const CERTIFICATES: u64 = 144;
 const WITH_CERTIFICATES: u64 = 152;
 const DIRECTORIES_AT: u64 = 108;
+const CHECKSUM: u64 = 64;
 const PE32_PLUS: u16 = 0x20b;
 /// A section of zeros, with no contents in the file.
 const UNINITIALISED: u32 = 0x80;
@@ -70,6 +71,37 @@ fn promise(file: &[u8]) -> Option<Promise> {
         symbols_end(file, pe).map(|end| (end, "PE symbol table")),
     ];
     known.into_iter().flatten().max_by_key(|promise| promise.0)
+}
+
+/// What a signer for UEFI writes into a PE file: the checksum and the place of the certificates in the
+/// headers, and the certificates behind all else.
+pub(super) struct Signed {
+    /// Where the checksum is, 4 bytes.
+    pub checksum: usize,
+    /// Where the place of the certificates is, 8 bytes.
+    pub directory: usize,
+    /// From where to where the certificates are; empty if there are none.
+    pub certificates: (u64, u64),
+}
+
+/// The places of a signature; `None` if the file is no PE file of 64 bits, or has no room for one.
+pub(super) fn signed(file: &[u8]) -> Option<Signed> {
+    let pe = u64::from(u32_at(file, 60).filter(|at| *at != 0 && file.starts_with(b"MZ"))?);
+    if !file.get(usize::try_from(pe).ok()?..)?.starts_with(b"PE\0\0") {
+        return None;
+    }
+    let optional = pe + COFF_BYTES;
+    let bytes = u64::from(half(file, pe + OPTIONAL_BYTES_AT)?);
+    if bytes < WITH_CERTIFICATES || half(file, optional)? != PE32_PLUS {
+        return None;
+    }
+    let (at, size) =
+        (word(file, optional + CERTIFICATES)?, word(file, optional + CERTIFICATES + 4)?);
+    Some(Signed {
+        checksum: usize::try_from(optional + CHECKSUM).ok()?,
+        directory: usize::try_from(optional + CERTIFICATES).ok()?,
+        certificates: (u64::from(at), u64::from(at) + u64::from(size)),
+    })
 }
 
 /// Where the contents of the section end whose entry is at `at`.

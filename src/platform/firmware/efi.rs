@@ -7,7 +7,7 @@ mod memreserve;
 mod targets;
 
 pub use chosen::{Envelope, MapAt};
-pub use map::{Entry, MemoryMap};
+pub use map::{Entry, MemoryMap, VERSION};
 
 use super::FirmwareError;
 use super::read;
@@ -38,6 +38,10 @@ pub(super) const fn guid(a: u32, b: u16, c: u16, d: [u8; 8]) -> Guid {
 /// EFI_ACPI_20_TABLE_GUID.
 const ACPI_20: Guid =
     guid(0x8868e871, 0xe4f1, 0x11d3, [0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81]);
+
+/// LINUX_EFI_INITRD_MEDIA_GUID.
+const INITRD: Guid =
+    guid(0x5568e427, 0x68fc, 0x4f3d, [0xac, 0x74, 0xca, 0x55, 0x52, 0x31, 0xcc, 0x68]);
 
 /// UEFI's memory map and configuration tables. Reads memory only where the map says that there is
 /// any.
@@ -110,6 +114,21 @@ impl<'p> Efi<'p> {
 
     fn table(&self, guid: Guid) -> Option<u64> {
         self.tables().find(|(found, _)| *found == guid).map(|(_, at)| at)
+    }
+
+    /// Where LINUX_EFI_INITRD_MEDIA lies: place and size of the initrd of a Linux that UEFI has started.
+    pub fn initrd_table(&self) -> Option<u64> {
+        self.table(INITRD)
+    }
+
+    /// Where LINUX_EFI_RANDOM_SEED lies.
+    pub fn seed_table(&self) -> Option<u64> {
+        self.table(targets::RANDOM_SEED)
+    }
+
+    /// Where the root of LINUX_EFI_MEMRESERVE lies.
+    pub fn memreserve_table(&self) -> Option<u64> {
+        self.table(memreserve::MEMRESERVE)
     }
 
     /// Where ACPI's root pointer lies.

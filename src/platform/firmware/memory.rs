@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::FirmwareError;
-use super::efi::{Efi, Entry};
+use super::efi::{Efi, Entry, VERSION};
 use crate::config::PAGE;
 use crate::memory::{Range, join};
 use crate::platform::dt::{LimitError, Limits, Memory};
@@ -20,6 +20,11 @@ pub fn memory(
     limits: Option<&Limits>,
     warnings: &mut Warnings,
 ) -> Result<Memory, PlatformError> {
+    if efi.map.version != VERSION {
+        // As Linux: fields that are known have stayed where they are, whatever the version.
+        let why = format!("entries of version {}, read as version {VERSION}", efi.map.version);
+        warn(warnings, "UEFI memory map", why);
+    }
     for entry in efi.map.entries().filter(Entry::is_impossible) {
         let why = "it begins in a page, or ends where no address is";
         warn(warnings, "UEFI memory map", format!("{} left out: {why}", entry.range));

@@ -79,3 +79,51 @@ fn only_what_has_the_magic_is_completed() {
     assert_eq!(other, vec![7; 5000]);
     assert!(!BatonMark::complete(&mut linked()[..60]));
 }
+
+/// The same with a PE header at 64, as an image that UEFI starts has one.
+fn for_uefi() -> Vec<u8> {
+    let mut file = linked();
+    file[..2].copy_from_slice(b"MZ");
+    file[60] = 64;
+    file[64..400].fill(0);
+    file[64..68].copy_from_slice(b"PE\0\0");
+    file[84] = 160; // bytes of the optional header
+    file[88..90].copy_from_slice(&0x20b_u16.to_le_bytes());
+    file[196] = 6; // directories
+    assert!(BatonMark::complete(&mut file));
+    file
+}
+
+/// As sbsign does: a checksum, where the certificates are, and the certificates.
+fn signed() -> Vec<u8> {
+    let mut file = for_uefi();
+    file[152..156].copy_from_slice(&0x1234_5678_u32.to_le_bytes());
+    file[232..236].copy_from_slice(&5000_u32.to_le_bytes());
+    file[236..240].copy_from_slice(&1480_u32.to_le_bytes());
+    file.resize(6480, 7);
+    file
+}
+
+#[test]
+fn a_signature_for_uefi_changes_nothing_in_what_the_mark_says() {
+    assert!(parse(&for_uefi()).is_ok());
+    assert!(parse(&signed()).is_ok());
+    for at in [151, 156, 240, 4999] {
+        let mut changed = signed();
+        changed[at] ^= 1;
+        assert!(parse(&changed).is_err(), "{at}");
+    }
+}
+
+#[test]
+fn behind_a_signed_image_nothing_else_may_stand() {
+    let mut more = signed();
+    more.push(0);
+    assert!(matches!(parse(&more), Err(ImageError::Appended { promised: 5000, .. })));
+    let mut gap = signed();
+    gap[232..236].copy_from_slice(&5008_u32.to_le_bytes());
+    gap[236..240].copy_from_slice(&1472_u32.to_le_bytes());
+    assert!(matches!(parse(&gap), Err(ImageError::Appended { promised: 5000, .. })));
+    assert!(matches!(parse(&signed()[..6479]), Err(ImageError::Cut { promised: 6480, .. })));
+    assert!(matches!(parse(&signed()[..4999]), Err(ImageError::Cut { .. })));
+}

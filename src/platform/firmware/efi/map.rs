@@ -35,7 +35,12 @@ const UNTOUCHED: [u32; 5] = [8, 11, 12, 13, 15];
 pub struct MemoryMap<'p> {
     bytes: &'p [u8],
     stride: usize,
+    /// Version of the entries.
+    pub version: u64,
 }
+
+/// The version that the entries are read as.
+pub const VERSION: u64 = 1;
 
 /// What the map says of one range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,7 +108,7 @@ impl<'p> MemoryMap<'p> {
     /// # Errors
     /// [`FirmwareError`] if it has no entries, or cannot be read.
     pub fn open(
-        MapAt { at, size, stride, .. }: &MapAt,
+        MapAt { at, size, stride, version }: &MapAt,
         physical: &'p dyn Physical,
     ) -> Result<(Self, Range), FirmwareError> {
         let table = "UEFI memory map";
@@ -117,7 +122,7 @@ impl<'p> MemoryMap<'p> {
         let unreadable = FirmwareError::Unreadable { table, at: *at };
         let range = Range::sized(*at, *size).ok_or(unreadable)?;
         let bytes = physical.bytes(*at, *size as usize).ok_or(unreadable)?;
-        Ok((Self { bytes, stride: *stride as usize }, range))
+        Ok((Self { bytes, stride: *stride as usize, version: *version }, range))
     }
 
     /// All entries.

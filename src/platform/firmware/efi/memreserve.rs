@@ -7,7 +7,7 @@
 use super::{Efi, FirmwareError, Guid, guid, read};
 use crate::memory::Range;
 
-const MEMRESERVE: Guid =
+pub(super) const MEMRESERVE: Guid =
     guid(0x888eb0c6, 0x8ede, 0x4ff5, [0xa8, 0xf0, 0x9a, 0xee, 0x5c, 0xb9, 0x77, 0xc2]);
 
 const TABLE: &str = "LINUX_EFI_MEMRESERVE";
@@ -24,7 +24,10 @@ const MAX_ELEMENTS: usize = 64;
 
 impl Efi<'_> {
     /// Calls `f` with each element and each range of an element.
-    pub(super) fn each_memreserve(&self, f: &mut dyn FnMut(Range)) -> Result<(), FirmwareError> {
+    ///
+    /// # Errors
+    /// The list cannot be read, or has no end; `f` has then been called with a part.
+    pub fn each_memreserve(&self, f: &mut dyn FnMut(Range)) -> Result<(), FirmwareError> {
         let mut next = self.table(MEMRESERVE).unwrap_or(0);
         for _ in 0..MAX_ELEMENTS {
             if next == 0 {
