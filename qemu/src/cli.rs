@@ -19,8 +19,8 @@ use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
 use crate::{
-    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile, results, run,
-    sign, soak,
+    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile,
+    results, run, sign, soak,
 };
 
 /// Makes images, boots them under QEMU and reports what they measure.

@@ -86,7 +86,9 @@ impl Source {
         let path = self.console.as_ref().context("neither --fdt nor --console")?;
         let text = String::from_utf8_lossy(&read(path)?).into_owned();
         let mut received = Received::default();
-        text.lines().for_each(|line| drop(received.take(line)));
+        for line in text.lines() {
+            received.take(line);
+        }
         received.document().with_context(|| path.display().to_string())
     }
 }
@@ -123,7 +125,8 @@ impl Gathered {
     fn from(document: &Document) -> Result<Self> {
         let mut gathered = Self { records: Vec::new(), traces: Vec::new(), notes: Vec::new() };
         if document.dropped() > 0 {
-            let note = format!("{} older results were dropped for want of room", document.dropped());
+            let note =
+                format!("{} older results were dropped for want of room", document.dropped());
             gathered.notes.push(note);
         }
         let of = |kind: Kind| document.entries().filter(move |entry| entry.kind == kind);

@@ -229,8 +229,7 @@ fn topology() -> Topology {
 fn figures_are_of_all_then_of_sockets_and_clusters() {
     let measured = run(&Fake::new(8, None), 1..8).unwrap();
     let topology = topology();
-    let shared =
-        Figures { topology: &topology, threads: false, generation: 3, ns: &|ticks| ticks };
+    let shared = Figures { topology: &topology, threads: false, generation: 3, ns: &|ticks| ticks };
     let records = figures(&shared, &cpus(1..8), &measured);
     let found: Vec<_> =
         records.iter().map(|r| (r.scope.known().unwrap(), r.number, r.cpus)).collect();

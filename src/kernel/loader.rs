@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::cpu::Mpidr;
+use crate::handover::results_bytes;
 use crate::kexec::{
     self, BatonMark, Digest, Files, InitrdChoice, KexecLoad, Kind, LoadError, LoadPart, Loaded,
     PlaceError, Plan,
@@ -23,11 +24,10 @@ use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{CommandLine, Options, Signatures};
 use crate::platform::{BootParams, Described, PlatformError};
-use crate::results::MAX_BYTES;
-use tree::Extra;
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
+use tree::Extra;
 pub(super) use tree::{Own, OwnTree};
 
 /// Why nothing can be done with the next kernel.
@@ -194,7 +194,7 @@ impl Loader {
             Some(_) => bootargs + told,
             // What does not fit into the tree of a flat binary stays out: its tree may have to fit
             // where RAM begins.
-            None if chosen.kind() == Kind::Image => MAX_BYTES,
+            None if chosen.kind() == Kind::Image => results_bytes(self.here.cpus()) as usize,
             None => 0,
         };
         let room = (tree + bootargs + TREE_SLACK + told).min(MAX_DTB);

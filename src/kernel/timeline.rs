@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_cpu_is_away_from_its_first_step_down_until_it_is_online() {
-        let down = |at, cpu| Event { dir: Dir::Down, generation: 4, ..event(at, cpu, 3, Edge::Begin) };
+        let down =
+            |at, cpu| Event { dir: Dir::Down, generation: 4, ..event(at, cpu, 3, Edge::Begin) };
         let online = |at, cpu, generation| {
             let what = What::Mark(Mark::Online);
             Event { what, generation, ..event(at, cpu, 0, Edge::Point) }

@@ -35,7 +35,10 @@ impl fmt::Display for ResultsError {
         match self {
             Self::Foreign => f.write_str("this is no document of results of baton"),
             Self::Short { has, wants } => {
-                write!(f, "the results end after {has} of {wants} bytes; copy them again, in binary")
+                write!(
+                    f,
+                    "the results end after {has} of {wants} bytes; copy them again, in binary"
+                )
             }
             Self::Long(bytes) => write!(f, "the results say that they have {bytes} bytes; none do"),
             Self::Crc => f.write_str("the checksum of the results does not match; copy them again"),

@@ -88,7 +88,8 @@ fn a_body_that_does_not_fit_is_refused_though_its_checksum_matches() {
     let head = |kind: u8, packed: u32| {
         [&[0, 0, 0, 0, kind, 0, 0, 0], &[0; 8][..], &packed.to_le_bytes()].concat()
     };
-    for (body, at) in [(head(3, 0), 20), (head(1, 1), 20), (head(2, u32::MAX), 20), ([0; 3].into(), 16)]
+    for (body, at) in
+        [(head(3, 0), 20), (head(1, 1), 20), (head(2, u32::MAX), 20), ([0; 3].into(), 16)]
     {
         assert_eq!(Document::read(&sealed(&body)), Err(ResultsError::Malformed { at }), "{body:?}");
     }

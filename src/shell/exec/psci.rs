@@ -68,7 +68,9 @@ fn bring_back(cpus: &mut Cpus, online: &CpuMask) -> Result<(), String> {
     let missing = online.and_not(&cpus.hotplug().online());
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(format!("CPUs {} are not back; `cpus` shows each CPU's mark", missing.ranges())),
+        false => {
+            Err(format!("CPUs {} are not back; `cpus` shows each CPU's mark", missing.ranges()))
+        }
     }
 }
 

@@ -31,9 +31,8 @@ fn all(kernel: &mut Kernel) -> Outcome {
 fn again(kernel: &Kernel, number: u32) -> Outcome {
     let lines = kernel.results.lines();
     let text = lines.line(number as usize);
-    let text = text.ok_or_else(|| {
-        format!("there is no line {number}; `report` has {}", lines.count())
-    })?;
+    let text =
+        text.ok_or_else(|| format!("there is no line {number}; `report` has {}", lines.count()))?;
     kernel.out.print(&text);
     Ok(None)
 }
