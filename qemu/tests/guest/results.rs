@@ -142,7 +142,7 @@ fn report() -> Result<()> {
 }
 
 fn brief() -> Result<()> {
-    let mut vm = cpus(4)?.append("report=brief run=\"cycle 3\"").boot()?;
+    let mut vm = cpus(4)?.append("report=brief run=\"cycle 3\"").start()?;
     for generation in 1..=3 {
         let record = vm.guest.wait_record(|r| matches!(r, Record::Brief(_)), crate::vm::SOON)?;
         let Record::Brief(brief) = record else { bail!("{record:?}") };
