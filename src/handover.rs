@@ -2,7 +2,7 @@
 //! (`/chosen` `baton,handover`) and leaves in place.
 //!
 //! The region starts with one page of facts about the last jump, followed by two banks of trace
-//! rings; its end has the results of the run ([`store`]). A kernel writes to the bank of its generation's parity, so that the next kernel can read
+//! rings; its end has the results of the run (`store.rs`). A kernel writes to the bank of its generation's parity, so that the next kernel can read
 //! its predecessor's teardown while recording its own bring-up.
 //!
 //! The whole region consists of plain 64-bit words. The page is closed by a seal. Without a valid
@@ -71,6 +71,7 @@ pub use facts::{CycleCount, StressCount};
 pub use farewell::Farewell;
 pub use page::COPIED_AT;
 pub use record::FactKind;
+pub use store::bytes_for as results_bytes;
 pub use take::Taken;
 pub use warm::{Entered, LpisLeftOn, Warm, WarmError, record as warm_record};
 
@@ -79,7 +80,7 @@ use page::{PAGE_WORDS, Page};
 
 use crate::config::{MAX_CPUS, MAX_HANDOVER, PAGE};
 use crate::cpu::{CpuId, Topology};
-use crate::results::{Document, MAX_BYTES, ResultsError};
+use crate::results::{Document, ResultsError};
 use crate::sync::words::Word;
 use crate::trace::Ring;
 
@@ -87,7 +88,7 @@ const _: () = assert!(bytes_for(MAX_CPUS) <= MAX_HANDOVER);
 
 /// Bytes that the region needs for `cpus` CPUs, in whole pages.
 pub const fn bytes_for(cpus: usize) -> u64 {
-    rings_for(cpus) + MAX_BYTES as u64
+    rings_for(cpus) + store::bytes_for(cpus)
 }
 
 /// Of these, the page and the banks.
@@ -129,9 +130,15 @@ impl<'a> Area<'a> {
         store::read(self.words)
     }
 
-    /// Keeps the results of the run, of [`MAX_BYTES`] at most. Not while anything is timed.
-    pub fn keep_results(&self, document: &Document) {
-        store::write(self.words, document);
+    /// Keeps the results of the run; if there is no room for all, without the oldest. Not while
+    /// anything is timed.
+    pub fn keep_results(&self, document: &mut Document) {
+        store::lay(self.words, rings_for(self.cpus), self.cpus);
+        let room = store::room(self.words);
+        document.shrink(room);
+        if document.bytes() <= room {
+            store::write(self.words, document);
+        }
     }
 
     /// There are no results: a new run begins.

@@ -5,6 +5,7 @@
 //! counter reads taken where its name says; one that ends in `_at_ns` is a reading of the counter
 //! itself, on the one axis that both kernels of a jump share.
 
+mod brief;
 mod cost;
 mod crc;
 mod name;
@@ -15,13 +16,14 @@ mod words;
 
 use alloc::string::{String, ToString};
 
+pub use brief::{Brief, is_told, trace_tag};
 pub use cost::{Cost, Spread};
 pub use crc::{crc32, crc32_of};
 pub use name::Name;
 pub use psci::{Psci, PsciMode, Quantiles, contention};
 pub use record::{
-    Brief, Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic,
-    Phases, Record, Teardown, Torture, is_told, trace_tag,
+    Bringup, CommandError, CpuFailure, Cycle, Floor, Hello, Interrupts, Kexec, Panic, Phases,
+    Record, Teardown, Torture,
 };
 use serde::{Deserialize, Serialize};
 pub use span::{MarkAt, PhaseSpan, Step};

@@ -35,8 +35,8 @@ use miniz_oxide::inflate::decompress_to_vec_with_limit;
 /// Property of `/chosen` that has a document.
 pub const PROPERTY: &str = "baton,report";
 
-/// Most bytes of a document.
-pub const MAX_BYTES: usize = 384 << 10;
+/// Most bytes of a document: those of the largest machine.
+pub const MAX_BYTES: usize = 560 << 10;
 
 /// Most bytes that one entry may unpack to: a trace of the largest machine has a fifth of that.
 pub const MAX_TEXT: usize = 8 << 20;

@@ -339,7 +339,7 @@ fn write(path: &Path, text: &str) {
 /// What `psci bench` says of some CPUs and of one of their clusters.
 pub fn psci(cpus: u32) -> Vec<Record> {
     let around = |p50| Quantiles { min: p50 / 2, p50, p90: p50 * 2, p99: p50 * 3, max: p50 * 4 };
-    let mode = |times| PsciMode {
+    let mode = |times: u64| PsciMode {
         call_ns: around(10_000 * times),
         first_ns: around(100_000 * times),
         off_ns: around(50_000 * times),

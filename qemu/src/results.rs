@@ -86,7 +86,9 @@ impl Source {
         let path = self.console.as_ref().context("neither --fdt nor --console")?;
         let text = String::from_utf8_lossy(&read(path)?).into_owned();
         let mut received = Received::default();
-        text.lines().for_each(|line| _ = received.take(line));
+        for line in text.lines() {
+            received.take(line);
+        }
         received.document().with_context(|| path.display().to_string())
     }
 }

@@ -1,18 +1,52 @@
-//! Where the results of a run lie: the last part of the region, of one size, so that a kernel with
-//! other CPUs finds them. They have a header and a checksum of their own, and no part in the seal: they
-//! are read and written when nothing is timed.
+//! Where the results of a run lie: the last part of the region. The region's last word says how large
+//! that part is, so that a kernel with other CPUs finds it. The results have a header and a checksum of
+//! their own, and no part in the seal: they are read and written when nothing is timed.
+//!
+//! Each page of the region costs the next kernel an entry of a page table, and so some instructions of
+//! the blackout: the part is small where there are few CPUs.
 
 use alloc::vec::Vec;
 
+use crate::config::{MAX_CPUS, PAGE};
 use crate::results::{Document, HEADER_BYTES, MAX_BYTES, ResultsError};
 use crate::sync::words::{Relaxed, Word};
 
-/// Words of the part.
-const WORDS: usize = MAX_BYTES / 8;
+/// What the upper half of the last word says.
+const MARK: u64 = 0x6261_7265 << 32;
 
-/// The part of a region; `None` if the region is smaller.
+/// Bytes of the part: so many, and so many for each CPU.
+const BYTES: (usize, usize) = (48 << 10, 1 << 10);
+
+const _: () = assert!(bytes_for(MAX_CPUS) as usize <= MAX_BYTES);
+
+/// Bytes of the part for `cpus` CPUs, its last word included, in whole pages.
+pub const fn bytes_for(cpus: usize) -> u64 {
+    ((BYTES.0 + BYTES.1 * cpus) as u64).next_multiple_of(PAGE)
+}
+
+/// The part of a region, without the last word; `None` if there is none.
 fn part(region: &[Word]) -> Option<&[Word]> {
-    region.len().checked_sub(WORDS).map(|at| &region[at..])
+    let (last, rest) = region.split_last()?;
+    let bytes = last.load(Relaxed).checked_sub(MARK)?;
+    let words = usize::try_from(bytes).ok().filter(|bytes| (1..=MAX_BYTES).contains(bytes))? / 8;
+    let at = region.len().checked_sub(words)?;
+    rest.get(at..)
+}
+
+/// Bytes that a document may have.
+pub(super) fn room(region: &[Word]) -> usize {
+    part(region).map_or(0, |part| part.len() * 8)
+}
+
+/// Makes a part for so many CPUs, if there is none. `rings` bytes of the region are somebody else's.
+pub(super) fn lay(region: &[Word], rings: u64, cpus: usize) {
+    let bytes = bytes_for(cpus);
+    if part(region).is_none()
+        && region.len() as u64 * 8 >= rings + bytes
+        && let Some(last) = region.last()
+    {
+        last.store(MARK + bytes, Relaxed);
+    }
 }
 
 fn bytes_of(words: &[Word], bytes: usize) -> Vec<u8> {
@@ -30,18 +64,18 @@ pub(super) fn read(region: &[Word]) -> Result<Document, ResultsError> {
     Document::read(&bytes_of(part, length))
 }
 
-/// Keeps a document, which has [`MAX_BYTES`] at most.
+/// Keeps a document, which has [`room`] at most.
 pub(super) fn write(region: &[Word], document: &Document) {
     let bytes = document.to_bytes();
-    let words = part(region).unwrap_or_default();
-    for (word, bytes) in words.iter().zip(bytes.chunks(8)) {
+    for (word, bytes) in part(region).unwrap_or_default().iter().zip(bytes.chunks(8)) {
         let mut whole = [0; 8];
         whole[..bytes.len()].copy_from_slice(bytes);
         word.store(u64::from_le_bytes(whole), Relaxed);
     }
 }
 
-/// Nothing is kept any more.
+/// Nothing is kept any more, and there is no part.
 pub(super) fn forget(region: &[Word]) {
-    part(region).and_then(<[Word]>::first).into_iter().for_each(|word| word.store(0, Relaxed));
+    let words = [part(region).and_then(<[Word]>::first), region.last()];
+    words.into_iter().flatten().for_each(|word| word.store(0, Relaxed));
 }

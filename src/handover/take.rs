@@ -7,6 +7,7 @@ use super::facts::RingsFact;
 use super::page::{PAGE_WORDS, Page};
 use super::{Area, Farewell, HandoverError, rings_for, store};
 use crate::cpu::{CpuId, CpuMask, Topology};
+use crate::results::Document;
 use crate::sync::words::Word;
 use crate::trace::{Event, Ring};
 
@@ -65,23 +66,21 @@ impl Area<'_> {
         let old = OldRings { banks: placed.then(|| Banks::new(left, cpus)), generation, topology };
         let readable = rings == Some(RingsFact::OURS);
         let same_cpus = old.fit();
-        if !core::ptr::eq(left, self.words) {
-            self.move_results(left);
-        }
         if !same_cpus || !core::ptr::eq(left, self.words) {
+            // Read first: the two layouts may be of the same memory.
+            let results = store::read(left);
             farewell.parked = self.move_in(&old, readable, &farewell.parked);
+            self.move_results(results.ok());
         } else if !readable {
             self.clear_rings(generation);
         }
         Ok(Taken { farewell, jump_at, copied_at, same_cpus })
     }
 
-    /// Takes the results over from another region.
-    fn move_results(&self, left: &[Word]) {
-        match store::read(left) {
-            Ok(results) => self.keep_results(&results),
-            Err(_) => self.forget_results(),
-        }
+    /// Takes the results over that were laid out for other CPUs.
+    fn move_results(&self, results: Option<Document>) {
+        self.forget_results();
+        results.into_iter().for_each(|mut results| self.keep_results(&mut results));
     }
 
     /// Lays the region out for this kernel's CPUs, with the events of the earlier kernel's rings if

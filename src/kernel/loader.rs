@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use super::{Level, Next, Reporter};
 use crate::config::MAX_DTB;
 use crate::cpu::Mpidr;
+use crate::handover::results_bytes;
 use crate::kexec::{
     self, BatonMark, Digest, Files, InitrdChoice, KexecLoad, Kind, LoadError, LoadPart, Loaded,
     PlaceError, Plan,
@@ -24,7 +25,6 @@ use crate::machine::Board;
 use crate::memory::{Map, MapError, Owner, Piece, Ram, Range};
 use crate::options::{CommandLine, Options, Signatures};
 use crate::platform::{BootParams, Described, PlatformError};
-use crate::results::MAX_BYTES;
 use chosen::Chosen;
 pub use chosen::UNPACK_LIMIT;
 pub(super) use rehearsal::Here;
@@ -200,7 +200,7 @@ impl Loader {
             Some(_) => bootargs + told,
             // What does not fit into the tree of a flat binary stays out: its tree may have to fit
             // where RAM begins.
-            None if chosen.kind() == Kind::Image => MAX_BYTES,
+            None if chosen.kind() == Kind::Image => results_bytes(self.here.cpus()) as usize,
             None => 0,
         };
         let room = (tree + bootargs + TREE_SLACK + told).min(MAX_DTB);

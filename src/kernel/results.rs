@@ -37,7 +37,7 @@ impl Results {
     /// Keeps an entry, here and for the next kernel.
     fn keep(&mut self, entry: Entry) {
         self.document.push(entry, MAX_BYTES);
-        self.area.keep_results(&self.document);
+        self.area.keep_results(&mut self.document);
     }
 
     /// All that is kept.

@@ -34,6 +34,7 @@ mod options;
 mod power_cut;
 mod quarantine;
 mod quiesce;
+mod results;
 mod setup;
 mod signature;
 mod steps;
@@ -83,6 +84,7 @@ fn main() {
         console::tests(),
         typed::tests(),
         warm::tests(),
+        results::tests(),
         torture::tests(),
         kvm::tests(),
         kvm_all::tests(),

@@ -4,8 +4,10 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use base64ct::{Base64, Encoding as _};
 use baton::report::{Psci, PsciScope, Record};
 use baton::results::{Document, Kind, Line};
+use baton_qemu::linux::initramfs;
 use baton_qemu::results::Received;
 use libtest_mimic::Trial;
 
@@ -16,13 +18,15 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("results", "psci_bench_gicv3", || bench(cpus(4)?, 4)),
         test("results", "psci_bench_gicv3_el2", || bench(cpus(4)?.el2(), 4)),
-        test("results", "psci_bench_gicv2", || bench(cpus(4)?.gicv2(), 4)),
-        test("results", "psci_bench_gicv2_el2", || bench(cpus(4)?.gicv2().el2(), 4)),
+        test("results", "psci_bench_gicv2", || bench(cpus(4)?.gic2(), 4)),
+        test("results", "psci_bench_gicv2_el2", || bench(cpus(4)?.gic2().el2(), 4)),
         test("results", "psci_bench_80_cpus", || bench(cpus(80)?, 80)),
         test("results", "psci_bench_80_cpus_el2", || bench(cpus(80)?.el2(), 80)),
         test("results", "psci_bench_is_refused_and_leaves_cpus_as_they_were", refused),
         test("results", "report_has_all_kexecs", report),
         test("results", "brief_is_one_record_for_each_kexec", brief),
+        test("results", "linux_has_the_results_in_its_tree", || in_linux(cpus(4)?)),
+        test("results", "linux_has_the_results_in_its_tree_el2", || in_linux(cpus(2)?.el2())),
     ]
 }
 
@@ -48,7 +52,10 @@ fn bench(setup: Setup, all: u32) -> Result<()> {
     for mode in [&psci.serial, &psci.parallel] {
         for (what, of) in mode.parts() {
             let [min, p50, p90, p99, max] = of.all();
-            ensure!(min > 0 && min <= p50 && p50 <= p90 && p90 <= p99 && p99 <= max, "{what}: {of:?}");
+            ensure!(
+                min > 0 && min <= p50 && p50 <= p90 && p90 <= p99 && p99 <= max,
+                "{what}: {of:?}"
+            );
         }
         // The call is over before the CPU is seen, or soon after: both begin at one read.
         ensure!(mode.first_ns.max < 60_000_000_000, "{mode:?}");
@@ -57,7 +64,7 @@ fn bench(setup: Setup, all: u32) -> Result<()> {
         records.iter().filter(|r| r.scope == PsciScope::Cluster).map(|r| r.cpus).sum();
     same("CPUs in clusters", clusters, if all > 16 { all - 1 } else { 0 })?;
     // As before: all are online, and go and come by the normal way.
-    vm.expect_marks(all as usize, &[])?;
+    vm.expect_marks(all, &[])?;
     let hotplug = vm.run("hotplug")?;
     has(hotplug.last().context("no marks")?, &["ONLINE", &format!("0-{}", all - 1)])?;
     vm.run("soak 2")?;
@@ -135,11 +142,15 @@ fn report() -> Result<()> {
 }
 
 fn brief() -> Result<()> {
-    let mut vm = cpus(4)?.append("report=brief run=\"cycle 3\"").boot()?;
+    let mut vm = cpus(4)?.append("report=brief run=\"cycle 3\"").start()?;
     for generation in 1..=3 {
         let record = vm.guest.wait_record(|r| matches!(r, Record::Brief(_)), crate::vm::SOON)?;
         let Record::Brief(brief) = record else { bail!("{record:?}") };
-        same("generation", (brief.generation, brief.done, brief.asked), (generation, generation, 3))?;
+        same(
+            "generation",
+            (brief.generation, brief.done, brief.asked),
+            (generation, generation, 3),
+        )?;
         same("CPUs", (brief.cpus, brief.online), (4, 4))?;
         let away = brief.outage_ns.context("no outages")?;
         ensure!(away.min > 0 && away.max <= brief.blackout_ns, "{brief:?}");
@@ -149,6 +160,48 @@ fn brief() -> Result<()> {
     let long = vm.guest.records().iter().filter(|r| matches!(r, Record::Kexec(_))).count();
     same("kexec records on the console", long, 0)?;
     vm.power_off()
+}
+
+/// What Linux gets on its command line.
+const LINUX: &str = "console=ttyAMA0 earlycon=pl011,0x9000000 baton.do=fdt,off";
+
+/// Kexecs and a bench, then Linux; the tree that Linux shows makes the report.
+fn in_linux(setup: Setup) -> Result<()> {
+    let root = crate::linux::root()?;
+    let image = std::fs::read(initramfs::kernel(&root)?)?;
+    let archive = initramfs::build(&root, &crate::vm::image_path())?;
+    let setup = setup.memory("2G").file("linux", &image)?.file("linux.cpio", &archive)?;
+    let mut vm = setup.boot()?;
+    for (generation, mode) in [(1, "serial"), (2, "parallel")] {
+        vm.jump(&format!("cycle 1 --teardown {mode}"), generation)?;
+    }
+    figures(&mut vm, "psci bench --rounds 1")?;
+    vm.run(&format!("kexec load linux --initrd linux.cpio --append \"{LINUX}\""))?;
+    vm.guest.send("kexec exec")?;
+    let tree = tree_of(&mut vm)?;
+    vm.guest.wait_text("@linux off", LONG)?;
+    vm.guest.wait_end(LONG)?;
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("fdt");
+    std::fs::write(&path, &tree)?;
+    ensure!(tree.len() <= 2 << 20, "{} bytes", tree.len());
+    let said = host_report("--fdt", &path)?;
+    has(&said, &["blackout", "CPU_OFF to OFF", "figures of the machine itself"])?;
+    let document = baton_qemu::results::in_tree(&tree)?;
+    same("entries", kinds(&document), (4, 2))
+}
+
+/// How long Linux may take to come up.
+const LONG: std::time::Duration = std::time::Duration::from_secs(180);
+
+/// The tree that Linux prints in base64.
+fn tree_of(vm: &mut Vm) -> Result<Vec<u8>> {
+    vm.guest.wait_text("@linux fdt begin", LONG)?;
+    let first = vm.guest.transcript().len();
+    vm.guest.wait_text("@linux fdt end", LONG)?;
+    let lines = &vm.guest.transcript()[first..];
+    let text: String = lines.iter().take_while(|line| !line.contains("@linux")).cloned().collect();
+    Base64::decode_vec(&text).map_err(|why| anyhow::anyhow!("base64 of the tree: {why}"))
 }
 
 /// What the host tool says of a file.
