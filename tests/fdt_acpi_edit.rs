@@ -9,7 +9,8 @@ use baton::memory::Range;
 /// Trees of Linux guests that kexec-tools has handed over.
 const RECORDED: [&str; 3] = ["v4el2", "v80", "v4svam"];
 const HANDED: Range = Range::new(0x5d00_0000, 0x5d01_0000);
-const PARKED: &[Range] = &[Range::new(0x4e00_0000, 0x4e20_0000), Range::new(0x5000_0000, 0x5000_1000)];
+const PARKED: &[Range] =
+    &[Range::new(0x4e00_0000, 0x4e20_0000), Range::new(0x5000_0000, 0x5000_1000)];
 
 fn recorded(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/data/acpi/{name}.dtb", env!("CARGO_MANIFEST_DIR"));

@@ -109,7 +109,9 @@ fn a_list_that_cannot_be_added_to_is_named() {
     let endless = with(&Altra::new().guest(), ELEMENTS[0] + 8, &ROOT.to_le_bytes());
     assert!(reserved(&endless, &range, 0x6000_0000).unwrap_err().contains("cannot be read"));
     let many: Vec<Range> = (0..256).map(|i| Range::new(i << 20, (i << 20) + 4096)).collect();
-    assert!(reserved(&Altra::new().guest(), &many, 0x6000_0000).unwrap_err().contains("more ranges"));
+    assert!(
+        reserved(&Altra::new().guest(), &many, 0x6000_0000).unwrap_err().contains("more ranges")
+    );
 }
 
 /// Linux warns, and reads on.
@@ -122,7 +124,9 @@ fn a_map_of_another_version_is_read_with_a_warning() {
     let version = guest.tree[at + 4..].windows(4).position(|word| word == [0, 0, 0, 1]).unwrap();
     guest.tree[at + 4 + version + 3] = 2;
     match guest.describe(0) {
-        Ok(d) => assert!(d.warnings[0].contains("version 2, read as version 1"), "{:?}", d.warnings),
+        Ok(d) => {
+            assert!(d.warnings[0].contains("version 2, read as version 1"), "{:?}", d.warnings)
+        }
         Err(why) => panic!("{why}"),
     }
 }

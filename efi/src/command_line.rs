@@ -31,11 +31,15 @@ impl fmt::Display for CommandLineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = "set them again, as text in UTF-16";
         match self {
-            Self::Odd(bytes) => write!(f, "the load options have {bytes} bytes, an odd number; {text}"),
+            Self::Odd(bytes) => {
+                write!(f, "the load options have {bytes} bytes, an odd number; {text}")
+            }
             Self::Surrogate(at) => {
                 write!(f, "the load options have half of a letter at index {at}; {text}")
             }
-            Self::TooLong => write!(f, "the load options have more than {MAX} bytes of text; shorten them"),
+            Self::TooLong => {
+                write!(f, "the load options have more than {MAX} bytes of text; shorten them")
+            }
             Self::TwoInitrds => {
                 f.write_str("initrd= is given more than once; join the archives to one file")
             }
@@ -71,7 +75,10 @@ pub fn from_utf16(options: &[u8], out: &mut [u8]) -> Result<usize, CommandLineEr
 ///
 /// # Errors
 /// There are two, or the path does not fit.
-pub fn initrd<'o>(line: &str, out: &'o mut [u16]) -> Result<Option<&'o mut [u16]>, CommandLineError> {
+pub fn initrd<'o>(
+    line: &str,
+    out: &'o mut [u16],
+) -> Result<Option<&'o mut [u16]>, CommandLineError> {
     let mut paths = words(line).filter_map(|word| word.strip_prefix("initrd="));
     let Some(path) = paths.next() else { return Ok(None) };
     if paths.next().is_some() {

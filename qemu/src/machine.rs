@@ -290,7 +290,10 @@ mod tests {
         assert!(options.check().is_ok());
         options.volume = Some("/a/b".into());
         let line = line(&options);
-        assert!(line.contains("file=fat:rw:/a/b,format=raw") && !line.contains("-kernel"), "{line}");
+        assert!(
+            line.contains("file=fat:rw:/a/b,format=raw") && !line.contains("-kernel"),
+            "{line}"
+        );
     }
 
     #[test]

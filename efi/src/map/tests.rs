@@ -22,7 +22,8 @@ fn addresses(map: &[u8]) -> Vec<u64> {
 
 #[test]
 fn runtime_services_stay_where_they_are_and_other_entries_are_not_touched() {
-    let mut bytes = map(&[(0x4000_0000, 16, false), (0xbfd9_0000, 16, true), (0x900_0000, 1, true)]);
+    let mut bytes =
+        map(&[(0x4000_0000, 16, false), (0xbfd9_0000, 16, true), (0x900_0000, 1, true)]);
     let mut runtime = vec![0; bytes.len()];
     let copied = place(&mut bytes, STRIDE, Place::Physical, &mut runtime);
     assert_eq!(addresses(&bytes), [0xdead, 0xbfd9_0000, 0x900_0000]);
@@ -34,8 +35,12 @@ fn runtime_services_stay_where_they_are_and_other_entries_are_not_touched() {
 /// As Linux's stub does: seen in the map that a Linux 5.10 had left on QEMU.
 #[test]
 fn virtual_addresses_are_given_from_512_mib_in_steps_that_all_page_sizes_can_map() {
-    let entries =
-        [(0xbfd9_0000, 0x70, true), (0x4000_1000, 1, true), (0x20_0000, 0x200, true), (0x400_0000, 1, true)];
+    let entries = [
+        (0xbfd9_0000, 0x70, true),
+        (0x4000_1000, 1, true),
+        (0x20_0000, 0x200, true),
+        (0x400_0000, 1, true),
+    ];
     let mut bytes = map(&entries);
     let copied = place(&mut bytes, STRIDE, Place::Low, &mut []);
     assert_eq!(copied, 0, "no room");

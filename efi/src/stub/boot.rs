@@ -17,7 +17,11 @@ use super::{Firmware, Refused, console, cpu, initrd, place, tables};
 /// What refused; firmware goes on.
 pub fn boot(firmware: &Firmware, stub: u64, offset: u64) -> Result<Infallible, Refused> {
     let file = File::of(stub, offset)?;
-    let mut text = firmware.pages("memory for the command line", command_line::MAX as u64, efi::LOADER_DATA)?;
+    let mut text = firmware.pages(
+        "memory for the command line",
+        command_line::MAX as u64,
+        efi::LOADER_DATA,
+    )?;
     let line = convert(firmware, text.bytes())?;
     let initrd = initrd::load(firmware, line)?;
     let old = tables::device_tree(firmware)?;
@@ -65,7 +69,9 @@ fn tell_user(chosen: &Chosen<'_>, written: &Written) {
     console::say(format_args!("baton: from UEFI at EL{level}, machine by {machine}, "));
     match chosen.initrd {
         Some((start, end)) => console::say(format_args!("initrd of {} bytes", end - start)),
-        None if written.kept_initrd => console::say(format_args!("initrd of the boot loader's tree")),
+        None if written.kept_initrd => {
+            console::say(format_args!("initrd of the boot loader's tree"))
+        }
         None => console::say(format_args!("no initrd")),
     }
     let seeds = if chosen.seeds.is_some() { "" } else { ", no random numbers" };

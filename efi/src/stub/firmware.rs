@@ -109,9 +109,10 @@ impl Firmware {
             let system = &*self.system;
             match system.configuration_table.is_null() {
                 true => &[][..],
-                false => {
-                    slice::from_raw_parts(system.configuration_table, system.number_of_table_entries)
-                }
+                false => slice::from_raw_parts(
+                    system.configuration_table,
+                    system.number_of_table_entries,
+                ),
             }
         };
         let found = tables.iter().find(|table| table.vendor_guid == guid)?;

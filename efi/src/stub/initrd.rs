@@ -10,8 +10,14 @@ use r_efi::protocols::{device_path, load_file2};
 use super::{Firmware, Pages, Refused, volume};
 
 /// LINUX_EFI_INITRD_MEDIA_GUID.
-const MEDIA: efi::Guid =
-    efi::Guid::from_fields(0x5568e427, 0x68fc, 0x4f3d, 0xac, 0x74, &[0xca, 0x55, 0x52, 0x31, 0xcc, 0x68]);
+const MEDIA: efi::Guid = efi::Guid::from_fields(
+    0x5568e427,
+    0x68fc,
+    0x4f3d,
+    0xac,
+    0x74,
+    &[0xca, 0x55, 0x52, 0x31, 0xcc, 0x68],
+);
 
 /// UTF-16 letters of a path.
 const PATH: usize = 512;
@@ -59,8 +65,7 @@ fn provider(firmware: &Firmware) -> Option<*mut load_file2::Protocol> {
     let mut handle: efi::Handle = ptr::null_mut();
     let mut guid = load_file2::PROTOCOL_GUID;
     // SAFETY: the service reads GUID and path, which are whole, and writes two pointers.
-    let status =
-        unsafe { (firmware.boot().locate_device_path)(&mut guid, &mut rest, &mut handle) };
+    let status = unsafe { (firmware.boot().locate_device_path)(&mut guid, &mut rest, &mut handle) };
     let found: Option<*mut load_file2::Protocol> =
         if status.is_error() { None } else { firmware.protocol(handle, guid).ok() };
     found.filter(|protocol| !protocol.is_null())

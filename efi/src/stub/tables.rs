@@ -9,18 +9,54 @@ use r_efi::protocols::rng;
 
 use super::{Firmware, Pages, Refused};
 
-const DEVICE_TREE: efi::Guid =
-    efi::Guid::from_fields(0xb1b621d5, 0xf19c, 0x41a5, 0x83, 0x0b, &[0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0]);
-const SMBIOS3: efi::Guid =
-    efi::Guid::from_fields(0xf2fd1544, 0x9794, 0x4a2c, 0x99, 0x2e, &[0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94]);
-const MEMRESERVE: efi::Guid =
-    efi::Guid::from_fields(0x888eb0c6, 0x8ede, 0x4ff5, 0xa8, 0xf0, &[0x9a, 0xee, 0x5c, 0xb9, 0x77, 0xc2]);
-const RANDOM_SEED: efi::Guid =
-    efi::Guid::from_fields(0x1ce1e5bc, 0x7ceb, 0x42f2, 0x81, 0xe5, &[0x8a, 0xad, 0xf1, 0x80, 0xf5, 0x7b]);
-const GLOBAL: efi::Guid =
-    efi::Guid::from_fields(0x8be4df61, 0x93ca, 0x11d2, 0xaa, 0x0d, &[0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c]);
-const SHIM: efi::Guid =
-    efi::Guid::from_fields(0x605dab50, 0xe046, 0x4300, 0xab, 0xb6, &[0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23]);
+const DEVICE_TREE: efi::Guid = efi::Guid::from_fields(
+    0xb1b621d5,
+    0xf19c,
+    0x41a5,
+    0x83,
+    0x0b,
+    &[0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0],
+);
+const SMBIOS3: efi::Guid = efi::Guid::from_fields(
+    0xf2fd1544,
+    0x9794,
+    0x4a2c,
+    0x99,
+    0x2e,
+    &[0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94],
+);
+const MEMRESERVE: efi::Guid = efi::Guid::from_fields(
+    0x888eb0c6,
+    0x8ede,
+    0x4ff5,
+    0xa8,
+    0xf0,
+    &[0x9a, 0xee, 0x5c, 0xb9, 0x77, 0xc2],
+);
+const RANDOM_SEED: efi::Guid = efi::Guid::from_fields(
+    0x1ce1e5bc,
+    0x7ceb,
+    0x42f2,
+    0x81,
+    0xe5,
+    &[0x8a, 0xad, 0xf1, 0x80, 0xf5, 0x7b],
+);
+const GLOBAL: efi::Guid = efi::Guid::from_fields(
+    0x8be4df61,
+    0x93ca,
+    0x11d2,
+    0xaa,
+    0x0d,
+    &[0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c],
+);
+const SHIM: efi::Guid = efi::Guid::from_fields(
+    0x605dab50,
+    0xe046,
+    0x4300,
+    0xab,
+    0xb6,
+    &[0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23],
+);
 
 /// Bytes of a seed.
 const SEED: usize = 32;
@@ -77,9 +113,8 @@ pub fn seeds(firmware: &Firmware) -> Result<Option<Seeds>, Refused> {
     };
     let mut random = [0; 2 * SEED + 8];
     // SAFETY: the protocol is firmware's, and writes so many bytes.
-    let status = unsafe {
-        ((*source).get_rng)(source, ptr::null_mut(), random.len(), random.as_mut_ptr())
-    };
+    let status =
+        unsafe { ((*source).get_rng)(source, ptr::null_mut(), random.len(), random.as_mut_ptr()) };
     if status.is_error() {
         return Ok(None);
     }
@@ -87,8 +122,11 @@ pub fn seeds(firmware: &Firmware) -> Result<Option<Seeds>, Refused> {
     rng.copy_from_slice(&random[..SEED]);
     kaslr.copy_from_slice(&random[2 * SEED..]);
     if firmware.table(RANDOM_SEED).is_none() {
-        let mut pages =
-            firmware.pages("the seed of later kernels", 4 + SEED as u64, efi::ACPI_RECLAIM_MEMORY)?;
+        let mut pages = firmware.pages(
+            "the seed of later kernels",
+            4 + SEED as u64,
+            efi::ACPI_RECLAIM_MEMORY,
+        )?;
         let table = pages.bytes();
         table[..4].copy_from_slice(&(SEED as u32).to_le_bytes());
         table[4..4 + SEED].copy_from_slice(&random[SEED..2 * SEED]);

@@ -23,7 +23,9 @@ impl fmt::Display for TreeError {
         match self {
             Self::Header(field) => write!(f, "the {field} in its header cannot be"),
             Self::Block(name) => write!(f, "the {name} block lies outside of it"),
-            Self::Token(at) => write!(f, "what stands at offset {at:#x} of its structure cannot be"),
+            Self::Token(at) => {
+                write!(f, "what stands at offset {at:#x} of its structure cannot be")
+            }
             Self::Name(at) => write!(f, "there is no string at offset {at:#x}"),
             Self::TooLarge => f.write_str("it is too large to be handed on"),
         }?;

@@ -53,7 +53,9 @@ fn firmware(chosen: Option<&[(&str, &[u8])]>) -> Vec<u8> {
             Some(list) if name.is_empty() => {
                 list.iter().for_each(|(name, value)| property(&mut tokens, name, value));
             }
-            _ => property(&mut tokens, name, &[0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0]),
+            _ => {
+                property(&mut tokens, name, &[0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0])
+            }
         }
         word(&mut tokens, 2);
     }

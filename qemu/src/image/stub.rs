@@ -37,7 +37,10 @@ struct Stub {
 pub(super) fn join(mut kernel: Vec<u8>, elf: &[u8]) -> Result<Vec<u8>> {
     let stub = read(elf).context("the UEFI stub")?;
     let magic = kernel.get(MAGIC_AT..MAGIC_AT + MAGIC.len());
-    ensure!(kernel.starts_with(MZ) && magic == Some(&MAGIC[..]), "the kernel has no header for UEFI");
+    ensure!(
+        kernel.starts_with(MZ) && magic == Some(&MAGIC[..]),
+        "the kernel has no header for UEFI"
+    );
     kernel.resize(kernel.len().next_multiple_of(PAGE), 0);
     let code = kernel.len();
     kernel.extend(&stub.bytes);
@@ -80,7 +83,10 @@ fn entry(elf: &[u8]) -> Result<usize> {
         let Some((entries, _)) = section.rela(endian, elf)?.filter(|_| loaded) else { continue };
         let other = entries.iter().find(|entry| entry.r_type(endian, false) != R_AARCH64_RELATIVE);
         if let Some(other) = other {
-            bail!("a relocation of type {:?}, which it does not apply", other.r_type(endian, false));
+            bail!(
+                "a relocation of type {:?}, which it does not apply",
+                other.r_type(endian, false)
+            );
         }
     }
     Ok(usize::try_from(header.e_entry(endian))?)

@@ -62,7 +62,8 @@ fn segments_land_by_physical_address_and_bss_takes_no_bytes() {
 fn the_mark_of_a_baton_is_completed_and_nothing_else_is_changed() {
     let mut head = header(0x3000);
     head[32..40].copy_from_slice(b"batonimg");
-    let flat = from_elf(&elf(EM_AARCH64, &[(BASE, &head, 0), (BASE + 64, b"code", 0)]), None).unwrap();
+    let flat =
+        from_elf(&elf(EM_AARCH64, &[(BASE, &head, 0), (BASE + 64, b"code", 0)]), None).unwrap();
     let mark = BatonMark::of(&flat).unwrap();
     assert_eq!((flat.len(), mark.bytes), (68, 68));
     assert_ne!(mark.crc, 0);

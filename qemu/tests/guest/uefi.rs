@@ -63,7 +63,8 @@ fn by_device_tree() -> Result<()> {
     has(&vm.guest.transcript().join("\n"), &["linux,dummy-virt"])?;
     // RAM is what UEFI's map says all the same: the runtime services are left alone.
     let all = vm.run("mem")?;
-    let of = all.last().and_then(|line| line.strip_suffix(" bytes")?.rsplit(' ').next()?.parse().ok());
+    let of =
+        all.last().and_then(|line| line.strip_suffix(" bytes")?.rsplit(' ').next()?.parse().ok());
     let bytes: u64 = of.context("no sum of memory")?;
     ensure!(bytes < 1 << 30, "{bytes} bytes: memory of the firmware is among them");
     jumps(&mut vm)
@@ -111,4 +112,3 @@ fn chain(machine: &[&str]) -> Result<()> {
     ensure!(said.contains("baton   Linux"), "no way to Linux:\n{said}");
     Ok(())
 }
-

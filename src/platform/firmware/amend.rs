@@ -115,5 +115,8 @@ fn element(ranges: &[Range], page: u64, root: u64, head: &[u8]) -> Element {
     }
     bytes.resize(PAGE as usize, 0);
     let link = page.to_le_bytes().to_vec();
-    Element { page: bytes, link: Amendment { what: "LINUX_EFI_MEMRESERVE", at: root + 8, bytes: link } }
+    Element {
+        page: bytes,
+        link: Amendment { what: "LINUX_EFI_MEMRESERVE", at: root + 8, bytes: link },
+    }
 }

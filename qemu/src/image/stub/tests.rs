@@ -36,7 +36,9 @@ fn stub(mark: &[u8; 8], relocation: u64) -> Vec<u8> {
     elf.resize(elf.len() + 64, 0); // the first section is none
     let mut section = |name: u32, kind: u32, at: u64, offset: u64, size: u64, entry: u64| {
         elf.extend([name, kind].iter().flat_map(|word| word.to_le_bytes()));
-        elf.extend([2, at, offset, size, 0, 8, entry].iter().flat_map(|word: &u64| word.to_le_bytes()));
+        elf.extend(
+            [2, at, offset, size, 0, 8, entry].iter().flat_map(|word: &u64| word.to_le_bytes()),
+        );
     };
     section(1, 4, 0x1800, rela, 24, 24);
     section(0, 3, 0, names, 16, 0);
