@@ -1,4 +1,4 @@
-//! The initrd: from whoever loaded this image (LINUX_EFI_INITRD_MEDIA), or else the file that `initrd=`
+//! The initrd: from the boot loader (LINUX_EFI_INITRD_MEDIA), or else the file that `initrd=`
 //! names on the volume of this image.
 
 use core::ptr;
@@ -58,7 +58,7 @@ pub fn load(firmware: &Firmware, line: &str) -> Result<Option<Initrd>, Refused> 
     }
 }
 
-/// Who has an initrd for a kernel.
+/// The protocol of a boot loader that has an initrd.
 fn provider(firmware: &Firmware) -> Option<*mut load_file2::Protocol> {
     let mut path = media_path();
     let mut rest = (&raw mut path).cast::<device_path::Protocol>();

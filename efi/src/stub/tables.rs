@@ -121,6 +121,7 @@ pub fn seeds(firmware: &Firmware) -> Result<Option<Seeds>, Refused> {
     let (mut rng, mut kaslr) = ([0; SEED], [0; 8]);
     rng.copy_from_slice(&random[..SEED]);
     kaslr.copy_from_slice(&random[2 * SEED..]);
+    let kaslr = u64::from_be_bytes(kaslr);
     if firmware.table(RANDOM_SEED).is_none() {
         let mut pages = firmware.pages(
             "the seed of later kernels",
@@ -132,7 +133,9 @@ pub fn seeds(firmware: &Firmware) -> Result<Option<Seeds>, Refused> {
         table[4..4 + SEED].copy_from_slice(&random[SEED..2 * SEED]);
         install(firmware, RANDOM_SEED, pages)?;
     }
-    Ok(Some(Seeds { rng, kaslr: u64::from_be_bytes(kaslr) }))
+    random.fill(0);
+    core::hint::black_box(&random); // the stores count
+    Ok(Some(Seeds { rng, kaslr }))
 }
 
 fn install(firmware: &Firmware, mut guid: efi::Guid, pages: Pages) -> Result<(), Refused> {
