@@ -119,10 +119,14 @@ fn a_list_that_cannot_be_added_to_is_named() {
 fn a_map_of_another_version_is_read_with_a_warning() {
     let mut guest = Guest::recorded("v4el2");
     assert_eq!(guest.machine(0).warnings, Vec::<String>::new());
-    let name = b"\0\0\0\x30"; // the size of an entry; the version follows as the next number
-    let at = guest.tree.windows(4).position(|word| word == name).unwrap();
-    let version = guest.tree[at + 4..].windows(4).position(|word| word == [0, 0, 0, 1]).unwrap();
-    guest.tree[at + 4 + version + 3] = 2;
+    let at = {
+        let tree = Tree::read(&guest.tree).unwrap();
+        let mut all = tree.find("/chosen").unwrap().properties();
+        let (_, version) = all.find(|(name, _)| *name == "linux,uefi-mmap-desc-ver").unwrap();
+        version.as_ptr() as usize - guest.tree.as_ptr() as usize
+    };
+    assert_eq!(guest.tree[at..at + 4], [0, 0, 0, 1]);
+    guest.tree[at + 3] = 2;
     match guest.describe(0) {
         Ok(d) => {
             assert!(d.warnings[0].contains("version 2, read as version 1"), "{:?}", d.warnings)

@@ -3,7 +3,7 @@
 //!
 //! The stub does for this kernel what Linux's stub does for Linux: it makes the tree that tells the
 //! kernel where UEFI's tables are, loads the initrd, leaves boot services and enters the kernel. So the
-//! kernel has one entry, whoever starts it.
+//! kernel has one entry, whatever starts it.
 //!
 //! - [`command_line`]: load options, in UTF-16, to the kernel's command line;
 //! - [`tree`]: the tree, made anew or from the one of the firmware;

@@ -15,6 +15,7 @@ pub const MOST: u32 = 1 << 20;
 pub const ENTRY: usize = 24;
 
 const PROCESSOR: u8 = 4;
+const END: u8 = 127;
 const ID: usize = 8;
 const VERSION: usize = 16;
 
@@ -34,10 +35,11 @@ pub fn structures(entry: &[u8]) -> Option<(u64, usize)> {
 pub fn needs_virtual_addresses(structures: &[u8]) -> bool {
     let mut rest = structures;
     while let Some((structure, behind)) = next(rest) {
-        if structure.kind == PROCESSOR {
-            return structure.is_ampere();
+        match structure.kind {
+            PROCESSOR => return structure.is_ampere(),
+            END => return false, // the size is often larger
+            _ => rest = behind,
         }
-        rest = behind;
     }
     false
 }

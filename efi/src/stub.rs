@@ -11,6 +11,7 @@ mod cpu;
 mod entry;
 mod exit;
 mod firmware;
+mod guids;
 mod initrd;
 mod pages;
 mod place;

@@ -122,60 +122,86 @@ pub fn from_firmware(
     out: &mut [u8],
 ) -> Result<Written, TreeError> {
     let blocks = Blocks::of(old)?;
-    let names = blocks.strings.len();
-    let mut writer = Writer::new(out)?;
-    let mut written = Written { len: 0, map: [0; 3], describes_machine: false, kept_initrd: false };
-    written.map = copy(&blocks, names, chosen, &mut writer, &mut written)?;
-    written.len = writer.finish(blocks.boot_cpu, blocks.strings, &NAMES)?;
-    Ok(written)
+    let mut copy = Copy {
+        old: &blocks,
+        chosen,
+        out: Writer::new(out)?,
+        depth: 0,
+        inside: false,
+        map: None,
+        describes_machine: false,
+        kept_initrd: false,
+    };
+    copy.all()?;
+    let Copy { out, map, describes_machine, kept_initrd, .. } = copy;
+    let len = out.finish(blocks.boot_cpu, blocks.strings, &NAMES)?;
+    Ok(Written { len, describes_machine, kept_initrd, map: map.unwrap_or_default() })
 }
 
-/// Copies all tokens; the properties of this boot go into `/chosen`, or into a new one at the end.
-fn copy(
-    old: &Blocks<'_>,
-    names: usize,
-    chosen: &Chosen<'_>,
-    out: &mut Writer<'_>,
-    seen: &mut Written,
-) -> Result<[usize; 3], TreeError> {
-    let (mut depth, mut map, mut inside) = (0, None, false);
-    let mut tokens = old.tokens();
-    loop {
-        let (at, token) = tokens.next_token()?;
-        match token {
-            Token::Begin(_) if depth == 0 && at != 0 => return Err(TreeError::Token(at)),
-            Token::Begin(node) => {
-                out.begin(node)?;
-                depth += 1;
-                if depth == 2 && map.is_none() && is_chosen(node) {
-                    map = Some(properties(out, names, chosen)?);
-                    inside = true;
+/// The copy of a firmware's tree, token by token; the properties of this boot go into `/chosen`, or into a
+/// new one at the end.
+struct Copy<'c, 't, 'o> {
+    old: &'c Blocks<'t>,
+    chosen: &'c Chosen<'c>,
+    out: Writer<'o>,
+    depth: usize,
+    /// In `/chosen`.
+    inside: bool,
+    /// As in [`Written`], once `/chosen` has been written.
+    map: Option<[usize; 3]>,
+    describes_machine: bool,
+    kept_initrd: bool,
+}
+
+impl Copy<'_, '_, '_> {
+    fn all(&mut self) -> Result<(), TreeError> {
+        let mut tokens = self.old.tokens();
+        loop {
+            let (at, token) = tokens.next_token()?;
+            match token {
+                // One root, and nothing outside of it.
+                Token::Begin(_) if self.depth == 0 && at != 0 => return Err(TreeError::Token(at)),
+                Token::Begin(node) => self.begin(node)?,
+                Token::Property(..) | Token::EndNode if self.depth == 0 => {
+                    return Err(TreeError::Token(at));
                 }
-                seen.describes_machine |= depth == 2 && !is_chosen(node);
+                Token::Property(name, value) => self.property(name, value)?,
+                Token::EndNode => self.end()?,
+                Token::End if self.depth == 0 && self.map.is_some() => return Ok(()),
+                Token::End => return Err(TreeError::Token(at)),
             }
-            Token::Property(..) if depth == 0 => return Err(TreeError::Token(at)),
-            Token::Property(name, value) => {
-                let of_chosen = if inside && depth == 2 { old.string(name)? } else { b"" };
-                if !is_renewed(of_chosen, chosen) {
-                    seen.kept_initrd |= of_chosen == b"linux,initrd-start";
-                    out.property(name, value)?;
-                }
-            }
-            Token::EndNode => {
-                if depth == 1 && map.is_none() {
-                    map = Some(node(out, names, chosen)?);
-                }
-                depth = depth_above(depth, at)?;
-                inside = inside && depth > 1;
-                out.end()?;
-            }
-            Token::End => return map.filter(|_| depth == 0).ok_or(TreeError::Token(at)),
         }
     }
-}
 
-fn depth_above(depth: usize, at: usize) -> Result<usize, TreeError> {
-    depth.checked_sub(1).ok_or(TreeError::Token(at))
+    fn begin(&mut self, node: &[u8]) -> Result<(), TreeError> {
+        self.out.begin(node)?;
+        self.depth += 1;
+        if self.depth == 2 && self.map.is_none() && is_chosen(node) {
+            self.map = Some(properties(&mut self.out, self.old.strings.len(), self.chosen)?);
+            self.inside = true;
+        }
+        self.describes_machine |= self.depth == 2 && !is_chosen(node);
+        Ok(())
+    }
+
+    fn property(&mut self, name: usize, value: &[u8]) -> Result<(), TreeError> {
+        let of_chosen = self.inside && self.depth == 2;
+        let text = if of_chosen { self.old.string(name)? } else { b"" };
+        if is_renewed(text, self.chosen) {
+            return Ok(());
+        }
+        self.kept_initrd |= text == b"linux,initrd-start";
+        self.out.property(name, value).map(drop)
+    }
+
+    fn end(&mut self) -> Result<(), TreeError> {
+        if self.depth == 1 && self.map.is_none() {
+            self.map = Some(node(&mut self.out, self.old.strings.len(), self.chosen)?);
+        }
+        self.depth -= 1;
+        self.inside &= self.depth > 1;
+        self.out.end()
+    }
 }
 
 /// Readers find a node by its name without a unit address.

@@ -42,6 +42,8 @@ fn other_machines_and_tables_without_a_processor_are_not() {
     assert!(!needs(&[processor(0x0a16_0003, "Altra")]));
     assert!(!needs(&[processor(1, "virt"), processor(0x0a16_0001, "x")]), "the first one counts");
     assert!(!needs(&[]) && !needs_virtual_addresses(&[]));
+    let behind = [structure(127, 4, &[], &[]), processor(0x0a16_0001, "x")].concat();
+    assert!(!needs_virtual_addresses(&behind), "what is behind the end is anything");
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub fn boot(firmware: &Firmware, stub: u64, offset: u64) -> Result<Infallible, R
     let tell = tables::needs_virtual_addresses(firmware);
     let kernel = place::place(firmware, &file)?;
     let room = Room::new(firmware)?;
-    let chosen = Chosen {
+    let mut chosen = Chosen {
         bootargs: line.as_bytes(),
         initrd: initrd.as_ref().map(Initrd::range),
         seeds,
@@ -44,7 +44,8 @@ pub fn boot(firmware: &Firmware, stub: u64, offset: u64) -> Result<Infallible, R
         Some(old) => tree::from_firmware(old, &chosen, pages.bytes())?,
         None => tree::alone(&chosen, pages.bytes())?,
     };
-    tell_user(&chosen, &written);
+    forget(&mut chosen);
+    tell_user(&chosen, &written, tell);
     let mut left = room.leave(firmware)?;
     // ---- Point of no return: from here on nothing can fail, allocate or print. ----
     cpu::mask();
@@ -62,8 +63,16 @@ fn convert<'t>(firmware: &Firmware, text: &'t mut [u8]) -> Result<&'t str, Refus
     Ok(str::from_utf8(&text[..len]).unwrap_or_default())
 }
 
+/// Wipes the seeds, which are in the tree now: the kernel wipes them there, and knows of no other copy.
+fn forget(chosen: &mut Chosen<'_>) {
+    if let Some(seeds) = &mut chosen.seeds {
+        (seeds.rng, seeds.kaslr) = ([0; 32], 0);
+    }
+    core::hint::black_box(&chosen.seeds); // the stores count
+}
+
 /// One line on the firmware's console, the last one: after it the kernel has to speak.
-fn tell_user(chosen: &Chosen<'_>, written: &Written) {
+fn tell_user(chosen: &Chosen<'_>, written: &Written, tell: bool) {
     let machine = if written.describes_machine { "a device tree" } else { "ACPI" };
     let level = cpu::level();
     console::say(format_args!("baton: from UEFI at EL{level}, machine by {machine}, "));
@@ -75,7 +84,8 @@ fn tell_user(chosen: &Chosen<'_>, written: &Written) {
         None => console::say(format_args!("no initrd")),
     }
     let seeds = if chosen.seeds.is_some() { "" } else { ", no random numbers" };
-    console::say(format_args!("{seeds}\n"));
+    let services = if tell { ", runtime services at virtual addresses" } else { "" };
+    console::say(format_args!("{seeds}{services}\n"));
 }
 
 /// Cleans what the kernel finds with the MMU off, and this program's own code, and enters the kernel.

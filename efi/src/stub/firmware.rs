@@ -98,7 +98,7 @@ impl Firmware {
             return Ok(&[]);
         }
         let (at, bytes) = (loaded.load_options.cast::<u8>(), loaded.load_options_size as usize);
-        // SAFETY: who loaded this image has put so many bytes there.
+        // SAFETY: the loader of this image has put so many bytes there.
         Ok(unsafe { slice::from_raw_parts(at, bytes) })
     }
 

@@ -1,4 +1,4 @@
-//! The initrd: from whoever loaded this image (LINUX_EFI_INITRD_MEDIA), or else the file that `initrd=`
+//! The initrd: from the boot loader (LINUX_EFI_INITRD_MEDIA), or else the file that `initrd=`
 //! names on the volume of this image.
 
 use core::ptr;
@@ -7,17 +7,8 @@ use baton_efi::command_line;
 use r_efi::efi;
 use r_efi::protocols::{device_path, load_file2};
 
+use super::guids::INITRD_MEDIA;
 use super::{Firmware, Pages, Refused, volume};
-
-/// LINUX_EFI_INITRD_MEDIA_GUID.
-const MEDIA: efi::Guid = efi::Guid::from_fields(
-    0x5568e427,
-    0x68fc,
-    0x4f3d,
-    0xac,
-    0x74,
-    &[0xca, 0x55, 0x52, 0x31, 0xcc, 0x68],
-);
 
 /// UTF-16 letters of a path.
 const PATH: usize = 512;
@@ -58,7 +49,7 @@ pub fn load(firmware: &Firmware, line: &str) -> Result<Option<Initrd>, Refused> 
     }
 }
 
-/// Who has an initrd for a kernel.
+/// The protocol of a boot loader that has an initrd.
 fn provider(firmware: &Firmware) -> Option<*mut load_file2::Protocol> {
     let mut path = media_path();
     let mut rest = (&raw mut path).cast::<device_path::Protocol>();
@@ -72,7 +63,7 @@ fn provider(firmware: &Firmware) -> Option<*mut load_file2::Protocol> {
 }
 
 fn media_path() -> MediaPath {
-    MediaPath { media: [4, 3, 20, 0], guid: MEDIA, end: [0x7f, 0xff, 4, 0] }
+    MediaPath { media: [4, 3, 20, 0], guid: INITRD_MEDIA, end: [0x7f, 0xff, 4, 0] }
 }
 
 fn read(firmware: &Firmware, from: *mut load_file2::Protocol) -> Result<Option<Initrd>, Refused> {

@@ -7,56 +7,8 @@ use baton_efi::{smbios, tree};
 use r_efi::efi;
 use r_efi::protocols::rng;
 
+use super::guids::{DEVICE_TREE, GLOBAL, MEMRESERVE, RANDOM_SEED, SHIM, SMBIOS3};
 use super::{Firmware, Pages, Refused};
-
-const DEVICE_TREE: efi::Guid = efi::Guid::from_fields(
-    0xb1b621d5,
-    0xf19c,
-    0x41a5,
-    0x83,
-    0x0b,
-    &[0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0],
-);
-const SMBIOS3: efi::Guid = efi::Guid::from_fields(
-    0xf2fd1544,
-    0x9794,
-    0x4a2c,
-    0x99,
-    0x2e,
-    &[0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94],
-);
-const MEMRESERVE: efi::Guid = efi::Guid::from_fields(
-    0x888eb0c6,
-    0x8ede,
-    0x4ff5,
-    0xa8,
-    0xf0,
-    &[0x9a, 0xee, 0x5c, 0xb9, 0x77, 0xc2],
-);
-const RANDOM_SEED: efi::Guid = efi::Guid::from_fields(
-    0x1ce1e5bc,
-    0x7ceb,
-    0x42f2,
-    0x81,
-    0xe5,
-    &[0x8a, 0xad, 0xf1, 0x80, 0xf5, 0x7b],
-);
-const GLOBAL: efi::Guid = efi::Guid::from_fields(
-    0x8be4df61,
-    0x93ca,
-    0x11d2,
-    0xaa,
-    0x0d,
-    &[0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c],
-);
-const SHIM: efi::Guid = efi::Guid::from_fields(
-    0x605dab50,
-    0xe046,
-    0x4300,
-    0xab,
-    0xb6,
-    &[0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23],
-);
 
 /// Bytes of a seed.
 const SEED: usize = 32;
@@ -121,6 +73,7 @@ pub fn seeds(firmware: &Firmware) -> Result<Option<Seeds>, Refused> {
     let (mut rng, mut kaslr) = ([0; SEED], [0; 8]);
     rng.copy_from_slice(&random[..SEED]);
     kaslr.copy_from_slice(&random[2 * SEED..]);
+    let kaslr = u64::from_be_bytes(kaslr);
     if firmware.table(RANDOM_SEED).is_none() {
         let mut pages = firmware.pages(
             "the seed of later kernels",
@@ -132,7 +85,9 @@ pub fn seeds(firmware: &Firmware) -> Result<Option<Seeds>, Refused> {
         table[4..4 + SEED].copy_from_slice(&random[SEED..2 * SEED]);
         install(firmware, RANDOM_SEED, pages)?;
     }
-    Ok(Some(Seeds { rng, kaslr: u64::from_be_bytes(kaslr) }))
+    random.fill(0);
+    core::hint::black_box(&random); // the stores count
+    Ok(Some(Seeds { rng, kaslr }))
 }
 
 fn install(firmware: &Firmware, mut guid: efi::Guid, pages: Pages) -> Result<(), Refused> {
