@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::console::Lines;
 
@@ -51,7 +54,8 @@ pub struct Port {
 impl Drop for Port {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            let _ = child.kill();
+            // The whole group: the program may be a pipeline.
+            let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGTERM);
             let _ = child.wait();
         }
     }
@@ -91,7 +95,7 @@ impl PortArgs {
 
 fn program_port(program: &str, log: Option<File>) -> Result<Port> {
     let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("exec {program}"));
+    command.arg("-c").arg(program).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().with_context(|| program.to_string())?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
