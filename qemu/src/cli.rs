@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::attach::AttachArgs;
 use crate::bench::BenchArgs;
 use crate::costs::CheckArgs;
 use crate::draw::DrawArgs;
@@ -19,7 +20,7 @@ use crate::run::RunArgs;
 use crate::sign::{KeygenArgs, SignArgs, VerifyArgs};
 use crate::soak::SoakArgs;
 use crate::{
-    Options, Outcome, bench, boot, costs, draw, exits, files, floor, image, linux, profile,
+    Options, Outcome, attach, bench, boot, costs, draw, exits, files, floor, image, linux, profile,
     results, run, sign, soak,
 };
 
@@ -81,6 +82,11 @@ enum Command {
         after_help = "Examples:\n  baton report --fdt /sys/firmware/fdt --out report\n  baton report --console console.log"
     )]
     Report(ReportArgs),
+    /// Fetch the results of a baton on a machine of its own, over a line that loses bytes
+    #[command(
+        after_help = "Examples:\n  baton attach --tty /dev/ttyUSB0 --run 'psci bench' --run 'cycle 5'\n  baton attach --exec 'ipmitool -I lanplus -H bmc -U u -P p sol activate' --log sol.log"
+    )]
+    Attach(AttachArgs),
     /// Run the floor payload: PSCI without a kernel
     #[command(after_help = "Example:\n  baton floor --image target/floor.Image --cpus 80")]
     Floor(FloorArgs),
@@ -174,6 +180,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Boot(options) => boot::boot(&options),
         Command::Run(args) => run::run(&args),
         Command::Report(args) => results::report(&args),
+        Command::Attach(args) => attach::attach(&args),
         Command::Floor(args) => floor::floor(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::BenchCheck(args) => costs::check(&args),

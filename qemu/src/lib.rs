@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod attach;
 pub mod bench;
 pub mod boot;
 pub mod chrome;

@@ -25,6 +25,7 @@ pub fn tests() -> Vec<Trial> {
         test("results", "psci_bench_is_refused_and_leaves_cpus_as_they_were", refused),
         test("results", "report_has_all_kexecs", report),
         test("results", "brief_is_one_record_for_each_kexec", brief),
+        test("results", "attach_over_a_line_that_loses_bytes", attach),
         test("results", "linux_has_the_results_in_its_tree", || in_linux(cpus(4)?)),
         test("results", "linux_has_the_results_in_its_tree_el2", || in_linux(cpus(2)?.el2())),
     ]
@@ -160,6 +161,25 @@ fn brief() -> Result<()> {
     let long = vm.guest.records().iter().filter(|r| matches!(r, Record::Kexec(_))).count();
     same("kexec records on the console", long, 0)?;
     vm.power_off()
+}
+
+/// The host tool and a machine, with a line between them that drops every 499th byte.
+fn attach() -> Result<()> {
+    let out = tempfile::tempdir()?;
+    let lossy = "perl -e '$|=1; while (sysread STDIN, $b, 1) { print $b if ++$n % 499 }'";
+    let machine = "timeout --foreground 150 qemu-system-aarch64 -M virt,gic-version=3 -cpu neoverse-n1 -smp 3 -m 1G \
+                   -nographic -nic none -kernel";
+    let line = format!("{machine} '{}' | {lossy}", crate::vm::image_path().display());
+    let mut baton = Command::new(env!("CARGO_BIN_EXE_baton"));
+    baton.args(["attach", "--timeout", "60", "--run", "psci bench --rounds 1", "--run", "cpus"]);
+    baton.arg("--exec").arg(line).arg("--out").arg(out.path());
+    let output = baton.output().context("cannot run the host tool")?;
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}\n{said}", output.status);
+    has(&said, &["asked for again", "CPU_OFF to OFF", "all (2)"])?;
+    ensure!(!said.contains("damaged on the way: 0;"), "nothing was lost:\n{said}");
+    ensure!(out.path().join("report.json").is_file(), "no report.json:\n{said}");
+    Ok(())
 }
 
 /// What Linux gets on its command line.

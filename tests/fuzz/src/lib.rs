@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use targets::{
     command_line, console, edit, fdt, firmware, gzip, handover, image, initrd, packed, plan,
-    signature, warm,
+    results, signature, warm,
 };
 
 /// A target.
@@ -55,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "plan", run: plan::plan },
     Target { name: "handover", run: handover::handover },
     Target { name: "warm", run: warm::warm },
+    Target { name: "results", run: results::results },
 ];
 
 impl Target {

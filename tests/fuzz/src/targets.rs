@@ -11,6 +11,7 @@ pub mod image;
 pub mod initrd;
 pub mod packed;
 pub mod plan;
+pub mod results;
 pub mod signature;
 pub mod warm;
 
