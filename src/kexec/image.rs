@@ -193,8 +193,9 @@ fn check_sizes(
 /// Compares the file's length with what the file states, as far as it states one: a copy that ended
 /// early must not be entered.
 fn check_length(file: &[u8]) -> Result<(), ImageError> {
-    pe::check(file)?;
-    BatonMark::of(file).map_or(Ok(()), |mark| mark.check(file))
+    // The mark first: it counts every byte, and names what is wrong with an image of ours.
+    BatonMark::of(file).map_or(Ok(()), |mark| mark.check(file))?;
+    pe::check(file)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

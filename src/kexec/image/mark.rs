@@ -21,6 +21,8 @@
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+use core::cmp::Ordering;
+
 use super::{HEADER_BYTES, ImageError, pe, u32_at, u64_at};
 use crate::report::crc32_of;
 
@@ -70,14 +72,29 @@ impl BatonMark {
         if len < promised {
             return Err(ImageError::Cut { file: len, promised, by });
         }
-        let behind = (promised, len);
-        if len > promised && pe::signed(file).is_none_or(|signed| signed.certificates != behind) {
-            return Err(ImageError::Appended { file: len, promised, by });
+        if len > promised {
+            certificates(file, promised)?;
         }
         match crc(file, usize::try_from(promised).unwrap_or(usize::MAX)) {
             Some(crc) if crc == self.crc => Ok(()),
             _ => Err(ImageError::Crc),
         }
+    }
+}
+
+/// Checks that what is behind the promised length is a signature for UEFI, whole, and nothing else.
+fn certificates(file: &[u8], promised: u64) -> Result<(), ImageError> {
+    let len = file.len() as u64;
+    let found = pe::signed(file).map(|signed| signed.certificates);
+    let end = match found {
+        Some((start, end)) if start == promised && end > start => end,
+        _ => return Err(ImageError::Appended { file: len, promised, by: "header" }),
+    };
+    let by = "PE certificate table";
+    match len.cmp(&end) {
+        Ordering::Less => Err(ImageError::Cut { file: len, promised: end, by }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(ImageError::Appended { file: len, promised: end, by }),
     }
 }
 

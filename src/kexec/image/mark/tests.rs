@@ -119,11 +119,14 @@ fn a_signature_for_uefi_changes_nothing_in_what_the_mark_says() {
 fn behind_a_signed_image_nothing_else_may_stand() {
     let mut more = signed();
     more.push(0);
-    assert!(matches!(parse(&more), Err(ImageError::Appended { promised: 5000, .. })));
+    assert!(matches!(parse(&more), Err(ImageError::Appended { promised: 6480, .. })));
     let mut gap = signed();
     gap[232..236].copy_from_slice(&5008_u32.to_le_bytes());
     gap[236..240].copy_from_slice(&1472_u32.to_le_bytes());
     assert!(matches!(parse(&gap), Err(ImageError::Appended { promised: 5000, .. })));
     assert!(matches!(parse(&signed()[..6479]), Err(ImageError::Cut { promised: 6480, .. })));
-    assert!(matches!(parse(&signed()[..4999]), Err(ImageError::Cut { .. })));
+    assert!(matches!(parse(&signed()[..4999]), Err(ImageError::Cut { promised: 5000, .. })));
+    let unsigned = [&for_uefi()[..], &[7; 1480]].concat();
+    let appended = ImageError::Appended { file: 6480, promised: 5000, by: "header" };
+    assert_eq!(parse(&unsigned), Err(appended), "no header says that it is signed");
 }
