@@ -48,7 +48,8 @@ pub(super) fn cold(
 }
 
 /// Linux into the same Linux. Without the ITS: a Linux that was booted by device tree leaves LPIs on
-/// and can't say so, and the next one then clears a table in the middle of whatever is there now.
+/// and can't say so, and the next one then clears a table in the middle of whatever is there now. By ACPI
+/// it can (LINUX_EFI_MEMRESERVE), and QEMU's tables name the ITS in any case.
 pub(super) fn compare(
     args: &LinuxArgs,
     kernel: &Path,
@@ -56,7 +57,9 @@ pub(super) fn compare(
     progress: &Progress,
 ) -> Result<Jump> {
     progress.step("Linux into Linux");
-    let no_its = if args.machine.gic == Gic::V3 { &["-M", "its=off"][..] } else { &[] };
+    let by_tree = args.machine.uefi.is_none();
+    let without = by_tree && args.machine.gic == Gic::V3;
+    let no_its = if without { &["-M", "its=off"][..] } else { &[] };
     let machine = alone(args, kernel, archive, "linux baton.entry", no_its);
     let (machine, stub) = watched(machine)?;
     let silence = args.limits.silence();
