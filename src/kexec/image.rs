@@ -110,6 +110,10 @@ impl Header {
         // file is instead.
         if u32_at(file, 56) != Some(MAGIC) {
             return Err(match Foreign::recognise(file) {
+                // A kernel that UEFI can start begins as any PE file does: this is a part of one.
+                Some(_) if file.len() < HEADER_BYTES && file.starts_with(b"MZ") => {
+                    ImageError::TooShort { bytes: file.len() }
+                }
                 Some(foreign) => ImageError::Foreign(foreign),
                 None if file.len() < HEADER_BYTES => ImageError::TooShort { bytes: file.len() },
                 None => ImageError::NoMagic,

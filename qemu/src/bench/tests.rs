@@ -69,6 +69,7 @@ fn bench_args(answers: &[(&str, String)]) -> (tempfile::TempDir, BenchArgs) {
             counts: Vec::new(),
             corners: Vec::new(),
             linux: "/nowhere".into(),
+            older: None,
             out,
             limits,
         },

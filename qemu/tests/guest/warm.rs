@@ -87,7 +87,6 @@ fn broken() -> Result<()> {
         let why = match word {
             0 => None,
             1 => Some("of version"),
-            2 => Some("impossible length"),
             _ => Some("seal"),
         };
         let about = |line: &String| line.contains(FIRST);
