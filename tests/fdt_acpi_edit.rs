@@ -26,6 +26,7 @@ fn changes() -> Changes<'static> {
         kaslr_seed: Some(9),
         quarantine: PARKED,
         old_tree: None,
+        results: None,
     }
 }
 
