@@ -166,7 +166,7 @@ impl Loader {
             name: ask.path.clone(),
             bootargs: chosen.bootargs,
             packing,
-            baton: BatonMark::of(&image).is_some(),
+            baton: is_baton,
             plan,
             source_tree: tree,
             pieces,

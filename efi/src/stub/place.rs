@@ -1,4 +1,5 @@
-//! The kernel where its header wants it: on a multiple of 2 MiB, with all of its memory free.
+//! The kernel where the Image header wants the kernel: on a multiple of 2 MiB, with as much memory free
+//! as the header asks for.
 
 use core::{ptr, slice};
 
@@ -40,7 +41,7 @@ pub struct Placed {
     pub span: u64,
 }
 
-/// Copies the kernel to memory that is its own; what it needs behind its file is zero.
+/// Copies the kernel to memory that is the kernel's own; its bss, behind the copied file, is zero.
 ///
 /// # Errors
 /// There is not as much memory.

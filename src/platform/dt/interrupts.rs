@@ -27,8 +27,8 @@ pub(super) struct Interrupts<'t> {
     gic: Node<'t>,
     /// Of the list.
     rest: &'t [u8],
-    /// The controller of all of them and its cells. If there is none, each entry names its own
-    /// controller, and that one says how long the entry is.
+    /// The controller of all interrupts and the cells of a specifier. If there is none, each entry names
+    /// a controller, and that controller says how long the entry is.
     parent: Option<(Node<'t>, usize)>,
 }
 
